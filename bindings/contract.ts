@@ -1,0 +1,236 @@
+/**
+ * The contract between the host and the byte-level core.
+ *
+ * Two implementations keep it: `wasm-core.ts` over the AssemblyScript module, and `reference.ts` in plain
+ * TypeScript. Octets are copied in and never out: every result is a position, relative to the `from` that the
+ * caller passed, in tables that stay valid only until the next call of any method. Read them in the same tick.
+ */
+
+/** Octets a single call looks at; longer chunks are handed over in windows of this size. */
+export const WINDOW = 65_536;
+
+/** Records a single `commands` call can return. */
+export const MAX_COMMANDS = 128;
+
+/** ESMTP parameters a single `commands` call can return, over all its records. */
+export const MAX_PARAMETERS = 2_048;
+
+/** Octets of a header block that `headers` indexes; anything behind is reported as `HeaderFlag.Unfinished`. */
+export const MAX_HEADER_OCTETS = 262_144;
+
+/** Header fields that `headers` indexes; further ones set `HeaderFlag.TooManyFields`. */
+export const MAX_HEADER_FIELDS = 2_000;
+
+/** Verbs the core knows by number. `Unknown` covers everything else, an empty line included. */
+export const Verb = {
+  Unknown: 0,
+  Helo: 1,
+  Ehlo: 2,
+  Mail: 3,
+  Rcpt: 4,
+  Data: 5,
+  Bdat: 6,
+  Rset: 7,
+  Noop: 8,
+  Vrfy: 9,
+  Help: 10,
+  Quit: 11,
+  Starttls: 12,
+  Auth: 13,
+  Xclient: 14,
+  Expn: 15,
+  Etrn: 16,
+  Lhlo: 17,
+} as const;
+export type Verb = (typeof Verb)[keyof typeof Verb];
+
+/** Words per command record, and the word each fact stands in. */
+export const COMMAND_WORDS = 16;
+export const CommandWord = {
+  /** A `Verb`. */
+  verb: 0,
+  /** An or of `CommandFlag`s. */
+  flags: 1,
+  /** First octet of the line. */
+  line: 2,
+  /** One past the last octet of the line, its terminator (CRLF or LF) excluded. */
+  lineEnd: 3,
+  /** First octet behind the terminator. */
+  next: 4,
+  /** One past the verb; equals `line` when the line is empty or starts with a blank. */
+  verbEnd: 5,
+  /** First octet of the argument: behind the verb and the blanks (SP, HT) that follow; `lineEnd` if none. */
+  argument: 6,
+  /** For a canonical MAIL or RCPT (`CommandFlag.Canonical`): position of `<`. Otherwise -1. */
+  path: 7,
+  /** One past `>`, or -1. */
+  pathEnd: 8,
+  /** The `@` between local part and domain; -1 for `<>` and for anything not canonical. */
+  at: 9,
+  /** Index of the first of this record's parameters in the parameter table. */
+  firstParameter: 10,
+  /** How many parameters follow the path of a canonical MAIL or RCPT. */
+  parameterCount: 11,
+} as const;
+
+/** What a command line contains. Whether any of it is tolerated is the host's decision. */
+export const CommandFlag = {
+  /** The line ended in LF without CR. */
+  BareLf: 1,
+  /** A CR stands somewhere other than right before the terminating LF. */
+  BareCr: 2,
+  Nul: 4,
+  EightBit: 8,
+  /** A control octet (0x01-0x1F except HT, or 0x7F) other than the CR and LF counted above. */
+  Control: 16,
+  /**
+   * MAIL or RCPT whose whole argument has the plain form: `FROM:` or `TO:` (any case), no blank, `<`, a
+   * dot-string of RFC 5321 section 4.1.2 of at most 64 octets, `@`, a domain of letter-digit-hyphen labels of
+   * at most 255 octets, `>`, then parameters `SP keyword[=value]`. `<>` counts for MAIL. Everything else is left
+   * to the host's own parser.
+   */
+  Canonical: 32,
+} as const;
+
+/** Words per parameter record: keyword from, keyword to, value from, value to (-1, -1 without `=`). */
+export const PARAMETER_WORDS = 4;
+
+/** What mail data contained so far; sticky for the message. */
+export const DataFlag = {
+  /** A CR not followed by LF. */
+  BareCr: 1,
+  /** A LF not preceded by CR. */
+  BareLf: 2,
+  Nul: 4,
+  EightBit: 8,
+  /**
+   * A dot alone on a line whose end or beginning is a bare LF: `LF . LF`, `LF . CRLF` or `CRLF . LF`. It never
+   * ends the message (RFC 5321 section 4.1.1.4), but the client, or whoever wrote the text, believes it does:
+   * that is how a second envelope is smuggled past a filter.
+   */
+  LookAlike: 16,
+} as const;
+
+/** Words per header field, and the word each fact stands in. */
+export const FIELD_WORDS = 6;
+export const FieldWord = {
+  /** First octet of the field name. */
+  name: 0,
+  /** One past the field name (blanks before the colon excluded). */
+  nameEnd: 1,
+  /** First octet behind the colon and one run of blanks; folding is not touched. */
+  value: 2,
+  /** One past the last octet of the value, the final line end excluded. */
+  valueEnd: 3,
+  /** The `FieldId`, or'ed with `FIELD_FOLDED` if the value goes over several lines. */
+  id: 4,
+  /** First octet behind the field's last line end: the next field starts here. */
+  next: 5,
+} as const;
+export const FIELD_FOLDED = 0x100;
+
+/** Field names the core knows by number (compared without case). */
+export const FieldId = {
+  Other: 0,
+  ReturnPath: 1,
+  Received: 2,
+  DeliveredTo: 3,
+  From: 4,
+  Sender: 5,
+  ReplyTo: 6,
+  To: 7,
+  Cc: 8,
+  Bcc: 9,
+  MessageId: 10,
+  InReplyTo: 11,
+  References: 12,
+  Date: 13,
+  Subject: 14,
+  MimeVersion: 15,
+  ContentType: 16,
+  ContentTransferEncoding: 17,
+  AuthenticationResults: 18,
+  DkimSignature: 19,
+  ListId: 20,
+  ListUnsubscribe: 21,
+  AutoSubmitted: 22,
+  Precedence: 23,
+  ReceivedSpf: 24,
+  ArcSeal: 25,
+  /** A line that is no field (no colon, or an octet in the name that none may have); its name is empty. */
+  Malformed: 255,
+} as const;
+
+/** What `headers` met. */
+export const HeaderFlag = {
+  /** No empty line was found: the block ends inside the header, or exceeds `MAX_HEADER_OCTETS`. */
+  Unfinished: 1,
+  TooManyFields: 2,
+  /** At least one `FieldId.Malformed` line. */
+  Malformed: 4,
+  /** The block starts with a continuation line. */
+  LeadingFold: 8,
+} as const;
+
+/** A scan slot of one message; numbers from a free list, 0 is never handed out. */
+export type Slot = number;
+
+export interface Core {
+  readonly name: 'wasm' | 'reference';
+
+  /**
+   * Splits `chunk` from `from` on into complete command lines, at most `MAX_COMMANDS` of them and at most
+   * `WINDOW` octets. Returns the number of records; `consumed` is then the octet behind the last complete line,
+   * relative to `from`. Octets behind it belong to an unfinished line (or to the next call).
+   */
+  commands(chunk: Uint8Array, from: number): number;
+  /** `COMMAND_WORDS` words a record. */
+  readonly records: Int32Array;
+  /** `PARAMETER_WORDS` words a parameter. */
+  readonly parameters: Int32Array;
+  /** Octets the last `commands` or `data` call used, relative to its `from`. */
+  readonly consumed: number;
+
+  /** Takes a slot for one message, in the state "at the start of the first line". Returns 0 if none is free. */
+  openData(): Slot;
+  /** Gives the slot back. */
+  closeData(slot: Slot): void;
+  /**
+   * Scans mail data (RFC 5321 section 4.5.2) from `from` on, at most `WINDOW` octets. Returns true at the end of
+   * data: CRLF, dot, CRLF and nothing else, wherever the chunks were cut. `consumed` tells how far it read.
+   * Content of this call is, in this order: one CR if `carriedCr`, then the octets [0, `contentEnd`) without those
+   * at the `dropCount` positions in `drops` (dots of dot-stuffing).
+   */
+  data(slot: Slot, chunk: Uint8Array, from: number): boolean;
+  /** The CR that the previous call held back turned out to be content. */
+  readonly carriedCr: boolean;
+  /** One past the last octet of content in this call, relative to `from`. */
+  readonly contentEnd: number;
+  readonly dropCount: number;
+  /** Ascending positions relative to `from`. */
+  readonly drops: Int32Array;
+  /** The sticky `DataFlag`s of the slot's message. */
+  dataFlags(slot: Slot): number;
+  /** Octets of content so far, dots of dot-stuffing not counted; exact up to 2^53. */
+  dataOctets(slot: Slot): number;
+  /** Octets of the longest line so far without its line end, the unfinished last one included. */
+  longestLine(slot: Slot): number;
+
+  /**
+   * Indexes the header of a message (RFC 5322 section 2.2). Lines may end in CRLF or LF. Returns the number of
+   * fields; `bodyOffset` is the first octet of the separating empty line, or -1 if there is none.
+   */
+  headers(block: Uint8Array): number;
+  /** `FIELD_WORDS` words a field. */
+  readonly fields: Int32Array;
+  /** Position of the empty line that ends the header, or -1. */
+  readonly bodyOffset: number;
+  /** An or of `HeaderFlag`s of the last `headers` call. */
+  readonly headerFlags: number;
+
+  /**
+   * Returns the octets of `chunk` with every CRLF as LF, in a fresh Buffer the caller owns: the form in which Unix
+   * mailboxes keep mail. This is the one call that copies out. A CR that is the last octet is kept as it is.
+   */
+  toLf(chunk: Uint8Array): Buffer;
+}

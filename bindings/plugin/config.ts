@@ -1,0 +1,20 @@
+/** The configuration directory as plugins read it. */
+export interface Config {
+  /** The first line of the file `name`, or undefined if the file is missing or holds no line. */
+  value(name: string): string | undefined;
+  /** All lines: comments and blank lines dropped, white space trimmed, `$include` followed. Empty if missing. */
+  lines(name: string): readonly string[];
+  /** The first line as a number; `fallback` if missing. Logs and returns `fallback` if it is not one. */
+  number(name: string, fallback: number): number;
+  /** True unless missing, empty, `0`, `no`, `off` or `false`. */
+  flag(name: string): boolean;
+  /** The value of `key` in the constant database `name.cdb`, or undefined. */
+  map(name: string, key: string): string | undefined;
+  /** The name of this host: the file `me`, or the system's host name. */
+  readonly me: string;
+  /**
+   * What `compile` makes of the lines of `name`, kept until the file changes: parse a list once, not per message.
+   * `compile` is asked again after a change; if it throws, the error is logged and the last good value stays.
+   */
+  compiled<T>(name: string, compile: (lines: readonly string[]) => T): T;
+}

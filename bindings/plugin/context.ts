@@ -1,0 +1,25 @@
+import type { Config } from './config.ts';
+import type { Connection, Transaction } from './connection.ts';
+import type { Log } from './log-level.ts';
+import type { Services } from './services.ts';
+
+/** What a plugin knows while it is being set up, before any client connects. */
+export interface Setup<O> {
+  /** The name in the log: `badmailfrom`, or `badmailfrom:2` for a second instance. */
+  readonly name: string;
+  readonly options: O;
+  readonly config: Config;
+  readonly log: Log;
+  readonly services: Services;
+}
+
+/** What a hook knows: the plugin's own side, and the session it is asked about. */
+export interface HookContext<O = unknown> extends Setup<O> {
+  readonly connection: Connection;
+  /** Made on demand, so there is always one; empty between transactions. */
+  readonly transaction: Transaction;
+  /** Why checks are to be skipped (`relay client`, `whitelisted host`, `whitelisted sender`), or undefined. */
+  readonly immunity: string | undefined;
+  /** Adds to the connection's karma and returns the new total. */
+  adjustKarma(points: number): number;
+}

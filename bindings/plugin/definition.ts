@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import type { Setup } from './context.ts';
+import type { Hooks } from './hooks.ts';
+
+/** The shape of a plugin's options: one key per option word. */
+export type OptionShape = z.ZodObject;
+
+/** Settings every plugin takes besides its own. */
+export const commonOptions = z.object({
+  /** `N` sets the level of the plugin's log lines, `+N` and `-N` shift it. */
+  loglevel: z
+    .string()
+    .regex(/^[+-]?[0-7]$/, 'must be 0 to 7, or +N or -N')
+    .optional(),
+});
+
+/** Settings of plugins that return findings. */
+export const rejectOptions = z.object({
+  /** 1 refuses, 0 only logs, `naughty` leaves it to the naughty plugin. */
+  reject: z.enum(['0', '1', 'naughty']).optional(),
+  /** How a refusal is sent: for good, for now, and whether the connection is closed with it. */
+  reject_type: z.enum(['perm', 'hard', 'temp', 'soft', 'disconnect', 'temp_disconnect']).optional(),
+});
+export type RejectOptions = z.output<typeof rejectOptions>;
+
+export interface PluginDefinition<S extends OptionShape = OptionShape> {
+  /** The name that stands in `config/plugins`. */
+  readonly name: string;
+  /** One sentence for `qpsmtpd plugin list` and the documentation. */
+  readonly about: string;
+  /** The options of the plugin's line, checked at start. Leave out for a plugin without options. */
+  readonly options?: S;
+  /** Options that may be given by place alone, in this order. */
+  readonly positional?: readonly (keyof z.output<S> & string)[];
+  /** The plugin returns findings and takes `reject` and `reject_type`; these are its defaults. */
+  readonly rejects?: RejectOptions;
+  /** The hooks, or a function that makes them once the options are known. */
+  readonly hooks: Hooks<z.output<S>> | ((setup: Setup<z.output<S>>) => Hooks<z.output<S>>);
+}
+
+/** Declares a plugin; make it the default export of its file. */
+export function definePlugin<S extends OptionShape = z.ZodObject<Record<never, never>>>(
+  definition: PluginDefinition<S>,
+): PluginDefinition<S> {
+  return definition;
+}

@@ -1,0 +1,33 @@
+/**
+ * What a check saw, as opposed to what is to be done about it. The settings `reject`, `reject_type` and `loglevel`
+ * of the plugin's line turn a finding into a verdict, the same way for every plugin.
+ */
+
+export interface Finding {
+  readonly kind: 'pass' | 'fail' | 'skip' | 'error';
+  /** For `fail`: what the client is told. For the others: a word for the log. */
+  readonly text: string;
+  /** RFC 3463 status without its class digit. */
+  readonly status?: string;
+  /** What the log says instead of `text`. */
+  readonly log?: string;
+}
+
+export interface FailOptions {
+  /** RFC 3463 status without its class digit, such as `7.1`. */
+  readonly status?: string;
+  /** What the log says instead of the text the client is told. */
+  readonly log?: string;
+}
+
+/** The check was made and found nothing against the client. */
+export const pass = (text = ''): Finding => ({ kind: 'pass', text });
+
+/** The check found something; `text` is what the client is told if the finding leads to a refusal. */
+export const fail = (text: string, options?: FailOptions): Finding => ({ kind: 'fail', text, ...options });
+
+/** The check was not made, and why (`relay client`, `null sender`). */
+export const skip = (text: string): Finding => ({ kind: 'skip', text });
+
+/** The check could not be made, and why. */
+export const error = (text: string): Finding => ({ kind: 'error', text });

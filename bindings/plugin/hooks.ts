@@ -1,0 +1,125 @@
+import type { Address } from './address.ts';
+import type { Parameters } from './connection.ts';
+import type { HookContext } from './context.ts';
+import type { Finding } from './finding.ts';
+import type { LogLevel } from './log-level.ts';
+import type { Verdict } from './verdict.ts';
+
+/** A line of the log before it is written. */
+export interface LogEvent {
+  readonly level: LogLevel;
+  readonly text: string;
+  readonly plugin: string | undefined;
+  readonly hook: HookName | undefined;
+  /** The connection it belongs to, if any. */
+  readonly connectionId: string | undefined;
+}
+
+/** What each hook is told besides its context. The names and their order are qpsmtpd's. */
+export interface HookArguments {
+  'pre-connection': [];
+  connect: [];
+  helo_parse: [line: string];
+  ehlo_parse: [line: string];
+  helo: [host: string, ...words: string[]];
+  ehlo: [host: string, ...words: string[]];
+  auth_parse: [line: string];
+  auth: [mechanism: string, credentials: Credentials];
+  'auth-plain': [mechanism: string, credentials: Credentials];
+  'auth-login': [mechanism: string, credentials: Credentials];
+  'auth-cram-md5': [mechanism: string, credentials: Credentials];
+  mail_parse: [line: string];
+  mail_pre: [path: string, parameters: Parameters];
+  mail: [reversePath: Address, parameters: Parameters];
+  rcpt_parse: [line: string];
+  rcpt_pre: [path: string, parameters: Parameters];
+  rcpt: [forwardPath: Address, parameters: Parameters];
+  data: [];
+  data_headers_end: [];
+  data_post_headers: [];
+  received_line: [protocol: string, authentication: string, cipher: string];
+  data_post: [];
+  queue_pre: [];
+  queue: [];
+  queue_post: [];
+  vrfy: [];
+  noop: [];
+  help: [argument: string];
+  quit: [];
+  unrecognized_command: [verb: string, argument: string];
+  reset_transaction: [];
+  disconnect: [];
+  'post-connection': [];
+  deny: [plugin: string, verdict: Verdict];
+  ok: [plugin: string, verdict: Verdict];
+  logging: [event: LogEvent];
+  config: [name: string];
+  user_config: [address: Address, name: string];
+  'post-fork': [];
+}
+
+export type HookName = keyof HookArguments;
+
+/** What AUTH brought, ready to be compared. */
+export interface Credentials {
+  readonly user: string;
+  /** PLAIN and LOGIN. */
+  readonly password: string | undefined;
+  /** CRAM-MD5: the challenge, and the client's hex digest of it. RFC 2195. */
+  readonly ticket: string | undefined;
+  readonly digest: string | undefined;
+}
+
+/** No opinion (nothing returned), an order, or what a check saw. */
+export type Answer = void | undefined | Verdict | Finding;
+
+export type Hook<O, N extends HookName> = (
+  context: HookContext<O>,
+  ...words: HookArguments[N]
+) => Answer | Promise<Answer>;
+
+/** The hooks of one plugin. */
+export type Hooks<O> = { readonly [N in HookName]?: Hook<O, N> };
+
+/** Every hook name, in the order of a session. */
+export const HOOK_NAMES = [
+  'logging',
+  'config',
+  'user_config',
+  'post-fork',
+  'pre-connection',
+  'connect',
+  'helo_parse',
+  'ehlo_parse',
+  'helo',
+  'ehlo',
+  'auth_parse',
+  'auth-plain',
+  'auth-login',
+  'auth-cram-md5',
+  'auth',
+  'mail_parse',
+  'mail_pre',
+  'mail',
+  'rcpt_parse',
+  'rcpt_pre',
+  'rcpt',
+  'data',
+  'data_headers_end',
+  'data_post_headers',
+  'received_line',
+  'data_post',
+  'queue_pre',
+  'queue',
+  'queue_post',
+  'vrfy',
+  'noop',
+  'help',
+  'quit',
+  'unrecognized_command',
+  'reset_transaction',
+  'disconnect',
+  'post-connection',
+  'deny',
+  'ok',
+] as const satisfies readonly HookName[];

@@ -1,0 +1,36 @@
+/** The content of a message, as hooks from `data_headers_end` on see it. */
+
+/** How lines end in what a reader gets: as on the wire, or as Unix mailboxes keep them. */
+export type LineEnds = 'crlf' | 'lf';
+
+/** The header, in order, byte-exact where untouched. RFC 5322 section 2.2. Names compare without case. */
+export interface Header {
+  /** Value of the first field `name`, unfolded and trimmed; undefined if there is none. */
+  get(name: string): string | undefined;
+  /** Values of all fields `name`, top to bottom. */
+  all(name: string): readonly string[];
+  count(name: string): number;
+  /** Names as written, top to bottom. */
+  names(): readonly string[];
+  /** Puts a field on top. The value may hold line feeds followed by a blank: they become folds. */
+  prepend(name: string, value: string): void;
+  /** Puts a field below all others. */
+  append(name: string, value: string): void;
+  /** Takes every field `name` out and returns how many there were. */
+  remove(name: string): number;
+}
+
+export interface Message {
+  readonly header: Header;
+  /** Octets of the content as received, line ends counted as two (RFC 1870 section 5). */
+  readonly octets: number;
+  /** True if a NUL, respectively an octet above 127, occurs anywhere. */
+  readonly hasNul: boolean;
+  readonly hasEightBit: boolean;
+  /** Octets of the longest line, its line end not counted. */
+  readonly longestLine: number;
+  /** Header (with what was added) and body, in blocks of at most 64 KiB that the reader may keep. */
+  blocks(lineEnds: LineEnds): AsyncIterable<Buffer> | Iterable<Buffer>;
+  /** The body alone, the empty line that separates it from the header included. */
+  body(lineEnds: LineEnds): AsyncIterable<Buffer> | Iterable<Buffer>;
+}

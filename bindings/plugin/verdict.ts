@@ -1,0 +1,71 @@
+/** What a hook orders: qpsmtpd's return codes, with the text the client is shown. */
+
+/** The return codes, by their qpsmtpd numbers. */
+export const ReturnCode = {
+  OK: 900,
+  DENY: 901,
+  DENYSOFT: 902,
+  DENY_DISCONNECT: 903,
+  DENYSOFT_DISCONNECT: 904,
+  DECLINED: 909,
+  DONE: 910,
+} as const;
+export type ReturnCode = (typeof ReturnCode)[keyof typeof ReturnCode];
+
+/** A return code with what goes with it. Verdicts are values: make them with the functions below. */
+export interface Verdict {
+  readonly kind: 'verdict';
+  readonly code: ReturnCode;
+  /** Lines for the reply, or what the hook's OK is about (an address, header lines). Empty: the default text. */
+  readonly lines: readonly string[];
+  /** RFC 3463 status without its class digit, such as `7.1`. The class follows from the reply code. */
+  readonly status?: string;
+}
+
+function verdict(code: ReturnCode, text: string | readonly string[] | undefined, status?: string): Verdict {
+  const lines = text === undefined ? NO_LINES : splitLines(text);
+  return status === undefined ? { kind: 'verdict', code, lines } : { kind: 'verdict', code, lines, status };
+}
+
+const NO_LINES: readonly string[] = Object.freeze([]);
+
+/** Every piece between line feeds is a line of the reply; empty pieces vanish, as an empty message does. */
+function splitLines(text: string | readonly string[]): readonly string[] {
+  const pieces = typeof text === 'string' ? [text] : text;
+  return pieces.flatMap((piece) => piece.split(/\r?\n/)).filter((line) => line !== '');
+}
+
+/** No opinion: the next plugin is asked. Returning nothing means the same. */
+export const declined: Verdict = Object.freeze(verdict(ReturnCode.DECLINED, undefined));
+
+/** Ends the chain in favour of the client; what OK makes of the reply depends on the hook. */
+export const ok = (text?: string | readonly string[], status?: string): Verdict =>
+  verdict(ReturnCode.OK, text, status);
+
+/** Refuses for good (5yz). */
+export const deny = (text?: string | readonly string[], status?: string): Verdict =>
+  verdict(ReturnCode.DENY, text, status);
+
+/** Refuses for now (4yz); the client is expected to come back. */
+export const denySoft = (text?: string | readonly string[], status?: string): Verdict =>
+  verdict(ReturnCode.DENYSOFT, text, status);
+
+/** Refuses for good and closes the connection. */
+export const denyDisconnect = (text?: string | readonly string[], status?: string): Verdict =>
+  verdict(ReturnCode.DENY_DISCONNECT, text, status);
+
+/** Refuses for now and closes the connection. */
+export const denySoftDisconnect = (text?: string | readonly string[], status?: string): Verdict =>
+  verdict(ReturnCode.DENYSOFT_DISCONNECT, text, status);
+
+/** The plugin has dealt with the command itself: qpsmtpd sends no reply. */
+export const done: Verdict = Object.freeze(verdict(ReturnCode.DONE, undefined));
+
+const NAMES = new Map<number, string>(Object.entries(ReturnCode).map(([name, code]) => [code, name]));
+
+/** The name of a return code, for logs. */
+export const nameOf = (code: ReturnCode): string => NAMES.get(code) ?? String(code);
+
+/** True for the four codes that refuse. */
+export const isDenial = (code: ReturnCode): boolean =>
+  code >= ReturnCode.DENY && code <= ReturnCode.DENYSOFT_DISCONNECT;

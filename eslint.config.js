@@ -1,0 +1,56 @@
+import tseslint from 'typescript-eslint';
+
+const notHere = (message) => ({
+  group: [
+    'net',
+    'tls',
+    'http',
+    'https',
+    'dgram',
+    'node:net',
+    'node:tls',
+    'node:http',
+    'node:https',
+    'node:dgram',
+  ],
+  message,
+});
+
+export default tseslint.config(
+  { ignores: ['dist/', 'build/', 'core-wasm/', 'node_modules/', 'coverage/', '.qpsmtpd-sample/'] },
+  ...tseslint.configs.strict,
+  {
+    rules: {
+      eqeqeq: 'error',
+      'max-lines': ['error', { max: 400 }],
+      'max-lines-per-function': ['error', { max: 60, skipComments: true, skipBlankLines: true }],
+      'no-console': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/no-invalid-void-type': 'off',
+      '@typescript-eslint/no-extraneous-class': 'off',
+    },
+  },
+  {
+    files: ['host/**/*.ts'],
+    ignores: ['host/intake/**', 'host/dns/**', 'host/delivery/**', 'host/http/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [notHere('sockets belong to host/intake, host/dns, host/delivery and host/http')] },
+      ],
+    },
+  },
+  {
+    files: ['plugins/**/*.ts', 'bindings/plugin/**/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ group: ['node:*', '**/host/**'], message: 'plugins get services in their context' }] },
+      ],
+      'no-restricted-globals': ['error', 'process', 'setTimeout', 'setInterval', 'setImmediate', 'Date'],
+      'no-restricted-properties': ['error', { object: 'Math', property: 'random' }],
+    },
+  },
+  { files: ['test/**', 'bench/**'], rules: { 'max-lines-per-function': 'off' } },
+);

@@ -1,0 +1,45 @@
+/** Errors of the host. Each has a stable `code` that documentation and scripts may rely on. */
+
+export type ErrorCode =
+  | 'Q_CONFIG'
+  | 'Q_PLUGIN_NOT_FOUND'
+  | 'Q_PLUGIN_LOAD'
+  | 'Q_PLUGIN_OPTION'
+  | 'Q_LISTEN'
+  | 'Q_ALREADY_RUNNING'
+  | 'Q_USAGE'
+  | 'Q_NO_MESSAGE'
+  | 'Q_DISK_FULL'
+  | 'Q_DELIVERY'
+  | 'Q_PRIVILEGES'
+  | 'Q_CORE';
+
+export class QpsmtpdError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'QpsmtpdError';
+    this.code = code;
+  }
+}
+
+/** A place in the configuration that an operator can open in an editor. */
+export interface Place {
+  readonly file: string;
+  /** Counted from 1; undefined when the whole file is meant. */
+  readonly line?: number;
+}
+
+export const printPlace = ({ file, line }: Place): string => (line === undefined ? file : `${file}:${line}`);
+
+/** Something in the configuration that keeps the daemon from starting, where it stands, and what to do about it. */
+export class ConfigError extends QpsmtpdError {
+  readonly place: Place;
+
+  constructor(place: Place, problem: string, remedy?: string, code: ErrorCode = 'Q_CONFIG') {
+    super(code, `${printPlace(place)}: ${problem}${remedy === undefined ? '' : ` (${remedy})`}`);
+    this.name = 'ConfigError';
+    this.place = place;
+  }
+}
