@@ -1,0 +1,242 @@
+/** The configuration directory of one process. */
+
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Config } from '../../bindings/plugin/config.ts';
+import type { Log } from '../../bindings/plugin/log-level.ts';
+import { ConfigError, type Place } from '../errors.ts';
+import { ChangeWatch } from './change-watch.ts';
+import { CompiledValues } from './compiled-values.ts';
+import { Complaints } from './complaints.ts';
+import { emptyList, givenList, type ConfigList, type PlacedLine } from './config-list.ts';
+import { ConfigReader, type ReadFailure } from './config-reader.ts';
+import { ConstantDatabase, emptyDatabase } from './constant-database.ts';
+import { systemFiles, type FileSystem } from './file-system.ts';
+import { isHostName } from './host-name.ts';
+import { Kept, type Outcome } from './kept.ts';
+import { isLasting } from './system-error.ts';
+
+/** Reading is tried again this long after a failure that may pass by itself. */
+export const RETRY_MS = 2_000;
+/** Names that are kept before all are forgotten: a plugin may ask for a file by a name a client chose. */
+export const MAX_NAMES = 4_096;
+/** qpsmtpd's own default of `timeout`, in seconds. */
+export const DEFAULT_TIMEOUT_S = 1_200;
+
+export interface ConfigDirectoryOptions {
+  /** The directories that are searched, in order: see `searchPath`. */
+  readonly directories: readonly string[];
+  readonly log: Log;
+  /** What `me` is without a file of that name; by default the system's host name. */
+  readonly hostName?: string;
+  /** False: values stay until `reread`. By default changes are noticed. */
+  readonly watch?: boolean;
+  /** Lines that take the place of the file of that name, if there is one. */
+  readonly overlay?: ReadonlyMap<string, readonly string[]>;
+  readonly files?: FileSystem;
+}
+
+/**
+ * Reads configuration files when they are first asked for and keeps what it read: a second question costs no call
+ * to the system. A change of any file that was read, or was looked for and missing, makes it read anew.
+ */
+export class ConfigDirectory implements Config {
+  readonly directories: readonly string[];
+  readonly hostName: string;
+  readonly #complaints: Complaints;
+  readonly #watch: ChangeWatch | undefined;
+  readonly #reader: ConfigReader;
+  readonly #lists: Kept<ConfigList>;
+  readonly #databases: Kept<ConstantDatabase>;
+  readonly #compiled: CompiledValues;
+  readonly #overlay: ReadonlyMap<string, readonly string[]>;
+  readonly #builtIn: ReadonlyMap<string, ConfigList>;
+  #generation = 1;
+  #me = '';
+  #meGeneration = 0;
+
+  constructor(options: ConfigDirectoryOptions) {
+    const { directories, log, hostName, watch = true, overlay, files = systemFiles } = options;
+    this.directories = directories.map((directory) => resolve(directory));
+    this.hostName = hostName ?? hostname();
+    this.#complaints = new Complaints(log);
+    this.#watch = watch ? new ChangeWatch(files, log, () => this.#drop()) : undefined;
+    this.#reader = new ConfigReader(this.directories, files, this.#complaints, this.#watch);
+    this.#lists = new Kept((name) => this.#readList(name), this.#complaints);
+    this.#databases = new Kept((name) => this.#readDatabase(name), this.#complaints);
+    this.#compiled = new CompiledValues(this, this.#complaints);
+    this.#overlay = overlay ?? new Map();
+    const builtIn = (name: string, text: string): [string, ConfigList] => [
+      name,
+      givenList([text], join(this.directories[0] ?? '.', name)),
+    ];
+    this.#builtIn = new Map([builtIn('me', this.hostName), builtIn('timeout', String(DEFAULT_TIMEOUT_S))]);
+  }
+
+  /** Goes up with every change: what was made of values under another generation is out of date. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  get me(): string {
+    if (this.#meGeneration !== this.#generation) {
+      this.#meGeneration = this.#generation;
+      this.#me = this.#readMe();
+    }
+    return this.#me;
+  }
+
+  value(name: string): string | undefined {
+    return this.#list(name).first;
+  }
+
+  lines(name: string): readonly string[] {
+    return this.#list(name).lines;
+  }
+
+  /** The lines and where they stand, made anew for each call: for what is read at start, not for every message. */
+  linesWithPlaces(name: string): readonly PlacedLine[] {
+    return this.#list(name).placed();
+  }
+
+  /** Where the first line stands or, without one, the file an operator would write. */
+  placeOf(name: string): Place {
+    return this.#list(name).place(0) ?? { file: join(this.directories[0] ?? '.', name) };
+  }
+
+  /** True if `name` has a line that somebody wrote, and not only a built-in value. */
+  isWritten(name: string): boolean {
+    const list = this.#list(name);
+    return list.first !== undefined && list !== this.#builtIn.get(name);
+  }
+
+  number(name: string, fallback: number): number {
+    const list = this.#list(name);
+    if (list.first === undefined) return fallback;
+    if (!Number.isNaN(list.number)) return list.number;
+    const { message } = new ConfigError(this.placeOf(name), `'${list.first}' is not a number`);
+    this.#complaints.error(`number ${name}`, `${message}; using ${fallback}`);
+    return fallback;
+  }
+
+  flag(name: string): boolean {
+    return this.#list(name).isTrue;
+  }
+
+  map(name: string, key: string): string | undefined {
+    const database = this.#databases.known(name) ?? this.#readNew(this.#databases, name) ?? emptyDatabase;
+    return database.get(Buffer.from(key))?.toString();
+  }
+
+  compiled<T>(name: string, compile: (lines: readonly string[]) => T): T {
+    return this.#compiled.get(name, compile);
+  }
+
+  /** Throws a ConfigError if a file that belongs to `name` exists and can't be read. A missing file is in order. */
+  requireReadable(name: string): void {
+    if (this.#overlay.has(name)) return;
+    const { failures, circular } = this.#reader.list(name);
+    if (circular !== undefined) throw new ConfigError(this.placeOf(name), circular, 'break the circle');
+    for (const { file, code } of failures) {
+      throw new ConfigError(
+        { file },
+        `can't be read (${code})`,
+        'check that it is a file and who may read it',
+      );
+    }
+  }
+
+  /** Forgets everything that was read, and what was complained about: for SIGHUP. */
+  reread(): void {
+    this.#complaints.forget();
+    this.#drop();
+  }
+
+  /** Stops watching. What was read stays. */
+  close(): void {
+    this.#watch?.close();
+  }
+
+  #list(name: string): ConfigList {
+    return (
+      this.#lists.known(name) ?? this.#readNew(this.#lists, name) ?? this.#builtIn.get(name) ?? emptyList
+    );
+  }
+
+  /**
+   * Undefined for a name that leads out of the configuration directory: a plugin that asks for `dkim/DOMAIN/private`
+   * must not read any file of the system because a client claimed the domain `../../..`.
+   */
+  #readNew<V extends object>(kept: Kept<V>, name: string): V | undefined {
+    if (!isInside(name)) {
+      this.#complaints.error('name', `'${name}' does not name a file in the configuration directory`);
+      return undefined;
+    }
+    if (this.#lists.size + this.#databases.size >= MAX_NAMES) this.#forget();
+    return kept.read(name);
+  }
+
+  #readList(name: string): Outcome<ConfigList> {
+    const given = this.#overlay.get(name);
+    if (given !== undefined) return { value: givenList(given, name) };
+    const { list, failures, circular } = this.#reader.list(name);
+    if (circular === undefined) this.#complaints.settle(`circle ${name}`);
+    else this.#complaints.error(`circle ${name}`, circular);
+    if (!Number.isNaN(list.number)) this.#complaints.settle(`number ${name}`);
+    const filled = list.first === undefined ? (this.#builtIn.get(name) ?? list) : list;
+    return { value: filled, failure: this.#describe(failures) };
+  }
+
+  #readDatabase(name: string): Outcome<ConstantDatabase> {
+    const found = this.#reader.octets(`${name}.cdb`);
+    if (found?.octets === undefined)
+      return { value: emptyDatabase, failure: this.#describe(found?.failures ?? []) };
+    const { file, octets } = found;
+    const complain = (problem: string): void => this.#complaints.error(`map ${name}`, `${file}: ${problem}`);
+    return { value: new ConstantDatabase(octets, complain) };
+  }
+
+  #describe(failures: readonly ReadFailure[]): string | undefined {
+    const [first] = failures;
+    if (first === undefined) return undefined;
+    if (failures.some(({ code }) => !isLasting(code))) this.#watch?.changeIn(RETRY_MS);
+    return `${first.file}: can't be read (${first.code})`;
+  }
+
+  #readMe(): string {
+    let problem = '';
+    try {
+      const me = this.value('me') ?? '';
+      if (isHostName(me)) {
+        this.#complaints.settle('me');
+        return me;
+      }
+      problem = new ConfigError(this.placeOf('me'), `'${me}' is not a host name`).message;
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      problem = error.message;
+    }
+    const instead = this.#me === '' ? this.hostName : this.#me;
+    this.#complaints.error('me', `${problem}; using ${instead}`);
+    return instead;
+  }
+
+  #drop(): void {
+    this.#generation++;
+    this.#lists.drop();
+    this.#databases.drop();
+    this.#watch?.reset();
+  }
+
+  #forget(): void {
+    this.#drop();
+    this.#lists.forget();
+    this.#databases.forget();
+    this.#compiled.forget();
+    this.#complaints.forget();
+  }
+}
+
+/** True for a relative path that stays below where it starts. */
+const isInside = (name: string): boolean =>
+  name !== '' && !name.startsWith('/') && !name.includes('\0') && !name.split('/').includes('..');

@@ -1,0 +1,198 @@
+/** Finds and reads configuration files by the rules of qpsmtpd, which are those of qmail's control files and `$include`. */
+
+import { join } from 'node:path';
+import { ConfigError, printPlace, type Place } from '../errors.ts';
+import type { Complaints } from './complaints.ts';
+import { eachLine } from './config-text.ts';
+import { emptyList, ListBuilder, type ConfigList } from './config-list.ts';
+import { TooLargeError, type FileSystem } from './file-system.ts';
+import { followPath, type Found, type TrailObserver } from './path-trail.ts';
+import { errorCode, isAbsent, isLasting } from './system-error.ts';
+
+/** Octets of a file, and of a list with all its includes. */
+export const MAX_FILE_OCTETS = 64 * 1_024 * 1_024;
+/** Files a list may include, and how deep. */
+const MAX_FILES = 10_000;
+const MAX_DEPTH = 100;
+
+const INCLUDE = /^\$include[ \t]+(\S+)$/;
+
+/** A file that exists and can't be read. */
+export interface ReadFailure {
+  readonly file: string;
+  readonly code: string;
+}
+
+export interface ReadList {
+  readonly list: ConfigList;
+  /** Files that should have had a part in the list. */
+  readonly failures: readonly ReadFailure[];
+  /** What to say about an include that leads back to itself; the list is empty then. */
+  readonly circular?: string;
+}
+
+/** A file as it is. */
+export interface ReadOctets {
+  readonly file: string;
+  /** Undefined if it can't be read. */
+  readonly octets: Buffer | undefined;
+  readonly failures: readonly ReadFailure[];
+}
+
+export class ConfigReader {
+  readonly #directories: readonly string[];
+  readonly #files: FileSystem;
+  readonly #complaints: Complaints;
+  readonly #observer: TrailObserver | undefined;
+
+  constructor(
+    directories: readonly string[],
+    files: FileSystem,
+    complaints: Complaints,
+    observer: TrailObserver | undefined,
+  ) {
+    this.#directories = directories;
+    this.#files = files;
+    this.#complaints = complaints;
+    this.#observer = observer;
+  }
+
+  /** The lines of `name`. Throws a ConfigError for a file that is too large, or includes too much. */
+  list(name: string): ReadList {
+    const reading = new Reading(name);
+    try {
+      const found = this.#locate(name, reading);
+      if (found !== undefined) this.#add(found, reading);
+      return { list: reading.builder.finish(), failures: reading.failures };
+    } catch (error) {
+      if (!(error instanceof CircularIncludeError)) throw error;
+      return { list: emptyList, failures: [], circular: error.message };
+    }
+  }
+
+  /** The octets of `name`; undefined if there is no such file. */
+  octets(name: string): ReadOctets | undefined {
+    const reading = new Reading(name);
+    const found = this.#locate(name, reading);
+    const octets = found === undefined ? undefined : this.#read(found, reading);
+    const file = found?.path ?? reading.failures[0]?.file;
+    return file === undefined ? undefined : { file, octets, failures: reading.failures };
+  }
+
+  /** The first directory that has the file wins. */
+  #locate(name: string, reading: Reading): Found | undefined {
+    const failures = reading.failures.length;
+    for (const directory of this.#directories) {
+      const found = this.#follow(join(directory, name), reading);
+      if (found !== undefined) return found;
+      // Whether the file is there is not known: the next directory must not answer in its place.
+      if (reading.failures.length > failures) return undefined;
+    }
+    return undefined;
+  }
+
+  /** A file behind a directory that may not be searched counts as missing, as in qpsmtpd, but that is said. */
+  #follow(path: string, reading: Reading): Found | undefined {
+    try {
+      return followPath(path, this.#files, this.#observer);
+    } catch (error) {
+      const code = errorCode(error);
+      if (isAbsent(code)) return undefined;
+      if (isLasting(code))
+        this.#complaints.warn(path, `${path}: can't be reached (${code}); it counts as missing`);
+      else reading.failures.push({ file: path, code });
+      return undefined;
+    }
+  }
+
+  #read(found: Found, reading: Reading): Buffer | undefined {
+    // The customary way to say "empty on purpose".
+    if (found.real === '/dev/null') return Buffer.alloc(0);
+    try {
+      const octets = this.#files.readFile(found.real, MAX_FILE_OCTETS);
+      this.#complaints.settle(found.path);
+      return octets;
+    } catch (error) {
+      if (error instanceof TooLargeError)
+        throw tooMuch(found.path, `the file is larger than ${MAX_FILE_OCTETS} octets`);
+      reading.failures.push({ file: found.path, code: errorCode(error) });
+      return undefined;
+    }
+  }
+
+  #add(found: Found, reading: Reading): void {
+    const { chain, builder, name } = reading;
+    const isCircular = chain.some(({ real }) => real === found.real);
+    chain.push(found);
+    if (isCircular) throw new CircularIncludeError(name, chain);
+    if (chain.length > MAX_DEPTH) throw tooMuch(found.path, `$include nests deeper than ${MAX_DEPTH} files`);
+    if (++reading.files > MAX_FILES)
+      throw tooMuch(found.path, `$include reaches more than ${MAX_FILES} files`);
+    const octets = this.#read(found, reading);
+    reading.octets += octets?.length ?? 0;
+    if (reading.octets > MAX_FILE_OCTETS) {
+      throw tooMuch(found.path, `$include makes a list of more than ${MAX_FILE_OCTETS} octets`);
+    }
+    if (octets !== undefined) {
+      eachLine(found.path, octets, (text, line) => {
+        const target = text.startsWith('$') ? INCLUDE.exec(text)?.[1] : undefined;
+        if (target === undefined) builder.add(text, found.path, line);
+        else this.#include(target, { file: found.path, line }, reading);
+      });
+    }
+    chain.pop();
+  }
+
+  #include(target: string, place: Place, reading: Reading): void {
+    const found = target.startsWith('/') ? this.#follow(target, reading) : this.#locate(target, reading);
+    const about = printPlace(place);
+    if (found === undefined) {
+      this.#complaints.warn(about, `${about}: $include of ${target}: no such file`);
+      return;
+    }
+    this.#complaints.settle(about);
+    if (!found.facts.isDirectory()) this.#add(found, reading);
+    else for (const part of this.#filesIn(found, reading)) this.#add(part, reading);
+  }
+
+  /** The regular files of a directory in the order of their names, those whose names start with a dot left out. */
+  #filesIn(directory: Found, reading: Reading): Found[] {
+    this.#observer?.listing(directory.real);
+    let names: readonly string[] = [];
+    try {
+      names = this.#files.readDirectory(directory.real);
+    } catch (error) {
+      reading.failures.push({ file: directory.path, code: errorCode(error) });
+    }
+    return names
+      .filter((name) => !name.startsWith('.'))
+      .sort()
+      .map((name) => this.#follow(join(directory.path, name), reading))
+      .filter((found) => found?.facts.isFile() === true) as Found[];
+  }
+}
+
+/** The state of one reading. */
+class Reading {
+  readonly name: string;
+  readonly builder = new ListBuilder();
+  readonly failures: ReadFailure[] = [];
+  /** The files that are being read, each included by the one before. */
+  readonly chain: Found[] = [];
+  files = 0;
+  octets = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+class CircularIncludeError extends Error {
+  constructor(name: string, chain: readonly Found[]) {
+    const way = chain.map(({ path }) => path).join(' -> ');
+    super(`Circular $include reference in config ${name}: ${way}`);
+  }
+}
+
+const tooMuch = (file: string, problem: string): ConfigError =>
+  new ConfigError({ file }, problem, 'check whether this is the right file');

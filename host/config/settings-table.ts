@@ -1,0 +1,187 @@
+/** The core's own settings: file, default, unit and range of each, once. */
+
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LogLevel, parseLogLevel } from '../../bindings/plugin/log-level.ts';
+import { isFalseWord } from './config-list.ts';
+import { isHostName } from './host-name.ts';
+import {
+  allLines,
+  count,
+  directoryMode,
+  directoryPath,
+  flag,
+  octets,
+  oneOf,
+  seconds,
+  text,
+} from './setting-kinds.ts';
+
+const AT_START = 'start, SIGHUP';
+/** Room in a reply line of 512 octets (RFC 5321 section 4.5.3.1.5) beside `220 `, ` ESMTP` and CRLF. */
+const MAX_GREETING_OCTETS = 500;
+
+function hostName(name: string): string {
+  if (!isHostName(name)) throw new Error(`'${name}' is not a host name`);
+  return name;
+}
+
+/** RFC 8601 section 2.2 wants a token or a quoted string; qpsmtpd's `none` leaves the field alone. */
+function authservId(word: string): string | undefined {
+  if (word === 'none') return undefined;
+  if (!/^[!#-'*+\-.0-9A-Z^-~]{1,255}$/.test(word)) throw new Error(`'${word}' is not a single word`);
+  return word;
+}
+
+function greeting(words: string): string {
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(words)) throw new Error('the greeting contains control characters');
+  if (Buffer.byteLength(words) > MAX_GREETING_OCTETS) {
+    throw new Error(`the greeting is longer than ${MAX_GREETING_OCTETS} octets`);
+  }
+  return words;
+}
+
+function logLevel(word: string): LogLevel {
+  const level = parseLogLevel(word);
+  if (level === undefined) throw new Error(`'${word}' is not a log level from 0 to 7`);
+  return level;
+}
+
+/**
+ * A predictable name in a directory where anyone may write: whoever makes the spool has to refuse one that belongs
+ * to somebody else, or a local user could read and replace mail.
+ */
+const ownSpool = (): string => join(tmpdir(), `qpsmtpd-spool-${process.getuid?.() ?? 'user'}`);
+
+/** A further limit is one more entry: `count`, `octets` or `seconds` with its file, default, range and meaning. */
+export const SETTINGS = {
+  me: text(
+    {
+      file: 'me',
+      about: 'Name of this host, in the greeting, replies and Received fields.',
+      takesEffect: 'next use',
+      form: 'host name',
+      otherwise: "the system's host name",
+    },
+    hostName,
+    (surroundings) => surroundings.hostName,
+  ),
+  /** Undefined: leave Authentication-Results alone. */
+  authservId: text<string | undefined>(
+    {
+      file: 'me-auth-results',
+      about: 'Name in Authentication-Results fields; `none` neither adds one nor renames those that came in.',
+      takesEffect: 'next message',
+      form: 'word',
+      otherwise: '`me`',
+    },
+    authservId,
+    (surroundings) => surroundings.me,
+  ),
+  /** Undefined: the built-in greeting. */
+  smtpGreeting: text<string | undefined>(
+    {
+      file: 'smtpgreeting',
+      about: 'Greeting in place of the built-in one; ` ESMTP` is appended unless it contains that word.',
+      takesEffect: 'next connection',
+      form: `text, up to ${MAX_GREETING_OCTETS} octets`,
+      otherwise: 'name and version',
+    },
+    greeting,
+    () => undefined,
+  ),
+  databytes: octets({
+    file: 'databytes',
+    about: 'Largest message, header included, line ends counted as two octets (RFC 1870); 0 is no limit.',
+    takesEffect: 'next EHLO, next message',
+    otherwise: 0,
+    min: 0,
+    max: 1e15 - 1,
+  }),
+  sizeThreshold: octets({
+    file: 'size_threshold',
+    about: 'A message is kept in memory up to this size, and in a file of the spool from there on.',
+    takesEffect: 'next message',
+    otherwise: 1_048_576,
+    min: 0,
+    max: 1_073_741_824,
+  }),
+  spoolDirectory: text(
+    {
+      file: 'spool_dir',
+      about: 'Directory for messages that outgrow `size_threshold`; `~/` is the home directory.',
+      takesEffect: AT_START,
+      form: 'path',
+      otherwise: "`qpsmtpd-spool-UID` in the system's directory for temporary files",
+    },
+    directoryPath,
+    ownSpool,
+  ),
+  spoolMode: directoryMode({
+    file: 'spool_perms',
+    about: 'Mode of the spool directory.',
+    takesEffect: AT_START,
+    otherwise: 0o700,
+  }),
+  /** Between commands. */
+  commandTimeoutMs: seconds({
+    file: ['timeoutsmtpd', 'timeout'],
+    about: 'Time a client may take for its next command.',
+    takesEffect: 'next connection',
+    otherwise: 1_200,
+    min: 1,
+    max: 86_400,
+  }),
+  /** Between two pieces of mail data. */
+  dataTimeoutMs: seconds({
+    file: 'timeout',
+    about: 'Time a client may take for the next line of a message.',
+    takesEffect: 'next message',
+    otherwise: 1_200,
+    min: 1,
+    max: 86_400,
+  }),
+  logLevel: text<LogLevel>(
+    {
+      file: 'loglevel',
+      about:
+        'Level up to which the built-in log writes while `logging` names no plugin: 3 errors, 4 warnings, 6 information, 7 all.',
+      takesEffect: AT_START,
+      form: '0 to 7, or a name such as `LOGWARN`',
+      otherwise: '4',
+    },
+    logLevel,
+    () => LogLevel.WARN,
+  ),
+  logging: allLines({
+    file: 'logging',
+    about: 'Logging plugins, all of which are loaded.',
+    takesEffect: AT_START,
+    form: 'plugin lines',
+  }),
+  replyStyle: oneOf({
+    file: 'reply_style',
+    about: "Texts of the replies: qpsmtpd's own, or plain words with status codes of RFC 2034.",
+    takesEffect: AT_START,
+    words: ['classic', 'enhanced'],
+  }),
+  /** `refuse` is qpsmtpd's way, against RFC 5321 section 4.1.4. */
+  helloAgain: oneOf({
+    file: 'hello_again',
+    about: 'What a second HELO or EHLO does: `reset` starts over, `refuse` answers 503.',
+    takesEffect: 'next HELO, next EHLO',
+    words: ['reset', 'refuse'],
+  }),
+  maxRecipients: count({
+    file: 'max_recipients',
+    about: 'Recipients of one message; further ones are deferred with 452. RFC 5321 asks for 100 at least.',
+    takesEffect: 'next RCPT',
+    otherwise: 1_000,
+    min: 1,
+    max: 1_000_000,
+  }),
+  tlsBeforeAuth: flag(
+    { file: 'tls_before_auth', about: 'Offer AUTH only inside TLS.', takesEffect: 'next EHLO, next AUTH' },
+    (word) => !isFalseWord(word),
+  ),
+};
