@@ -14,7 +14,8 @@ export interface Config {
   readonly me: string;
   /**
    * What `compile` makes of the lines of `name`, kept until the file changes: parse a list once, not per message.
-   * `compile` is asked again after a change; if it throws, the error is logged and the last good value stays.
+   * `compile` is asked again after a change; if it throws, the error is logged and the last good value
+   * stays. Throws if there has been no good value yet, so a plugin that reads its list at set-up stops the start.
    */
   compiled<T>(name: string, compile: (lines: readonly string[]) => T): T;
 }

@@ -13,13 +13,16 @@ export interface Setup<O> {
   readonly services: Services;
 }
 
+/** Why checks are to be skipped. A sender's name can be forged, so `whitelisted sender` must never open a relay. */
+export type Immunity = 'relay client' | 'whitelisted host' | 'whitelisted sender';
+
 /** What a hook knows: the plugin's own side, and the session it is asked about. */
 export interface HookContext<O = unknown> extends Setup<O> {
   readonly connection: Connection;
   /** Made on demand, so there is always one; empty between transactions. */
   readonly transaction: Transaction;
-  /** Why checks are to be skipped (`relay client`, `whitelisted host`, `whitelisted sender`), or undefined. */
-  readonly immunity: string | undefined;
+  /** Undefined for a client that is to be checked like any other. */
+  readonly immunity: Immunity | undefined;
   /** Adds to the connection's karma and returns the new total. */
-  adjustKarma(points: number): number;
+  readonly adjustKarma: (points: number) => number;
 }

@@ -12,6 +12,8 @@ export const commonOptions = z.object({
     .string()
     .regex(/^[+-]?[0-7]$/, 'must be 0 to 7, or +N or -N')
     .optional(),
+  /** After an `error` finding or an exception: `skip` asks the next plugin, `defer` refuses for now. */
+  on_error: z.enum(['skip', 'defer']).optional(),
 });
 
 /** Settings of plugins that return findings. */

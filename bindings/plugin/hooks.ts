@@ -1,6 +1,6 @@
 import type { Address } from './address.ts';
 import type { Parameters } from './connection.ts';
-import type { HookContext } from './context.ts';
+import type { HookContext, Setup } from './context.ts';
 import type { Finding } from './finding.ts';
 import type { LogLevel } from './log-level.ts';
 import type { Verdict } from './verdict.ts';
@@ -21,8 +21,8 @@ export interface HookArguments {
   connect: [];
   helo_parse: [line: string];
   ehlo_parse: [line: string];
-  helo: [host: string, ...words: string[]];
-  ehlo: [host: string, ...words: string[]];
+  helo: [host: string, words: readonly string[]];
+  ehlo: [host: string, words: readonly string[]];
   auth_parse: [line: string];
   auth: [mechanism: string, credentials: Credentials];
   'auth-plain': [mechanism: string, credentials: Credentials];
@@ -37,7 +37,7 @@ export interface HookArguments {
   data: [];
   data_headers_end: [];
   data_post_headers: [];
-  received_line: [protocol: string, authentication: string, cipher: string];
+  received_line: [parts: ReceivedParts];
   data_post: [];
   queue_pre: [];
   queue: [];
@@ -58,7 +58,23 @@ export interface HookArguments {
   'post-fork': [];
 }
 
+/** What a Received field would say, for a plugin that words it differently. */
+export interface ReceivedParts {
+  /** Transmission type of RFC 3848, such as `ESMTPS`. */
+  readonly protocol: string;
+  /** User and mechanism of a successful AUTH in brackets, or ''. */
+  readonly authentication: string;
+  /** Cipher suite in brackets, or ''. */
+  readonly cipher: string;
+}
+
 export type HookName = keyof HookArguments;
+
+/** Hooks that run outside any session and get the plugin's own side only; `config` must answer at once. */
+export type SetupHookName = 'logging' | 'config' | 'post-fork';
+
+/** Hooks that are asked about a session. */
+export type SessionHookName = Exclude<HookName, SetupHookName>;
 
 /** What AUTH brought, ready to be compared. */
 export interface Credentials {
@@ -74,7 +90,7 @@ export interface Credentials {
 export type Answer = void | undefined | Verdict | Finding;
 
 export type Hook<O, N extends HookName> = (
-  context: HookContext<O>,
+  context: N extends SetupHookName ? Setup<O> : HookContext<O>,
   ...words: HookArguments[N]
 ) => Answer | Promise<Answer>;
 

@@ -42,6 +42,8 @@ export interface Services {
   random(): number;
   readonly programs: Programs;
   readonly maildirs: Maildirs;
+  /** The number of this process, as log lines begin with it. */
+  readonly processId: number;
   /** Writes one line to the standard error stream. */
   writeError(line: string): void;
 }

@@ -38,6 +38,12 @@ function splitLines(text: string | readonly string[]): readonly string[] {
 /** No opinion: the next plugin is asked. Returning nothing means the same. */
 export const declined: Verdict = Object.freeze(verdict(ReturnCode.DECLINED, undefined));
 
+/**
+ * No opinion, with words for the client should nobody else have one: a queue plugin that could not store the
+ * message says why, and the next queue plugin is still asked.
+ */
+export const decline = (text: string | readonly string[]): Verdict => verdict(ReturnCode.DECLINED, text);
+
 /** Ends the chain in favour of the client; what OK makes of the reply depends on the hook. */
 export const ok = (text?: string | readonly string[], status?: string): Verdict =>
   verdict(ReturnCode.OK, text, status);

@@ -1,0 +1,72 @@
+/**
+ * Lists of addresses as badmailfrom and badrcptto keep them, one entry a line: `user@host`, `@host`, or a regular
+ * expression (anything with one of `/ ^ $ * + ! % ? \`), then optionally blanks and a text for the client.
+ */
+
+import type { Address } from './address.ts';
+import type { Log } from './log-level.ts';
+import { compilePattern, type Pattern } from './pattern.ts';
+
+export interface AddressListEntry {
+  /** As the line has it. */
+  readonly entry: string;
+  /** What the client is told; undefined for an entry without text. */
+  readonly text: string | undefined;
+}
+
+export interface AddressListOptions {
+  /** Match patterns without regard to case; otherwise they see the address in lower case. */
+  readonly ignoreCase?: boolean;
+  /** Gets a warning for each entry that can match nothing and is left out. */
+  readonly log: Pick<Log, 'warn'>;
+}
+
+interface Ranked extends AddressListEntry {
+  readonly rank: number;
+}
+
+const IS_PATTERN = /[/^$*+!%?\\]/;
+
+export class AddressList {
+  readonly #exact = new Map<string, Ranked>();
+  readonly #patterns: (Ranked & { readonly pattern: Pattern })[] = [];
+
+  /** Throws if a pattern can't be compiled, naming it. */
+  constructor(lines: readonly string[], options: AddressListOptions) {
+    lines.forEach((line, rank) => this.#add(line.trim(), rank, options));
+  }
+
+  get isEmpty(): boolean {
+    return this.#exact.size === 0 && this.#patterns.length === 0;
+  }
+
+  /** The topmost line that matches. Addresses compare without case. */
+  find(address: Address): AddressListEntry | undefined {
+    const mailbox = address.mailbox.toLowerCase();
+    const whole = this.#exact.get(mailbox);
+    const domain = this.#exact.get(`@${address.domain.toLowerCase()}`);
+    const exact = (domain?.rank ?? Infinity) < (whole?.rank ?? Infinity) ? domain : whole;
+    const limit = exact?.rank ?? Infinity;
+    for (const candidate of this.#patterns) {
+      if (candidate.rank > limit) break;
+      if (candidate.pattern.test(mailbox)) return candidate;
+    }
+    return exact;
+  }
+
+  #add(line: string, rank: number, options: AddressListOptions): void {
+    const [, entry = '', text = ''] = /^(\S*)\s*(.*)$/s.exec(line) ?? [];
+    if (entry === '') return;
+    const ranked = { entry, text: text === '' ? undefined : text, rank };
+    if (IS_PATTERN.test(entry)) {
+      this.#patterns.push({ ...ranked, pattern: compilePattern(entry, options) });
+    } else if (entry.includes('@')) {
+      const key = entry.toLowerCase();
+      if (!this.#exact.has(key)) this.#exact.set(key, ranked);
+    } else {
+      options.log.warn(
+        `entry \`${entry}\` matches nothing: it has no @ (write \`@${entry}\` for the whole domain)`,
+      );
+    }
+  }
+}

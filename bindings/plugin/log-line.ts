@@ -1,0 +1,16 @@
+import type { LogEvent } from './hooks.ts';
+
+/**
+ * A line of the log in qpsmtpd's words: `PID (hook) plugin: text`. One process serves many connections, so the
+ * connection stands behind the process id where there is one.
+ */
+export function formatLogLine(event: LogEvent, processId: number): string {
+  const { text, plugin, hook, connectionId } = event;
+  const session = connectionId === undefined ? '' : ` [${connectionId}]`;
+  return `${processId}${session}${speaker(plugin, hook)} ${text}`;
+}
+
+function speaker(plugin: string | undefined, hook: string | undefined): string {
+  if (plugin === undefined) return hook === undefined ? '' : ` (${hook}) running plugin:`;
+  return hook === undefined ? ` ${plugin}:` : ` (${hook}) ${plugin}:`;
+}

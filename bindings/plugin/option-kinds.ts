@@ -1,0 +1,28 @@
+/** Schemas for what the words of a plugin's line commonly stand for. */
+
+import { z } from 'zod';
+import { parseLogLevel, type LogLevel } from './log-level.ts';
+
+/** A whole number between `min` and `max`, written in digits. */
+export const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
+
+/** The mode of a directory: three octal digits, or four with a leading zero. */
+export const directoryMode = () =>
+  z
+    .string()
+    .regex(/^0?[0-7]{3}$/, 'must be three octal digits such as 700')
+    .transform((digits) => Number.parseInt(digits, 8));
+
+/** A log level by number or by name: `4`, `LOGWARN`, `warn`. */
+export const logLevel = () =>
+  z.string().transform((word, context): LogLevel => {
+    const level = parseLogLevel(word);
+    if (level !== undefined) return level;
+    context.addIssue({ code: 'custom', message: 'must be 0 to 7 or a name such as LOGWARN' });
+    return z.NEVER;
+  });

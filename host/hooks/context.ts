@@ -1,0 +1,89 @@
+/** What a hook is handed: one object for each plugin and session, made when the plugin is first asked. */
+
+import {
+  LogLevel,
+  whitelistHost,
+  whitelistSender,
+  type Config,
+  type Connection,
+  type HookContext,
+  type HookName,
+  type Immunity,
+  type Log,
+  type Services,
+  type Transaction,
+} from '../../bindings/plugin/index.ts';
+import type { LoadedPlugin } from './loaded-plugin.ts';
+import type { HookSession } from './session.ts';
+
+/** Sessions keep one of these for each plugin, so all that can be had from the plugin is not copied. */
+export class PluginContext implements HookContext {
+  /** The hook that is running; the runner keeps it for the log. */
+  hook: HookName | undefined;
+  readonly #plugin: LoadedPlugin;
+  readonly #session: HookSession;
+  #log: Log | undefined;
+
+  constructor(plugin: LoadedPlugin, session: HookSession) {
+    this.hook = undefined;
+    this.#plugin = plugin;
+    this.#session = session;
+  }
+
+  get name(): string {
+    return this.#plugin.name;
+  }
+
+  get options(): unknown {
+    return this.#plugin.options;
+  }
+
+  get config(): Config {
+    return this.#plugin.config;
+  }
+
+  get services(): Services {
+    return this.#plugin.services;
+  }
+
+  get connection(): Connection {
+    return this.#session.connection;
+  }
+
+  get transaction(): Transaction {
+    return this.#session.transaction;
+  }
+
+  get log(): Log {
+    return (this.#log ??= this.#openLog());
+  }
+
+  get immunity(): Immunity | undefined {
+    const { connection } = this.#session;
+    if (connection.relayClient) return 'relay client';
+    if (connection.notes.get(whitelistHost) === true) return 'whitelisted host';
+    if (this.#session.transaction.notes.get(whitelistSender) === true) return 'whitelisted sender';
+    return undefined;
+  }
+
+  /** A function of its own, so that hooks may take it out of their context. */
+  get adjustKarma(): (points: number) => number {
+    return (points) => {
+      const total = this.#session.adjustKarma(points);
+      if (this.log.writes(LogLevel.DEBUG)) this.log.debug(`karma ${points} (${total})`);
+      return total;
+    };
+  }
+
+  /** The speaker reads the hook of the moment, so one log serves all hooks of the plugin. */
+  #openLog(): Log {
+    const hookOfTheMoment = (): HookName | undefined => this.hook;
+    return this.#plugin.openLog({
+      plugin: this.name,
+      connectionId: this.#session.connectionId,
+      get hook() {
+        return hookOfTheMoment();
+      },
+    });
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * What becomes of a finding: the settings `reject`, `reject_type` and `on_error` of the plugin's line turn it into a
+ * verdict, and the log gets a line in the words log analysers know (`pass`, `fail, tolerated`, `skip`, `error`).
+ */
+
+import {
+  declined,
+  deny,
+  denyDisconnect,
+  denySoft,
+  denySoftDisconnect,
+  LogLevel,
+  naughty,
+  naughtyRejectType,
+  type Finding,
+  type HookContext,
+  type RejectOptions,
+  type Verdict,
+} from '../../bindings/plugin/index.ts';
+import type { FindingSettings } from './loaded-plugin.ts';
+
+/** A client that fails check after check must not make the note grow without end. */
+export const MAX_DEFERRED = 20;
+
+const REFUSALS = {
+  perm: deny,
+  hard: deny,
+  temp: denySoft,
+  soft: denySoft,
+  disconnect: denyDisconnect,
+  temp_disconnect: denySoftDisconnect,
+} as const satisfies Record<NonNullable<RejectOptions['reject_type']>, typeof deny>;
+
+/** What the client is told when a plugin fails and the command can't be answered without it. */
+export const internalError: Verdict = Object.freeze(
+  denySoft('Internal error - please try again later', '3.0'),
+);
+
+export function judgeFinding(finding: Finding, settings: FindingSettings, context: HookContext): Verdict {
+  if (finding.kind === 'fail') return judgeFailure(finding, settings, context);
+  const level = finding.kind === 'error' ? LogLevel.ERROR : LogLevel.INFO;
+  if (context.log.writes(level)) context.log.at(level, logLine(finding.kind, finding));
+  return finding.kind === 'error' && settings.on_error === 'defer' ? internalError : declined;
+}
+
+function judgeFailure(finding: Finding, settings: FindingSettings, context: HookContext): Verdict {
+  const { reject = '1', reject_type = 'perm' } = settings;
+  if (context.log.writes(LogLevel.INFO)) context.log.info(logLine(FAILURE_WORDS[reject], finding));
+  if (reject === '0') return declined;
+  const text = finding.text === '' ? 'unspecified error' : finding.text;
+  if (reject === '1') return REFUSALS[reject_type](text, finding.status);
+  const { notes } = context.connection;
+  const reason = `(${context.name}) ${text}`;
+  const reasons = notes.get(naughty) ?? [];
+  if (reasons.length < MAX_DEFERRED && !reasons.includes(reason)) notes.set(naughty, [...reasons, reason]);
+  if (settings.reject_type !== undefined && notes.get(naughtyRejectType) === undefined) {
+    notes.set(naughtyRejectType, settings.reject_type);
+  }
+  return declined;
+}
+
+const FAILURE_WORDS = { '0': 'fail, tolerated', '1': 'fail', naughty: 'fail, NAUGHTY' } as const;
+
+function logLine(words: string, { log, text }: Finding): string {
+  const detail = log ?? text;
+  return detail === '' ? words : `${words}, ${detail}`;
+}

@@ -1,0 +1,140 @@
+/** A definition and the words of its line become a plugin that is ready to be asked. */
+
+import {
+  commonOptions,
+  HOOK_NAMES,
+  rejectOptions,
+  z,
+  type Config,
+  type Hooks,
+  type Log,
+  type LogLevel,
+  type OptionShape,
+  type PluginDefinition,
+  type RejectOptions,
+  type Services,
+} from '../../bindings/plugin/index.ts';
+import { ConfigError, QpsmtpdError } from '../errors.ts';
+import type { Logger, Speaker } from '../observe/logger.ts';
+import { nearest } from './nearest.ts';
+import { parseOptions, sortWords } from './option-words.ts';
+import type { PluginLine } from './plugin-line.ts';
+
+/** What plugins are given by the host. */
+export interface PluginEnvironment {
+  readonly config: Config;
+  readonly services: Services;
+  readonly logger: Logger;
+}
+
+/** The settings that turn findings and failures into verdicts. */
+export interface FindingSettings extends RejectOptions {
+  readonly on_error?: 'skip' | 'defer' | undefined;
+}
+
+export interface LoadedPlugin {
+  /** The name in the log, instance number included. */
+  readonly name: string;
+  readonly definition: PluginDefinition;
+  readonly options: unknown;
+  readonly settings: FindingSettings;
+  readonly hooks: Hooks<unknown>;
+  readonly config: Config;
+  readonly services: Services;
+  /** Outside any session. */
+  readonly log: Log;
+  /** A log at the levels this plugin's line asks for. */
+  openLog(speaker: Speaker): Log;
+}
+
+const NO_OPTIONS = z.object({});
+
+/** Reads the options, and has the plugin make its hooks. Throws a `ConfigError`, or several in a `PluginErrors`. */
+export function setUpPlugin<S extends OptionShape>(
+  definition: PluginDefinition<S>,
+  line: PluginLine,
+  { config, services, logger }: PluginEnvironment,
+): LoadedPlugin {
+  const { options, settings, loglevel } = readOptions(definition as unknown as PluginDefinition, line);
+  const openLog = (speaker: Speaker): Log => logger.speakingAs(speaker, levelAdjustment(loglevel));
+  const shared = { name: line.name, options, config, services, log: openLog({ plugin: line.name }) };
+  let hooks: Hooks<unknown>;
+  try {
+    const made = definition.hooks as Hooks<unknown> | ((setup: typeof shared) => Hooks<unknown>);
+    hooks = typeof made === 'function' ? made(shared) : made;
+  } catch (cause) {
+    // A list the plugin could not read has its own place, closer to the cause than the plugin's line.
+    if (cause instanceof ConfigError) throw cause;
+    throw loadError(line, `could not be set up: ${messageOf(cause)}`, cause);
+  }
+  checkHooks(hooks, line);
+  return { ...shared, definition: definition as unknown as PluginDefinition, settings, hooks, openLog };
+}
+
+/** The problems of several lines, so that an operator can mend them all at once. */
+export class PluginErrors extends QpsmtpdError {
+  readonly problems: readonly ConfigError[];
+
+  constructor(problems: readonly [ConfigError, ...ConfigError[]]) {
+    super(problems[0].code, problems.map(({ message }) => message).join('\n'));
+    this.name = 'PluginErrors';
+    this.problems = problems;
+  }
+}
+
+/** Throws what is in `problems`: nothing, the one, or all. */
+export function throwProblems([first, ...rest]: readonly ConfigError[]): void {
+  if (first === undefined) return;
+  throw rest.length === 0 ? first : new PluginErrors([first, ...rest]);
+}
+
+export function loadError(
+  { name, place }: Pick<PluginLine, 'name' | 'place'>,
+  problem: string,
+  cause?: unknown,
+): ConfigError {
+  const error = new ConfigError(place, `${name}: ${problem}`, undefined, 'Q_PLUGIN_LOAD');
+  error.cause = cause;
+  return error;
+}
+
+export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+
+function readOptions(definition: PluginDefinition, line: PluginLine) {
+  const own = definition.options ?? NO_OPTIONS;
+  const { rejects } = definition;
+  const shapes = rejects === undefined ? [own, commonOptions] : [own, rejectOptions, commonOptions];
+  const raw = sortWords(line, { shapes, positional: definition.positional ?? [] });
+  const { options, problems } = parseOptions(line, own, raw);
+  const shared = parseOptions(line, commonOptions, without(raw, own));
+  const refusal = rejects === undefined ? undefined : parseOptions(line, rejectOptions, without(raw, own));
+  throwProblems([...problems, ...shared.problems, ...(refusal?.problems ?? [])]);
+  const settings: FindingSettings = { ...rejects, ...refusal?.options, on_error: shared.options.on_error };
+  return { options, settings, loglevel: shared.options.loglevel };
+}
+
+/** A plugin may have an option of its own by the name of a shared one; the shared one then does not see the words. */
+const without = (raw: ReturnType<typeof sortWords>, own: OptionShape): ReturnType<typeof sortWords> =>
+  Object.fromEntries(Object.entries(raw).filter(([key]) => !Object.hasOwn(own.shape, key)));
+
+/** `N` is the level itself, `+N` and `-N` are added to it. */
+export function levelAdjustment(word: string | undefined): ((level: LogLevel) => LogLevel) | undefined {
+  if (word === undefined) return undefined;
+  const number = Number(word);
+  if (!/^[+-]/.test(word)) return () => number as LogLevel;
+  return (level) => Math.min(7, Math.max(0, level + number)) as LogLevel;
+}
+
+function checkHooks(hooks: unknown, line: PluginLine): void {
+  if (typeof hooks !== 'object' || hooks === null || 'then' in hooks) {
+    throw loadError(line, 'its `hooks` must be an object, or a function that returns one at once');
+  }
+  for (const [name, hook] of Object.entries(hooks)) {
+    if (!(HOOK_NAMES as readonly string[]).includes(name)) {
+      const meant = nearest(name, HOOK_NAMES);
+      throw loadError(line, `Invalid hook: ${name}${meant === undefined ? '' : `, did you mean ${meant}?`}`);
+    }
+    if (hook !== undefined && typeof hook !== 'function')
+      throw loadError(line, `hook ${name} is no function`);
+  }
+}

@@ -1,0 +1,60 @@
+/** The plugins with a `logging` hook, as the sinks of the log. */
+
+import { formatLogLine, type Log, type Setup } from '../../bindings/plugin/index.ts';
+import type { LogSink } from '../observe/logger.ts';
+import { isPromise, showThrown } from './answer.ts';
+import type { LoadedPlugin } from './loaded-plugin.ts';
+
+/**
+ * One sink for each logging plugin, in their order. What can't go through them goes to `writeError`, which must not
+ * lead back into the log: a sink that fails, and lines that would feed the log with itself for ever. Those are lines
+ * written while a logging hook runs, and lines a logging plugin writes outside any hook, such as after an `await`.
+ */
+export function loggingSinks(
+  plugins: readonly LoadedPlugin[],
+  writeError: (line: string) => void,
+): LogSink[] {
+  const sources = plugins.filter(({ hooks }) => hooks.logging !== undefined);
+  const names: ReadonlySet<string | undefined> = new Set(sources.map(({ name }) => name));
+  let isRunning = false;
+  return sources.map((plugin, index) => {
+    const hand = handTo(plugin, writeError);
+    return (event) => {
+      if (isRunning || (event.hook === undefined && names.has(event.plugin))) {
+        if (index === 0) writeError(formatLogLine(event, plugin.services.processId));
+        return;
+      }
+      isRunning = true;
+      hand(event);
+      isRunning = false;
+    };
+  });
+}
+
+/** Gives a line to the plugin, whose own log is silent meanwhile. Never throws. */
+function handTo(plugin: LoadedPlugin, writeError: (line: string) => void): LogSink {
+  const { name, options, config, services } = plugin;
+  const setup: Setup<unknown> = { name, options, config, services, log: silence };
+  const logging = plugin.hooks.logging!;
+  const failed = (thrown: unknown): void =>
+    writeError(`logging plugin ${name} failed: ${showThrown(thrown)}`);
+  return (event) => {
+    try {
+      const answer = logging(setup, event);
+      if (isPromise(answer)) answer.then(undefined, failed);
+    } catch (thrown) {
+      failed(thrown);
+    }
+  };
+}
+
+const nothing = (): void => undefined;
+const silence: Log = {
+  writes: () => false,
+  at: nothing,
+  error: nothing,
+  warn: nothing,
+  notice: nothing,
+  info: nothing,
+  debug: nothing,
+};

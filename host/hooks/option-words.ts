@@ -1,0 +1,104 @@
+/** Turns the words of a plugin's line into its options: `KEY VALUE` pairs, and values given by place alone. */
+
+import type { OptionShape, z } from '../../bindings/plugin/index.ts';
+import { ConfigError } from '../errors.ts';
+import { nearest } from './nearest.ts';
+import type { PluginLine } from './plugin-line.ts';
+
+/** The words by key: a list for options that may be repeated. */
+export type RawOptions = Record<string, string | string[]>;
+
+/** What a line may say. Shapes later in `shapes` yield to earlier ones that have the same key. */
+export interface OptionGrammar {
+  readonly shapes: readonly OptionShape[];
+  readonly positional: readonly string[];
+}
+
+/** Sorts the words into options; throws a `ConfigError` at the first that fits nowhere. */
+export function sortWords({ name, words, place }: PluginLine, grammar: OptionGrammar): RawOptions {
+  const refuse = (problem: string, remedy?: string): never => {
+    throw new ConfigError(place, `${name}: ${problem}`, remedy, 'Q_PLUGIN_OPTION');
+  };
+  const kinds = kindsOf(grammar);
+  const raw = Object.create(null) as RawOptions;
+  const isOpen = (key: string): boolean => !Object.hasOwn(raw, key) || kinds.get(key) === 'list';
+  const take = (key: string, value: string): void => {
+    if (kinds.get(key) === 'list') raw[key] = [...((raw[key] as string[] | undefined) ?? []), value];
+    else raw[key] = value;
+  };
+  const placed: string[] = [];
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index]!;
+    if (kinds.has(word)) {
+      const value = words[++index];
+      if (value === undefined) return refuse(`option \`${word}\` has no value`);
+      if (!isOpen(word)) return refuse(`option \`${word}\` is given twice`);
+      take(word, value);
+      continue;
+    }
+    const slot = grammar.positional.find(isOpen);
+    if (slot === undefined) return refuse(...unknownOption([...placed, word], [...kinds.keys()]));
+    placed.push(word);
+    take(slot, word);
+  }
+  return raw;
+}
+
+/** Has `schema` judge those of the words that are its own; every complaint becomes a `ConfigError`. */
+export function parseOptions<S extends OptionShape>(
+  { name, place }: PluginLine,
+  schema: S,
+  raw: RawOptions,
+): { options: z.output<S>; problems: ConfigError[] } {
+  const own = Object.fromEntries(
+    Object.keys(schema.shape).flatMap((key) => (key in raw ? [[key, raw[key]]] : [])),
+  );
+  const result = schema.safeParse(own);
+  if (result.success) return { options: result.data, problems: [] };
+  const problems = result.error.issues.map(({ path, message }) => {
+    const key = path.length === 0 ? undefined : String(path[0]);
+    const problem = key !== undefined && !(key in own) ? 'is missing' : message;
+    const subject = key === undefined ? '' : `${key}: `;
+    const given =
+      key !== undefined && key in own ? `here it is \`${[own[key]].flat().join(' ')}\`` : undefined;
+    return new ConfigError(place, `${name}: ${subject}${problem}`, given, 'Q_PLUGIN_OPTION');
+  });
+  return { options: {} as z.output<S>, problems };
+}
+
+function kindsOf({ shapes }: OptionGrammar): Map<string, 'single' | 'list'> {
+  const kinds = new Map<string, 'single' | 'list'>();
+  for (const { shape } of shapes) {
+    for (const [key, schema] of Object.entries(shape)) {
+      if (!kinds.has(key)) kinds.set(key, isList(schema) ? 'list' : 'single');
+    }
+  }
+  return kinds;
+}
+
+/** Looks through defaults, optionals and transformations at what goes in. */
+function isList(schema: unknown): boolean {
+  const def = (schema as { def?: SchemaKind } | undefined)?.def;
+  return def !== undefined && (def.type === 'array' || isList(def.innerType) || isList(def.in));
+}
+
+interface SchemaKind {
+  readonly type: string;
+  readonly innerType?: unknown;
+  readonly in?: unknown;
+}
+
+/**
+ * The last of `words` has no place. A misspelt key before it may have been taken for a value; then that one is what
+ * the operator has to look at.
+ */
+function unknownOption(
+  words: readonly string[],
+  keys: readonly string[],
+): [problem: string, remedy?: string] {
+  for (const word of words) {
+    const meant = nearest(word, keys);
+    if (meant !== undefined) return [`unknown option \`${word}\`, did you mean \`${meant}\`?`];
+  }
+  return [`unknown option \`${words.at(-1)}\``, `it takes ${keys.join(', ')}`];
+}

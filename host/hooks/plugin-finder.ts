@@ -1,0 +1,80 @@
+/** Where the file of a plugin is: in the operator's `plugin_dirs`, else among the plugins that come with the server. */
+
+import { readdirSync, statSync } from 'node:fs';
+import { extname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ConfigError } from '../errors.ts';
+import { nearest } from './nearest.ts';
+import type { PluginLine } from './plugin-line.ts';
+
+/** Compiled code looks for compiled plugins, a source tree for sources. */
+const OWN_EXTENSION = extname(fileURLToPath(import.meta.url));
+const OWN_DIRECTORY = fileURLToPath(new URL('../../plugins', import.meta.url));
+const RUNS_TYPESCRIPT = Boolean((process.features as { typescript?: unknown }).typescript);
+const ENDINGS: readonly string[] = ['.js', '.mjs', ...(RUNS_TYPESCRIPT ? ['.ts'] : []), '/index.js'];
+
+export interface FoundPlugin {
+  readonly path: string;
+  /** A file of the same name that is passed over because it is written in Perl. */
+  readonly passedOver: string | undefined;
+}
+
+/** Throws `Q_PLUGIN_NOT_FOUND` with the directories that were searched. Earlier directories win. */
+export function findPlugin(line: PluginLine, pluginDirs: readonly string[]): FoundPlugin {
+  const dirs = pluginDirs.map((dir) => resolve(dir));
+  const perl = dirs.map((dir) => join(dir, line.file)).find(isFile);
+  for (const dir of dirs) {
+    const path = ENDINGS.map((ending) => join(dir, line.file + ending)).find(isFile);
+    if (path !== undefined) return { path, passedOver: undefined };
+  }
+  const own = [OWN_EXTENSION, `/index${OWN_EXTENSION}`].map((ending) =>
+    join(OWN_DIRECTORY, line.file + ending),
+  );
+  const path = own.find(isFile);
+  if (path !== undefined) return { path, passedOver: perl };
+  throw notFound(line, dirs, perl);
+}
+
+function notFound(
+  { file, name, place }: PluginLine,
+  dirs: readonly string[],
+  perl: string | undefined,
+): ConfigError {
+  const known = [OWN_DIRECTORY, ...dirs].flatMap((dir) => pluginNames(dir));
+  const meant = nearest(file, known);
+  const remedy = meant === undefined ? undefined : `did you mean ${meant}?`;
+  if (perl !== undefined) {
+    const problem = `${perl} is a Perl plugin, and no plugin of this server has that name`;
+    return new ConfigError(place, problem, remedy, 'Q_PLUGIN_NOT_FOUND');
+  }
+  const searched = [...dirs, OWN_DIRECTORY].join(', ');
+  return new ConfigError(
+    place,
+    `Plugin ${name} not found in our plugin dirs (${searched})`,
+    remedy,
+    'Q_PLUGIN_NOT_FOUND',
+  );
+}
+
+/** Names of the plugins in `dir` and in the folders directly below it. */
+function pluginNames(dir: string, prefix = ''): string[] {
+  try {
+    return readdirSync(join(dir, prefix), { withFileTypes: true }).flatMap((entry) => {
+      if (entry.isDirectory()) return prefix === '' ? pluginNames(dir, `${entry.name}/`) : [];
+      const name = /^([\w-]+)\.(?:m?js|ts)$/.exec(entry.name)?.[1];
+      if (name === undefined) return [];
+      return [name === 'index' ? prefix.slice(0, -1) : prefix + name];
+    });
+  } catch {
+    return [];
+  }
+}
+
+/** A directory that is missing or may not be read holds no plugin; the message lists it among those searched. */
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}

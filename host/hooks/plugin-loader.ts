@@ -1,0 +1,97 @@
+/** Loads what `config/plugins` lists: finds each file, imports it, reads its options and has it make its hooks. */
+
+import { closeSync, openSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import type { PluginDefinition } from '../../bindings/plugin/index.ts';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { ConfigError } from '../errors.ts';
+import {
+  loadError,
+  messageOf,
+  PluginErrors,
+  setUpPlugin,
+  throwProblems,
+  type LoadedPlugin,
+  type PluginEnvironment,
+} from './loaded-plugin.ts';
+import { findPlugin } from './plugin-finder.ts';
+import { parsePluginLine, type ConfigLine, type PluginLine } from './plugin-line.ts';
+
+export interface LoaderEnvironment extends PluginEnvironment {
+  /** The lines of `plugin_dirs`: searched in this order, before the plugins that come with the server. */
+  readonly pluginDirs: readonly string[];
+  /** Plugins given as objects, found before any file. */
+  readonly definitions?: readonly PluginDefinition[];
+}
+
+/**
+ * The plugins in the order of their lines. Throws a `ConfigError`, or `PluginErrors` with one for each thing that is
+ * wrong; nothing is started then.
+ */
+export async function loadPlugins(
+  lines: readonly ConfigLine[],
+  environment: LoaderEnvironment,
+): Promise<LoadedPlugin[]> {
+  const plugins: LoadedPlugin[] = [];
+  const problems: ConfigError[] = [];
+  for (const line of lines) {
+    try {
+      plugins.push(await loadPlugin(parsePluginLine(line), environment));
+    } catch (cause) {
+      if (cause instanceof PluginErrors) problems.push(...cause.problems);
+      else if (cause instanceof ConfigError) problems.push(cause);
+      else problems.push(loadError({ name: line.text, place: line.place }, messageOf(cause), cause));
+    }
+  }
+  throwProblems(problems);
+  return plugins;
+}
+
+async function loadPlugin(line: PluginLine, environment: LoaderEnvironment): Promise<LoadedPlugin> {
+  const given = environment.definitions?.find(({ name }) => name === line.file);
+  if (given !== undefined) return setUpPlugin(given, line, environment);
+  const { path, passedOver } = findPlugin(line, environment.pluginDirs);
+  if (passedOver !== undefined) {
+    const text = `${passedOver} is a Perl plugin: using ${line.file} of this server instead`;
+    environment.logger.log(LogLevel.NOTICE, text, { plugin: line.name });
+  }
+  return setUpPlugin(await importDefinition(line, path), line, environment);
+}
+
+async function importDefinition(line: PluginLine, path: string): Promise<PluginDefinition> {
+  let module: { readonly default?: unknown };
+  try {
+    // The error of the system call names the cause; the one of a failed import may not.
+    closeSync(openSync(path, 'r'));
+    module = (await import(/* @vite-ignore */ pathToFileURL(path).href)) as typeof module;
+  } catch (cause) {
+    throw loadError(line, `${path} can't be loaded: ${messageOf(cause)}${importHint(cause)}`, cause);
+  }
+  if (!isDefinition(module.default)) {
+    throw loadError(line, `${path} has no default export made by definePlugin({ name, about, hooks })`);
+  }
+  return module.default;
+}
+
+/** Files outside this package see its name only where npm has put it. */
+function importHint(cause: unknown): string {
+  const { code, message } = cause as { code?: unknown; message?: unknown };
+  if (code !== 'ERR_MODULE_NOT_FOUND' || !String(message).includes("'qpsmtpd'")) return '';
+  return ' (run `npm link qpsmtpd` in the directory of the plugin)';
+}
+
+function isDefinition(value: unknown): value is PluginDefinition {
+  if (typeof value !== 'object' || value === null) return false;
+  const { name, hooks, options, positional } = value as Partial<Record<keyof PluginDefinition, unknown>>;
+  return (
+    typeof name === 'string' &&
+    ((typeof hooks === 'object' && hooks !== null) || typeof hooks === 'function') &&
+    (options === undefined || isSchema(options)) &&
+    (positional === undefined || Array.isArray(positional))
+  );
+}
+
+function isSchema(value: unknown): boolean {
+  const { shape, safeParse } = value as { shape?: unknown; safeParse?: unknown };
+  return typeof shape === 'object' && shape !== null && typeof safeParse === 'function';
+}

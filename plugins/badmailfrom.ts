@@ -1,0 +1,25 @@
+import { AddressList, definePlugin, fail, pass, skip } from '../bindings/plugin/index.ts';
+
+/** Refuses reverse-paths an operator has listed. RFC 5321 section 7.9. */
+export default definePlugin({
+  name: 'badmailfrom',
+  about: 'Refuses senders listed in the file badmailfrom.',
+  rejects: { reject: '1' },
+  hooks({ config, log }) {
+    const compile = (lines: readonly string[]): AddressList => new AddressList(lines, { log });
+    config.compiled('badmailfrom', compile);
+    return {
+      mail(context, reversePath) {
+        if (context.immunity !== undefined) return skip(context.immunity);
+        const list = context.config.compiled('badmailfrom', compile);
+        if (list.isEmpty) return skip('empty list');
+        if (reversePath.isNull) return skip('null sender');
+        if (reversePath.localPart === '' || reversePath.domain === '') return skip('missing user or host');
+        const hit = list.find(reversePath);
+        if (hit === undefined) return pass();
+        context.adjustKarma(-1);
+        return fail(hit.text ?? 'Your envelope sender is in my badmailfrom list');
+      },
+    };
+  },
+});

@@ -1,0 +1,27 @@
+import { AddressList, definePlugin, deny, dsn, pass, skip } from '../bindings/plugin/index.ts';
+
+/** Refuses forward-paths an operator has listed. RFC 5321 section 7.9. */
+export default definePlugin({
+  name: 'badrcptto',
+  about: 'Refuses recipients listed in the file badrcptto.',
+  hooks({ config, log }) {
+    const compile = (lines: readonly string[]): AddressList =>
+      new AddressList(lines, { ignoreCase: true, log });
+    config.compiled('badrcptto', compile);
+    return {
+      rcpt(context, forwardPath) {
+        if (context.immunity !== undefined) return skip(context.immunity);
+        const list = context.config.compiled('badrcptto', compile);
+        if (list.isEmpty) return skip('empty list');
+        if (forwardPath.localPart === '' || forwardPath.domain === '') return skip('missing host or user');
+        const hit = list.find(forwardPath);
+        if (hit === undefined) return pass();
+        context.adjustKarma(-2);
+        context.log.info(`fail, ${hit.entry}`);
+        return hit.text === undefined
+          ? dsn.noSuchUser(`mail to ${hit.entry} not accepted here`)
+          : deny(hit.text);
+      },
+    };
+  },
+});

@@ -1,0 +1,33 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { expect, test } from 'vitest';
+import type { PluginDefinition } from '../../bindings/plugin/index.ts';
+import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
+
+const API = fileURLToPath(new URL('../../bindings/plugin/index.ts', import.meta.url));
+const GUIDE = readFileSync(new URL('../../docs/guide/plugins.md', import.meta.url), 'utf8');
+
+test('the plugin on the first page of the guide has at most 25 lines, passes its test and works', async () => {
+  const [plugin = '', itsTest = ''] = [...GUIDE.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code!);
+  expect(plugin.trim().split('\n').length).toBeLessThanOrEqual(25);
+  const root = mkdtempSync(join(tmpdir(), 'guide-'));
+  const load = async (code: string): Promise<{ default?: unknown }> => {
+    const path = join(root, /^\/\/ (\S+)/.exec(code)![1]!);
+    writeFileSync(path, code.replaceAll('qpsmtpd/plugin', API));
+    return (await import(/* @vite-ignore */ pathToFileURL(path).href)) as { default?: unknown };
+  };
+  try {
+    const definition = (await load(plugin)).default as PluginDefinition;
+    expect(itsTest).toContain('assert');
+    await load(itsTest);
+    const { ask } = given(definition, { words: '3' });
+    expect(words(await ask('mail', address('<a1234@b.example>'), NO_PARAMETERS))).toBe(
+      'DENYSOFT Too many digits in your address (#1.8)',
+    );
+    expect(words(await ask('mail', address('<a123@b.example>'), NO_PARAMETERS))).toBe('DECLINED');
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+});

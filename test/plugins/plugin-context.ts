@@ -1,0 +1,152 @@
+/** One plugin, set up as from its line, asked about a session that exists in memory only. */
+
+import {
+  Address,
+  LogLevel,
+  Notes,
+  ReturnCode,
+  type Config,
+  type Connection,
+  type HookArguments,
+  type MaildirDelivery,
+  type OptionShape,
+  type PluginDefinition,
+  type Services,
+  type SessionHookName,
+  type Transaction,
+  type Verdict,
+} from '../../bindings/plugin/index.ts';
+import { setUpPlugin, type LoadedPlugin } from '../../host/hooks/loaded-plugin.ts';
+import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
+import { HookRunner } from '../../host/hooks/runner.ts';
+import type { HookSession } from '../../host/hooks/session.ts';
+import { Logger } from '../../host/observe/logger.ts';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export interface Given {
+  /** The words behind the plugin's name. */
+  words?: string;
+  /** Lines of configuration files. */
+  files?: Record<string, readonly string[]>;
+  maps?: Record<string, Record<string, string>>;
+  me?: string;
+  services?: Partial<Services>;
+}
+
+export const NO_PARAMETERS: ReadonlyMap<string, string | undefined> = new Map();
+
+/** `<a@b>` and `<>` as addresses. */
+export function address(path: string): Address {
+  const inside = path.replace(/^<|>$/g, '');
+  const at = inside.lastIndexOf('@');
+  return at === -1 ? new Address(inside, '') : new Address(inside.slice(0, at), inside.slice(at + 1));
+}
+
+export function fakeConfig({ files = {}, maps = {}, me = 'mx.example' }: Given): Config {
+  const lines = (name: string): readonly string[] => files[name] ?? [];
+  return {
+    me,
+    lines,
+    value: (name) => lines(name)[0],
+    number: (name, fallback) => Number(lines(name)[0] ?? fallback),
+    flag: (name) => !['0', 'no', 'off', 'false', undefined].includes(lines(name)[0]),
+    map: (name, key) => maps[name]?.[key],
+    compiled: (name, compile) => compile(lines(name)),
+  };
+}
+
+export function fakeServices(overrides: Partial<Services> = {}): Services {
+  return {
+    clock: { now: () => 0 },
+    random: () => 0.5,
+    programs: { isExecutable: () => false, run: () => Promise.reject(new Error('no such program')) },
+    maildirs: { prepare: () => undefined, deliver: () => Promise.resolve() },
+    processId: 4711,
+    writeError: () => undefined,
+    ...overrides,
+  };
+}
+
+export class FakeSession implements HookSession {
+  readonly connectionId = 'c1';
+  readonly contexts: HookSession['contexts'] = [];
+  connection: Mutable<Connection> = {
+    id: 'c1',
+    remoteIp: '192.0.2.3',
+    remotePort: 40_000,
+    localIp: '192.0.2.25',
+    localPort: 25,
+    remoteHost: 'client.example',
+    remoteInfo: 'client.example',
+    relayClient: false,
+    hello: 'ehlo',
+    helloHost: 'client.example',
+    tls: undefined,
+    auth: undefined,
+    karma: 0,
+    notes: new Notes<'connection'>(),
+    addAuthenticationResult: () => undefined,
+  };
+  transaction: Transaction = freshTransaction();
+
+  adjustKarma(points: number): number {
+    return (this.connection.karma += points);
+  }
+}
+
+export function freshTransaction(fields: Record<string, string> = {}): Transaction {
+  return {
+    reversePath: undefined,
+    mailParameters: NO_PARAMETERS,
+    recipients: [],
+    addRecipient: () => undefined,
+    removeRecipient: () => undefined,
+    notes: new Notes<'transaction'>(),
+    message: { header: { get: (name: string) => fields[name] } },
+  } as unknown as Transaction;
+}
+
+/** A log that collects its lines as `LEVEL text`. */
+export function collectingLogger(level: LogLevel = LogLevel.INFO): { logger: Logger; lines: string[] } {
+  const lines: string[] = [];
+  const logger = new Logger(level, (line) => lines.push(line.replace(/^\d+ /, '')));
+  return { logger, lines };
+}
+
+/** Sets `definition` up and returns what a test needs to ask it. */
+export function given<S extends OptionShape>(definition: PluginDefinition<S>, given: Given = {}) {
+  const { logger, lines } = collectingLogger();
+  const line = parsePluginLine({
+    text: `${definition.name} ${given.words ?? ''}`,
+    place: { file: 'plugins', line: 1 },
+  });
+  const environment = { config: fakeConfig(given), services: fakeServices(given.services), logger };
+  const plugin: LoadedPlugin = setUpPlugin(definition, line, environment);
+  const runner = new HookRunner([plugin], logger);
+  const session = new FakeSession();
+  const ask = async <N extends SessionHookName>(hook: N, ...words: HookArguments[N]): Promise<Verdict> =>
+    await runner.run(hook, session, ...words);
+  return { plugin, session, log: lines, ask };
+}
+
+/** A verdict as `CODE text (#status)`, to compare at a glance. */
+export function words({ code, lines, status }: Verdict): string {
+  const name = Object.entries(ReturnCode).find(([, number]) => number === code)![0];
+  return [name, ...lines, ...(status === undefined ? [] : [`(#${status})`])].join(' ');
+}
+
+/** A Maildir service that keeps a record of what it is asked, and fails with `failure` if there is one. */
+export function fakeMaildirs(failure?: Error) {
+  const prepared: [string, number][] = [];
+  const delivered: MaildirDelivery[] = [];
+  return {
+    prepared,
+    delivered,
+    prepare: (directory: string, mode: number): void => void prepared.push([directory, mode]),
+    deliver: (_: Transaction, delivery: MaildirDelivery): Promise<void> => {
+      delivered.push(delivery);
+      return failure === undefined ? Promise.resolve() : Promise.reject(failure);
+    },
+  };
+}

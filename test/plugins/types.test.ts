@@ -1,0 +1,75 @@
+import { expect, expectTypeOf, test } from 'vitest';
+import {
+  connectionNote,
+  definePlugin,
+  deny,
+  HOOK_NAMES,
+  Notes,
+  ok,
+  pass,
+  transactionNote,
+  wholeNumber,
+  z,
+  type Address,
+  type HookArguments,
+  type HookContext,
+  type HookName,
+  type SessionHookName,
+  type Setup,
+} from '../../bindings/plugin/index.ts';
+
+test('options reach hooks with the type their schema gives them', () => {
+  definePlugin({
+    name: 'typed',
+    about: '',
+    options: z.object({ max: wholeNumber(1, 9).default(4), zone: z.string().optional() }),
+    positional: ['max'],
+    hooks: {
+      mail({ options }, reversePath) {
+        expectTypeOf(options).toEqualTypeOf<{ max: number; zone?: string | undefined }>();
+        expectTypeOf(reversePath).toEqualTypeOf<Address>();
+      },
+      logging(context) {
+        expectTypeOf(context).not.toHaveProperty('connection');
+      },
+    },
+  });
+});
+
+test('what is no hook, no option or no answer does not compile', () => {
+  // @ts-expect-error -- there is no hook of that name
+  definePlugin({ name: 'a', about: '', hooks: { mial: () => undefined } });
+  // @ts-expect-error -- only options may be given by place
+  definePlugin({ name: 'b', about: '', options: z.object({ a: z.string() }), positional: ['b'], hooks: {} });
+  // @ts-expect-error -- a return code is not a verdict
+  definePlugin({ name: 'c', about: '', hooks: { mail: () => 901 } });
+  // @ts-expect-error -- the finding policy knows no other words
+  definePlugin({ name: 'd', about: '', rejects: { reject: 'maybe' }, hooks: {} });
+  definePlugin({ name: 'e', about: '', hooks: { mail: () => (Math.abs(1) === 1 ? deny('no') : pass()) } });
+});
+
+test('notes keep their type and their lifetime', () => {
+  const count = connectionNote<number>('count');
+  const forTransaction = transactionNote<string>('text');
+  const notes = new Notes<'connection'>();
+  notes.set(count, 1);
+  expectTypeOf(notes.get(count)).toEqualTypeOf<number | undefined>();
+  // @ts-expect-error -- the note holds a number
+  notes.set(count, 'one');
+  // @ts-expect-error -- the note vanishes with the transaction
+  notes.set(forTransaction, 'text');
+  expect(notes.get(count)).toBe('one');
+});
+
+test('hooks outside sessions get no session, and no hook is told more than the runner passes on', () => {
+  expectTypeOf<HookContext>().toExtend<Setup<unknown>>();
+  expectTypeOf<HookArguments[SessionHookName]['length']>().toEqualTypeOf<0 | 1 | 2>();
+  expectTypeOf<(typeof HOOK_NAMES)[number]>().toEqualTypeOf<HookName>();
+  expect(new Set(HOOK_NAMES).size).toBe(HOOK_NAMES.length);
+  expect(HOOK_NAMES).toHaveLength(39);
+});
+
+test('a verdict has lines, never empty ones', () => {
+  expect(ok('a\nb\r\n\n').lines).toEqual(['a', 'b']);
+  expect(deny().lines).toEqual([]);
+});
