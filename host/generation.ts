@@ -1,0 +1,192 @@
+/**
+ * One reading of the configuration and everything made from it: plugins, hook chains, replies. Sessions keep the
+ * generation they began with, so that a reload never changes the rules under a running session.
+ */
+
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Core } from '../bindings/contract.ts';
+import type { PluginDefinition } from '../bindings/plugin/definition.ts';
+import { LogLevel } from '../bindings/plugin/log-level.ts';
+import { ConfigDirectory } from './config/config-directory.ts';
+import type { PlacedLine } from './config/config-list.ts';
+import { searchPath } from './config/search-path.ts';
+import { SETTINGS } from './config/settings-table.ts';
+import { Settings, type SettingValues } from './config/settings.ts';
+import type { ReverseLookup } from './dns/reverse-lookup.ts';
+import { ConfigError } from './errors.ts';
+import { HookRunner } from './hooks/runner.ts';
+import { loggingSinks } from './hooks/logging.ts';
+import type { LoadedPlugin } from './hooks/loaded-plugin.ts';
+import { loadPlugins } from './hooks/plugin-loader.ts';
+import { DateStamp } from './message/date-stamp.ts';
+import type { Keeping } from './message/content.ts';
+import { openSpoolDirectory } from './message/spool-directory.ts';
+import { StoredMessage } from './message/stored-message.ts';
+import { Logger } from './observe/logger.ts';
+import { makeServices, systemClock } from './services/services.ts';
+import type { Deadlines } from './session/deadlines.ts';
+import { ReplyPrinter } from './session/reply.ts';
+import type { SessionHost } from './session/session-host.ts';
+import type { Session } from './session/session.ts';
+import { version } from './version.ts';
+
+/** What every generation shares: it outlives a reload. */
+export interface Foundation {
+  readonly core: Core;
+  readonly deadlines: Deadlines;
+  readonly reverseLookup: ReverseLookup;
+  readonly isDraining: boolean;
+  leave(session: Session): void;
+}
+
+export interface GenerationOptions {
+  /** What `--config` names; undefined: `QPSMTPD_CONFIG` and the fallbacks. */
+  readonly configDir?: string | undefined;
+  /** The directories searched, instead of those that `configDir` and the environment lead to. */
+  readonly directories?: readonly string[] | undefined;
+  /** Plugins given as objects: a line that names one needs no file. */
+  readonly definitions?: readonly PluginDefinition[] | undefined;
+  /** Configuration files given in memory instead of on disk. */
+  readonly overlay?: ReadonlyMap<string, readonly string[]> | undefined;
+}
+
+/** A line of the standard error stream; nobody waits for it. */
+function writeError(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+export class Generation implements SessionHost {
+  readonly core: Core;
+  readonly config: ConfigDirectory;
+  readonly logger: Logger;
+  readonly plugins: readonly LoadedPlugin[];
+  readonly hooks: HookRunner;
+  readonly printer: ReplyPrinter;
+  readonly deadlines: Deadlines;
+  readonly reverseLookup: ReverseLookup;
+  readonly version = version;
+  readonly #settings: Settings;
+  readonly #foundation: Foundation;
+  readonly #dateStamp: DateStamp;
+  readonly #keeping: Keeping;
+
+  private constructor(
+    foundation: Foundation,
+    parts: Pick<Generation, 'config' | 'logger' | 'plugins'> & { settings: Settings; keeping: Keeping },
+  ) {
+    this.#foundation = foundation;
+    this.core = foundation.core;
+    this.deadlines = foundation.deadlines;
+    this.reverseLookup = foundation.reverseLookup;
+    this.config = parts.config;
+    this.logger = parts.logger;
+    this.plugins = parts.plugins;
+    this.#settings = parts.settings;
+    this.#keeping = parts.keeping;
+    this.hooks = new HookRunner(parts.plugins, parts.logger);
+    this.printer = new ReplyPrinter(this.settings.replyStyle);
+    this.#dateStamp = new DateStamp(systemClock);
+  }
+
+  /** Reads everything; throws `ConfigError`, or an `AggregateError` of several, before anything of it takes effect. */
+  static async load(foundation: Foundation, options: GenerationOptions): Promise<Generation> {
+    const logger = new Logger(LogLevel.WARN, writeError);
+    const log = logger.speakingAs({});
+    const { overlay = new Map<string, readonly string[]>(), definitions = [] } = options;
+    const config = new ConfigDirectory({ directories: directoriesOf(options), log, overlay });
+    try {
+      const settings = new Settings(config, log);
+      throwAll(settings.problems());
+      logger.level = settings.current.logLevel;
+      const services = makeServices(config.hostName, writeError);
+      const environment = { config, services, logger, pluginDirs: config.lines('plugin_dirs'), definitions };
+      const logging = await loadPlugins(config.linesWithPlaces('logging'), environment);
+      logger.attach(loggingSinks(logging, writeError));
+      const plugins = await loadPlugins(pluginLines(config, logger, overlay.has('plugins')), environment);
+      logger.attach(loggingSinks([...logging, ...plugins], writeError));
+      const keeping = openKeeping(config, settings, logger);
+      return new Generation(foundation, { config, logger, plugins, settings, keeping });
+    } catch (error) {
+      config.close();
+      throw error;
+    }
+  }
+
+  get settings(): SettingValues {
+    return this.#settings.current;
+  }
+
+  get isDraining(): boolean {
+    return this.#foundation.isDraining;
+  }
+
+  /** The settings whose files say something else than the default, for `check`. */
+  changedSettings(): readonly { readonly name: string; readonly value: string }[] {
+    return Object.values(SETTINGS).flatMap(({ files }) => {
+      const name = files.find((file) => this.config.isWritten(file));
+      return name === undefined ? [] : [{ name, value: this.config.lines(name).join('; ') }];
+    });
+  }
+
+  date(): string {
+    return this.#dateStamp.text();
+  }
+
+  newMessage(): StoredMessage {
+    return new StoredMessage(this.core, this.#keeping);
+  }
+
+  leave(session: Session): void {
+    this.#foundation.leave(session);
+  }
+
+  /** The last session of this generation is gone. */
+  close(): void {
+    this.config.close();
+  }
+}
+
+function directoriesOf({ configDir, directories }: GenerationOptions): readonly string[] {
+  const programDir = dirname(dirname(fileURLToPath(import.meta.url)));
+  return directories ?? searchPath({ configDir, env: process.env, programDir });
+}
+
+function throwAll(problems: readonly ConfigError[]): void {
+  const [first, ...others] = problems;
+  if (first === undefined) return;
+  throw others.length === 0 ? first : new AggregateError(problems, first.message);
+}
+
+/** Without the file nothing was configured; an empty one is somebody's will, if a strange one. */
+function pluginLines(config: ConfigDirectory, logger: Logger, isGiven: boolean): readonly PlacedLine[] {
+  config.requireReadable('plugins');
+  const lines = config.linesWithPlaces('plugins');
+  if (lines.length > 0) return lines;
+  const { file } = config.placeOf('plugins');
+  const isThere = config.directories.some((directory) => existsSync(join(directory, 'plugins')));
+  if (!isThere && !isGiven) {
+    throw new ConfigError({ file }, 'not found', 'copy config.sample and name its copy with --config');
+  }
+  logger.log(LogLevel.WARN, `${file} lists no plugin: every recipient will be refused`);
+  return lines;
+}
+
+/** Where large messages go while they arrive. */
+function openKeeping(config: ConfigDirectory, settings: Settings, logger: Logger): Keeping {
+  const { spoolDirectory, spoolMode } = settings.current;
+  const spool = openSpoolDirectory({
+    path: spoolDirectory,
+    mode: spoolMode,
+    place: config.placeOf('spool_dir'),
+    clock: systemClock,
+    warn: (text) => logger.log(LogLevel.WARN, text),
+  });
+  return {
+    get sizeThreshold() {
+      return settings.current.sizeThreshold;
+    },
+    spool,
+  };
+}

@@ -1,0 +1,43 @@
+/**
+ * Intake: where clients come in. An acceptor turns whatever listens (TCP, Unix socket, memory) into an `Intake`; from
+ * there on nobody needs to know which it was. Layers such as PROXY and TLS change the same object before a session
+ * sees it.
+ */
+
+import type { Duplex } from 'node:stream';
+import type { TlsFacts } from '../../bindings/plugin/connection.ts';
+
+/** One end of a connection. Unix sockets have a path and no address. */
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+  readonly path?: string;
+}
+
+export interface Intake {
+  /** The octets of SMTP, both ways. Paused until a session listens. */
+  readonly stream: Duplex;
+  /** What the octets came through, outermost first (`tcp`, `unix`, `memory`, later `proxy`, `tls`): for log and policy. */
+  readonly hops: readonly string[];
+  /** The socket's other end. Every decision about trust uses this, never `remote`: `remote` may be somebody's word. */
+  readonly peer: Endpoint;
+  /** The client, as far as known; equals `peer` unless a trusted layer said otherwise. */
+  remote: Endpoint;
+  local: Endpoint;
+  /** Set when TLS was on before the first octet of SMTP. */
+  tls?: TlsFacts;
+  /** Name of the client from the launcher or a proxy, which saves the reverse lookup. */
+  host?: string;
+}
+
+/** Takes what an acceptor lets in. */
+export type Emit = (intake: Intake) => void;
+
+export interface Acceptor {
+  /** Binds the socket and returns the bound address as a listen spec. Throws `Q_LISTEN` with the remedy. */
+  bind(): Promise<string>;
+  /** Starts handing over clients; those who came since `bind` are first. */
+  open(emit: Emit): void;
+  /** Stops listening; connections already handed over go on. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,43 @@
+/** Takes clients from the same process: tests, and later whatever injects mail without a socket. */
+
+import { duplexPair, type Duplex } from 'node:stream';
+import type { Acceptor, Emit, Endpoint } from './intake.ts';
+
+export interface MemoryClient {
+  /** Address the session takes the client for; default 127.0.0.1. */
+  readonly address?: string;
+  readonly port?: number;
+}
+
+export class MemoryAcceptor implements Acceptor {
+  #emit: Emit | undefined;
+
+  bind(): Promise<string> {
+    return Promise.resolve('memory:');
+  }
+
+  open(emit: Emit): void {
+    this.#emit = emit;
+  }
+
+  close(): Promise<void> {
+    this.#emit = undefined;
+    return Promise.resolve();
+  }
+
+  /** Connects a client and returns its end of the stream. Throws if the acceptor is not open. */
+  connect({ address = '127.0.0.1', port = 40_000 }: MemoryClient = {}): Duplex {
+    if (this.#emit === undefined) throw new Error('the memory acceptor is closed');
+    const [clientEnd, serverEnd] = duplexPair({ allowHalfOpen: true });
+    serverEnd.on('error', () => undefined);
+    const peer: Endpoint = { address, port };
+    this.#emit({
+      stream: serverEnd,
+      hops: ['memory'],
+      peer,
+      remote: peer,
+      local: { address: '127.0.0.1', port: 25 },
+    });
+    return clientEnd;
+  }
+}

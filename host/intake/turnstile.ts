@@ -1,0 +1,65 @@
+/**
+ * Lets clients in one by one: at most so many at a time. Who comes when all places are taken waits without a banner, as
+ * in the kernel's backlog; who finds the waiting line full is told to come back.
+ */
+
+import type { Intake } from './intake.ts';
+
+export interface TurnstileOptions {
+  /** Clients inside at a time; `Infinity` for no limit. */
+  readonly places: number;
+  /** Clients waiting outside. */
+  readonly waitingPlaces: number;
+  enter(intake: Intake): void;
+  /** The line is full. */
+  turnAway(intake: Intake): void;
+}
+
+export class Turnstile {
+  readonly #options: TurnstileOptions;
+  readonly #waiting = new Set<Intake>();
+  #inside = 0;
+
+  constructor(options: TurnstileOptions) {
+    this.#options = options;
+  }
+
+  get inside(): number {
+    return this.#inside;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  admit(intake: Intake): void {
+    if (this.#inside < this.#options.places) this.#enter(intake);
+    else if (this.#waiting.size < this.#options.waitingPlaces) this.#queue(intake);
+    else this.#options.turnAway(intake);
+  }
+
+  /** Somebody left: the first in the line takes the place. */
+  leave(): void {
+    this.#inside--;
+    const [next] = this.#waiting;
+    if (next === undefined) return;
+    this.#waiting.delete(next);
+    this.#enter(next);
+  }
+
+  /** Empties the line; nobody in it will be served. */
+  dismiss(): void {
+    for (const intake of this.#waiting) this.#options.turnAway(intake);
+    this.#waiting.clear();
+  }
+
+  #enter(intake: Intake): void {
+    this.#inside++;
+    this.#options.enter(intake);
+  }
+
+  #queue(intake: Intake): void {
+    this.#waiting.add(intake);
+    intake.stream.once('close', () => this.#waiting.delete(intake));
+  }
+}

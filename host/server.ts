@@ -1,0 +1,153 @@
+/** The SMTP server of one process: its sockets, its sessions, and the configuration they run under. */
+
+import { loadCore } from '../bindings/core.ts';
+import { LogLevel } from '../bindings/plugin/log-level.ts';
+import { DnsReverseLookup, type ReverseLookup } from './dns/reverse-lookup.ts';
+import { Generation, type Foundation, type GenerationOptions } from './generation.ts';
+import type { Acceptor, Intake } from './intake/intake.ts';
+import { turnAway } from './intake/turn-away.ts';
+import { Turnstile } from './intake/turnstile.ts';
+import type { Logger } from './observe/logger.ts';
+import type { Admission, ConnectionLedger } from './process/connection-ledger.ts';
+import { Deadlines } from './session/deadlines.ts';
+import { replies } from './session/replies.ts';
+import { Session } from './session/session.ts';
+
+export interface ServerOptions extends GenerationOptions {
+  readonly acceptors: readonly Acceptor[];
+  /** Connections served at a time; undefined: no limit. */
+  readonly maxConnections?: number | undefined;
+  /** Asked for every connection; undefined: everybody is let in. */
+  readonly ledger?: ConnectionLedger | undefined;
+  readonly reverseLookup?: ReverseLookup | undefined;
+}
+
+/** Clients that may wait for a place; the kernel's backlog holds about as many. */
+const WAITING_PLACES = 512;
+/** How often `drain` looks whether the last session is gone. */
+const DRAIN_LOOK_MS = 50;
+
+export class Server implements Foundation {
+  readonly core;
+  readonly deadlines = new Deadlines();
+  readonly reverseLookup: ReverseLookup;
+  isDraining = false;
+  readonly #options: ServerOptions;
+  readonly #turnstile: Turnstile;
+  readonly #sessions = new Set<Session>();
+  #generation!: Generation;
+  #count = 0;
+
+  private constructor(options: ServerOptions) {
+    this.#options = options;
+    this.reverseLookup = options.reverseLookup ?? new DnsReverseLookup();
+    const { core, notice } = loadCore();
+    this.core = core;
+    if (notice !== undefined) process.stderr.write(`${notice}\n`);
+    this.#turnstile = new Turnstile({
+      places: options.maxConnections ?? Number.POSITIVE_INFINITY,
+      waitingPlaces: WAITING_PLACES,
+      enter: (intake) => this.#enter(intake),
+      turnAway: (intake) => turnAway(intake, this.#generation.printer.fixed(replies.tooManyConnections)),
+    });
+  }
+
+  /** Reads the configuration and loads the plugins; throws a `ConfigError` or an `AggregateError` of several. */
+  static async load(options: ServerOptions): Promise<Server> {
+    const server = new Server(options);
+    server.#generation = await Generation.load(server, options);
+    return server;
+  }
+
+  get generation(): Generation {
+    return this.#generation;
+  }
+
+  get logger(): Logger {
+    return this.#generation.logger;
+  }
+
+  /** Connections being served. */
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  /** Binds whatever is not bound yet and lets clients in. Returns the addresses as listen specs. */
+  async listen(): Promise<readonly string[]> {
+    const { acceptors } = this.#options;
+    const addresses: string[] = [];
+    for (const acceptor of acceptors) addresses.push(await acceptor.bind());
+    for (const acceptor of acceptors) acceptor.open((intake) => this.#turnstile.admit(intake));
+    return addresses;
+  }
+
+  /** New configuration for new connections; on an error the old one goes on serving and the error is thrown. */
+  async reload(): Promise<void> {
+    const old = this.#generation;
+    this.#generation = await Generation.load(this, this.#options);
+    this.#closeIfUnused(old);
+  }
+
+  /** Stops accepting, lets transactions end, and cuts off whoever is left after `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    this.isDraining = true;
+    await Promise.all(this.#options.acceptors.map((acceptor) => acceptor.close()).map(settle));
+    this.#turnstile.dismiss();
+    for (const session of this.#sessions) session.drain();
+    const until = performance.now() + graceMs;
+    while (this.#sessions.size > 0 && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+    }
+    for (const session of this.#sessions) session.destroy();
+    this.#generation.close();
+  }
+
+  /** A session's connection is gone. */
+  leave(session: Session): void {
+    if (!this.#sessions.delete(session)) return;
+    this.#options.ledger?.release(session.intake.peer.address);
+    this.#turnstile.leave();
+    const { host } = session;
+    if (host instanceof Generation && host !== this.#generation) this.#closeIfUnused(host);
+  }
+
+  #enter(intake: Intake): void {
+    const { ledger } = this.#options;
+    const admission = ledger?.admit(intake.peer.address);
+    if (admission === undefined) this.#begin(intake);
+    else if (admission instanceof Promise) void admission.then((word) => this.#judge(intake, word));
+    else this.#judge(intake, admission);
+  }
+
+  /** A client that takes all connections for itself keeps everybody else out. */
+  #judge(intake: Intake, { isAdmitted }: Admission): void {
+    if (isAdmitted) {
+      this.#begin(intake);
+      return;
+    }
+    const { address } = intake.peer;
+    this.logger.log(LogLevel.NOTICE, `too many connections from ${address}`);
+    turnAway(intake, this.#generation.printer.filled(replies.tooManyFromAddress, address));
+    this.#turnstile.leave();
+  }
+
+  #begin(intake: Intake): void {
+    // Who left while his admission was asked for would never be heard of again.
+    if (intake.stream.destroyed) {
+      this.#options.ledger?.release(intake.peer.address);
+      this.#turnstile.leave();
+      return;
+    }
+    const session = new Session(intake, this.#generation, (this.#count++).toString(36));
+    this.#sessions.add(session);
+    session.begin();
+  }
+
+  #closeIfUnused(generation: Generation): void {
+    for (const session of this.#sessions) if (session.host === generation) return;
+    generation.close();
+  }
+}
+
+/** An acceptor that cannot close must not keep the others open. */
+const settle = (closing: Promise<void>): Promise<void> => closing.catch(() => undefined);

@@ -1,0 +1,40 @@
+/** How transactions and connections end. */
+
+import { NEXT, STOP, telling, type Outcome, type Progress, type Step } from './steps.ts';
+import type { Session } from './session.ts';
+
+const tellReset = telling('reset_transaction');
+const tellDisconnect = telling('disconnect');
+const tellPostConnection = telling('post-connection');
+
+/** Forgets the transaction, if there is one, after telling the plugins. Whatever the message held is given back. */
+export const resetTransaction: Step = (session) => {
+  if (session.openTransaction === undefined) return NEXT;
+  const told = tellReset(session);
+  if (told instanceof Promise) return told.then(() => session.forgetTransaction());
+  return session.forgetTransaction();
+};
+
+/**
+ * Ends the connection in order: replies so far go out, the plugins learn of it, and the stream is closed in a way that
+ * does not swallow the last reply. Safe to call again.
+ */
+export function disconnect(session: Session): Progress {
+  if (session.mode === 'closed') return STOP;
+  session.mode = 'closed';
+  return walk(session, [tellDisconnect, resetTransaction, tellPostConnection], 0);
+}
+
+/** The farewell must reach its end even if the client is gone, so it does not stop where other lists would. */
+function walk(session: Session, steps: readonly Step[], from: number): Progress {
+  for (let index = from; index < steps.length; index++) {
+    const told = steps[index]!(session);
+    if (told instanceof Promise) {
+      session.flush();
+      const goOn = (): Progress => walk(session, steps, index + 1);
+      return told.then(goOn, goOn);
+    }
+  }
+  session.hangUp();
+  return STOP as Outcome;
+}

@@ -1,0 +1,81 @@
+/** Reads command lines out of chunks, however they were cut, and starts the verbs. RFC 5321 section 4.5.3.1.4. */
+
+import { CommandFlag, MAX_COMMANDS, Verb } from '../../bindings/contract.ts';
+import { replies } from './replies.ts';
+import type { Session } from './session.ts';
+import { stepsOf } from './verbs.ts';
+
+/** Octets of a command line with its CRLF. RFC 5321 section 4.5.3.1.4. */
+export const MAX_LINE = 512;
+/** The same for verbs whose extensions lengthen it: MAIL, RCPT and AUTH. RFC 5321 section 4.5.3.1.9, RFC 4954 section 4. */
+export const MAX_LONG_LINE = 2_048;
+
+const UNSAFE = CommandFlag.Nul | CommandFlag.BareCr | CommandFlag.Control;
+const LF = 0x0a;
+
+/** Reads commands from `chunk` at `from` on and returns where it stopped: at the end, or where the mode changed. */
+export function readCommands(session: Session, chunk: Buffer, from: number): number {
+  if (session.isSkippingLine) return skipLine(session, chunk, from);
+  if (session.partial !== undefined) return completeLine(session, session.partial, chunk, from);
+  const { core } = session.host;
+  const count = core.commands(chunk, from);
+  const behind = from + core.consumed;
+  if (count === 0) return keepPartial(session, chunk, from);
+  for (let index = 0; index < count; index++) {
+    session.command.load(core, index, chunk, from);
+    if (!startCommand(session)) return session.command.next;
+  }
+  // A flood of empty lines must not keep other sessions from their turn.
+  if (count === MAX_COMMANDS && behind < chunk.length) session.yieldTurn();
+  return behind;
+}
+
+/** Runs one command; false if the octets behind it have to wait or are no commands. */
+function startCommand(session: Session): boolean {
+  const { command } = session;
+  if (command.octets > limitOf(command.verb)) session.send(replies.lineTooLong);
+  else if ((command.flags & UNSAFE) !== 0) session.send(replies.unsafeOctets);
+  else session.run(stepsOf(session, command.verb));
+  return session.mode === 'command' && !session.isBusy;
+}
+
+const limitOf = (verb: Verb): number =>
+  verb === Verb.Mail || verb === Verb.Rcpt || verb === Verb.Auth ? MAX_LONG_LINE : MAX_LINE;
+
+/** No line end yet: what came is kept, but never more than the longest line there may be. */
+function keepPartial(session: Session, chunk: Buffer, from: number): number {
+  const tail = from === 0 ? chunk : chunk.subarray(from);
+  const partial = session.partial === undefined ? Buffer.from(tail) : Buffer.concat([session.partial, tail]);
+  if (partial.length > MAX_LONG_LINE) {
+    session.partial = undefined;
+    session.isSkippingLine = true;
+  } else {
+    session.partial = partial;
+  }
+  return chunk.length;
+}
+
+/** The line begun in an earlier chunk is put together and run by itself; the chunk behind it is read as usual. */
+function completeLine(session: Session, partial: Buffer, chunk: Buffer, from: number): number {
+  const end = chunk.indexOf(LF, from);
+  if (end < 0) return keepPartial(session, chunk, from);
+  session.partial = undefined;
+  if (partial.length + end + 1 - from > MAX_LONG_LINE) {
+    session.send(replies.lineTooLong);
+    return end + 1;
+  }
+  const line = Buffer.concat([partial, chunk.subarray(from, end + 1)]);
+  session.host.core.commands(line, 0);
+  session.command.load(session.host.core, 0, line, 0);
+  startCommand(session);
+  return end + 1;
+}
+
+/** Drops the rest of an over-long line; the refusal goes out when it ends, so that replies keep their order. */
+function skipLine(session: Session, chunk: Buffer, from: number): number {
+  const end = chunk.indexOf(LF, from);
+  if (end < 0) return chunk.length;
+  session.isSkippingLine = false;
+  session.send(replies.lineTooLong);
+  return end + 1;
+}

@@ -1,0 +1,124 @@
+/** Reads mail data: the core finds the end and the dots, the message keeps the octets. RFC 5321 section 4.5.2. */
+
+import { DataFlag, type Slot } from '../../bindings/contract.ts';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import type { Content } from '../message/content.ts';
+import type { StoredMessage } from '../message/stored-message.ts';
+import { disconnect } from './closing.ts';
+import { announceHeader, endOfData } from './end-of-data.ts';
+import { replies } from './replies.ts';
+import type { Session } from './session.ts';
+
+const CR: Buffer = Buffer.from('\r');
+
+/** The message while it arrives. */
+export class IncomingData {
+  readonly message: StoredMessage;
+  readonly slot: Slot;
+  /** The message outgrew `databytes`; its octets are dropped while the client sends them. */
+  isTooBig = false;
+  /** `data_headers_end` has been asked. */
+  isHeaderAnnounced = false;
+  /** An or of `DataFlag`s, once the message is complete. */
+  flags = 0;
+  readonly #session: Session;
+  #isOpen = true;
+
+  private constructor(session: Session, slot: Slot) {
+    this.#session = session;
+    this.slot = slot;
+    this.message = session.host.newMessage();
+  }
+
+  /** Undefined if the core has no slot left: as many messages arrive at once as it can follow. */
+  static begin(session: Session): IncomingData | undefined {
+    const slot = session.host.core.openData();
+    return slot === 0 ? undefined : new IncomingData(session, slot);
+  }
+
+  /**
+   * The message is whole: its facts move from the core to the message, and the slot goes back. Undefined if nothing has
+   * to be waited for; otherwise resolves once what was spooled is written.
+   */
+  complete(): Promise<void> | undefined {
+    const { core } = this.#session.host;
+    this.flags = core.dataFlags(this.slot);
+    const longestLine = core.longestLine(this.slot);
+    this.#giveBack();
+    return this.isTooBig ? undefined : this.message.complete(this.flags, longestLine);
+  }
+
+  /** Gives everything back: after the reply, or because the client is gone. */
+  abandon(): void {
+    this.#giveBack();
+    this.message.discard();
+  }
+
+  #giveBack(): void {
+    if (this.#isOpen) this.#session.host.core.closeData(this.slot);
+    this.#isOpen = false;
+  }
+}
+
+/** Reads mail data from `chunk` at `from` on and returns where it stopped. */
+export function readData(session: Session, chunk: Buffer, from: number): number {
+  const incoming = session.incoming!;
+  const { core, settings, hooks } = session.host;
+  const isEnd = core.data(incoming.slot, chunk, from);
+  const behind = from + core.consumed;
+  const limit = settings.databytes;
+  if (limit > 0 && !incoming.isTooBig && core.dataOctets(incoming.slot) > limit) {
+    incoming.isTooBig = true;
+    incoming.message.discard();
+  }
+  if (!incoming.isTooBig) keepContent(session, incoming.message.content, chunk, from);
+  if ((core.dataFlags(incoming.slot) & DataFlag.LookAlike) !== 0) {
+    refuseLookAlike(session);
+  } else if (isEnd) {
+    session.mode = 'command';
+    session.run(endOfData);
+  } else {
+    if (hooks.has('data_headers_end') && !incoming.isHeaderAnnounced && incoming.message.headerEnds()) {
+      session.run([announceHeader]);
+    }
+    const drained = incoming.message.content.drained();
+    if (drained !== undefined && !session.isBusy) session.holdInput(drained);
+  }
+  return behind;
+}
+
+/** Hands the content of this window over, without the dots of dot-stuffing. Nothing is copied. */
+function keepContent(session: Session, content: Content, chunk: Buffer, from: number): void {
+  const { core } = session.host;
+  if (core.carriedCr) content.append(CR);
+  const { contentEnd, dropCount, drops } = core;
+  if (dropCount === 0) {
+    if (contentEnd === 0) return;
+    content.append(
+      from === 0 && contentEnd === chunk.length ? chunk : chunk.subarray(from, from + contentEnd),
+    );
+    return;
+  }
+  let start = 0;
+  for (let index = 0; index < dropCount; index++) {
+    const dot = drops[index]!;
+    if (dot > start) content.append(chunk.subarray(from + start, from + dot));
+    start = dot + 1;
+  }
+  if (contentEnd > start) content.append(chunk.subarray(from + start, from + contentEnd));
+}
+
+/**
+ * The client, or whoever wrote the text, takes `LF . LF` or the like for the end of data; what follows would be read as
+ * commands by one of the hosts on the way (SMTP smuggling). Nothing can be resynchronised here, so the connection ends.
+ */
+function refuseLookAlike(session: Session): void {
+  session.log(LogLevel.NOTICE, 'a dot between bare line feeds looks like an end of data: connection closed');
+  session.send(replies.lookAlike);
+  session.run([disconnect]);
+}
+
+/** The client closed the connection inside the message. */
+export function incompleteData(session: Session): void {
+  session.send(replies.incompleteData);
+}

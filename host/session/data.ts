@@ -1,0 +1,32 @@
+/** DATA: asks the plugins, checks the order, and lets the content come. RFC 5321 section 4.1.1.4. */
+
+import { ReturnCode } from '../../bindings/plugin/verdict.ts';
+import { IncomingData } from './data-reader.ts';
+import { refuse } from './refusal.ts';
+import { replies } from './replies.ts';
+import type { Session } from './session.ts';
+import { answer, asking, NEXT, STOP, type Progress, type Settle, type Step } from './steps.ts';
+
+/** qpsmtpd asks its plugins before it checks the order; earlytalker counts on it. */
+const settle: Settle = (session, verdict) => {
+  const refused = refuse(session, 'data', verdict);
+  if (refused !== undefined) return refused;
+  return verdict.code === ReturnCode.DONE ? STOP : NEXT;
+};
+
+function requireEnvelope(session: Session): Progress {
+  const { openTransaction } = session;
+  if (openTransaction?.reversePath === undefined) return answer(session, replies.mailFirst);
+  if (openTransaction.recipients.length === 0) return answer(session, replies.recipientFirst);
+  return NEXT;
+}
+
+function receive(session: Session): Progress {
+  session.incoming = IncomingData.begin(session);
+  if (session.incoming === undefined) return answer(session, replies.systemFull);
+  session.mode = 'data';
+  session.send(replies.goAhead);
+  return STOP;
+}
+
+export const data: readonly Step[] = [asking('data', settle), requireEnvelope, receive];

@@ -1,0 +1,120 @@
+/** From the end of data to the reply that answers for the message. RFC 5321 sections 4.1.1.4 and 6.1. */
+
+import { DataFlag } from '../../bindings/contract.ts';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { declined, ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
+import { resetTransaction } from './closing.ts';
+import { refuse } from './refusal.ts';
+import { refusals } from './refusals.ts';
+import { replies } from './replies.ts';
+import type { Template } from './reply.ts';
+import type { Session } from './session.ts';
+import {
+  asking,
+  consulting,
+  NEXT,
+  STOP,
+  type Outcome,
+  type Progress,
+  type Settle,
+  type Step,
+} from './steps.ts';
+import { addTrace } from './trace.ts';
+
+/** What was spooled must be on the disk before anybody reads it. */
+function finishContent(session: Session): Progress {
+  const incoming = session.incoming!;
+  const finished = incoming.complete();
+  session.transaction.content = incoming.message;
+  return finished === undefined ? NEXT : finished.then((): Outcome => NEXT);
+}
+
+/** Content no plugin needs to see: too big, not stored, or with line ends that the next hop might read otherwise. */
+function refuseUnfit(session: Session): Progress {
+  const { isTooBig, message, flags } = session.incoming!;
+  if (isTooBig) return answerAndReset(session, replies.messageTooBig);
+  const { failure } = message.content;
+  if (failure !== undefined) {
+    session.log(LogLevel.ERROR, `message not stored: ${failure.message}`);
+    return answerAndReset(session, replies.systemFull);
+  }
+  const hasBareLineEnds = (flags & (DataFlag.BareCr | DataFlag.BareLf)) !== 0;
+  return hasBareLineEnds ? answerAndReset(session, replies.bareLineEnds) : NEXT;
+}
+
+function answerAndReset(session: Session, reply: Template): Progress {
+  session.send(reply);
+  const reset = resetTransaction(session);
+  return reset instanceof Promise ? reset.then((): Outcome => STOP) : STOP;
+}
+
+const settleHeadersEnd: Settle = (session, verdict) =>
+  refuse(session, 'data_headers_end', firstLineOnly(verdict)) ?? NEXT;
+
+/** qpsmtpd sends only the first line of the text at this hook. */
+function firstLineOnly(verdict: Verdict): Verdict {
+  return verdict.lines.length < 2 ? verdict : { ...verdict, lines: verdict.lines.slice(0, 1) };
+}
+
+/** The hook `data_headers_end`: while data still arrives if the header is whole by then, else at the end. */
+const askHeadersEnd = asking('data_headers_end', settleHeadersEnd);
+
+export function announceHeader(session: Session): Progress {
+  const incoming = session.incoming!;
+  if (incoming.isHeaderAnnounced) return NEXT;
+  incoming.isHeaderAnnounced = true;
+  session.transaction.content = incoming.message;
+  return askHeadersEnd(session);
+}
+
+const settleDataPost: Settle = (session, verdict) => {
+  const refused = refuse(session, 'data_post', verdict);
+  if (refused !== undefined) return refused;
+  return verdict.code === ReturnCode.DONE ? STOP : NEXT;
+};
+
+/** A code that makes no sense here leaves qpsmtpd's client without a reply; ours is told to try again. */
+const settleQueuePre: Settle = (session, verdict) => {
+  if (verdict.code === ReturnCode.OK || verdict.code === ReturnCode.DECLINED) return NEXT;
+  if (verdict.code === ReturnCode.DONE) return STOP;
+  session.log(LogLevel.ERROR, 'pre plugin returned illegal value');
+  return answerAndReset(session, replies.notQueued);
+};
+
+/** The transaction ends before the reply goes out, so that nothing of it can leak into the next one. */
+const settleQueue: Settle = (session, verdict) => {
+  const reset = resetTransaction(session);
+  return reset instanceof Promise ? reset.then(() => report(session, verdict)) : report(session, verdict);
+};
+
+function report(session: Session, verdict: Verdict): Progress {
+  if (verdict.code === ReturnCode.DONE) return STOP;
+  const refusal = refusals.queue?.[verdict.code];
+  if (refusal !== undefined) session.sendVerdict(refusal.reply, verdict);
+  else if (verdict.code === ReturnCode.OK) session.sendVerdict(replies.queued, verdict);
+  else session.sendVerdict(replies.notQueued, verdict);
+  return NEXT;
+}
+
+const askQueuePost: Step = (session) => {
+  const { hooks } = session.host;
+  return hooks.has('queue_post') ? tellQueuePost(session) : STOP;
+};
+const tellQueuePost = asking('queue_post', (session, verdict) => {
+  if (verdict.code !== ReturnCode.OK && verdict.code !== declined.code) {
+    session.log(LogLevel.ERROR, `queue_post: ${verdict.lines.join(' ')}`);
+  }
+  return STOP;
+});
+
+export const endOfData: readonly Step[] = [
+  finishContent,
+  refuseUnfit,
+  announceHeader,
+  consulting('data_post_headers'),
+  addTrace,
+  asking('data_post', settleDataPost),
+  asking('queue_pre', settleQueuePre),
+  asking('queue', settleQueue),
+  askQueuePost,
+];

@@ -1,0 +1,75 @@
+/** HELO and EHLO. RFC 5321 sections 4.1.1.1 and 4.1.4. */
+
+import { ReturnCode } from '../../bindings/plugin/verdict.ts';
+import { resetTransaction } from './closing.ts';
+import { extensionsOf } from './extensions.ts';
+import { refuse } from './refusal.ts';
+import { replies } from './replies.ts';
+import type { Session } from './session.ts';
+import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
+
+type Kind = 'helo' | 'ehlo';
+
+/** A client may say hello again at any time, unless the site wants qpsmtpd's 503. */
+function refuseRepeated(session: Session): Progress {
+  if (session.facts.hello === undefined || session.host.settings.helloAgain === 'reset') return NEXT;
+  return answer(session, replies.helloAgain);
+}
+
+const requireHost =
+  (kind: Kind): Step =>
+  (session) => {
+    if (session.command.hasArgument) return NEXT;
+    return answer(session, replies.helloNeedsHost, kind);
+  };
+
+const ask =
+  (kind: Kind, settle: Settle): Step =>
+  (session) => {
+    const { hooks } = session.host;
+    if (!hooks.has(kind)) return NEXT;
+    const [host = '', ...words] = session.command.argument.split(/[ \t]+/);
+    return settled(session, hooks.run(kind, session, host, words), settle);
+  };
+
+const settle =
+  (kind: Kind): Settle =>
+  (session, verdict) => {
+    const refused = refuse(session, kind, verdict);
+    if (refused !== undefined) return refused;
+    return verdict.code === ReturnCode.DONE ? STOP : NEXT;
+  };
+
+function accept(kind: Kind): Step {
+  return (session) => {
+    const { facts, host } = session;
+    facts.hello = kind;
+    facts.helloHost = firstWord(session.command.argument);
+    const { me } = host.settings;
+    const client = `${facts.remoteInfo} [${facts.remoteIp}]`;
+    if (kind === 'helo') session.send(replies.helo, me, client);
+    else session.reply(greetingWithExtensions(session, me, client));
+    return STOP;
+  };
+}
+
+const firstWord = (argument: string): string => /^[^ \t]+/.exec(argument)?.[0] ?? '';
+
+function greetingWithExtensions(session: Session, me: string, client: string): string {
+  const { printer } = session.host;
+  const first = replies.ehlo[printer.style].map((line) =>
+    line.replace('%1', () => me).replace('%2', () => client),
+  );
+  return printer.lines(replies.ehlo.code, '', [...first, ...extensionsOf(session)]);
+}
+
+const hello = (kind: Kind): readonly Step[] => [
+  requireHost(kind),
+  refuseRepeated,
+  ask(kind, settle(kind)),
+  resetTransaction,
+  accept(kind),
+];
+
+export const helo = hello('helo');
+export const ehlo = hello('ehlo');

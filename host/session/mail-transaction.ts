@@ -1,0 +1,35 @@
+/** One transaction: the envelope, and the message once DATA brought it. RFC 5321 section 3.3. */
+
+import type { Address } from '../../bindings/plugin/address.ts';
+import type { Parameters, Recipient, Transaction } from '../../bindings/plugin/connection.ts';
+import type { Message } from '../../bindings/plugin/message.ts';
+import { Notes } from '../../bindings/plugin/notes.ts';
+import { QpsmtpdError } from '../errors.ts';
+import type { StoredMessage } from '../message/stored-message.ts';
+
+const NO_PARAMETERS: Parameters = new Map();
+
+export class MailTransaction implements Transaction {
+  reversePath: Address | undefined = undefined;
+  mailParameters: Parameters = NO_PARAMETERS;
+  readonly recipients: Recipient[] = [];
+  notes = new Notes<'transaction'>();
+  /** Set when the header has arrived. */
+  content: StoredMessage | undefined = undefined;
+
+  addRecipient(address: Address, parameters: Parameters = NO_PARAMETERS): void {
+    this.recipients.push({ address, parameters });
+  }
+
+  removeRecipient(address: Address): void {
+    const index = this.recipients.findIndex((recipient) => recipient.address.equals(address));
+    if (index >= 0) this.recipients.splice(index, 1);
+  }
+
+  get message(): Message {
+    if (this.content === undefined) {
+      throw new QpsmtpdError('Q_NO_MESSAGE', 'there is no message before the hook data_headers_end');
+    }
+    return this.content;
+  }
+}

@@ -1,0 +1,67 @@
+/** The verbs that change little: RSET NOOP VRFY HELP QUIT, and everything unknown. RFC 5321 sections 4.1.1.5 to 4.1.1.10. */
+
+import { ReturnCode } from '../../bindings/plugin/verdict.ts';
+import { disconnect, resetTransaction } from './closing.ts';
+import { refuse } from './refusal.ts';
+import { replies } from './replies.ts';
+import type { Session } from './session.ts';
+import { answer, asking, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
+
+export const rset: readonly Step[] = [resetTransaction, (session) => answer(session, replies.ok)];
+
+const settleNoop: Settle = (session, verdict) => {
+  const refused = refuse(session, 'noop', verdict);
+  if (refused !== undefined) return refused;
+  if (verdict.code !== ReturnCode.DONE) session.send(replies.ok);
+  return STOP;
+};
+export const noop: readonly Step[] = [asking('noop', settleNoop)];
+
+const settleVrfy: Settle = (session, verdict) => {
+  const refused = refuse(session, 'vrfy', verdict);
+  if (refused !== undefined) return refused;
+  if (verdict.code === ReturnCode.OK) session.sendVerdict(replies.verified, verdict);
+  else if (verdict.code !== ReturnCode.DONE) session.send(replies.cannotVerify);
+  return STOP;
+};
+export const vrfy: readonly Step[] = [asking('vrfy', settleVrfy)];
+
+const settleHelp: Settle = (session, verdict) => {
+  const refused = refuse(session, 'help', verdict);
+  if (refused !== undefined) return refused;
+  const { settings, version } = session.host;
+  const shown = settings.smtpGreeting === undefined ? version : '';
+  if (verdict.code !== ReturnCode.DONE) session.sendVerdict(replies.help, verdict, shown);
+  return STOP;
+};
+function askHelp(session: Session): Progress {
+  const { hooks } = session.host;
+  return settled(session, hooks.run('help', session, session.command.argument), settleHelp);
+}
+export const help: readonly Step[] = [askHelp];
+
+const settleQuit: Settle = (session, verdict) => {
+  if (verdict.code !== ReturnCode.DONE) {
+    session.sendVerdict(replies.closing, verdict, session.host.settings.me);
+  }
+  return disconnect(session);
+};
+export const quit: readonly Step[] = [asking('quit', settleQuit)];
+
+const settleUnrecognized: Settle = (session, verdict) => {
+  const refused = refuse(session, 'unrecognized_command', verdict);
+  if (refused !== undefined) return refused;
+  if (verdict.code !== ReturnCode.DONE) session.send(replies.unrecognized);
+  return STOP;
+};
+function askUnrecognized(session: Session): Progress {
+  const { command, host } = session;
+  const answer = host.hooks.run(
+    'unrecognized_command',
+    session,
+    command.verbText.toLowerCase(),
+    command.argument,
+  );
+  return settled(session, answer, settleUnrecognized);
+}
+export const unrecognized: readonly Step[] = [askUnrecognized];

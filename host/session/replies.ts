@@ -1,0 +1,115 @@
+/**
+ * Every reply the session gives by itself: code, status, qpsmtpd's text, plain text. Nobody types a reply anywhere else.
+ * What hooks make of replies stands in `refusals.ts`.
+ */
+
+import { template } from './reply.ts';
+
+export const replies = {
+  // Connection. RFC 5321 section 3.1.
+  greeting: template(220, '', '%1'),
+  closing: template(221, '2.0.0', '%1 closing connection. Have a wonderful day.', '%1 closing connection'),
+  timedOut: template(421, '4.4.2', 'Connection Timed Out', 'Connection timed out'),
+  shuttingDown: template(421, '4.3.2', '%1 shutting down, please try again', '%1 shutting down, try again'),
+  tooManyConnections: template(421, '4.3.2', 'Too many connections, try again later'),
+  tooManyFromAddress: template(
+    451,
+    '4.7.0',
+    'too many connections from %1, try again later',
+    'Too many connections from your address, try again later',
+  ),
+
+  // HELO and EHLO. RFC 5321 section 4.1.1.1.
+  helloNeedsHost: template(
+    501,
+    '5.5.4',
+    '%1 requires domain/address - see RFC-2821 4.1.1.1',
+    '%1 needs a domain or an address literal (RFC 5321 section 4.1.1.1)',
+  ),
+  helloAgain: template(503, '5.5.1', 'but you already said HELO ...', 'HELO or EHLO was given already'),
+  helo: template(250, '', '%1 Hi %2; I am so happy to meet you.', '%1 greets %2'),
+  ehlo: template(250, '', '%1 Hi %2', '%1 greets %2'),
+  needHello: template(503, '5.5.1', 'please say hello first ...', 'Send HELO or EHLO first'),
+
+  // MAIL and RCPT. RFC 5321 sections 4.1.1.2 and 4.1.1.3.
+  syntaxInCommand: template(501, '5.5.2', 'Syntax error in command'),
+  syntaxInParameters: template(501, '5.5.4', 'Syntax error in parameters'),
+  syntaxInAddress: template(501, '5.1.3', 'Syntax error in address'),
+  badReversePath: template(
+    501,
+    '5.1.7',
+    'could not parse your mail from command',
+    'Not a valid reverse-path',
+  ),
+  badForwardPath: template(501, '5.1.3', 'could not parse recipient', 'Not a valid forward-path'),
+  senderOk: template(
+    250,
+    '2.1.0',
+    '%1, sender OK - how exciting to get mail from you!',
+    '%1 sender accepted',
+  ),
+  recipientOk: template(250, '2.1.5', '%1, recipient ok', '%1 recipient accepted'),
+  needMail: template(503, '5.5.1', 'Use MAIL before RCPT', 'Send MAIL first'),
+  nobodyDecided: template(
+    450,
+    '4.7.1',
+    'No plugin decided if relaying is allowed',
+    'No plugin decided whether this recipient is accepted',
+  ),
+  tooManyRecipients: template(452, '4.5.3', 'Too many recipients'),
+
+  // DATA. RFC 5321 section 4.1.1.4.
+  mailFirst: template(503, '5.5.1', 'MAIL first', 'Send MAIL first'),
+  recipientFirst: template(503, '5.5.1', 'RCPT first', 'Send RCPT first; no recipient was accepted'),
+  goAhead: template(354, '', 'go ahead', 'Send the message, end it with CRLF . CRLF'),
+  incompleteData: template(451, '4.4.2', 'Incomplete DATA', 'The connection ended inside the message'),
+  lookAlike: template(
+    421,
+    '4.5.2',
+    'See http://smtpd.develooper.com/barelf.html',
+    'A dot between bare line feeds is no end of data (RFC 5321 section 4.1.1.4); closing',
+  ),
+  bareLineEnds: template(
+    550,
+    '5.6.11',
+    'Message contains bare CR or LF; lines must end in CRLF (RFC 5321 section 2.3.8)',
+  ),
+  messageTooBig: template(552, '5.3.4', 'Message too big!', 'The message is larger than this host accepts'),
+  systemFull: template(452, '4.3.1', 'Mail system full.', 'Not enough storage here, try again later'),
+  queued: template(250, '2.6.0', 'Queued', 'Queued'),
+  notQueued: template(
+    451,
+    '4.3.0',
+    'Queuing declined or disabled; try again later',
+    'The message could not be queued, try again later',
+  ),
+
+  // The rest of RFC 5321 section 4.1.1.
+  ok: template(250, '2.0.0', 'OK'),
+  verified: template(250, '2.1.5', 'User OK'),
+  cannotVerify: template(
+    252,
+    '2.1.5',
+    "Just try sending a mail and we'll see how it turns out ...",
+    'Cannot verify the user; send the message and it will be tried',
+  ),
+  help: template(
+    214,
+    '2.0.0',
+    [
+      'This is qpsmtpd %1',
+      'See http://smtpd.develooper.com/',
+      'To report bugs or send comments, mail to <ask@develooper.com>.',
+    ],
+    ['This is qpsmtpd %1', 'Commands are those of RFC 5321; EHLO lists the extensions'],
+  ),
+  lineTooLong: template(500, '5.5.6', 'Line too long'),
+  unsafeOctets: template(500, '5.5.2', 'Syntax error, control characters in command'),
+  unrecognized: template(500, '5.5.2', 'Unrecognized command'),
+  internalError: template(
+    451,
+    '4.3.0',
+    "Internal error - try again later - command '%1' failed unexpectedly",
+    'Internal error, try again later',
+  ),
+} as const;

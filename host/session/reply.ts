@@ -1,0 +1,89 @@
+/**
+ * Replies as values. RFC 5321 section 4.2. A template is written once in `replies.ts` and rendered in one of two styles:
+ * `classic` has qpsmtpd's literal texts, `enhanced` has RFC 2034 status codes and plain words.
+ */
+
+export type ReplyStyle = 'classic' | 'enhanced';
+
+/** One reply of the table. `%1` and `%2` in the texts stand for what the occasion supplies. */
+export interface Template {
+  readonly code: number;
+  /** RFC 3463 status with its class digit; empty where RFC 2034 section 4 wants none (greeting, EHLO, 354). */
+  readonly status: string;
+  readonly classic: readonly string[];
+  readonly enhanced: readonly string[];
+}
+
+/** A template of the table. A plain text is the same in both styles. */
+export function template(
+  code: number,
+  status: string,
+  classic: string | readonly string[],
+  enhanced: string | readonly string[] = classic,
+): Template {
+  const lines = (text: string | readonly string[]): readonly string[] =>
+    typeof text === 'string' ? [text] : text;
+  return { code, status, classic: lines(classic), enhanced: lines(enhanced) };
+}
+
+/** Renders templates in one style; replies without a gap are rendered once and kept. */
+export class ReplyPrinter {
+  readonly style: ReplyStyle;
+  readonly #rendered = new Map<Template, string>();
+
+  constructor(style: ReplyStyle) {
+    this.style = style;
+  }
+
+  /** A reply that needs nothing filled in, CRLF included. */
+  fixed(reply: Template): string {
+    const known = this.#rendered.get(reply);
+    if (known !== undefined) return known;
+    const text = this.lines(reply.code, reply.status, reply[this.style]);
+    this.#rendered.set(reply, text);
+    return text;
+  }
+
+  /** A reply with `%1` and `%2` filled in. */
+  filled(reply: Template, first: string, second = ''): string {
+    const lines = reply[this.style].map((line) =>
+      line.replace('%1', () => first).replace('%2', () => second),
+    );
+    return this.lines(reply.code, reply.status, lines);
+  }
+
+  /** Lines under a code: `250-first`, `250 last`. The status stands in front of each line in the enhanced style. */
+  lines(code: number, status: string, lines: readonly string[]): string {
+    const prefix = this.style === 'enhanced' && status !== '' ? `${status} ` : '';
+    const last = lines.length - 1;
+    let reply = '';
+    for (let index = 0; index <= last; index++) {
+      reply += `${code}${index === last ? ' ' : '-'}${prefix}${onWire(lines[index]!)}\r\n`;
+    }
+    return reply;
+  }
+
+  /** The lines of a plugin's verdict: the classic style appends the status as qpsmtpd's DSN texts do. */
+  worded(code: number, status: string, lines: readonly string[], isExplicit: boolean): string {
+    if (this.style === 'enhanced' || !isExplicit) return this.lines(code, status, lines);
+    const last = lines.length - 1;
+    return this.lines(
+      code,
+      status,
+      lines.map((line, index) => (index === last ? `${line} (#${status})` : line)),
+    );
+  }
+}
+
+const UNSAFE = /[\u0000-\u0008\u000a-\u001f\u007f]/g;
+
+const ASCII = /^[\u0020-\u007e\t]*$/;
+
+/**
+ * A text as the octets of a reply line, one character an octet. Control characters become `?`: a line feed in an
+ * echoed address or in a daemon's answer would let somebody write replies of their own (reply splitting).
+ */
+function onWire(text: string): string {
+  if (ASCII.test(text)) return text;
+  return Buffer.from(text.replace(UNSAFE, '?'), 'utf8').latin1Slice();
+}

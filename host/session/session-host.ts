@@ -1,0 +1,30 @@
+/** What sessions share: everything that was built when the configuration was read. Sessions keep the one they began with. */
+
+import type { Core } from '../../bindings/contract.ts';
+import type { HookRunner } from '../hooks/runner.ts';
+import type { SettingValues } from '../config/settings.ts';
+import type { Logger } from '../observe/logger.ts';
+import type { StoredMessage } from '../message/stored-message.ts';
+import type { ReverseLookup } from '../dns/reverse-lookup.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { ReplyPrinter } from './reply.ts';
+import type { Session } from './session.ts';
+
+export interface SessionHost {
+  readonly core: Core;
+  readonly hooks: HookRunner;
+  /** The settings as they are now: a file may change while the session goes on. */
+  readonly settings: SettingValues;
+  readonly printer: ReplyPrinter;
+  readonly logger: Logger;
+  readonly deadlines: Deadlines;
+  readonly reverseLookup: ReverseLookup;
+  readonly version: string;
+  /** The daemon is about to stop: sessions end with their transaction. */
+  readonly isDraining: boolean;
+  /** Now, as a date of RFC 5322 section 3.3. */
+  date(): string;
+  newMessage(): StoredMessage;
+  /** The connection is gone. */
+  leave(session: Session): void;
+}

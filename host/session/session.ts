@@ -1,0 +1,347 @@
+/**
+ * One client's dialogue, from banner to close. This file moves octets: it feeds input to the reader of the current mode,
+ * runs the steps of a verb, gathers the replies of one read into one write, and ends when either side does. What the
+ * verbs mean stands in the files named after them.
+ */
+
+import { Address } from '../../bindings/plugin/address.ts';
+import type { Verdict } from '../../bindings/plugin/verdict.ts';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import type { Intake } from '../intake/intake.ts';
+import type { PluginContext } from '../hooks/context.ts';
+import type { HookSession } from '../hooks/session.ts';
+import { disconnect } from './closing.ts';
+import { Command } from './command.ts';
+import { readCommands } from './command-reader.ts';
+import { ConnectionFacts } from './connection-facts.ts';
+import { incompleteData, readData, type IncomingData } from './data-reader.ts';
+import type { Expiring } from './deadlines.ts';
+import { greet } from './greeting.ts';
+import { MailTransaction } from './mail-transaction.ts';
+import { PathInput } from './path-input.ts';
+import { replies } from './replies.ts';
+import type { Template } from './reply.ts';
+import type { SessionHost } from './session-host.ts';
+import { NEXT, STOP, type Outcome, type Step } from './steps.ts';
+
+/** What the next octets are. One value at a time; facts about the client stand apart, in `facts`. */
+export type InputMode = 'greeting' | 'command' | 'data' | 'closed';
+
+/** How long a closed connection may linger for the client to read the last reply and to close its side. */
+const LINGER_MS = 5_000;
+/** Octets a closed connection swallows meanwhile; a client that goes on sending is cut off. */
+const LINGER_OCTETS = 1_048_576;
+
+export class Session implements Expiring, HookSession {
+  readonly host: SessionHost;
+  readonly intake: Intake;
+  readonly facts: ConnectionFacts;
+  readonly command = new Command();
+  /** What MAIL or RCPT is about while its steps run. */
+  readonly path = new PathInput();
+  /** The address MAIL, respectively RCPT, is being asked about. */
+  sender: Address = Address.null;
+  recipient: Address = Address.null;
+  /** Contexts the hook runner made for this session, by plugin. */
+  readonly contexts: (PluginContext | undefined)[] = [];
+  mode: InputMode = 'greeting';
+  /** The transaction, if one has begun. Hooks use `transaction`, which makes one. */
+  openTransaction: MailTransaction | undefined = undefined;
+  incoming: IncomingData | undefined = undefined;
+  deadlineAt = Number.POSITIVE_INFINITY;
+  /** The beginning of a command line whose end has not come yet. */
+  partial: Buffer | undefined = undefined;
+  /** The rest of an over-long line is being dropped. */
+  isSkippingLine = false;
+  #out = '';
+  #rest: Buffer | undefined = undefined;
+  /** A step waits for something; input is kept until it is through. */
+  isBusy = false;
+  #isClogged = false;
+  /** The client has closed its side; the stream is gone altogether. */
+  #hasEnded = false;
+  #isGone = false;
+  #hasHungUp = false;
+  #lingered = 0;
+
+  constructor(intake: Intake, host: SessionHost, id: string) {
+    this.intake = intake;
+    this.host = host;
+    this.facts = new ConnectionFacts(id, intake);
+  }
+
+  /** Listens to the stream, asks the connect hooks and greets. */
+  begin(): void {
+    const { stream } = this.intake;
+    stream.on('data', (chunk: Buffer) => this.#receive(chunk));
+    stream.on('end', () => this.#end());
+    stream.on('close', () => this.#vanish());
+    stream.on('error', () => stream.destroy());
+    this.host.deadlines.watch(this);
+    this.run(greet);
+    this.#settleInput();
+  }
+
+  /** True until the client or the daemon has closed the connection. */
+  get isOpen(): boolean {
+    return this.mode !== 'closed' && !this.#isGone;
+  }
+
+  get connection(): ConnectionFacts {
+    return this.facts;
+  }
+
+  get connectionId(): string {
+    return this.facts.id;
+  }
+
+  /** The transaction, made if there is none: hooks always see one. */
+  get transaction(): MailTransaction {
+    return (this.openTransaction ??= new MailTransaction());
+  }
+
+  adjustKarma(points: number): number {
+    this.facts.karma += points;
+    return this.facts.karma;
+  }
+
+  /** Adds a reply of the table to what the next write sends. */
+  send(reply: Template, first?: string, second?: string): void {
+    const { printer } = this.host;
+    this.reply(first === undefined ? printer.fixed(reply) : printer.filled(reply, first, second));
+  }
+
+  /** Adds a reply in the words of a plugin, or in those of the table if it has none. */
+  sendVerdict(reply: Template, verdict: Verdict, about = ''): void {
+    if (verdict.lines.length === 0) {
+      this.send(reply, about);
+      return;
+    }
+    const isExplicit = verdict.status !== undefined;
+    const status = isExplicit ? `${Math.floor(reply.code / 100)}.${verdict.status}` : reply.status;
+    this.reply(this.host.printer.worded(reply.code, status, verdict.lines, isExplicit));
+  }
+
+  /** Adds a ready reply, its CRLF included. */
+  reply(text: string): void {
+    const { logger } = this.host;
+    if (logger.writes(LogLevel.INFO)) this.log(LogLevel.INFO, text.trimEnd());
+    this.#out += text;
+  }
+
+  log(level: LogLevel, text: string): void {
+    this.host.logger.log(level, text, { connectionId: this.facts.id });
+  }
+
+  /** Writes what has gathered. A client that does not read its replies is not read from either. */
+  flush(): void {
+    if (this.#out === '') return;
+    const out = this.#out;
+    this.#out = '';
+    if (this.#isGone || this.#hasHungUp || this.intake.stream.write(out, 'latin1')) return;
+    this.#isClogged = true;
+    this.intake.stream.once('drain', () => {
+      this.#isClogged = false;
+      this.#resume();
+    });
+  }
+
+  /** Runs the steps of a verb; input waits until the last one is through. */
+  run(steps: readonly Step[]): void {
+    this.#advance(steps, 0);
+  }
+
+  /** Lets other sessions have their turn before more input is read. */
+  yieldTurn(): void {
+    this.#wait(new Promise((resolve) => setImmediate(resolve, NEXT)), NO_STEPS, 0);
+  }
+
+  /** Takes no input until `ready`: the spool or the next hop is slower than the client. */
+  holdInput(ready: Promise<void>): void {
+    this.#wait(
+      ready.then(() => NEXT),
+      NO_STEPS,
+      0,
+    );
+  }
+
+  /** Forgets the transaction and what its message held. */
+  forgetTransaction(): Outcome {
+    this.incoming?.abandon();
+    this.incoming = undefined;
+    this.openTransaction = undefined;
+    return NEXT;
+  }
+
+  /** Closes our side, and soon the other: reading on for a while keeps a reset from swallowing the last reply. */
+  hangUp(): void {
+    if (this.#hasHungUp) return;
+    this.flush();
+    this.#hasHungUp = true;
+    this.partial = undefined;
+    this.command.release();
+    this.deadlineAt = this.host.deadlines.now + LINGER_MS;
+    if (!this.#isGone) this.intake.stream.end();
+    if (this.#hasEnded) this.intake.stream.destroy();
+    else this.intake.stream.resume();
+  }
+
+  /** The deadline has passed: of a client that keeps silent, or of one that does not take its leave. */
+  expire(): void {
+    this.deadlineAt = Number.POSITIVE_INFINITY;
+    if (this.mode === 'closed') {
+      this.intake.stream.destroy();
+      return;
+    }
+    this.log(LogLevel.NOTICE, 'timed out');
+    this.#leave(replies.timedOut);
+  }
+
+  /** Asks the session to end: at once if it is idle, else after the transaction. */
+  drain(): void {
+    if (this.isBusy || !this.isOpen || this.mode !== 'command' || this.openTransaction?.reversePath) return;
+    this.send(replies.shuttingDown, this.host.settings.me);
+    this.#leave();
+  }
+
+  /** Closes the connection without further ado. */
+  destroy(): void {
+    this.intake.stream.destroy();
+  }
+
+  #leave(reply?: Template): void {
+    if (reply !== undefined) this.send(reply);
+    this.run([disconnect]);
+    this.#settleInput();
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.mode === 'closed') {
+      this.#lingered += chunk.length;
+      if (this.#lingered > LINGER_OCTETS) this.intake.stream.destroy();
+    } else if (this.isBusy || this.#isClogged) {
+      this.#rest = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
+      this.intake.stream.pause();
+    } else {
+      this.#process(chunk);
+      this.#settleInput();
+    }
+  }
+
+  /** Feeds the chunk to the reader of the mode, which may change while it goes. */
+  #process(chunk: Buffer): void {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.isBusy || this.#isClogged) {
+        this.#rest = at === 0 ? chunk : chunk.subarray(at);
+        this.intake.stream.pause();
+        return;
+      }
+      if (this.mode === 'command') at = readCommands(this, chunk, at);
+      else if (this.mode === 'data') at = readData(this, chunk, at);
+      else return;
+    }
+  }
+
+  /** After input was dealt with: replies go out, and the clock starts for the client's next words. */
+  #settleInput(): void {
+    if (this.isBusy) return;
+    this.flush();
+    if (this.mode === 'closed') return;
+    if (this.#hasEnded && this.#rest === undefined) {
+      this.#finish();
+      return;
+    }
+    this.command.release();
+    this.deadlineAt = this.host.deadlines.now + this.#patienceMs();
+    if (this.host.isDraining) this.drain();
+  }
+
+  /** How long the client may take for what comes next. RFC 5321 section 4.5.3.2. */
+  #patienceMs(): number {
+    const { settings } = this.host;
+    return this.mode === 'data' ? settings.dataTimeoutMs : settings.commandTimeoutMs;
+  }
+
+  #advance(steps: readonly Step[], from: number): void {
+    try {
+      for (let index = from; index < steps.length; index++) {
+        const outcome = steps[index]!(this);
+        if (outcome === NEXT) continue;
+        if (outcome !== STOP) this.#wait(outcome, steps, index + 1);
+        return;
+      }
+    } catch (cause) {
+      this.#fail(cause);
+    }
+  }
+
+  #wait(outcome: Promise<Outcome>, steps: readonly Step[], next: number): void {
+    this.isBusy = true;
+    this.deadlineAt = Number.POSITIVE_INFINITY;
+    outcome.then(
+      (result) => {
+        this.isBusy = false;
+        if (result === NEXT && this.isOpen) this.#advance(steps, next);
+        this.#resume();
+      },
+      (cause: unknown) => {
+        this.isBusy = false;
+        this.#fail(cause);
+        this.#resume();
+      },
+    );
+  }
+
+  /** Takes up the input that waited. */
+  #resume(): void {
+    if (this.isBusy || this.#isClogged) return;
+    if (this.#isGone && this.mode !== 'closed') {
+      this.run([disconnect]);
+      return;
+    }
+    const rest = this.#rest;
+    this.#rest = undefined;
+    if (rest !== undefined) this.#process(rest);
+    if (this.#rest === undefined && this.intake.stream.isPaused()) this.intake.stream.resume();
+    this.#settleInput();
+  }
+
+  /** A step threw: ours is the fault, so the client may try again and the session goes on. */
+  #fail(cause: unknown): void {
+    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    this.log(LogLevel.CRIT, `internal error: ${text}`);
+    if (!this.isOpen) {
+      this.hangUp();
+      return;
+    }
+    this.send(replies.internalError, this.command.verbText.toLowerCase());
+    this.forgetTransaction();
+    if (this.mode === 'greeting') this.run([disconnect]);
+    else this.mode = 'command';
+  }
+
+  #end(): void {
+    this.#hasEnded = true;
+    if (this.mode === 'closed') this.intake.stream.destroy();
+    else if (!this.isBusy && !this.#isClogged) this.#finish();
+  }
+
+  /** The client will send nothing more and has had all its answers. */
+  #finish(): void {
+    if (this.mode === 'data') incompleteData(this);
+    this.run([disconnect]);
+    this.flush();
+  }
+
+  #vanish(): void {
+    this.#isGone = true;
+    this.#isClogged = false;
+    this.#rest = undefined;
+    this.host.deadlines.forget(this);
+    this.host.leave(this);
+    if (!this.isBusy && this.mode !== 'closed') this.run([disconnect]);
+  }
+}
+
+const NO_STEPS: readonly Step[] = [];

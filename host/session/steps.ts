@@ -1,0 +1,59 @@
+/**
+ * A verb is a list of steps: check, ask the plugins, settle. A step that must wait returns a promise; one that need not
+ * costs a function call. The session runs the list and takes no further input until it is through.
+ */
+
+import type { HookArguments, SessionHookName } from '../../bindings/plugin/hooks.ts';
+import { declined, type Verdict } from '../../bindings/plugin/verdict.ts';
+import type { Template } from './reply.ts';
+import type { Session } from './session.ts';
+
+/** Goes on with the next step, respectively ends the list: the client has its answer. */
+export const NEXT = 1;
+export const STOP = 2;
+export type Outcome = typeof NEXT | typeof STOP;
+
+export type Progress = Outcome | Promise<Outcome>;
+export type Step = (session: Session) => Progress;
+
+/** Sends a reply of the table and ends the list. */
+export function answer(session: Session, reply: Template, first?: string): Outcome {
+  session.send(reply, first);
+  return STOP;
+}
+
+/** What becomes of a verdict. */
+export type Settle = (session: Session, verdict: Verdict) => Progress;
+
+/** Settles at once if the plugins answered synchronously, else when they have. */
+export function settled(session: Session, answer: Verdict | Promise<Verdict>, settle: Settle): Progress {
+  return answer instanceof Promise
+    ? answer.then((verdict) => settle(session, verdict))
+    : settle(session, answer);
+}
+
+type HookWithoutArguments = {
+  [N in SessionHookName]: HookArguments[N] extends [] ? N : never;
+}[SessionHookName];
+
+/** A step that asks a hook without arguments. A hook nobody registered is not even asked. */
+export function asking(hook: HookWithoutArguments, settle: Settle): Step {
+  return (session) => {
+    const { hooks } = session.host;
+    return hooks.has(hook) ? settled(session, hooks.run(hook, session), settle) : settle(session, declined);
+  };
+}
+
+const next = (): Outcome => NEXT;
+
+/** A step that tells every plugin and ignores what they answer. */
+export function telling(hook: HookWithoutArguments): Step {
+  return (session) => {
+    const { hooks } = session.host;
+    const told = hooks.has(hook) ? hooks.runAll(hook, session) : undefined;
+    return told === undefined ? NEXT : told.then(next);
+  };
+}
+
+/** A step that asks a hook whose verdict changes nothing. */
+export const consulting = (hook: HookWithoutArguments): Step => asking(hook, next);

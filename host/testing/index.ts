@@ -1,0 +1,3 @@
+/** The test kit for plugin authors: a server without a port, and a client to talk to it. */
+export { TestClient } from './test-client.ts';
+export { TestServer, type TestServerOptions } from './test-server.ts';
