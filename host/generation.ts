@@ -22,7 +22,7 @@ import type { LoadedPlugin } from './hooks/loaded-plugin.ts';
 import { loadPlugins } from './hooks/plugin-loader.ts';
 import { DateStamp } from './message/date-stamp.ts';
 import type { Keeping } from './message/content.ts';
-import { openSpoolDirectory } from './message/spool-directory.ts';
+import { openSpoolDirectory, sweepSpool } from './message/spool-directory.ts';
 import { StoredMessage } from './message/stored-message.ts';
 import { Logger } from './observe/logger.ts';
 import { makeServices, systemClock } from './services/services.ts';
@@ -183,6 +183,8 @@ function openKeeping(config: ConfigDirectory, settings: Settings, logger: Logger
     clock: systemClock,
     warn: (text) => logger.log(LogLevel.WARN, text),
   });
+  const removed = sweepSpool(spoolDirectory);
+  if (removed > 0) logger.log(LogLevel.NOTICE, `${removed} files of dead processes removed from the spool`);
   return {
     get sizeThreshold() {
       return settings.current.sizeThreshold;

@@ -38,8 +38,11 @@ function refuseUnfit(session: Session): Progress {
     session.log(LogLevel.ERROR, `message not stored: ${failure.message}`);
     return answerAndReset(session, replies.systemFull);
   }
-  const hasBareLineEnds = (flags & (DataFlag.BareCr | DataFlag.BareLf)) !== 0;
-  return hasBareLineEnds ? answerAndReset(session, replies.bareLineEnds) : NEXT;
+  if ((flags & (DataFlag.BareCr | DataFlag.BareLf)) !== 0) {
+    return answerAndReset(session, replies.bareLineEnds);
+  }
+  // Fields that nobody looked at could say anything, forged Authentication-Results for one.
+  return message.isHeaderWhole ? NEXT : answerAndReset(session, replies.headerTooBig);
 }
 
 function answerAndReset(session: Session, reply: Template): Progress {

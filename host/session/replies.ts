@@ -75,6 +75,7 @@ export const replies = {
     'Message contains bare CR or LF; lines must end in CRLF (RFC 5321 section 2.3.8)',
   ),
   messageTooBig: template(552, '5.3.4', 'Message too big!', 'The message is larger than this host accepts'),
+  headerTooBig: template(552, '5.3.4', 'The header has more fields or octets than this host examines'),
   systemFull: template(452, '4.3.1', 'Mail system full.', 'Not enough storage here, try again later'),
   queued: template(250, '2.6.0', 'Queued', 'Queued'),
   notQueued: template(

@@ -1,0 +1,65 @@
+/** The directories of a Maildir. */
+
+import { accessSync, chmodSync, constants, mkdirSync, statSync } from 'node:fs';
+import { chmod, mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { QpsmtpdError } from '../../errors.ts';
+import type { DirectorySync } from './directory-sync.ts';
+import { attempt } from './maildir-error.ts';
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
+
+/** Makes DIRECTORY/{new,cur,tmp} at start, with all that is missing above; throws with the path and a remedy. */
+export function prepareMaildir(directory: string, mode: number): void {
+  for (const name of ['new', 'cur', 'tmp']) {
+    const path = join(directory, name);
+    try {
+      makeSync(path, mode);
+      if (!statSync(path).isDirectory()) throw new Error('is no directory');
+      accessSync(path, constants.W_OK | constants.X_OK);
+    } catch (error) {
+      const remedy = `make it a directory that user ${process.geteuid!()} may write to, or name another Maildir`;
+      const problem = `Maildir ${path} can't be used: ${(error as Error).message}`;
+      throw new QpsmtpdError('Q_DELIVERY', `${problem} (${remedy})`, { cause: error });
+    }
+  }
+}
+
+function makeSync(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { mode });
+    // mkdir leaves out the bits of the umask.
+    chmodSync(path, mode);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return;
+    if (codeOf(error) !== 'ENOENT' || path === dirname(path)) throw error;
+    makeSync(dirname(path), mode);
+    makeSync(path, mode);
+  }
+}
+
+/**
+ * Makes the Maildir of one recipient while mail is delivered. tmp/ comes last, when everything else is durable: who
+ * finds it, in whatever process, can rely on new/ being there after a crash too.
+ */
+export async function makeMaildir(directory: string, mode: number, syncs: DirectorySync): Promise<void> {
+  for (const name of ['new', 'cur', 'tmp']) await make(join(directory, name), mode, syncs);
+}
+
+async function make(path: string, mode: number, syncs: DirectorySync): Promise<void> {
+  const parent = dirname(path);
+  try {
+    await attempt('mkdir', path, () => mkdir(path, { mode }));
+    await attempt('mkdir', path, () => chmod(path, mode));
+  } catch (error) {
+    const code = codeOf((error as Error).cause);
+    if (code === 'ENOENT' && path !== parent) {
+      await make(parent, mode, syncs);
+      await make(path, mode, syncs);
+      return;
+    }
+    if (code !== 'EEXIST') throw error;
+  }
+  // Also if somebody else made it just now: that one may not have come this far.
+  await attempt('sync', parent, () => syncs.sync(parent));
+}

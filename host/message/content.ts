@@ -1,0 +1,225 @@
+import { MAX_HEADER_OCTETS } from '../../bindings/contract.ts';
+import { QpsmtpdError } from '../errors.ts';
+import { HeaderEnd } from './header-end.ts';
+import type { SpoolDirectory } from './spool-directory.ts';
+import { SpoolFile } from './spool-file.ts';
+
+/** Blocks below this size are copied: a view would keep a whole socket chunk, and an object, for a few octets. */
+const SMALL_BLOCK = 2_048;
+const SLAB = 16_384;
+const FIRST_SLAB = 4_096;
+
+/** Octets of the empty line and its CR, kept with the header so that its end can be seen again. */
+const SEPARATOR = 2;
+
+/** What decides where messages are kept; one object for the whole process. */
+export interface Keeping {
+  /** From this many octets on a message goes to disk. 0: every message. */
+  readonly sizeThreshold: number;
+  /** Undefined: messages stay in memory whatever their size. */
+  readonly spool: SpoolDirectory | undefined;
+}
+
+/**
+ * The octets of one message in wire form: lines end as they came, dot-stuffing is undone. They stay the blocks they
+ * came in until `sizeThreshold`; from then on they go to a spool file, and only the leading ones, up to the end of the
+ * header and at most about `MAX_HEADER_OCTETS`, stay at hand.
+ *
+ * Memory is bounded by what was received, however it was cut: blocks below 2 KiB are copied into slabs no larger than
+ * what is already there (4 to 16 KiB), so a client that sends one octet per packet costs no more than two octets per
+ * octet and 4 KiB; larger blocks are views, each with less than a tenth of overhead. Only the first block is kept as
+ * a view at any size, because most messages have no second one.
+ */
+export class Content {
+  readonly #keeping: Keeping;
+  #octets = 0;
+  /** Without a spool file: all sealed octets. With one: the leading ones. */
+  #blocks: Buffer[] = [];
+  #blockOctets = 0;
+  /** The slab of small blocks; [tailFrom, tailTo) of it stands behind the last of `#blocks`. */
+  #slab: Buffer | undefined;
+  #tailFrom = 0;
+  #tailTo = 0;
+  #spool: SpoolFile | undefined;
+  #keepsLeading = true;
+  #headerEnd: HeaderEnd | undefined;
+  #searchBlock = 0;
+  #searchOffset = 0;
+  #isDiscarded = false;
+
+  constructor(keeping: Keeping) {
+    this.#keeping = keeping;
+  }
+
+  /** Octets taken; those that came after a failure are not among them. */
+  get octets(): number {
+    return this.#octets;
+  }
+
+  get isSpooled(): boolean {
+    return this.#spool !== undefined;
+  }
+
+  /** Why the message can't be kept (disk full, input/output error), once that is known. */
+  get failure(): QpsmtpdError | undefined {
+    return this.#spool?.failure;
+  }
+
+  /** Octets waiting to be written to the spool file. */
+  get backlogOctets(): number {
+    return this.#spool?.backlogOctets ?? 0;
+  }
+
+  /** Undefined while the reader may go on; otherwise resolves once enough was written. Never rejects. */
+  drained(): Promise<void> | undefined {
+    return this.#spool?.drained();
+  }
+
+  /** Takes the next octets. The caller gives `block` away: neither it nor its memory may change any more. */
+  append(block: Buffer): void {
+    if (block.length === 0 || this.#isDiscarded || this.#spool?.failure !== undefined) return;
+    const isFirst = this.#octets === 0;
+    this.#octets += block.length;
+    if (block.length >= SMALL_BLOCK || isFirst) {
+      this.#seal();
+      this.#keep(block);
+    } else {
+      this.#copy(block);
+    }
+    if (this.#spool === undefined && this.#octets >= this.#keeping.sizeThreshold) this.#startSpool();
+  }
+
+  /**
+   * First octet of the empty line that ends the header; -1 if there was none so far, or none within
+   * `MAX_HEADER_OCTETS`. Cheap to ask for after every block: no octet is looked at twice.
+   */
+  headerEnd(): number {
+    const search = (this.#headerEnd ??= new HeaderEnd());
+    while (!search.isOver && this.#searchBlock < this.#blocks.length) {
+      const block = this.#blocks[this.#searchBlock]!;
+      search.search(block, this.#searchOffset, block.length);
+      this.#searchBlock++;
+      this.#searchOffset = 0;
+    }
+    const tailOctets = this.#tailTo - this.#tailFrom;
+    if (!search.isOver && this.#searchOffset < tailOctets) {
+      search.search(this.#slab!, this.#tailFrom + this.#searchOffset, this.#tailTo);
+      this.#searchOffset = tailOctets;
+    }
+    return search.position;
+  }
+
+  /** The end of the header was found, or can't come any more because `MAX_HEADER_OCTETS` went by without it. */
+  headerEnds(): boolean {
+    return this.headerEnd() >= 0 || this.#headerEnd!.isOver;
+  }
+
+  /** The first `octets` octets in one piece; less if the message, or what of it is still in memory, is shorter. */
+  leading(octets: number): Buffer {
+    this.#refuseDiscarded();
+    this.#seal();
+    const first = this.#blocks[0];
+    if (first === undefined) return Buffer.alloc(0);
+    if (first.length >= octets || this.#blocks.length === 1) return first.subarray(0, octets);
+    return Buffer.concat(this.#blocks, Math.min(octets, this.#blockOctets));
+  }
+
+  /** All octets from `from` on, in wire form. A spooled message is read in blocks of 64 KiB. */
+  from(from: number): Iterable<Buffer> | AsyncIterable<Buffer> {
+    this.#refuseDiscarded();
+    this.#seal();
+    return this.#spool === undefined
+      ? skipOctets(this.#blocks, from)
+      : this.#spool.read(from, this.#octets - from);
+  }
+
+  /**
+   * No more octets will come. Undefined if nothing has to be waited for; otherwise resolves when everything is in the
+   * spool file or `failure` is set. Never rejects.
+   */
+  finish(): Promise<void> | undefined {
+    this.#seal();
+    return this.#spool?.written();
+  }
+
+  /**
+   * Forgets everything and removes the spool file, in whatever state it is. May be called again. Never rejects; the
+   * caller need not wait.
+   */
+  discard(): Promise<void> | undefined {
+    this.#isDiscarded = true;
+    this.#blocks = [];
+    this.#blockOctets = 0;
+    this.#slab = undefined;
+    this.#tailFrom = this.#tailTo = 0;
+    return this.#spool?.discard();
+  }
+
+  /** A delivery that outlives its session must fail, not store an empty message. */
+  #refuseDiscarded(): void {
+    if (this.#isDiscarded)
+      throw new QpsmtpdError('Q_NO_MESSAGE', 'the message was discarded with its session');
+  }
+
+  #copy(block: Buffer): void {
+    let copied = 0;
+    while (copied < block.length) {
+      if (this.#slab === undefined || this.#tailTo === this.#slab.length) {
+        this.#seal();
+        this.#slab = Buffer.allocUnsafeSlow(Math.min(SLAB, Math.max(FIRST_SLAB, this.#octets)));
+        this.#tailFrom = this.#tailTo = 0;
+      }
+      const count = block.copy(this.#slab, this.#tailTo, copied);
+      this.#tailTo += count;
+      copied += count;
+    }
+  }
+
+  /** Turns what was copied so far into a block. Further small blocks go on in the same slab. */
+  #seal(): void {
+    if (this.#tailTo === this.#tailFrom) return;
+    const block = this.#slab!.subarray(this.#tailFrom, this.#tailTo);
+    this.#tailFrom = this.#tailTo;
+    this.#keep(block);
+  }
+
+  #keep(block: Buffer): void {
+    this.#spool?.write(block);
+    if (!this.#keepsLeading) return;
+    this.#blocks.push(block);
+    this.#blockOctets += block.length;
+    if (this.#spool !== undefined) this.#trim();
+  }
+
+  #startSpool(): void {
+    if (this.#keeping.spool === undefined) return;
+    this.#seal();
+    this.#spool = new SpoolFile(this.#keeping.spool);
+    for (const block of this.#blocks) this.#spool.write(block);
+    this.#trim();
+  }
+
+  /** Lets go of the blocks behind the header as soon as its end is known. */
+  #trim(): void {
+    const end = this.headerEnd();
+    const wanted = end < 0 ? MAX_HEADER_OCTETS : end + SEPARATOR;
+    if (this.#blockOctets < wanted) return;
+    this.#keepsLeading = false;
+    let kept = 0;
+    let count = 0;
+    while (kept < wanted) kept += this.#blocks[count++]!.length;
+    this.#blocks.length = count;
+    this.#blockOctets = kept;
+  }
+}
+
+function* skipOctets(blocks: readonly Buffer[], octets: number): Iterable<Buffer> {
+  let left = octets;
+  for (const block of blocks) {
+    if (left >= block.length) left -= block.length;
+    else {
+      yield left === 0 ? block : block.subarray(left);
+      left = 0;
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '../../host/errors.ts';
+import { openSpoolDirectory, sweepSpool } from '../../host/message/spool-directory.ts';
+import { clock, folder } from './folder.ts';
+
+const place = { file: 'config/spool_dir', line: 1 };
+
+function check(path: string, mode = 0o700): string[] {
+  const warnings: string[] = [];
+  openSpoolDirectory({ path, mode, place, clock, warn: (text) => warnings.push(text) });
+  return warnings;
+}
+
+describe('the spool directory', () => {
+  it.each([0o700, 0o770])('is made with the mode of spool_perms whatever the umask is: %i', (mode) => {
+    const path = join(folder(), 'spool');
+    const umask = process.umask(0o077);
+    try {
+      expect(check(path, mode)).toEqual([]);
+    } finally {
+      process.umask(umask);
+    }
+    expect(lstatSync(path).mode & 0o7777).toBe(mode);
+    expect(check(path, mode)).toEqual([]);
+  });
+
+  it('with other permissions is used with the warning of qpsmtpd', () => {
+    const path = folder();
+    chmodSync(path, 0o750);
+    expect(check(path)).toEqual([`Permissions on spool_dir ${path}/ are not 0700`]);
+    expect(check(`${path}/`)).toEqual([`Permissions on spool_dir ${path}/ are not 0700`]);
+  });
+
+  it.each<[string, (path: string) => void, RegExp]>([
+    [
+      'a symbolic link',
+      (path) => symlinkSync(folder(), path),
+      /is a symbolic link \(name the directory itself\)/,
+    ],
+    ['a file', (path) => writeFileSync(path, ''), /is no directory/],
+    [
+      'writable by anyone',
+      (path) => (mkdirSync(path), chmodSync(path, 0o777)),
+      /can be written by anyone \(chmod/,
+    ],
+    ['without a parent', (path) => path, /can't be made: ENOENT/],
+  ])('is refused when it is %s: local users could plant files', (what, make, problem) => {
+    const path = what === 'without a parent' ? join(folder(), 'a', 'b') : join(folder(), 'spool');
+    make(path);
+    expect(() => check(path)).toThrow(ConfigError);
+    expect(() => check(path)).toThrow(problem);
+    expect(() => check(`${path}/`)).toThrow(problem);
+    expect(() => check(path)).toThrow(/^config\/spool_dir:1: spool_dir /);
+  });
+
+  it.runIf(process.geteuid!() === 0)('is refused when it belongs to another user', () => {
+    const path = folder();
+    chownSync(path, 12_345, 0);
+    expect(() => check(path)).toThrow(/belongs to user 12345, not to 0 \(chown 0 it\)/);
+  });
+
+  it.runIf(process.geteuid!() === 0)('is made for the user that privileges are dropped to', () => {
+    const path = join(folder(), 'spool');
+    const owner = { uid: 12_345, gid: 23_456 };
+    openSpoolDirectory({ path, mode: 0o700, place, owner, clock, warn: expect.unreachable });
+    expect(lstatSync(path)).toMatchObject({ uid: 12_345, gid: 23_456 });
+    chownSync(path, 0, 0);
+    expect(() =>
+      openSpoolDirectory({ path, mode: 0o700, place, owner, clock, warn: expect.unreachable }),
+    ).toThrow(/belongs to root and can't be written by user 12345/);
+  });
+});
+
+describe('the sweep at start', () => {
+  it('removes the files of dead processes and nothing else', () => {
+    const path = folder();
+    const dead = spawnSync(process.execPath, ['-e', '']).pid;
+    const now = Math.floor(Date.now() / 1000) + 5;
+    const left = [`100:${dead}:0`, `100:${process.pid}:3`, `${now}:4194305000:0`];
+    const kept = [
+      `100:${process.ppid}:0`,
+      `${now}:${process.pid}:1`,
+      `100:${dead}`,
+      `100:${dead}:0.txt`,
+      'note',
+    ];
+    for (const name of [...left, ...kept]) writeFileSync(join(path, name), '');
+    symlinkSync(join(path, 'note'), join(path, `101:${dead}:0`));
+    mkdirSync(join(path, `102:${dead}:0`));
+    expect(sweepSpool(path)).toBe(left.length);
+    expect(readdirSync(path).sort()).toEqual([...kept, `101:${dead}:0`, `102:${dead}:0`].sort());
+  });
+});
