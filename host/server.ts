@@ -105,18 +105,22 @@ export class Server implements Foundation {
   /** A session's connection is gone. */
   leave(session: Session): void {
     if (!this.#sessions.delete(session)) return;
-    this.#options.ledger?.release(session.intake.peer.address);
+    this.#ledgerFor(session.intake)?.release(session.intake.peer.address);
     this.#turnstile.leave();
     const { host } = session;
     if (host instanceof Generation && host !== this.#generation) this.#closeIfUnused(host);
   }
 
   #enter(intake: Intake): void {
-    const { ledger } = this.#options;
-    const admission = ledger?.admit(intake.peer.address);
+    const admission = this.#ledgerFor(intake)?.admit(intake.peer.address);
     if (admission === undefined) this.#begin(intake);
     else if (admission instanceof Promise) void admission.then((word) => this.#judge(intake, word));
     else this.#judge(intake, admission);
+  }
+
+  /** Clients on a Unix socket are proxies of this host; they have no address to be counted by. */
+  #ledgerFor({ hops }: Intake): ConnectionLedger | undefined {
+    return hops[0] === 'unix' ? undefined : this.#options.ledger;
   }
 
   /** A client that takes all connections for itself keeps everybody else out. */
@@ -134,7 +138,7 @@ export class Server implements Foundation {
   #begin(intake: Intake): void {
     // Who left while his admission was asked for would never be heard of again.
     if (intake.stream.destroyed) {
-      this.#options.ledger?.release(intake.peer.address);
+      this.#ledgerFor(intake)?.release(intake.peer.address);
       this.#turnstile.leave();
       return;
     }

@@ -30,6 +30,12 @@ export class MemoryAcceptor implements Acceptor {
     if (this.#emit === undefined) throw new Error('the memory acceptor is closed');
     const [clientEnd, serverEnd] = duplexPair({ allowHalfOpen: true });
     serverEnd.on('error', () => undefined);
+    clientEnd.on('error', () => undefined);
+    // As with a socket: whoever destroys one end, the other learns of it.
+    clientEnd.once('close', () => serverEnd.destroy());
+    serverEnd.once('close', () => {
+      if (!serverEnd.writableFinished) clientEnd.destroy();
+    });
     const peer: Endpoint = { address, port };
     this.#emit({
       stream: serverEnd,

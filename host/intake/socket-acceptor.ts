@@ -1,5 +1,6 @@
 /** Listens on TCP and Unix sockets. */
 
+import cluster from 'node:cluster';
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { QpsmtpdError } from '../errors.ts';
@@ -34,7 +35,8 @@ export class SocketAcceptor implements Acceptor {
     });
     // After listening, an error concerns one accept (EMFILE); the listener itself goes on.
     this.#server.removeAllListeners('error').on('error', () => undefined);
-    if (spec.kind === 'unix') chmodSync(spec.path, spec.mode);
+    // For workers the primary has done it, and they may not be allowed to.
+    if (spec.kind === 'unix' && cluster.isPrimary) chmodSync(spec.path, spec.mode);
     return this.#address();
   }
 
@@ -62,6 +64,11 @@ export class SocketAcceptor implements Acceptor {
   #accept(socket: Socket): void {
     // Without this a reset that arrives before the session listens would end the process.
     socket.on('error', ignore);
+    // Reset before it was accepted: nobody is there to be served.
+    if (this.#spec.kind === 'tcp' && socket.remoteAddress === undefined) {
+      socket.destroy();
+      return;
+    }
     const intake = this.#spec.kind === 'unix' ? overUnix(socket, this.#spec) : overTcp(socket);
     if (this.#emit === undefined) this.#early.push(intake);
     else this.#emit(intake);

@@ -10,12 +10,11 @@ import { isIPv4, isIPv6 } from '../intake/ip.ts';
 const MAX_LOCAL_PART = 64;
 const MAX_DOMAIN = 255;
 
-/** A dot-string; more than RFC 5321 allows about where dots stand, since real mailboxes have `a..b@` and `a.@`. */
-const DOT_STRING = /^[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~.\u0080-\u{10ffff}]+$/u;
-const QUOTED_STRING = /^"(?:[\x20\x21\x23-\x5b\x5d-\x7e\u0080-\u{10ffff}]|\\[\x20-\x7e])*"$/u;
+/** A dot-string, as qpsmtpd takes it: real mailboxes have `a..b@` and `a.@`, against RFC 5321. */
+const DOT_STRING = /^[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~][a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~.]*$/;
+const QUOTED_STRING = /^"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*"$/;
 /** A label; the underscore is no RFC 5321 but occurs in the names of real senders. */
-const LABEL =
-  /^[a-zA-Z0-9_\u0080-\u{10ffff}](?:[a-zA-Z0-9_\-\u0080-\u{10ffff}]*[a-zA-Z0-9_\u0080-\u{10ffff}])?$/u;
+const LABEL = /^[a-zA-Z0-9_](?:[a-zA-Z0-9_-]*[a-zA-Z0-9_])?$/;
 const SOURCE_ROUTE = /^@[^:<>\s]+(?:,@[^:<>\s]+)*:/;
 
 /**
@@ -26,7 +25,7 @@ export function parsePath(path: string): Address | undefined {
   if (!path.startsWith('<') || !path.endsWith('>')) return undefined;
   const inner = path.slice(1, -1).replace(SOURCE_ROUTE, '');
   if (inner === '') return path === '<>' ? Address.null : undefined;
-  if (inner.toLowerCase() === 'postmaster') return new Address(inner, '');
+  if (inner.toLowerCase() === 'postmaster') return new Address('postmaster', '');
   const at = inner.lastIndexOf('@');
   if (at <= 0) return undefined;
   const localPart = parseLocalPart(inner.slice(0, at));
@@ -36,7 +35,7 @@ export function parsePath(path: string): Address | undefined {
 }
 
 function parseLocalPart(text: string): string | undefined {
-  if (Buffer.byteLength(text) > MAX_LOCAL_PART) return undefined;
+  if (text.length > MAX_LOCAL_PART) return undefined;
   if (DOT_STRING.test(text)) return text;
   if (!QUOTED_STRING.test(text)) return undefined;
   return text.slice(1, -1).replace(/\\(.)/g, '$1');
@@ -44,7 +43,7 @@ function parseLocalPart(text: string): string | undefined {
 
 /** A domain name or an address literal. */
 export function isDomain(text: string): boolean {
-  if (text === '' || Buffer.byteLength(text) > MAX_DOMAIN) return false;
+  if (text === '' || text.length > MAX_DOMAIN) return false;
   if (text.startsWith('[')) return isAddressLiteral(text);
   return text.split('.').every((label) => LABEL.test(label));
 }

@@ -1,0 +1,100 @@
+/** The program `qpsmtpd-forkserver`: the options of the Perl program of that name, mapped onto `serve`. */
+
+import { parseListen } from '../intake/listen-spec.ts';
+import type { DaemonLoader } from '../process/daemon.ts';
+import { serve } from '../process/serve.ts';
+import type { ServeOptions, Terminal } from '../process/serve-options.ts';
+import { readArguments, readCount, refusePositionals } from './arguments.ts';
+import { anyAddress, listenSpecs } from './default-listen.ts';
+import { printHelp } from './help-text.ts';
+import { HELP_OPTION, type OptionSpec, type RefusedOption } from './option-spec.ts';
+import { defaultWorkers, MOST_CONNECTIONS } from './serve-command.ts';
+
+export const FORKSERVER_OPTIONS: readonly OptionSpec[] = [
+  {
+    name: 'listen-address',
+    short: 'l',
+    value: 'ADDR[:PORT]',
+    isRepeatable: true,
+    help: 'IP address to listen on, IPv6 in brackets (default: every address)',
+  },
+  {
+    name: 'port',
+    short: 'p',
+    value: 'PORT',
+    isRepeatable: true,
+    help: 'port of every address without one (2525)',
+  },
+  {
+    name: 'user',
+    short: 'u',
+    value: 'USER',
+    help: 'run as this user (default: the current one; for root: smtpd)',
+  },
+  { name: 'pid-file', value: 'FILE', help: 'write the pid here and refuse to run twice; absolute path' },
+  { name: 'limit-connections', short: 'c', value: 'N', help: 'connections at a time (15)' },
+  {
+    name: 'max-from-ip',
+    short: 'm',
+    value: 'N',
+    help: 'connections of one address at a time (5); 0: no limit',
+  },
+  HELP_OPTION,
+];
+
+export const FORKSERVER_REFUSED: readonly RefusedOption[] = [
+  {
+    name: 'detach',
+    short: 'd',
+    instead:
+      'the daemon stays in the foreground; run it under systemd, runit or daemontools, or start it with setsid',
+  },
+  {
+    name: 'no-rdns',
+    short: 'H',
+    instead: 'it had no effect on the Perl program either; leave it out',
+  },
+];
+
+export const FORKSERVER_HELP = printHelp(
+  'qpsmtpd-forkserver [options]',
+  'Runs qpsmtpd with the options of the Perl program of this name, with one worker per processor.',
+  FORKSERVER_OPTIONS,
+);
+
+/** The user the Perl program runs as when root starts it. */
+const USER_FOR_ROOT = 'smtpd';
+const DEFAULT_PORT = 2525;
+const DEFAULT_CONNECTIONS = 15;
+const DEFAULT_FROM_IP = 5;
+export const GRACE_MS = 30_000;
+
+export function readForkserverOptions(args: readonly string[]): ServeOptions | 'help' {
+  const given = readArguments(args, FORKSERVER_OPTIONS, FORKSERVER_REFUSED);
+  if (given.has('help')) return 'help';
+  refusePositionals(given);
+  const ports = given.texts('port').map((port) => readCount('port', port, 0, 65_535));
+  const addresses = given.has('listen-address') ? given.texts('listen-address') : [anyAddress()];
+  const listen = listenSpecs(addresses, ports.length === 0 ? [DEFAULT_PORT] : ports);
+  listen.forEach(parseListen);
+  return {
+    listen,
+    workers: defaultWorkers(),
+    pidFile: given.text('pid-file'),
+    graceMs: GRACE_MS,
+    maxConnections: given.count('limit-connections', 1, MOST_CONNECTIONS) ?? DEFAULT_CONNECTIONS,
+    maxFromIp: (given.count('max-from-ip', 0, MOST_CONNECTIONS) ?? DEFAULT_FROM_IP) || undefined,
+    user: given.text('user') ?? (process.getuid?.() === 0 ? USER_FOR_ROOT : undefined),
+  };
+}
+
+export async function qpsmtpdForkserver(
+  args: readonly string[],
+  loader: DaemonLoader,
+  terminal: Terminal,
+): Promise<number> {
+  const options = readForkserverOptions(args);
+  if (options !== 'help') return serve(options, loader, terminal);
+  terminal.out(FORKSERVER_HELP);
+  return 0;
+}

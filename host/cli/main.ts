@@ -1,0 +1,82 @@
+/** The program `qpsmtpd`: finds the subcommand. */
+
+import type { DaemonLoader } from '../process/daemon.ts';
+import { ExitCode } from '../process/exit-code.ts';
+import type { Terminal } from '../process/serve-options.ts';
+import { readArguments, refusePositionals, UsageError } from './arguments.ts';
+import { CHECK_HELP, runCheck } from './check-command.ts';
+import { suggest } from './did-you-mean.ts';
+import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
+import { version } from '../version.ts';
+import { isStdinSocket } from './program.ts';
+import { runSample, SAMPLE_HELP } from './sample-command.ts';
+import { runServe, SERVE_HELP } from './serve-command.ts';
+
+type Run = (args: readonly string[], loader: DaemonLoader, terminal: Terminal) => Promise<number>;
+
+interface Command {
+  readonly run: Run;
+  readonly help: string;
+}
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ['serve', { run: runServe, help: SERVE_HELP }],
+  ['check', { run: runCheck, help: CHECK_HELP }],
+  ['sample', { run: runSample, help: SAMPLE_HELP }],
+]);
+
+const TOP_OPTIONS: readonly OptionSpec[] = [{ name: 'version', help: 'print the version' }, HELP_OPTION];
+
+export const TOP_HELP = `usage: qpsmtpd COMMAND [options]
+
+commands:
+  serve          run the daemon
+  check          say whether a configuration would start
+  sample         run a daemon to try out (npm start)
+  help COMMAND   the options of a command
+
+options:
+      --version  print the version
+  -h, --help     print this text`;
+
+export async function qpsmtpd(
+  args: readonly string[],
+  loader: DaemonLoader,
+  terminal: Terminal,
+): Promise<number> {
+  const [word, ...rest] = args;
+  if (word === undefined) return refuseNothing(terminal);
+  if (word === 'help') return printHelpOf(rest, terminal);
+  const command = COMMANDS.get(word);
+  if (command !== undefined) return command.run(rest, loader, terminal);
+  if (!word.startsWith('-')) throw unknownCommand(word);
+  const given = readArguments(args, TOP_OPTIONS);
+  refusePositionals(given);
+  terminal.out(given.has('version') ? `qpsmtpd ${version}` : TOP_HELP);
+  return ExitCode.OK;
+}
+
+/** Without a command there is nothing to do; a client that inetd or tcpserver put on stdin is told so politely. */
+function refuseNothing(terminal: Terminal): number {
+  if (isStdinSocket()) {
+    terminal.out('421 Service not available, closing transmission channel\r');
+    terminal.err(
+      'qpsmtpd does not run from inetd, xinetd or tcpserver: start it as a daemon with "qpsmtpd serve"',
+    );
+  }
+  terminal.err(TOP_HELP);
+  return ExitCode.USAGE;
+}
+
+function printHelpOf([word, ...rest]: readonly string[], terminal: Terminal): number {
+  if (rest.length > 0) throw new UsageError('help takes one command');
+  const command = word === undefined ? undefined : COMMANDS.get(word);
+  if (word !== undefined && command === undefined) throw unknownCommand(word);
+  terminal.out(command?.help ?? TOP_HELP);
+  return ExitCode.OK;
+}
+
+function unknownCommand(word: string): UsageError {
+  const hint = suggest(word, [...COMMANDS.keys(), 'help']);
+  return new UsageError(`"${word}" is no command of qpsmtpd${hint}; see qpsmtpd --help`);
+}

@@ -1,0 +1,38 @@
+/** The frame around every program: runs it, explains what went wrong, and leaves with the right exit code. */
+
+import cluster from 'node:cluster';
+import { fstatSync } from 'node:fs';
+import { exitCodeOf, explain } from '../process/exit-code.ts';
+import type { Terminal } from '../process/serve-options.ts';
+
+export type Program = (args: readonly string[], terminal: Terminal) => Promise<number>;
+
+const terminal: Terminal = {
+  out: (line) => void process.stdout.write(`${line}\n`),
+  err: (line) => void process.stderr.write(`${line}\n`),
+};
+
+/** Ends the process with the exit code of the program. */
+export async function runProgram(program: Program): Promise<never> {
+  process.exit(await runGuarded(program, process.argv.slice(2), terminal));
+}
+
+/** The exit code of the program; an error it throws is printed, without a stack where the message explains itself. */
+export async function runGuarded(program: Program, args: readonly string[], to: Terminal): Promise<number> {
+  try {
+    return await program(args, to);
+  } catch (error) {
+    to.err(explain(error));
+    return exitCodeOf(error);
+  }
+}
+
+/** True if a super-server such as inetd or tcpserver seems to have put a client on the standard input. */
+export function isStdinSocket(): boolean {
+  if (cluster.isWorker) return false;
+  try {
+    return fstatSync(0).isSocket();
+  } catch {
+    return false;
+  }
+}

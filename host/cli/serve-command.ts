@@ -1,0 +1,82 @@
+/** `qpsmtpd serve`: runs the daemon. */
+
+import { availableParallelism } from 'node:os';
+import { parseListen } from '../intake/listen-spec.ts';
+import type { DaemonLoader } from '../process/daemon.ts';
+import { serve } from '../process/serve.ts';
+import type { ServeOptions, Terminal } from '../process/serve-options.ts';
+import { readArguments, refusePositionals } from './arguments.ts';
+import { readConfigDir } from './config-dir.ts';
+import { anyAddress, listenSpecs } from './default-listen.ts';
+import { printHelp } from './help-text.ts';
+import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
+
+/** qpsmtpd's port where nobody asked for another. */
+const DEFAULT_PORT = 2525;
+const DEFAULT_GRACE_SECONDS = 30;
+const MOST_WORKERS = 256;
+export const MOST_CONNECTIONS = 1_000_000;
+
+export const CONFIG_OPTION: OptionSpec = {
+  name: 'config',
+  value: 'DIR',
+  help: 'configuration directory (default: $QPSMTPD_CONFIG, then ./config, then those of qmail)',
+};
+
+export const SERVE_OPTIONS: readonly OptionSpec[] = [
+  CONFIG_OPTION,
+  {
+    name: 'listen',
+    value: 'SPEC',
+    isRepeatable: true,
+    help: 'tcp://ADDRESS:PORT or unix:/PATH (default: port 2525 on every address)',
+  },
+  { name: 'workers', value: 'N', help: 'processes that serve (default: one per processor)' },
+  { name: 'pid-file', value: 'FILE', help: 'write the pid here and refuse to run twice; absolute path' },
+  { name: 'grace', value: 'SECONDS', help: 'how long transactions may go on after TERM (default: 30)' },
+  { name: 'max-connections', value: 'N', help: 'connections at a time (default: no limit)' },
+  { name: 'max-from-ip', value: 'N', help: 'connections of one address at a time; 0: no limit (default: 0)' },
+  { name: 'user', short: 'u', value: 'NAME', help: 'run as this user; started as root, give up root for it' },
+  HELP_OPTION,
+];
+
+export const SERVE_HELP = printHelp(
+  'qpsmtpd serve [options]',
+  'Runs the daemon in the foreground. TERM stops it and lets transactions end, HUP reads the configuration again.',
+  SERVE_OPTIONS,
+);
+
+export function readServeOptions(args: readonly string[]): ServeOptions | 'help' {
+  const given = readArguments(args, SERVE_OPTIONS);
+  if (given.has('help')) return 'help';
+  refusePositionals(given);
+  const listen = given.has('listen') ? given.texts('listen') : listenSpecs([anyAddress()], [DEFAULT_PORT]);
+  listen.forEach(parseListen);
+  return {
+    configDir: readConfigDir(given.text('config')),
+    listen,
+    workers: given.count('workers', 1, MOST_WORKERS) ?? defaultWorkers(),
+    pidFile: given.text('pid-file'),
+    graceMs: (given.count('grace', 0, 3_600) ?? DEFAULT_GRACE_SECONDS) * 1_000,
+    maxConnections: given.count('max-connections', 1, MOST_CONNECTIONS),
+    // 0 and nothing at all mean the same: nobody counts.
+    maxFromIp: given.count('max-from-ip', 0, MOST_CONNECTIONS) || undefined,
+    user: given.text('user'),
+  };
+}
+
+/** One per processor this process may use. */
+export function defaultWorkers(): number {
+  return Math.min(availableParallelism(), MOST_WORKERS);
+}
+
+export async function runServe(
+  args: readonly string[],
+  loader: DaemonLoader,
+  terminal: Terminal,
+): Promise<number> {
+  const options = readServeOptions(args);
+  if (options !== 'help') return serve(options, loader, terminal);
+  terminal.out(SERVE_HELP);
+  return 0;
+}

@@ -1,0 +1,45 @@
+/** Who is connected: the count of connections per address that `--max-from-ip` is held against. */
+
+export interface Admission {
+  readonly isAdmitted: boolean;
+  /** Connections of the address, this one included if it was admitted. */
+  readonly fromIp: number;
+}
+
+export interface ConnectionLedger {
+  /**
+   * Enters a connection of `ip`. Whoever is admitted is released once; whoever is not was never entered.
+   * The limit stops one client from taking all the connections of the daemon.
+   */
+  admit(ip: string): Admission | Promise<Admission>;
+  release(ip: string): void;
+}
+
+/** The ledger of one process. */
+export class LocalLedger implements ConnectionLedger {
+  readonly #maxFromIp: number;
+  readonly #counts = new Map<string, number>();
+
+  /** `maxFromIp` undefined or 0: counts and refuses nobody. */
+  constructor(maxFromIp: number | undefined) {
+    this.#maxFromIp = maxFromIp === undefined || maxFromIp === 0 ? Infinity : maxFromIp;
+  }
+
+  admit(ip: string): Admission {
+    const count = this.#counts.get(ip) ?? 0;
+    if (count >= this.#maxFromIp) return { isAdmitted: false, fromIp: count };
+    this.#counts.set(ip, count + 1);
+    return { isAdmitted: true, fromIp: count + 1 };
+  }
+
+  release(ip: string): void {
+    const count = this.#counts.get(ip) ?? 0;
+    if (count > 1) this.#counts.set(ip, count - 1);
+    else this.#counts.delete(ip);
+  }
+
+  /** Addresses with at least one connection. */
+  get size(): number {
+    return this.#counts.size;
+  }
+}

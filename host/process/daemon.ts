@@ -1,0 +1,56 @@
+/** The seam between the processes and the SMTP server: what a process asks of the server it runs. */
+
+import type { Logger } from '../observe/logger.ts';
+import type { ConnectionLedger } from './connection-ledger.ts';
+
+export interface DaemonOptions {
+  /** Folder of the configuration; undefined: QPSMTPD_CONFIG and the fallbacks. */
+  readonly configDir?: string | undefined;
+  /** Listen specs such as `tcp://127.0.0.1:2525`. */
+  readonly listen: readonly string[];
+  /** Connections this process serves at a time; undefined: no limit. */
+  readonly maxConnections?: number | undefined;
+  /** Connections of one address at a time, for plugins that want to know; the ledger enforces it. */
+  readonly maxFromIp?: number | undefined;
+  /** Asked for every connection, in all processes together; undefined: everybody is let in. */
+  readonly ledger?: ConnectionLedger | undefined;
+  /** Configuration files given in memory instead of on disk. */
+  readonly settings?: ReadonlyMap<string, readonly string[]> | undefined;
+}
+
+/** What `check` tells about a configuration that would start. */
+export interface DaemonDescription {
+  /** Names of the plugins in the order in which their hooks run. */
+  readonly plugins: readonly string[];
+  /** Settings that differ from the defaults. */
+  readonly settings: readonly { readonly name: string; readonly value: string }[];
+}
+
+/** Sockets that are bound and serve nobody yet; clients wait until the daemon they are given to listens. */
+export interface BoundSockets {
+  readonly addresses: readonly string[];
+}
+
+/** A loaded SMTP server. */
+export interface Daemon {
+  readonly logger: Logger;
+  /** Opens the sockets (or takes over those bound before) and returns their addresses as listen specs. */
+  listen(): Promise<readonly string[]>;
+  /** New configuration for new connections; on an error the old one goes on serving and the error is thrown. */
+  reload(): Promise<void>;
+  /** Stops accepting, lets transactions end, answers 421 to idle sessions, and closes the rest after `graceMs`. */
+  drain(graceMs: number): Promise<void>;
+  describe(): DaemonDescription;
+}
+
+export interface DaemonLoader {
+  /** Binds the sockets only: the one step that may need root. Throws `Q_LISTEN`. */
+  bind(options: DaemonOptions): Promise<BoundSockets>;
+  /**
+   * Reads the configuration and loads the plugins; opens no socket. Throws a `ConfigError`, or an `AggregateError` of
+   * several.
+   */
+  load(options: DaemonOptions, bound?: BoundSockets): Promise<Daemon>;
+  /** Removes Unix sockets nobody answers on. Asked once, before anything listens. */
+  clearStaleSockets(listen: readonly string[]): Promise<void>;
+}

@@ -1,0 +1,59 @@
+/** Exit codes, in the numbers of sysexits where there is one. */
+
+import { QpsmtpdError, type ErrorCode } from '../errors.ts';
+
+export const ExitCode = {
+  OK: 0,
+  /** What the Perl daemon leaves with when its pid file names a running process. */
+  ALREADY_RUNNING: 25,
+  USAGE: 64,
+  SOFTWARE: 70,
+  OS_ERROR: 71,
+  TRY_AGAIN: 75,
+  NO_PERMISSION: 77,
+  CONFIG: 78,
+} as const;
+
+const BY_ERROR: Partial<Record<ErrorCode, number>> = {
+  Q_CONFIG: ExitCode.CONFIG,
+  Q_PLUGIN_NOT_FOUND: ExitCode.CONFIG,
+  Q_PLUGIN_LOAD: ExitCode.CONFIG,
+  Q_PLUGIN_OPTION: ExitCode.CONFIG,
+  Q_USAGE: ExitCode.USAGE,
+  Q_ALREADY_RUNNING: ExitCode.ALREADY_RUNNING,
+  Q_PRIVILEGES: ExitCode.NO_PERMISSION,
+  Q_LISTEN: ExitCode.OS_ERROR,
+};
+
+/** The exit code for an error that ended the program: an address in use may be free on the next try, others not. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof WorkerFailure) return error.exitCode;
+  if (error instanceof AggregateError) return Math.max(ExitCode.USAGE, ...error.errors.map(exitCodeOf));
+  if (!(error instanceof QpsmtpdError)) return ExitCode.SOFTWARE;
+  if (error.code === 'Q_LISTEN' && codeOf(error.cause) === 'EADDRINUSE') return ExitCode.TRY_AGAIN;
+  return BY_ERROR[error.code] ?? ExitCode.SOFTWARE;
+}
+
+/** What to print for an error: the message alone where it explains itself, the stack where the program is at fault. */
+export function explain(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(explain).join('\n');
+  if (error instanceof QpsmtpdError || error instanceof WorkerFailure) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** The code of a system error, such as `EADDRINUSE`. */
+export function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** A worker that could not start, in its own words and with its own exit code. */
+export class WorkerFailure extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number, message: string) {
+    super(message);
+    this.name = 'WorkerFailure';
+    this.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,72 @@
+/** What a primary and its workers say to each other. */
+
+import type { Admission } from './connection-ledger.ts';
+
+export type WorkerMessage =
+  | { readonly qpsmtpd: 'ready'; readonly addresses: readonly string[] }
+  | { readonly qpsmtpd: 'failed'; readonly exitCode: number; readonly text: string }
+  | { readonly qpsmtpd: 'leaving' }
+  | { readonly qpsmtpd: 'admit'; readonly id: number; readonly ip: string }
+  | { readonly qpsmtpd: 'release'; readonly ip: string };
+
+export type PrimaryMessage = { readonly qpsmtpd: 'admission'; readonly id: number } & Admission;
+
+/** The longest text of an address: IPv6 with an embedded IPv4 address and a zone. */
+const LONGEST_IP = 64;
+
+/** Reads what came from a worker; undefined for anything that is not of ours. */
+export function readWorkerMessage(message: unknown): WorkerMessage | undefined {
+  const fields = fieldsOf(message);
+  switch (fields?.['qpsmtpd']) {
+    case 'ready': {
+      const addresses = fields['addresses'];
+      if (!Array.isArray(addresses)) return undefined;
+      return { qpsmtpd: 'ready', addresses: addresses.filter((address) => typeof address === 'string') };
+    }
+    case 'failed': {
+      const { exitCode, text } = fields;
+      if (typeof exitCode !== 'number' || typeof text !== 'string') return undefined;
+      return { qpsmtpd: 'failed', exitCode, text };
+    }
+    case 'leaving':
+      return { qpsmtpd: 'leaving' };
+    case 'admit': {
+      const { id, ip } = fields;
+      return typeof id === 'number' && isAddress(ip) ? { qpsmtpd: 'admit', id, ip } : undefined;
+    }
+    case 'release': {
+      const { ip } = fields;
+      return isAddress(ip) ? { qpsmtpd: 'release', ip } : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Reads what came from the primary; undefined for anything that is not of ours. */
+export function readPrimaryMessage(message: unknown): PrimaryMessage | undefined {
+  const fields = fieldsOf(message);
+  if (fields?.['qpsmtpd'] !== 'admission') return undefined;
+  const { id, isAdmitted, fromIp } = fields;
+  if (typeof id !== 'number' || typeof isAdmitted !== 'boolean' || typeof fromIp !== 'number')
+    return undefined;
+  return { qpsmtpd: 'admission', id, isAdmitted, fromIp };
+}
+
+interface Fields {
+  readonly [name: string]: unknown;
+  readonly id?: unknown;
+  readonly ip?: unknown;
+  readonly exitCode?: unknown;
+  readonly text?: unknown;
+  readonly isAdmitted?: unknown;
+  readonly fromIp?: unknown;
+}
+
+function fieldsOf(message: unknown): Fields | undefined {
+  return typeof message === 'object' && message !== null ? (message as Fields) : undefined;
+}
+
+function isAddress(ip: unknown): ip is string {
+  return typeof ip === 'string' && ip.length <= LONGEST_IP;
+}

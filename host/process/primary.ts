@@ -1,0 +1,92 @@
+/** The primary: holds the sockets and watches over the workers. It reads no configuration and runs no plugin. */
+
+import cluster from 'node:cluster';
+import { chmodSync } from 'node:fs';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { parseListen } from '../intake/listen-spec.ts';
+import { Logger } from '../observe/logger.ts';
+import { ExitCode, explain, type WorkerFailure } from './exit-code.ts';
+import { FaultGuard } from './fault-guard.ts';
+import { dropPrivileges } from './privileges.ts';
+import { SerialTask } from './serial-task.ts';
+import { readyLine, type ServeOptions, type Terminal } from './serve-options.ts';
+import { SharedLedger } from './shared-ledger.ts';
+import { watchSignals } from './signals.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+/** Runs the workers until a signal ends them; returns the exit code. Throws what keeps the first from starting. */
+export async function servePrimary(options: ServeOptions, terminal: Terminal): Promise<number> {
+  const logger = new Logger(LogLevel.NOTICE, (line) => terminal.err(line));
+  let end: (code: number) => void = () => undefined;
+  const ended = new Promise<number>((resolve) => {
+    end = resolve;
+  });
+  const pool = createPool(options, logger, (failure) => {
+    logger.log(LogLevel.CRIT, `no worker is left and none can listen again: ${failure.message}`);
+    end(failure.exitCode);
+  });
+  const reload = new SerialTask(() => reloadIn(pool, logger));
+  const stop = (code: number): void => {
+    logger.log(LogLevel.NOTICE, `stopping: transactions have ${options.graceMs / 1000} s to end`);
+    void pool.stop().then(() => end(code));
+  };
+  let isServing = false;
+  watchSignals(process, {
+    stop: () => stop(ExitCode.OK),
+    stopNow: () => {
+      pool.killAll();
+      end(ExitCode.OK);
+    },
+    // While the first workers start they read the configuration of now anyway.
+    reload: () => isServing && reload.request(),
+  });
+
+  const started = pool.start().then((addresses) => {
+    if (addresses === undefined) return;
+    isServing = true;
+    new FaultGuard(logger, () => stop(ExitCode.SOFTWARE)).watch(process);
+    logger.log(LogLevel.NOTICE, readyLine(addresses, options.workers));
+    if (options.isQuiet !== true) terminal.out(readyLine(addresses, options.workers));
+  });
+  await Promise.race([started, ended]);
+  return ended;
+}
+
+function createPool(
+  options: ServeOptions,
+  logger: Logger,
+  onLost: (failure: WorkerFailure) => void,
+): WorkerPool {
+  // Every worker accepts by itself: a connection costs the primary nothing.
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
+  return new WorkerPool({
+    size: options.workers,
+    fork: () => cluster.fork(),
+    ledger: new SharedLedger(options.maxFromIp),
+    logger,
+    graceMs: options.graceMs,
+    afterFirstReady: () => {
+      setSocketModes(options.listen);
+      // A worker may ask its primary to bind any address or path: as root that would be a way to root.
+      dropPrivileges(options.user);
+    },
+    onLost,
+  });
+}
+
+/** The primary owns the files of Unix sockets, so their permissions are its to set. */
+function setSocketModes(listen: readonly string[]): void {
+  for (const spec of listen.map(parseListen)) {
+    if (spec.kind === 'unix') chmodSync(spec.path, spec.mode);
+  }
+}
+
+async function reloadIn(pool: WorkerPool, logger: Logger): Promise<void> {
+  logger.log(LogLevel.NOTICE, 'reload: exchanging the workers one by one');
+  try {
+    await pool.replaceAll();
+    logger.log(LogLevel.NOTICE, 'reload: done');
+  } catch (error) {
+    logger.log(LogLevel.ERROR, `reload failed, the old workers go on serving: ${explain(error)}`);
+  }
+}

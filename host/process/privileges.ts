@@ -1,0 +1,84 @@
+/** Giving up root: after the sockets are bound, before any plugin is loaded. */
+
+import { userInfo } from 'node:os';
+import { QpsmtpdError } from '../errors.ts';
+
+/** True if the process is root and was told to become somebody else. */
+export function mustDropTo(user: string | undefined): user is string {
+  return user !== undefined && process.getuid?.() === 0 && user !== 'root';
+}
+
+/**
+ * Throws `Q_PRIVILEGES` if this process could not become `user`: not root and somebody else, or no such user. Asked
+ * before anything is bound or written.
+ */
+export function checkUser(user: string): void {
+  if (!/^[\w-]+$/.test(user)) throw refused(`"${user}" is no user name`);
+  if (process.getuid?.() === 0) lookUp(user);
+  else if (userInfo().username !== user) {
+    throw refused(`cannot run as ${user}: only root may change the user (start as root or leave --user out)`);
+  }
+}
+
+/**
+ * Becomes `user` for good, with the groups of that user, if the process is root; HOME follows. Does nothing
+ * otherwise: `checkUser` has seen to it that the process is `user` already.
+ */
+export function dropPrivileges(user: string | undefined): void {
+  if (!mustDropTo(user)) return;
+  const { uid, gid, homedir } = lookUp(user);
+  try {
+    // Not optional as the typings have it: without a call the groups of root would stay.
+    posix.initgroups(user, gid);
+    posix.setgid(gid);
+    posix.setuid(uid);
+  } catch (cause) {
+    throw new QpsmtpdError('Q_PRIVILEGES', `cannot become ${user}: ${String(cause)}`, { cause });
+  }
+  if (process.getuid?.() !== uid || process.geteuid?.() !== uid || process.getgid?.() !== gid) {
+    throw refused(`the system did not let go of root for ${user}`);
+  }
+  process.env['HOME'] = homedir;
+  process.env['USER'] = user;
+  process.env['LOGNAME'] = user;
+}
+
+/** What Node has on every POSIX system; the typings leave out the first. */
+const posix = process as unknown as {
+  initgroups(user: string, group: number): void;
+  setgid(gid: number): void;
+  setuid(uid: number): void;
+};
+
+interface Account {
+  readonly uid: number;
+  readonly gid: number;
+  readonly homedir: string;
+}
+
+/**
+ * Node has no getpwnam, but tells about the effective user; so root looks through that user's eyes for a moment, which
+ * finds accounts of every name service and not only those in /etc/passwd.
+ */
+function lookUp(user: string): Account {
+  try {
+    process.seteuid?.(user);
+  } catch (cause) {
+    throw new QpsmtpdError(
+      'Q_PRIVILEGES',
+      `there is no user ${user} (create it, or name another with --user)`,
+      {
+        cause,
+      },
+    );
+  }
+  try {
+    return userInfo();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
+
+function refused(message: string): QpsmtpdError {
+  return new QpsmtpdError('Q_PRIVILEGES', message);
+}

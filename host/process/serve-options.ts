@@ -1,0 +1,31 @@
+/** How the daemon is run, whichever program's command line said so. */
+export interface ServeOptions {
+  readonly configDir?: string | undefined;
+  readonly listen: readonly string[];
+  /** 1: this process serves. More: this process watches over so many workers. */
+  readonly workers: number;
+  /** Absolute path. */
+  readonly pidFile?: string | undefined;
+  /** How long transactions may go on after TERM. */
+  readonly graceMs: number;
+  /** Connections at a time, all workers together. */
+  readonly maxConnections?: number | undefined;
+  /** Connections of one address at a time, all workers together; undefined: no limit. */
+  readonly maxFromIp?: number | undefined;
+  /** The user to run as. */
+  readonly user?: string | undefined;
+  readonly settings?: ReadonlyMap<string, readonly string[]> | undefined;
+  /** No ready line on the standard output. */
+  readonly isQuiet?: boolean | undefined;
+}
+
+/** Where lines for the operator go. */
+export interface Terminal {
+  out(line: string): void;
+  err(line: string): void;
+}
+
+/** The ready line: `listening on tcp://127.0.0.1:2525, 2 workers`. */
+export function readyLine(addresses: readonly string[], workers: number): string {
+  return `listening on ${addresses.join(' ')}, ${workers} ${workers === 1 ? 'worker' : 'workers'}`;
+}

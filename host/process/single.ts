@@ -1,0 +1,74 @@
+/** The daemon in one process: no primary, no workers. */
+
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { LocalLedger } from './connection-ledger.ts';
+import type { Daemon, DaemonLoader } from './daemon.ts';
+import { drainDaemon } from './drain-daemon.ts';
+import { ExitCode, explain } from './exit-code.ts';
+import { FaultGuard } from './fault-guard.ts';
+import { dropPrivileges, mustDropTo } from './privileges.ts';
+import { SerialTask } from './serial-task.ts';
+import { readyLine, type ServeOptions, type Terminal } from './serve-options.ts';
+import { watchSignals } from './signals.ts';
+
+/** Serves until a signal or too many faults end it; returns the exit code. Throws what keeps it from starting. */
+export async function serveAlone(
+  options: ServeOptions,
+  loader: DaemonLoader,
+  terminal: Terminal,
+): Promise<number> {
+  let daemon: Daemon | undefined;
+  let end: (code: number) => void = () => undefined;
+  const ended = new Promise<number>((resolve) => {
+    end = resolve;
+  });
+  const stop = (code: number): void => {
+    // Before it serves there is nothing to drain.
+    if (daemon === undefined) end(code);
+    else void drain(daemon, options.graceMs, code).then(end);
+  };
+  const reload = new SerialTask(async () => {
+    if (daemon !== undefined) await reloadIn(daemon);
+  });
+  watchSignals(process, {
+    stop: () => stop(ExitCode.OK),
+    stopNow: () => end(ExitCode.OK),
+    reload: () => reload.request(),
+  });
+
+  const started = load(options, loader).then(async (loaded) => {
+    const addresses = await loaded.listen();
+    daemon = loaded;
+    new FaultGuard(loaded.logger, () => stop(ExitCode.SOFTWARE)).watch(process);
+    loaded.logger.log(LogLevel.NOTICE, readyLine(addresses, 1));
+    if (options.isQuiet !== true) terminal.out(readyLine(addresses, 1));
+  });
+  await Promise.race([started, ended]);
+  return ended;
+}
+
+async function load(options: ServeOptions, loader: DaemonLoader): Promise<Daemon> {
+  const daemonOptions = { ...options, ledger: new LocalLedger(options.maxFromIp) };
+  if (!mustDropTo(options.user)) return loader.load(daemonOptions);
+  // Root binds, the user loads: the code of a plugin never runs as root.
+  const bound = await loader.bind(daemonOptions);
+  dropPrivileges(options.user);
+  return loader.load(daemonOptions, bound);
+}
+
+function drain(daemon: Daemon, graceMs: number, code: number): Promise<number> {
+  daemon.logger.log(LogLevel.NOTICE, `stopping: transactions have ${graceMs / 1000} s to end`);
+  return drainDaemon(daemon, graceMs, code);
+}
+
+async function reloadIn(daemon: Daemon): Promise<void> {
+  try {
+    await daemon.reload();
+    daemon.logger.log(LogLevel.NOTICE, 'configuration read again');
+  } catch (error) {
+    daemon.logger.log(
+      LogLevel.ERROR,
+      `reload failed, the old configuration goes on serving: ${explain(error)}`,
+    );
+  }
+}

@@ -1,0 +1,128 @@
+/** One worker as its primary sees it: from the fork to the exit. */
+
+import type { Worker } from 'node:cluster';
+import { ExitCode, WorkerFailure } from './exit-code.ts';
+import { readWorkerMessage, type PrimaryMessage } from './ipc-messages.ts';
+import type { SharedLedger } from './shared-ledger.ts';
+
+/** How a worker ended. */
+export interface Departure {
+  readonly code: number | undefined;
+  readonly signal: string | undefined;
+  readonly livedMs: number;
+  /** Why it could not start, if it said so. */
+  readonly failure: WorkerFailure | undefined;
+}
+
+export class WorkerProcess {
+  /** The addresses it listens on; undefined if it ended before it was ready. */
+  readonly ready: Promise<readonly string[] | undefined>;
+  /** It takes no new connections any more; `gone` follows. */
+  readonly leaving: Promise<void>;
+  readonly gone: Promise<Departure>;
+  readonly #worker: Worker;
+  readonly #forkedAt = performance.now();
+  #isReady = false;
+  #failure: WorkerFailure | undefined;
+  readonly #settleReady: (addresses: readonly string[] | undefined) => void;
+  readonly #settleLeaving: () => void;
+
+  constructor(worker: Worker, ledger: SharedLedger, readyTimeoutMs: number) {
+    this.#worker = worker;
+    const [ready, settleReady] = deferred<readonly string[] | undefined>();
+    const [leaving, settleLeaving] = deferred<undefined>();
+    const [gone, settleGone] = deferred<Departure>();
+    this.ready = ready;
+    this.leaving = leaving;
+    this.gone = gone;
+    this.#settleReady = settleReady;
+    this.#settleLeaving = () => settleLeaving(undefined);
+    const timer = setTimeout(() => this.#giveUpWaiting(readyTimeoutMs), readyTimeoutMs);
+    const end = (code?: number, signal?: string): void => {
+      ledger.forget(worker.id);
+      settleReady(undefined);
+      settleGone({ code, signal, livedMs: this.livedMs, failure: this.#failure });
+    };
+    void ready.then(() => clearTimeout(timer));
+    worker.on('message', (message: unknown) => this.#hear(message, ledger));
+    worker.on('exit', (code: number | null, signal: string | null) =>
+      end(code ?? undefined, signal ?? undefined),
+    );
+    worker.on('error', (error) => {
+      // With a pid it is a message that could not be sent, and 'exit' follows; without one the fork itself failed.
+      if (worker.process.pid !== undefined) return;
+      this.#failure = new WorkerFailure(ExitCode.OS_ERROR, `cannot start a worker: ${error.message}`);
+      end();
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#worker.process.pid;
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get livedMs(): number {
+    return performance.now() - this.#forkedAt;
+  }
+
+  /** A signal and no message: it also reaches a worker that does not listen to messages yet. */
+  drain(): void {
+    this.#worker.process.kill('SIGTERM');
+  }
+
+  kill(): void {
+    this.#worker.process.kill('SIGKILL');
+  }
+
+  #hear(message: unknown, ledger: SharedLedger): void {
+    const heard = readWorkerMessage(message);
+    switch (heard?.qpsmtpd) {
+      case 'ready':
+        this.#isReady = true;
+        this.#settleReady(heard.addresses);
+        break;
+      case 'failed':
+        this.#failure = new WorkerFailure(heard.exitCode, heard.text);
+        break;
+      case 'leaving':
+        this.#settleLeaving();
+        break;
+      case 'admit':
+        this.#send({ qpsmtpd: 'admission', id: heard.id, ...ledger.admit(this.#worker.id, heard.ip) });
+        break;
+      case 'release':
+        ledger.release(this.#worker.id, heard.ip);
+        break;
+    }
+  }
+
+  #send(message: PrimaryMessage): void {
+    if (!this.#worker.isConnected()) return;
+    this.#worker.send(message, () => undefined);
+  }
+
+  #giveUpWaiting(readyTimeoutMs: number): void {
+    this.#failure = new WorkerFailure(
+      ExitCode.SOFTWARE,
+      `a worker was not ready within ${readyTimeoutMs / 1000} s (does a plugin wait for something while it registers?)`,
+    );
+    this.kill();
+  }
+}
+
+/** What to say of a worker that ended: its own words, or the signal, or the code. */
+export function tellDeparture({ code, signal, failure }: Departure): string {
+  if (failure !== undefined) return failure.message;
+  return signal === undefined ? `ended with exit code ${code ?? 'unknown'}` : `was ended by ${signal}`;
+}
+
+function deferred<T>(): [Promise<T>, (value: T) => void] {
+  let settle: ((value: T) => void) | undefined;
+  const promise = new Promise<T>((resolve) => {
+    settle = resolve;
+  });
+  return [promise, (value) => settle?.(value)];
+}

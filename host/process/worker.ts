@@ -1,0 +1,99 @@
+/** The life of a worker: one SMTP server on the sockets that its primary holds. */
+
+import cluster from 'node:cluster';
+import { LocalLedger, type ConnectionLedger } from './connection-ledger.ts';
+import type { Daemon, DaemonLoader } from './daemon.ts';
+import { drainDaemon } from './drain-daemon.ts';
+import { ExitCode, exitCodeOf, explain } from './exit-code.ts';
+import { FaultGuard } from './fault-guard.ts';
+import { readPrimaryMessage, type WorkerMessage } from './ipc-messages.ts';
+import { dropPrivileges } from './privileges.ts';
+import type { ServeOptions } from './serve-options.ts';
+import { watchWorkerSignals } from './signals.ts';
+import { WorkerLedger } from './worker-ledger.ts';
+
+/** Serves until a TERM, the loss of the primary or too many faults end it; returns the exit code. */
+export async function runWorker(options: ServeOptions, loader: DaemonLoader): Promise<number> {
+  const life = new WorkerLife(options.graceMs);
+  const ledger = chooseLedger(options);
+  watchWorkerSignals(process, () => life.end(ExitCode.OK));
+  listenToPrimary(life, ledger);
+  try {
+    // The primary binds on behalf of its workers, so a worker needs root for nothing at all.
+    dropPrivileges(options.user);
+    const daemon = await loader.load({ ...options, maxConnections: shareOf(options), ledger });
+    const addresses = await daemon.listen();
+    new FaultGuard(daemon.logger, () => life.end(ExitCode.SOFTWARE)).watch(process);
+    life.serve(daemon);
+    tell({ qpsmtpd: 'ready', addresses });
+  } catch (error) {
+    await tell({ qpsmtpd: 'failed', exitCode: exitCodeOf(error), text: explain(error) });
+    return exitCodeOf(error);
+  }
+  return life.ended;
+}
+
+/** What one worker serves of the connections that all of them together may serve. */
+export function shareOf({ maxConnections, workers }: ServeOptions): number | undefined {
+  return maxConnections === undefined ? undefined : Math.ceil(maxConnections / workers);
+}
+
+/** Without a limit nobody needs the count of the others, and no connection waits for the primary. */
+function chooseLedger({ maxFromIp }: ServeOptions): ConnectionLedger {
+  return maxFromIp === undefined
+    ? new LocalLedger(undefined)
+    : new WorkerLedger((message) => void tell(message));
+}
+
+function listenToPrimary(life: WorkerLife, ledger: ConnectionLedger): void {
+  process.on('message', (raw: unknown) => {
+    const message = readPrimaryMessage(raw);
+    if (message !== undefined && ledger instanceof WorkerLedger) ledger.answer(message.id, message);
+  });
+  cluster.worker?.on('disconnect', () => {
+    // Told that it left by itself, the cluster module does not end the process at once: transactions may end.
+    if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
+    if (ledger instanceof WorkerLedger) ledger.close();
+    life.end(ExitCode.OK);
+  });
+}
+
+/** Resolves when the message is on its way, also if nobody is there to read it. */
+function tell(message: WorkerMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected !== true || process.send === undefined) resolve();
+    else process.send(message, undefined, undefined, () => resolve());
+  });
+}
+
+/** Runs until told to end, and drains before it does. */
+class WorkerLife {
+  readonly ended: Promise<number>;
+  readonly #graceMs: number;
+  #settle: ((code: number) => void) | undefined;
+  #daemon: Daemon | undefined;
+  #isEnding = false;
+
+  constructor(graceMs: number) {
+    this.#graceMs = graceMs;
+    this.ended = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+  }
+
+  serve(daemon: Daemon): void {
+    this.#daemon = daemon;
+  }
+
+  /** The first call counts. Before the worker serves there is nothing to drain. */
+  end(code: number): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    const daemon = this.#daemon;
+    if (daemon === undefined) process.exit(code);
+    // Its first step closes the sockets, so what the primary is told next is true already.
+    const drained = drainDaemon(daemon, this.#graceMs, code);
+    void tell({ qpsmtpd: 'leaving' });
+    void drained.then((outcome) => this.#settle?.(outcome));
+  }
+}
