@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { CHECK_OPTIONS } from '../../host/cli/check-command.ts';
+import { FORKSERVER_OPTIONS, FORKSERVER_REFUSED, qpsmtpdForkserver } from '../../host/cli/forkserver.ts';
+import { qpsmtpd } from '../../host/cli/main.ts';
+import { PREFORK_OPTIONS, PREFORK_REFUSED, qpsmtpdPrefork } from '../../host/cli/prefork.ts';
+import { runGuarded } from '../../host/cli/program.ts';
+import { introduce, SAMPLE_OPTIONS, sampleFolder, sampleSettings } from '../../host/cli/sample-command.ts';
+import { SERVE_OPTIONS } from '../../host/cli/serve-command.ts';
+import { ConfigError } from '../../host/errors.ts';
+import { Logger } from '../../host/observe/logger.ts';
+import type { Daemon, DaemonDescription, DaemonLoader, DaemonOptions } from '../../host/process/daemon.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+
+/** A loader that must not bind or serve: these commands only load. */
+function loaderOf(load: (options: DaemonOptions) => DaemonDescription): DaemonLoader {
+  const never = (): never => {
+    throw new Error('not to be called here');
+  };
+  return {
+    bind: never,
+    clearStaleSockets: never,
+    load: (options) => {
+      const description = load(options);
+      const daemon: Daemon = {
+        logger: new Logger(0, () => undefined),
+        listen: never,
+        reload: never,
+        drain: never,
+        describe: () => description,
+      };
+      return Promise.resolve(daemon);
+    },
+  };
+}
+
+const EMPTY = loaderOf(() => ({ plugins: [], settings: [] }));
+
+async function run(
+  args: readonly string[],
+  loader: DaemonLoader = EMPTY,
+  program = qpsmtpd,
+): Promise<{ code: number; out: string; err: string }> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const terminal = { out: (line: string) => void out.push(line), err: (line: string) => void err.push(line) };
+  const code = await runGuarded((words, to) => program(words, loader, to), args, terminal);
+  return { code, out: out.join('\n'), err: err.join('\n') };
+}
+
+describe('qpsmtpd', () => {
+  it('prints its version', async () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+    expect(await run(['--version'])).toEqual({ code: 0, out: `qpsmtpd ${version}`, err: '' });
+  });
+
+  it.each([[['--help']], [['-h']], [['help']]])('lists its commands: %j', async (args) => {
+    const { code, out } = await run(args);
+    expect(code).toBe(0);
+    for (const command of ['serve', 'check', 'sample', 'help COMMAND'])
+      expect(out).toContain(`  ${command} `);
+  });
+
+  it.each(['serve', 'check', 'sample'])(
+    'prints the same help for "help %s" and "%s --help"',
+    async (command) => {
+      const asked = await run(['help', command]);
+      expect(asked.out).toContain(`usage: qpsmtpd ${command}`);
+      expect(await run([command, '--help'])).toEqual(asked);
+    },
+  );
+
+  it.each([
+    [['serv'], '"serv" is no command of qpsmtpd (did you mean serve?); see qpsmtpd --help'],
+    [['help', 'chek'], '"chek" is no command of qpsmtpd (did you mean check?); see qpsmtpd --help'],
+    [['--verzion'], 'unknown option --verzion (did you mean --version?)'],
+    [['help', 'serve', 'check'], 'help takes one command'],
+  ])('refuses %j with 64', async (args, message) => {
+    expect(await run(args)).toEqual({ code: 64, out: '', err: message });
+  });
+
+  it('prints its commands and exits with 64 when it is given none', async () => {
+    const { code, err } = await run([]);
+    expect(code).toBe(64);
+    expect(err).toContain('usage: qpsmtpd COMMAND');
+  });
+});
+
+describe('qpsmtpd check', () => {
+  it('lists the plugins in order and the settings that are not at their defaults', async () => {
+    const given: DaemonOptions[] = [];
+    const loader = loaderOf((options) => {
+      given.push(options);
+      return { plugins: ['relay', 'rcpt_ok'], settings: [{ name: 'databytes', value: '1000000' }] };
+    });
+    const { code, out } = await run(['check', '--config', ROOT], loader);
+    expect(code).toBe(0);
+    expect(out).toBe(
+      'the configuration is valid\n\n' +
+        'plugins, in the order in which they are asked:\n   1  relay\n   2  rcpt_ok\n\n' +
+        'settings that differ from the defaults:\n      databytes 1000000',
+    );
+    expect(given).toEqual([{ configDir: ROOT, listen: [] }]);
+  });
+
+  it('prints every error with file and line, no stack, and exits with 78', async () => {
+    const loader = loaderOf(() => {
+      throw new AggregateError([
+        new ConfigError({ file: '/etc/q/databytes', line: 1 }, '"many" is no number'),
+        new ConfigError({ file: '/etc/q/timeout', line: 2 }, 'too long', 'at most 3600'),
+      ]);
+    });
+    expect(await run(['check'], loader)).toEqual({
+      code: 78,
+      out: '',
+      err: '/etc/q/databytes:1: "many" is no number\n/etc/q/timeout:2: too long (at most 3600)',
+    });
+  });
+
+  it('exits with 70 and a stack when the program itself is at fault', async () => {
+    const loader = loaderOf(() => {
+      throw new TypeError('cannot happen');
+    });
+    const { code, err } = await run(['check'], loader);
+    expect(code).toBe(70);
+    expect(err).toMatch(/^TypeError: cannot happen\n +at /);
+  });
+});
+
+describe('qpsmtpd-prefork and qpsmtpd-forkserver', () => {
+  it('print their help', async () => {
+    expect((await run(['--help'], EMPTY, qpsmtpdPrefork)).out).toContain('usage: qpsmtpd-prefork');
+    expect((await run(['-h'], EMPTY, qpsmtpdForkserver)).out).toContain('usage: qpsmtpd-forkserver');
+  });
+
+  it('print the version in the words of the Perl program', async () => {
+    const { out } = await run(['--version'], EMPTY, qpsmtpdPrefork);
+    expect(out).toMatch(/^Qpsmtpd Daemon - version \d+\.\d+\.\d+/);
+  });
+});
+
+describe('qpsmtpd sample', () => {
+  it('keeps the plugins of the sample and puts its own maildir in place of the queue', () => {
+    const settings = sampleSettings(
+      ['rcpt_ok', 'queue/smtp-forward 10.0.0.1', 'relay'],
+      '/home/me/.qpsmtpd-sample',
+    );
+    expect(settings.get('plugins')).toEqual([
+      'rcpt_ok',
+      'relay',
+      'queue/maildir /home/me/.qpsmtpd-sample/Maildir',
+    ]);
+    expect(settings.get('rcpthosts')).toEqual(['example.com', 'localhost']);
+    expect(settings.get('spool_dir')).toEqual(['/home/me/.qpsmtpd-sample/spool']);
+  });
+
+  it('refuses a folder that would break the line of the plugin', () => {
+    expect(sampleFolder('/home/me')).toBe('/home/me/.qpsmtpd-sample');
+    expect(() => sampleFolder('/home/me/my mail')).toThrow(/cannot stand in the file "plugins"/);
+  });
+
+  it('says how to send a message to the address as bound, where it lands, and how to stop', () => {
+    const text = introduce('listening on tcp://127.0.0.1:40123, 1 worker', '/home/me/.qpsmtpd-sample').join(
+      '\n',
+    );
+    expect(text).toContain('swaks --server 127.0.0.1 --port 40123');
+    expect(text).toContain('curl -sS smtp://127.0.0.1:40123');
+    expect(text).toContain('/home/me/.qpsmtpd-sample/Maildir/new');
+    expect(text).toContain('Ctrl-C');
+  });
+});
+
+describe('docs/reference/command-line.md', () => {
+  const text = readFileSync(join(ROOT, 'docs/reference/command-line.md'), 'utf8');
+  const sections = new Map(text.split(/^## /m).map((section) => [section.split('\n', 1)[0], section]));
+
+  it.each([
+    ['qpsmtpd serve', SERVE_OPTIONS],
+    ['qpsmtpd check', CHECK_OPTIONS],
+    ['qpsmtpd sample', SAMPLE_OPTIONS],
+    ['qpsmtpd-forkserver', [...FORKSERVER_OPTIONS, ...FORKSERVER_REFUSED]],
+    ['qpsmtpd-prefork', [...PREFORK_OPTIONS, ...PREFORK_REFUSED]],
+  ])('describes every option of %s', (heading, specs) => {
+    const section = sections.get(heading) ?? '';
+    for (const { name, short } of specs) {
+      if (short !== undefined) expect(section).toContain(`\`-${short}\``);
+      expect(section).toMatch(new RegExp(`\`--${name}[ \`]`));
+    }
+  });
+});

@@ -1,0 +1,26 @@
+/** Tests that need a program: skipped with a line that says so where it is missing, never where CI runs. */
+
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { describe } from 'vitest';
+
+const IS_CI = process.env['CI'] === 'true';
+
+export function hasProgram(name: string): boolean {
+  const folders = name.startsWith('/') ? [''] : (process.env['PATH'] ?? '').split(delimiter);
+  return folders.some((folder) => {
+    try {
+      accessSync(folder === '' ? name : join(folder, name), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** `describe`, or a skip that names the Debian package to install. */
+export function describeWith(program: string, debianPackage: string): typeof describe | typeof describe.skip {
+  if (hasProgram(program) || IS_CI) return describe;
+  process.stderr.write(`skipped: ${program} is missing (apt-get install ${debianPackage})\n`);
+  return describe.skip;
+}
