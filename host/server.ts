@@ -1,6 +1,7 @@
 /** The SMTP server of one process: its sockets, its sessions, and the configuration they run under. */
 
 import { loadCore } from '../bindings/core.ts';
+import type { Core } from '../bindings/contract.ts';
 import { LogLevel } from '../bindings/plugin/log-level.ts';
 import { DnsReverseLookup, type ReverseLookup } from './dns/reverse-lookup.ts';
 import { Generation, type Foundation, type GenerationOptions } from './generation.ts';
@@ -22,6 +23,16 @@ export interface ServerOptions extends GenerationOptions {
   readonly reverseLookup?: ReverseLookup | undefined;
 }
 
+let core: Core | undefined;
+
+/** One instance serves the whole process: each reserves some ten GiB of address space. */
+function coreOfProcess(): Core {
+  if (core !== undefined) return core;
+  const loaded = loadCore();
+  if (loaded.notice !== undefined) process.stderr.write(`${loaded.notice}\n`);
+  return (core = loaded.core);
+}
+
 /** Clients that may wait for a place; the kernel's backlog holds about as many. */
 const WAITING_PLACES = 512;
 /** How often `drain` looks whether the last session is gone. */
@@ -41,9 +52,7 @@ export class Server implements Foundation {
   private constructor(options: ServerOptions) {
     this.#options = options;
     this.reverseLookup = options.reverseLookup ?? new DnsReverseLookup();
-    const { core, notice } = loadCore();
-    this.core = core;
-    if (notice !== undefined) process.stderr.write(`${notice}\n`);
+    this.core = coreOfProcess();
     this.#turnstile = new Turnstile({
       places: options.maxConnections ?? Number.POSITIVE_INFINITY,
       waitingPlaces: WAITING_PLACES,

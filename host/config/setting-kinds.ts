@@ -131,6 +131,13 @@ export function allLines(
   return { ...base, parse: (lines) => lines };
 }
 
+/** A set of words in upper case, one a line. */
+export function words(description: Description & { readonly form: string }): Setting<ReadonlySet<string>> {
+  const nothing = (): ReadonlySet<string> => new Set();
+  const base = setting(description, description.form, 'none', nothing, nothing);
+  return { ...base, parse: (lines) => new Set(lines.map((line) => line.text.toUpperCase())) };
+}
+
 /** A path as qpsmtpd takes it: `~/` is the home directory, a relative one starts at the working directory. */
 export function directoryPath(path: string): string {
   if (/[\u0000-\u001f\u007f]/.test(path)) throw new Error('the path contains control characters');

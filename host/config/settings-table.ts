@@ -15,6 +15,7 @@ import {
   oneOf,
   seconds,
   text,
+  words,
 } from './setting-kinds.ts';
 
 const AT_START = 'start, SIGHUP';
@@ -171,6 +172,13 @@ export const SETTINGS = {
     about: 'What a second HELO or EHLO does: `reset` starts over, `refuse` answers 503.',
     takesEffect: 'next HELO, next EHLO',
     words: ['reset', 'refuse'],
+  }),
+  /** Keywords in upper case. */
+  extensionsOff: words({
+    file: 'extensions_off',
+    about: 'EHLO keywords that are neither offered nor taken, one a line.',
+    takesEffect: 'next EHLO',
+    form: 'keywords',
   }),
   maxRecipients: count({
     file: 'max_recipients',

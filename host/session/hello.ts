@@ -2,7 +2,7 @@
 
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { resetTransaction } from './closing.ts';
-import { extensionsOf } from './extensions.ts';
+import { extensionLines } from './extensions.ts';
 import { refuse } from './refusal.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
@@ -60,7 +60,7 @@ function greetingWithExtensions(session: Session, me: string, client: string): s
   const first = replies.ehlo[printer.style].map((line) =>
     line.replace('%1', () => me).replace('%2', () => client),
   );
-  return printer.lines(replies.ehlo.code, '', [...first, ...extensionsOf(session)]);
+  return printer.lines(replies.ehlo.code, '', [...first, ...extensionLines(session)]);
 }
 
 const hello = (kind: Kind): readonly Step[] => [

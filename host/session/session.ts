@@ -12,20 +12,17 @@ import type { PluginContext } from '../hooks/context.ts';
 import type { HookSession } from '../hooks/session.ts';
 import { disconnect } from './closing.ts';
 import { Command } from './command.ts';
-import { readCommands } from './command-reader.ts';
 import { ConnectionFacts } from './connection-facts.ts';
-import { incompleteData, readData, type IncomingData } from './data-reader.ts';
+import { incompleteData, type IncomingData } from './data-reader.ts';
 import type { Expiring } from './deadlines.ts';
 import { greet } from './greeting.ts';
 import { MailTransaction } from './mail-transaction.ts';
+import { readers, type InputMode } from './input-mode.ts';
 import { PathInput } from './path-input.ts';
 import { replies } from './replies.ts';
 import type { Template } from './reply.ts';
 import type { SessionHost } from './session-host.ts';
 import { NEXT, STOP, type Outcome, type Step } from './steps.ts';
-
-/** What the next octets are. One value at a time; facts about the client stand apart, in `facts`. */
-export type InputMode = 'greeting' | 'command' | 'data' | 'closed';
 
 /** How long a closed connection may linger for the client to read the last reply and to close its side. */
 const LINGER_MS = 5_000;
@@ -237,9 +234,7 @@ export class Session implements Expiring, HookSession {
         this.intake.stream.pause();
         return;
       }
-      if (this.mode === 'command') at = readCommands(this, chunk, at);
-      else if (this.mode === 'data') at = readData(this, chunk, at);
-      else return;
+      at = readers[this.mode](this, chunk, at);
     }
   }
 

@@ -1,0 +1,16 @@
+// Writes the generated tables of docs/reference from the built program: `npm run docs`. A test compares them.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { settingRows } from '../dist/host/config/settings-reference.js';
+
+/** Replaces the body of the Markdown table whose header row starts with `header`. */
+function replaceTable(file, header, rows) {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const start = lines.findIndex((line) => line.replace(/\s+/g, ' ').startsWith(header));
+  if (start < 0) throw new Error(`${file}: no table starts with "${header}"`);
+  let end = start + 2;
+  while (lines[end]?.startsWith('|')) end++;
+  lines.splice(start + 2, end - start - 2, ...rows);
+  writeFileSync(file, lines.join('\n'));
+}
+
+replaceTable('docs/reference/configuration.md', '| File |', settingRows());
