@@ -1,6 +1,8 @@
 /** Reads command lines out of chunks, however they were cut, and starts the verbs. RFC 5321 section 4.5.3.1.4. */
 
 import { CommandFlag, MAX_COMMANDS, Verb } from '../../bindings/contract.ts';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import type { Command } from './command.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
 import { stepsOf } from './verbs.ts';
@@ -32,11 +34,19 @@ export function readCommands(session: Session, chunk: Buffer, from: number): num
 
 /** Runs one command; false if the octets behind it have to wait or are no commands. */
 function startCommand(session: Session): boolean {
-  const { command } = session;
+  const { command, host } = session;
+  if (host.logger.writes(LogLevel.INFO)) session.log(LogLevel.INFO, `dispatching ${loggable(command)}`);
   if (command.octets > limitOf(command.verb)) session.send(replies.lineTooLong);
   else if ((command.flags & UNSAFE) !== 0) session.send(replies.unsafeOctets);
   else session.run(stepsOf(session, command.verb));
   return session.mode === 'command' && !session.isBusy;
+}
+
+/** The line as the log may have it: what follows the mechanism of AUTH is a password in thin disguise. */
+function loggable(command: Command): string {
+  if (command.verb !== Verb.Auth) return command.line;
+  const mechanism = /^[^ \t]*/.exec(command.argument)?.[0] ?? '';
+  return mechanism === command.argument ? command.line : `AUTH ${mechanism} <hidden credentials>`;
 }
 
 const limitOf = (verb: Verb): number =>
