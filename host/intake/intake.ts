@@ -15,16 +15,18 @@ export interface Endpoint {
 }
 
 export interface Intake {
-  /** The octets of SMTP, both ways. Paused until a session listens. */
-  readonly stream: Duplex;
+  /** The octets of SMTP, both ways. Paused until a session listens. TLS puts another stream in its place. */
+  stream: Duplex;
   /** What the octets came through, outermost first (`tcp`, `unix`, `memory`, later `proxy`, `tls`): for log and policy. */
-  readonly hops: readonly string[];
+  hops: readonly string[];
   /** The socket's other end. Every decision about trust uses this, never `remote`: `remote` may be somebody's word. */
   readonly peer: Endpoint;
   /** The client, as far as known; equals `peer` unless a trusted layer said otherwise. */
   remote: Endpoint;
   local: Endpoint;
-  /** Set when TLS was on before the first octet of SMTP. */
+  /** Whether TLS begins before the first octet of SMTP. Undefined: nobody said; on port 465 it does. */
+  readonly startsWithTls?: boolean | undefined;
+  /** Set once TLS is on, by us or by a proxy. */
   tls?: TlsFacts;
   /** Name of the client from the launcher or a proxy, which saves the reverse lookup. */
   host?: string;
@@ -34,6 +36,8 @@ export interface Intake {
 export type Emit = (intake: Intake) => void;
 
 export interface Acceptor {
+  /** Clients of this one begin with TLS, so there must be a certificate. */
+  readonly needsTls?: boolean;
   /** Binds the socket and returns the bound address as a listen spec. Throws `Q_LISTEN` with the remedy. */
   bind(): Promise<string>;
   /** Starts handing over clients; those who came since `bind` are first. */

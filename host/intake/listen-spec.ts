@@ -1,15 +1,23 @@
-/** Listen specs: `tcp://127.0.0.1:2525`, `tcp://[::]:25`, `unix:/run/qpsmtpd.sock?mode=0660`. */
+/**
+ * Listen specs: an address, then options parted by blanks. `tcp://127.0.0.1:2525`, `tcp://[::]:465 tls=implicit`,
+ * `unix:/run/qpsmtpd.sock mode=0660`.
+ */
 
 import { isIP } from 'node:net';
 import { QpsmtpdError } from '../errors.ts';
 
-export interface TcpSpec {
+interface SharedOptions {
+  /** TLS begins before the first octet of SMTP, or only after STARTTLS. Undefined: the port decides. */
+  readonly startsWithTls?: boolean;
+}
+
+export interface TcpSpec extends SharedOptions {
   readonly kind: 'tcp';
   readonly address: string;
   readonly port: number;
 }
 
-export interface UnixSpec {
+export interface UnixSpec extends SharedOptions {
   readonly kind: 'unix';
   readonly path: string;
   /** Permissions of the socket file: whoever may open it may talk SMTP. */
@@ -22,9 +30,45 @@ const DEFAULT_SOCKET_MODE = 0o660;
 
 /** Reads a listen spec; throws `Q_USAGE` with the offending part. */
 export function parseListen(spec: string): ListenSpec {
-  if (spec.startsWith('tcp://')) return parseTcp(spec, spec.slice('tcp://'.length));
-  if (spec.startsWith('unix:')) return parseUnix(spec, spec.slice('unix:'.length));
+  const [where = '', ...words] = spec.trim().split(/[ \t]+/);
+  const options = new Options(spec, words);
+  const place = parseAddress(spec, where, options);
+  const tls = options.take('tls', /^(implicit|starttls)$/, 'tls=implicit or tls=starttls');
+  options.refuseRest();
+  return tls === undefined ? place : { ...place, startsWithTls: tls === 'implicit' };
+}
+
+function parseAddress(spec: string, where: string, options: Options): ListenSpec {
+  if (where.startsWith('tcp://')) return parseTcp(spec, where.slice('tcp://'.length));
+  if (where.startsWith('unix:')) return parseUnix(spec, where.slice('unix:'.length), options);
   throw refused(spec, 'it must start with tcp:// or unix:', 'for instance tcp://127.0.0.1:2525');
+}
+
+/** The words behind the address, each `NAME=VALUE`. */
+class Options {
+  readonly #spec: string;
+  readonly #words: string[];
+
+  constructor(spec: string, words: readonly string[]) {
+    this.#spec = spec;
+    this.#words = [...words];
+  }
+
+  /** The value of an option, which then is done with; undefined if it is not given. */
+  take(name: string, form: RegExp, hint: string): string | undefined {
+    const index = this.#words.findIndex((word) => word.startsWith(`${name}=`));
+    const [word] = index === -1 ? [] : this.#words.splice(index, 1);
+    const value = word?.slice(name.length + 1);
+    if (word !== undefined && !form.test(value!))
+      throw refused(this.#spec, `"${word}" is not understood`, hint);
+    return value;
+  }
+
+  /** Also what is given twice is left over. */
+  refuseRest(): void {
+    const [word] = this.#words;
+    if (word !== undefined) throw refused(this.#spec, `"${word}" is not understood`);
+  }
 }
 
 function parseTcp(spec: string, rest: string): TcpSpec {
@@ -45,23 +89,20 @@ function parseTcp(spec: string, rest: string): TcpSpec {
   return { kind: 'tcp', address, port };
 }
 
-function parseUnix(spec: string, rest: string): UnixSpec {
-  const [path = '', query] = rest.split('?', 2);
+function parseUnix(spec: string, path: string, options: Options): UnixSpec {
   if (!path.startsWith('/')) throw refused(spec, 'the path of the socket must be absolute');
   if (Buffer.byteLength(path) > 107)
     throw refused(spec, 'the path is longer than 107 octets, the most the system takes');
-  if (query === undefined) return { kind: 'unix', path, mode: DEFAULT_SOCKET_MODE };
-  const mode = /^mode=(0?[0-7]{3})$/.exec(query)?.[1];
-  if (mode === undefined) throw refused(spec, `"${query}" is not understood`, 'only ?mode=0660 and the like');
-  return { kind: 'unix', path, mode: Number.parseInt(mode, 8) };
+  const mode = options.take('mode', /^0?[0-7]{3}$/, 'only mode=0660 and the like');
+  return { kind: 'unix', path, mode: mode === undefined ? DEFAULT_SOCKET_MODE : Number.parseInt(mode, 8) };
 }
 
 /** The inverse of `parseListen`, for the log. */
 export function printListen(spec: ListenSpec): string {
-  if (spec.kind === 'unix') return `unix:${spec.path}`;
-  return spec.address.includes(':')
-    ? `tcp://[${spec.address}]:${spec.port}`
-    : `tcp://${spec.address}:${spec.port}`;
+  const { startsWithTls } = spec;
+  const tls = startsWithTls === undefined ? '' : ` tls=${startsWithTls ? 'implicit' : 'starttls'}`;
+  if (spec.kind === 'unix') return `unix:${spec.path}${tls}`;
+  return `tcp://${spec.address.includes(':') ? `[${spec.address}]` : spec.address}:${spec.port}${tls}`;
 }
 
 function refused(spec: string, problem: string, hint?: string): QpsmtpdError {

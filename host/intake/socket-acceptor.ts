@@ -5,7 +5,7 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { QpsmtpdError } from '../errors.ts';
 import type { Acceptor, Emit, Endpoint, Intake } from './intake.ts';
-import { printListen, type ListenSpec, type UnixSpec } from './listen-spec.ts';
+import { printListen, type ListenSpec, type TcpSpec, type UnixSpec } from './listen-spec.ts';
 
 /** Connections the kernel keeps for us while the process is busy. */
 const BACKLOG = 511;
@@ -22,6 +22,10 @@ export class SocketAcceptor implements Acceptor {
     // Half-open: a client may shut down its side behind a pipelined QUIT and still read the replies.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false });
     this.#server.on('connection', (socket: Socket) => this.#accept(socket));
+  }
+
+  get needsTls(): boolean {
+    return this.#spec.startsWithTls === true;
   }
 
   async bind(): Promise<string> {
@@ -44,7 +48,7 @@ export class SocketAcceptor implements Acceptor {
     const spec = this.#spec;
     const bound = this.#server.address();
     if (spec.kind === 'unix' || bound === null || typeof bound === 'string') return printListen(spec);
-    return printListen({ kind: 'tcp', address: bound.address, port: bound.port });
+    return printListen({ ...spec, address: bound.address, port: bound.port });
   }
 
   open(emit: Emit): void {
@@ -69,7 +73,7 @@ export class SocketAcceptor implements Acceptor {
       socket.destroy();
       return;
     }
-    const intake = this.#spec.kind === 'unix' ? overUnix(socket, this.#spec) : overTcp(socket);
+    const intake = this.#spec.kind === 'unix' ? overUnix(socket, this.#spec) : overTcp(socket, this.#spec);
     if (this.#emit === undefined) this.#early.push(intake);
     else this.#emit(intake);
   }
@@ -79,7 +83,7 @@ function ignore(): void {
   // The session learns of the end by 'close'.
 }
 
-function overTcp(socket: Socket): Intake {
+function overTcp(socket: Socket, { startsWithTls }: TcpSpec): Intake {
   const peer = endpoint(socket.remoteAddress, socket.remotePort);
   return {
     stream: socket,
@@ -87,13 +91,14 @@ function overTcp(socket: Socket): Intake {
     peer,
     remote: peer,
     local: endpoint(socket.localAddress, socket.localPort),
+    startsWithTls,
   };
 }
 
 /** A client on a Unix socket is on this host: it counts as 127.0.0.1 for everything that asks for an address. */
-function overUnix(socket: Socket, { path }: UnixSpec): Intake {
+function overUnix(socket: Socket, { path, startsWithTls }: UnixSpec): Intake {
   const peer = { address: '127.0.0.1', port: 0, path };
-  return { stream: socket, hops: ['unix'], peer, remote: peer, local: peer };
+  return { stream: socket, hops: ['unix'], peer, remote: peer, local: peer, startsWithTls };
 }
 
 /** IPv4 clients of an IPv6 socket are known by their IPv4 address, as every list of addresses expects. */

@@ -5,8 +5,15 @@ import type { Intake } from './intake.ts';
 /** How long the client has to read the line and close. */
 const LINGER_MS = 2_000;
 
-/** `text` is a whole reply with its CRLF. What the client sends is dropped: unread input would turn the close into a reset. */
-export function turnAway({ stream }: Intake, text: string): void {
+/**
+ * `text` is a whole reply with its CRLF. What the client sends is dropped: unread input would turn the close into a reset.
+ * Who waits for a TLS handshake could not read it.
+ */
+export function turnAway({ stream, startsWithTls, tls }: Intake, text: string): void {
+  if (startsWithTls === true && tls === undefined) {
+    stream.destroy();
+    return;
+  }
   const cutOff = setTimeout(() => stream.destroy(), LINGER_MS);
   cutOff.unref();
   stream.on('close', () => clearTimeout(cutOff));

@@ -1,0 +1,151 @@
+/** The certificates of the server: one for everybody, others by the name a client asks for. RFC 6066 section 3. */
+
+import type { Log } from '../../bindings/plugin/log-level.ts';
+import { Complaints } from '../config/complaints.ts';
+import type { FileSystem } from '../config/file-system.ts';
+import { ConfigError } from '../errors.ts';
+import { makeTlsContext, type TlsContext, type TlsPolicy } from '../intake/tls-context.ts';
+import { parseCertificates, readKeyPair, type KeyPair, type KeyPairFiles } from './key-pair.ts';
+import { WatchedFiles } from './watched-files.ts';
+
+/** Where everything comes from. */
+export interface CertificateSources {
+  /** The first is for clients that ask for no name, or for one that no certificate stands for. */
+  readonly pairs: readonly [KeyPairFiles, ...KeyPairFiles[]];
+  /** PEM: authorities of client certificates. */
+  readonly clientAuthorities: string | undefined;
+  readonly policy: Omit<TlsPolicy, 'clientAuthorities'>;
+  /** Where a cipher list that OpenSSL refuses stands. */
+  readonly cipherFile: string;
+}
+
+interface Entry {
+  readonly pair: KeyPair;
+  readonly context: TlsContext;
+}
+
+export class Certificates {
+  readonly #sources: CertificateSources;
+  readonly #files: WatchedFiles;
+  readonly #log: Log;
+  readonly #complaints: Complaints;
+  readonly #now: () => number;
+  #authorities: string | undefined;
+  #entries: readonly Entry[] = [];
+  /** Names of the entries; the first certificate that stands for a name has it. */
+  #byName: ReadonlyMap<string, TlsContext> = new Map();
+
+  /** Reads everything; throws a `ConfigError` if a file is missing, broken or does not fit the others. */
+  constructor(sources: CertificateSources, files: FileSystem, log: Log, now: () => number) {
+    this.#sources = sources;
+    this.#log = log;
+    this.#complaints = new Complaints(log);
+    this.#now = now;
+    this.#files = new WatchedFiles(files, log, () => this.#readAgain());
+    try {
+      const authorities = this.#readAuthorities();
+      const entries = sources.pairs.map((pair) => this.#readEntry(pair, authorities));
+      this.#take(entries, authorities);
+    } catch (error) {
+      this.#files.close();
+      throw error;
+    }
+  }
+
+  get context(): TlsContext {
+    return this.#entries[0]!.context;
+  }
+
+  /** `serverName` in lower case. */
+  contextFor(serverName: string): TlsContext | undefined {
+    const exact = this.#byName.get(serverName);
+    if (exact !== undefined) return exact;
+    const dot = serverName.indexOf('.');
+    return dot === -1 ? undefined : this.#byName.get(`*${serverName.slice(dot)}`);
+  }
+
+  /** Stops watching the files. What was read stays. */
+  close(): void {
+    this.#files.close();
+  }
+
+  /**
+   * A renewal may replace certificate and key one after the other, and a slip must not end encryption: what cannot be
+   * used is logged, and what was read before goes on serving.
+   */
+  #readAgain(): void {
+    const authorities = this.#orLast('client authorities', this.#authorities, () => this.#readAuthorities());
+    const entries = this.#sources.pairs.map((source, index) => {
+      const last = this.#entries[index]!;
+      return this.#orLast(source.certificate, last, () => {
+        const entry = this.#readEntry(source, authorities);
+        if (entry.pair.chain !== last.pair.chain) {
+          this.#log.notice(`${source.certificate}: a new certificate, used from now on`);
+        }
+        return entry;
+      });
+    });
+    this.#take(entries, authorities);
+  }
+
+  #orLast<T>(about: string, last: T, read: () => T): T {
+    try {
+      const value = read();
+      this.#complaints.settle(about);
+      return value;
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      this.#complaints.error(about, `${error.message}; what was read before goes on serving`);
+      return last;
+    }
+  }
+
+  #take(entries: readonly Entry[], authorities: string | undefined): void {
+    const byName = new Map<string, TlsContext>();
+    for (const { pair, context } of entries) {
+      this.#warnOfExpiry(pair);
+      for (const name of pair.names) if (!byName.has(name)) byName.set(name, context);
+    }
+    this.#authorities = authorities;
+    this.#entries = entries;
+    this.#byName = byName;
+  }
+
+  #warnOfExpiry({ expiresAt, files }: KeyPair): void {
+    const about = `expiry ${files.certificate}`;
+    if (expiresAt > this.#now()) this.#complaints.settle(about);
+    else this.#complaints.warn(about, `${files.certificate}: the certificate has expired; renew it`);
+  }
+
+  #readAuthorities(): string | undefined {
+    const { clientAuthorities } = this.#sources;
+    if (clientAuthorities === undefined) return undefined;
+    const text = this.#files.read(clientAuthorities);
+    parseCertificates(clientAuthorities, text);
+    return text;
+  }
+
+  #readEntry(source: KeyPairFiles, clientAuthorities: string | undefined): Entry {
+    const pair = readKeyPair(source, (path) => this.#files.read(path));
+    try {
+      return { pair, context: makeTlsContext(pair, { ...this.#sources.policy, clientAuthorities }) };
+    } catch (cause) {
+      throw this.#explain(cause, source);
+    }
+  }
+
+  /** The files have been looked at one by one; what OpenSSL still refuses are the ciphers, DH parameters or key sizes. */
+  #explain(cause: unknown, { certificate, dhparam }: KeyPairFiles): ConfigError {
+    const { message, code } = cause as { message: string; code?: unknown };
+    if (/cipher/i.test(message)) {
+      return new ConfigError(
+        { file: this.#sources.cipherFile },
+        `OpenSSL knows no cipher in '${this.#sources.policy.ciphers}'`,
+        'leave the file out for HIGH',
+      );
+    }
+    const file =
+      dhparam !== undefined && /\bDH\b|dh key/i.test(`${message} ${String(code)}`) ? dhparam : certificate;
+    return new ConfigError({ file }, `OpenSSL refuses it: ${message}`);
+  }
+}

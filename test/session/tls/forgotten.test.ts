@@ -1,0 +1,63 @@
+/** What a handshake makes the session forget, and where a connection begins with one. */
+
+import { expect, test } from 'vitest';
+import { connectionNote } from '../../../bindings/plugin/index.ts';
+import type { Intake } from '../../../host/intake/intake.ts';
+import type { TlsTerms } from '../../../host/intake/tls-layer.ts';
+import { ConnectionFacts } from '../../../host/session/connection-facts.ts';
+import type { Session } from '../../../host/session/session.ts';
+import { startsWithTls } from '../../../host/session/starttls.ts';
+
+const peer = { address: '192.0.2.1', port: 4_000 };
+const intake = {
+  peer,
+  remote: peer,
+  local: { address: '192.0.2.25', port: 25 },
+  hops: ['tcp'],
+} as Partial<Intake>;
+
+function facts(): ConnectionFacts {
+  return new ConnectionFacts('c1', intake as Intake);
+}
+
+test('hello, login and the right to relay that came with it are forgotten (RFC 3207 section 4.2)', () => {
+  const client = facts();
+  client.hello = 'ehlo';
+  client.helloHost = 'c.example';
+  client.auth = { user: 'u', mechanism: 'PLAIN' };
+  client.relayClient = true;
+  client.forgetClient();
+  expect(client).toMatchObject({
+    hello: undefined,
+    helloHost: undefined,
+    auth: undefined,
+    relayClient: false,
+  });
+});
+
+test('what the address gave, and what plugins have noted, is kept', () => {
+  const client = facts();
+  const note = connectionNote<string>('note');
+  client.relayClient = true;
+  client.notes.set(note, 'kept');
+  client.forgetClient();
+  expect(client.relayClient).toBe(true);
+  expect(client.notes.get(note)).toBe('kept');
+});
+
+test.each([
+  [465, undefined, true, true],
+  [465, false, true, false],
+  [25, undefined, true, false],
+  [25, true, true, true],
+  [465, undefined, false, false],
+])(
+  'port %d, tls=implicit %s, certificate %s: begins with TLS %s',
+  (port, asked, hasCertificate, expected) => {
+    const session = {
+      intake: { ...intake, local: { address: '::', port }, startsWithTls: asked },
+      host: { tls: hasCertificate ? ({} as TlsTerms) : undefined },
+    };
+    expect(startsWithTls(session as unknown as Session)).toBe(expected);
+  },
+);

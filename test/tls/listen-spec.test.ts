@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { parseListen, printListen } from '../../host/intake/listen-spec.ts';
+
+test.each([
+  ['tcp://127.0.0.1:2525', { kind: 'tcp', address: '127.0.0.1', port: 2525 }],
+  ['tcp://[::]:465 tls=implicit', { kind: 'tcp', address: '::', port: 465, startsWithTls: true }],
+  ['tcp://[::]:465 tls=starttls', { kind: 'tcp', address: '::', port: 465, startsWithTls: false }],
+  ['unix:/run/a.sock', { kind: 'unix', path: '/run/a.sock', mode: 0o660 }],
+  ['unix:/run/a.sock mode=0600', { kind: 'unix', path: '/run/a.sock', mode: 0o600 }],
+  ['unix:/a?b tls=implicit mode=600', { kind: 'unix', path: '/a?b', mode: 0o600, startsWithTls: true }],
+])('%s', (text, spec) => {
+  expect(parseListen(text)).toEqual(spec);
+});
+
+test.each(['tcp://[::]:465 tls=implicit', 'tcp://192.0.2.1:25', 'unix:/run/a.sock tls=starttls'])(
+  '%s is printed as it was written',
+  (text) => expect(printListen(parseListen(text))).toBe(text),
+);
+
+test.each([
+  'tcp://127.0.0.1:25 tls=maybe',
+  'tcp://127.0.0.1:25 tls=',
+  'tcp://127.0.0.1:25 tls',
+  'tcp://127.0.0.1:25 tls=implicit tls=implicit',
+  'tcp://127.0.0.1:25 mode=0600',
+  'tcp://127.0.0.1:25?tls=implicit',
+  'unix:/run/a.sock mode=9',
+  'tls=implicit',
+  '',
+])('"%s" is refused', (text) => {
+  expect(() => parseListen(text)).toThrow(/listen address/);
+});
