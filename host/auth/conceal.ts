@@ -1,0 +1,15 @@
+/** Keeps secrets out of what plugins say: it goes to a log or to a client. */
+
+const HIDDEN = '[hidden: it names what the client entrusted to AUTH]';
+
+/**
+ * `text`, or a remark in its place if it holds one of the secrets. Cutting out the secret alone would spell out a
+ * password that is a word of a known text.
+ */
+export function conceal(text: string, secrets: readonly string[] | undefined): string {
+  return namesSecret(text, secrets) ? HIDDEN : text;
+}
+
+/** True if one of the secrets stands in the text. */
+export const namesSecret = (text: string, secrets: readonly string[] | undefined): boolean =>
+  secrets?.some((secret) => text.includes(secret)) === true;

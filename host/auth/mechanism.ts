@@ -1,0 +1,48 @@
+/** What a mechanism is to the session: a machine that takes octets and says what comes next. RFC 4422 section 3. */
+
+import type { Template } from '../session/reply.ts';
+import type { HostCredentials } from './credentials.ts';
+
+/** Salt and count of a SCRAM user. RFC 5802 section 5.1. */
+export interface Salt {
+  readonly octets: Buffer;
+  readonly iterations: number;
+}
+
+/** What the session has to do next. */
+export type Turn =
+  /** Send this, not yet encoded, and hand the client's response to `next`. */
+  | { readonly kind: 'challenge'; readonly octets: Buffer }
+  /** Find out the user's salt and hand it to `salted`. */
+  | { readonly kind: 'salt'; readonly user: string }
+  /** Ask the plugins. */
+  | { readonly kind: 'credentials'; readonly credentials: HostCredentials }
+  /** The exchange is over: what came cannot be asked about. */
+  | { readonly kind: 'failure'; readonly reply: Template; readonly about: string };
+
+/** One exchange of one mechanism: no input, no output, no clock. Every octet it is given comes from a stranger. */
+export interface Machine {
+  /** `initial` is the initial response; undefined if AUTH came without one, empty for `=`. RFC 4954 section 4. */
+  start(initial: Buffer | undefined): Turn;
+  next(response: Buffer): Turn;
+  /** The answer to a turn `salt`; undefined if nobody knows the user or keeps no salt for him. */
+  salted?(salt: Salt | undefined): Turn;
+  /** A last challenge that goes out before the verdict is told; the client has to answer it. */
+  conclude?(isAccepted: boolean): Buffer | undefined;
+  /** False as long as a plugin's OK would vouch for something that was never compared. */
+  readonly isProven?: boolean;
+}
+
+/** What a mechanism needs to know and cannot find out by itself. */
+export interface Surroundings {
+  /** Name of this host. */
+  readonly me: string;
+  /** Seconds since the epoch. */
+  readonly seconds: number;
+  /** Letters and digits that nobody can guess and that never come twice. */
+  nonce(): string;
+}
+
+export const challenge = (octets: Buffer): Turn => ({ kind: 'challenge', octets });
+export const found = (credentials: HostCredentials): Turn => ({ kind: 'credentials', credentials });
+export const failure = (reply: Template, about = ''): Turn => ({ kind: 'failure', reply, about });

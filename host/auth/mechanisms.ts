@@ -1,0 +1,42 @@
+/** The mechanisms, one row each, in the order in which EHLO lists them. */
+
+import type { AuthHookName } from '../../bindings/plugin/hooks.ts';
+import { Bearer, oauthBearer, xoauth2 } from './bearer.ts';
+import { CramMd5 } from './cram-md5.ts';
+import { Login } from './login.ts';
+import type { Machine, Surroundings } from './mechanism.ts';
+import { Plain } from './plain.ts';
+import { ScramSha256 } from './scram-sha-256.ts';
+
+export interface Mechanism {
+  /** As EHLO lists it. */
+  readonly name: string;
+  /** As plugins and the header have it. */
+  readonly word: string;
+  readonly hook: AuthHookName;
+  /** A plugin with the hook `auth` is enough to offer it; otherwise one must have the mechanism's own hook. */
+  readonly isCoveredByAuth: boolean;
+  begin(surroundings: Surroundings): Machine;
+}
+
+function row(
+  name: string,
+  hook: AuthHookName,
+  isCoveredByAuth: boolean,
+  begin: Mechanism['begin'],
+): Mechanism {
+  return { name, word: name.toLowerCase(), hook, isCoveredByAuth, begin };
+}
+
+/**
+ * First qpsmtpd's own in its order. Those it does not have stand behind: a client that takes the first it knows goes on
+ * using the one it used.
+ */
+export const mechanisms: readonly Mechanism[] = [
+  row('CRAM-MD5', 'auth-cram-md5', true, (surroundings) => new CramMd5(surroundings)),
+  row('LOGIN', 'auth-login', true, () => new Login()),
+  row('PLAIN', 'auth-plain', true, () => new Plain()),
+  row('SCRAM-SHA-256', 'auth-scram-sha-256', false, (surroundings) => new ScramSha256(surroundings)),
+  row('OAUTHBEARER', 'auth-oauthbearer', false, () => new Bearer(oauthBearer)),
+  row('XOAUTH2', 'auth-xoauth2', false, () => new Bearer(xoauth2)),
+];

@@ -1,0 +1,16 @@
+/** One spelling for passwords that look the same. RFC 4013. */
+
+const NON_ASCII_SPACE = /[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]/g;
+/** Characters that are there for the typesetter: soft hyphen, joiners, variation selectors. */
+const INVISIBLE = /[\u00ad\u034f\u1806\u180b-\u180d\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff]/g;
+
+const IS_ASCII = /^[\u0000-\u007f]*$/;
+
+/**
+ * The password with spaces as U+0020, without invisible characters, in normal form KC. What RFC 4013 forbids is let
+ * through: a password is compared here, never passed on, and one that was set must be one that can be given.
+ */
+export function prepare(password: string): string {
+  if (IS_ASCII.test(password)) return password;
+  return password.replace(NON_ASCII_SPACE, ' ').replace(INVISIBLE, '').normalize('NFKC');
+}
