@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Core } from '../bindings/contract.ts';
-import type { PluginDefinition } from '../bindings/plugin/definition.ts';
+import { EXTRA_CONNECTIONS, type PluginDefinition } from '../bindings/plugin/definition.ts';
 import { LogLevel } from '../bindings/plugin/log-level.ts';
 import { ConfigDirectory } from './config/config-directory.ts';
 import type { PlacedLine } from './config/config-list.ts';
@@ -20,12 +20,19 @@ import { HookRunner } from './hooks/runner.ts';
 import { loggingSinks } from './hooks/logging.ts';
 import type { LoadedPlugin } from './hooks/loaded-plugin.ts';
 import { loadPlugins } from './hooks/plugin-loader.ts';
+import type { HookLimits } from './hooks/hook-caller.ts';
+import { configSource, runPostFork } from './hooks/setup-hooks.ts';
 import { DateStamp } from './message/date-stamp.ts';
 import type { Keeping } from './message/content.ts';
 import { openSpoolDirectory, sweepSpool } from './message/spool-directory.ts';
 import { StoredMessage } from './message/stored-message.ts';
+import type { ClosableLogs } from './observe/log-outputs.ts';
 import { Logger } from './observe/logger.ts';
 import { makeServices, systemClock } from './services/services.ts';
+import { maskPassword, storeLocationOf } from './store/store-location.ts';
+import type { ProcessStores } from './store/stores.ts';
+import type { TlsTerms } from './intake/tls-layer.ts';
+import { TlsOffers } from './tls/tls-offers.ts';
 import type { Deadlines } from './session/deadlines.ts';
 import { ReplyPrinter } from './session/reply.ts';
 import type { SessionHost } from './session/session-host.ts';
@@ -38,6 +45,7 @@ export interface Foundation {
   readonly deadlines: Deadlines;
   readonly reverseLookup: ReverseLookup;
   readonly isDraining: boolean;
+  readonly stores: ProcessStores;
   leave(session: Session): void;
 }
 
@@ -61,20 +69,31 @@ export class Generation implements SessionHost {
   readonly core: Core;
   readonly config: ConfigDirectory;
   readonly logger: Logger;
+  /** Those of `logging`, then those of `plugins`: the order in which they are asked. */
   readonly plugins: readonly LoadedPlugin[];
   readonly hooks: HookRunner;
   readonly printer: ReplyPrinter;
   readonly deadlines: Deadlines;
   readonly reverseLookup: ReverseLookup;
   readonly version = version;
+  /** Connections beyond `--max-from-ip` that plugins decide about. */
+  readonly extraConnections: number;
   readonly #settings: Settings;
   readonly #foundation: Foundation;
   readonly #dateStamp: DateStamp;
   readonly #keeping: Keeping;
+  readonly #tls: TlsOffers;
+  readonly #limits: HookLimits;
+  readonly #logs: ClosableLogs;
 
   private constructor(
     foundation: Foundation,
-    parts: Pick<Generation, 'config' | 'logger' | 'plugins'> & { settings: Settings; keeping: Keeping },
+    parts: Pick<Generation, 'config' | 'logger' | 'plugins'> & {
+      settings: Settings;
+      keeping: Keeping;
+      tls: TlsOffers;
+      logs: ClosableLogs;
+    },
   ) {
     this.#foundation = foundation;
     this.core = foundation.core;
@@ -85,7 +104,12 @@ export class Generation implements SessionHost {
     this.plugins = parts.plugins;
     this.#settings = parts.settings;
     this.#keeping = parts.keeping;
-    this.hooks = new HookRunner(parts.plugins, parts.logger);
+    this.#tls = parts.tls;
+    this.#logs = parts.logs;
+    this.#limits = { deadlines: foundation.deadlines, budgetMs: () => this.settings.pluginTimeoutMs };
+    const leavesLimit = parts.plugins.some(({ definition }) => definition.limitsConnections === true);
+    this.extraConnections = leavesLimit ? EXTRA_CONNECTIONS : 0;
+    this.hooks = new HookRunner(parts.plugins, parts.logger, this.#limits);
     this.printer = new ReplyPrinter(this.settings.replyStyle);
     this.#dateStamp = new DateStamp(systemClock);
   }
@@ -96,26 +120,50 @@ export class Generation implements SessionHost {
     const log = logger.speakingAs({});
     const { overlay = new Map<string, readonly string[]>(), definitions = [] } = options;
     const config = new ConfigDirectory({ directories: directoriesOf(options), log, overlay });
+    const settings = new Settings(config, log);
+    const tls = new TlsOffers(config, settings, log, systemClock);
+    const system = makeServices(config.hostName, writeError);
     try {
-      const settings = new Settings(config, log);
       throwAll(settings.problems());
       logger.level = settings.current.logLevel;
-      const services = makeServices(config.hostName, writeError);
-      const environment = { config, services, logger, pluginDirs: config.lines('plugin_dirs'), definitions };
+      const store = foundation.stores.under(storeLocationOf(settings.current));
+      const services = { ...system, tls, store };
+      const packageBases = [...config.directories, process.cwd()];
+      const pluginDirs = config.lines('plugin_dirs');
+      const environment = { config, services, logger, pluginDirs, packageBases, definitions };
       const logging = await loadPlugins(config.linesWithPlaces('logging'), environment);
       logger.attach(loggingSinks(logging, writeError));
-      const plugins = await loadPlugins(pluginLines(config, logger, overlay.has('plugins')), environment);
-      logger.attach(loggingSinks([...logging, ...plugins], writeError));
+      const others = await loadPlugins(pluginLines(config, logger, overlay.has('plugins')), environment);
+      const plugins = [...logging, ...others];
+      logger.attach(loggingSinks(plugins, writeError));
+      const source = configSource(plugins, logger);
+      if (source !== undefined) {
+        config.consult(source);
+        throwAll(settings.problems());
+      }
       const keeping = openKeeping(config, settings, logger);
-      return new Generation(foundation, { config, logger, plugins, settings, keeping });
+      const { logs } = system;
+      return new Generation(foundation, { config, logger, plugins, settings, keeping, tls, logs });
     } catch (error) {
       config.close();
+      tls.close();
+      system.logs.close();
       throw error;
     }
   }
 
+  /** Before the first client: the plugins begin what they need a running process for. */
+  async begin(): Promise<void> {
+    await runPostFork(this.plugins, this.logger, this.#limits);
+    this.config.consultAgain();
+  }
+
   get settings(): SettingValues {
     return this.#settings.current;
+  }
+
+  get tls(): TlsTerms | undefined {
+    return this.#tls.terms;
   }
 
   get isDraining(): boolean {
@@ -126,7 +174,7 @@ export class Generation implements SessionHost {
   changedSettings(): readonly { readonly name: string; readonly value: string }[] {
     return Object.values(SETTINGS).flatMap(({ files }) => {
       const name = files.find((file) => this.config.isWritten(file));
-      return name === undefined ? [] : [{ name, value: this.config.lines(name).join('; ') }];
+      return name === undefined ? [] : [{ name, value: maskPassword(this.config.lines(name).join('; ')) }];
     });
   }
 
@@ -145,6 +193,8 @@ export class Generation implements SessionHost {
   /** The last session of this generation is gone. */
   close(): void {
     this.config.close();
+    this.#tls.close();
+    this.#logs.close();
   }
 }
 

@@ -4,6 +4,7 @@ import { loadCore } from '../bindings/core.ts';
 import type { Core } from '../bindings/contract.ts';
 import { LogLevel } from '../bindings/plugin/log-level.ts';
 import { DnsReverseLookup, type ReverseLookup } from './dns/reverse-lookup.ts';
+import { ConfigError } from './errors.ts';
 import { Generation, type Foundation, type GenerationOptions } from './generation.ts';
 import type { Acceptor, Intake } from './intake/intake.ts';
 import { turnAway } from './intake/turn-away.ts';
@@ -11,13 +12,17 @@ import { Turnstile } from './intake/turnstile.ts';
 import type { Logger } from './observe/logger.ts';
 import type { Admission, ConnectionLedger } from './process/connection-ledger.ts';
 import { Deadlines } from './session/deadlines.ts';
+import { systemClock } from './services/services.ts';
 import { replies } from './session/replies.ts';
 import { Session } from './session/session.ts';
+import { ProcessStores } from './store/stores.ts';
 
 export interface ServerOptions extends GenerationOptions {
   readonly acceptors: readonly Acceptor[];
   /** Connections served at a time; undefined: no limit. */
   readonly maxConnections?: number | undefined;
+  /** What `ledger` holds an address to; undefined: nothing. */
+  readonly maxFromIp?: number | undefined;
   /** Asked for every connection; undefined: everybody is let in. */
   readonly ledger?: ConnectionLedger | undefined;
   readonly reverseLookup?: ReverseLookup | undefined;
@@ -42,6 +47,7 @@ export class Server implements Foundation {
   readonly core;
   readonly deadlines = new Deadlines();
   readonly reverseLookup: ReverseLookup;
+  readonly stores = new ProcessStores(systemClock);
   isDraining = false;
   readonly #options: ServerOptions;
   readonly #turnstile: Turnstile;
@@ -64,7 +70,7 @@ export class Server implements Foundation {
   /** Reads the configuration and loads the plugins; throws a `ConfigError` or an `AggregateError` of several. */
   static async load(options: ServerOptions): Promise<Server> {
     const server = new Server(options);
-    server.#generation = await Generation.load(server, options);
+    server.#generation = await server.#loadGeneration();
     return server;
   }
 
@@ -85,6 +91,7 @@ export class Server implements Foundation {
   async listen(): Promise<readonly string[]> {
     const { acceptors } = this.#options;
     const addresses: string[] = [];
+    await this.#generation.begin();
     for (const acceptor of acceptors) addresses.push(await acceptor.bind());
     for (const acceptor of acceptors) acceptor.open((intake) => this.#turnstile.admit(intake));
     return addresses;
@@ -93,7 +100,7 @@ export class Server implements Foundation {
   /** New configuration for new connections; on an error the old one goes on serving and the error is thrown. */
   async reload(): Promise<void> {
     const old = this.#generation;
-    this.#generation = await Generation.load(this, this.#options);
+    this.#generation = await this.#loadGeneration();
     this.#closeIfUnused(old);
   }
 
@@ -109,6 +116,7 @@ export class Server implements Foundation {
     }
     for (const session of this.#sessions) session.destroy();
     this.#generation.close();
+    await this.stores.close();
   }
 
   /** A session's connection is gone. */
@@ -120,8 +128,21 @@ export class Server implements Foundation {
     if (host instanceof Generation && host !== this.#generation) this.#closeIfUnused(host);
   }
 
+  /** A listener whose clients begin with TLS would otherwise answer them in the clear. */
+  async #loadGeneration(): Promise<Generation> {
+    const generation = await Generation.load(this, this.#options);
+    if (generation.tls !== undefined || !this.#options.acceptors.some(({ needsTls }) => needsTls))
+      return generation;
+    generation.close();
+    throw new ConfigError(
+      generation.config.placeOf('plugins'),
+      'a listener says tls=implicit, but there is no certificate',
+      'add a line `tls`; `qpsmtpd tls-cert` makes a certificate',
+    );
+  }
+
   #enter(intake: Intake): void {
-    const admission = this.#ledgerFor(intake)?.admit(intake.peer.address);
+    const admission = this.#ledgerFor(intake)?.admit(intake.peer.address, this.#generation.extraConnections);
     if (admission === undefined) this.#begin(intake);
     else if (admission instanceof Promise) void admission.then((word) => this.#judge(intake, word));
     else this.#judge(intake, admission);
@@ -133,9 +154,9 @@ export class Server implements Foundation {
   }
 
   /** A client that takes all connections for itself keeps everybody else out. */
-  #judge(intake: Intake, { isAdmitted }: Admission): void {
+  #judge(intake: Intake, { isAdmitted, fromIp }: Admission): void {
     if (isAdmitted) {
-      this.#begin(intake);
+      this.#begin(intake, fromIp);
       return;
     }
     const { address } = intake.peer;
@@ -144,7 +165,7 @@ export class Server implements Foundation {
     this.#turnstile.leave();
   }
 
-  #begin(intake: Intake): void {
+  #begin(intake: Intake, fromSameAddress = 0): void {
     // Who left while his admission was asked for would never be heard of again.
     if (intake.stream.destroyed) {
       this.#ledgerFor(intake)?.release(intake.peer.address);
@@ -152,6 +173,8 @@ export class Server implements Foundation {
       return;
     }
     const session = new Session(intake, this.#generation, (this.#count++).toString(36));
+    session.facts.fromSameAddress = fromSameAddress;
+    session.facts.maxFromSameAddress = this.#options.maxFromIp;
     this.#sessions.add(session);
     session.begin();
   }

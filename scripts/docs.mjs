@@ -1,6 +1,7 @@
 // Writes the generated tables of docs/reference from the built program: `npm run docs`. A test compares them.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { settingRows } from '../dist/host/config/settings-reference.js';
+import { extensionRows, limitRows, refusalRows, replyRows } from '../dist/host/session/reference-tables.js';
 
 /** Replaces the body of the Markdown table whose header row starts with `header`. */
 function replaceTable(file, header, rows) {
@@ -14,3 +15,7 @@ function replaceTable(file, header, rows) {
 }
 
 replaceTable('docs/reference/configuration.md', '| File |', settingRows());
+replaceTable('docs/reference/replies.md', '| Reply |', replyRows());
+replaceTable('docs/reference/replies.md', '| Hook |', refusalRows());
+replaceTable('docs/reference/limits.md', '| File |', limitRows());
+replaceTable('docs/reference/extensions.md', '| Keyword |', extensionRows());

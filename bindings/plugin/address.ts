@@ -1,6 +1,7 @@
 /** A reverse-path or forward-path as the session accepted it. RFC 5321 section 4.1.2. */
 
-const PLAIN_LOCAL_PART = /^[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~.\u0080-\u{10ffff}]*$/u;
+/** A dot in front needs quotes: without them no parser, ours included, takes the address back. */
+const PLAIN_LOCAL_PART = /^(?!\.)[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~.\u0080-\u{10ffff}]*$/u;
 
 export class Address {
   /** The null reverse-path `<>`. */

@@ -19,6 +19,7 @@ export interface TlsFacts {
 export interface Connection {
   /** Unique in this process and, with the pid, on this host; stands in every log line. */
   readonly id: string;
+  /** The client's address, as far as known: a trusted proxy may have told it. */
   readonly remoteIp: string;
   readonly remotePort: number;
   readonly localIp: string;
@@ -37,24 +38,75 @@ export interface Connection {
   /** Reputation earned in this connection; see `HookContext.adjustKarma`. */
   readonly karma: number;
   readonly notes: Notes<'connection'>;
+  /** Open connections from the other end's address, this one included; 0 if nobody counts them (Unix sockets). */
+  readonly fromSameAddress: number;
+  /** How many of them `--max-from-ip` allows; undefined for no limit. */
+  readonly maxFromSameAddress: number | undefined;
+  /** The other end of the socket. Trust in what a proxy says is decided by this address, never by `remoteIp`. */
+  readonly peerIp: string;
+  /**
+   * A proxy has named its client. What the proxy's own address has earned (relaying, the whitelist, a name) does not
+   * pass on to whoever comes through it.
+   */
+  takeClient(client: ProxiedClient): void;
   /** Results for the Authentication-Results field of the current message, joined with `; `. RFC 8601. */
   addAuthenticationResult(result: string): void;
+}
+
+/** Who is behind a proxy. */
+export interface ProxiedClient {
+  readonly ip: string;
+  readonly port: number;
+  /** Undefined if the address has no name. */
+  readonly host: string | undefined;
 }
 
 /** ESMTP parameters of MAIL or RCPT: keywords in lower case, values as sent, `undefined` without `=`. */
 export type Parameters = ReadonlyMap<string, string | undefined>;
 
+/** What the parameters of MAIL say about the message. Without parameters: `7bit`, and nothing else. */
+export interface MailOptions {
+  /** The octets the client expects to send. RFC 1870. */
+  readonly size: number | undefined;
+  /** How the content is made up; `binarymime` has lines of any length and any octets, CR and LF alone included. RFC 3030. */
+  readonly body: '7bit' | '8bitmime' | 'binarymime';
+  /** Addresses and header fields may hold UTF-8: the next hop has to offer SMTPUTF8 too. RFC 6531. */
+  readonly isUtf8: boolean;
+  /** What a report is to quote. RFC 3461 section 4.3. */
+  readonly ret: 'full' | 'hdrs' | undefined;
+  /** The client's name for the envelope, decoded. RFC 3461 section 4.4. */
+  readonly envid: string | undefined;
+  /** Who submitted the message, decoded, `<>` for nobody known; only from clients that authenticated. RFC 4954 section 5. */
+  readonly submitter: string | undefined;
+  /** The message may only go on by verified TLS to hosts that promise the same. RFC 8689. */
+  readonly requireTls: boolean;
+}
+
 /** One accepted forward-path. */
 export interface Recipient {
   readonly address: Address;
   readonly parameters: Parameters;
+  /** The parameters as facts; undefined where there are none. */
+  readonly options?: RecipientOptions | undefined;
 }
+
+/** What the parameters of RCPT ask for. RFC 3461. */
+export interface RecipientOptions {
+  /** The events the sender wants to be told; undefined: whatever is usual. Section 4.1. */
+  readonly notify: readonly NotifyEvent[] | undefined;
+  /** Whom the sender wrote to at first, decoded. Section 4.2. */
+  readonly originalRecipient: { readonly type: string; readonly address: string } | undefined;
+}
+
+export type NotifyEvent = 'never' | 'success' | 'failure' | 'delay';
 
 /** From MAIL to the end of data. RFC 5321 section 3.3. */
 export interface Transaction {
   /** Undefined until MAIL was accepted. */
   readonly reversePath: Address | undefined;
   readonly mailParameters: Parameters;
+  /** The parameters of MAIL as facts. */
+  readonly mailOptions: MailOptions;
   readonly recipients: readonly Recipient[];
   addRecipient(address: Address): void;
   removeRecipient(address: Address): void;

@@ -1,7 +1,9 @@
+import type { Address } from './address.ts';
 import type { Config } from './config.ts';
 import type { Connection, Transaction } from './connection.ts';
 import type { Log } from './log-level.ts';
 import type { Services } from './services.ts';
+import type { Tasks } from './tasks.ts';
 
 /** What a plugin knows while it is being set up, before any client connects. */
 export interface Setup<O> {
@@ -21,8 +23,20 @@ export interface HookContext<O = unknown> extends Setup<O> {
   readonly connection: Connection;
   /** Made on demand, so there is always one; empty between transactions. */
   readonly transaction: Transaction;
+  /** Work that goes on from one hook to the next. */
+  readonly tasks: Tasks;
+  /**
+   * The lines of the configuration file `name` for one user: what the hook `user_config` of some plugin has for the address,
+   * else the file itself.
+   */
+  readonly linesFor: (address: Address, name: string) => Promise<readonly string[]>;
   /** Undefined for a client that is to be checked like any other. */
   readonly immunity: Immunity | undefined;
   /** Adds to the connection's karma and returns the new total. */
   readonly adjustKarma: (points: number) => number;
+  /**
+   * True as soon as the client has sent something that nobody asked for yet, false after `withinMs` milliseconds or once
+   * it is gone. Input waits meanwhile, this session's alone.
+   */
+  readonly talksWithin: (withinMs: number) => Promise<boolean>;
 }

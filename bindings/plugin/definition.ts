@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { Setup } from './context.ts';
 import type { Hooks } from './hooks.ts';
+import type { LogLevel } from './log-level.ts';
+import { wholeNumber } from './option-kinds.ts';
 
 /** The shape of a plugin's options: one key per option word. */
 export type OptionShape = z.ZodObject;
@@ -14,6 +16,8 @@ export const commonOptions = z.object({
     .optional(),
   /** After an `error` finding or an exception: `skip` asks the next plugin, `defer` refuses for now. */
   on_error: z.enum(['skip', 'defer']).optional(),
+  /** Seconds an answer is waited for, in place of `plugin_timeout`. */
+  timeout: wholeNumber(1, 86_400).optional(),
 });
 
 /** Settings of plugins that return findings. */
@@ -21,9 +25,16 @@ export const rejectOptions = z.object({
   /** 1 refuses, 0 only logs, `naughty` leaves it to the naughty plugin. */
   reject: z.enum(['0', '1', 'naughty']).optional(),
   /** How a refusal is sent: for good, for now, and whether the connection is closed with it. */
-  reject_type: z.enum(['perm', 'hard', 'temp', 'soft', 'disconnect', 'temp_disconnect']).optional(),
+  reject_type: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(['perm', 'hard', 'temp', 'soft', 'disconnect', 'temp_disconnect']))
+    .optional(),
 });
 export type RejectOptions = z.output<typeof rejectOptions>;
+
+/** Connections beyond `--max-from-ip` that a plugin which limits them may grant to one address. */
+export const EXTRA_CONNECTIONS = 3;
 
 export interface PluginDefinition<S extends OptionShape = OptionShape> {
   /** The name that stands in `config/plugins`. */
@@ -34,10 +45,35 @@ export interface PluginDefinition<S extends OptionShape = OptionShape> {
   readonly options?: S;
   /** Options that may be given by place alone, in this order. */
   readonly positional?: readonly (keyof z.output<S> & string)[];
-  /** The plugin returns findings and takes `reject` and `reject_type`; these are its defaults. */
-  readonly rejects?: RejectOptions;
+  /** Options that are a word without a value; they get `1`. */
+  readonly switches?: readonly (keyof z.output<S> & string)[];
+  /** The option, a list, that takes the first word no other option wants and everything behind it: a command, say. */
+  readonly rest?: keyof z.output<S> & string;
+  /** The plugin returns findings and takes `reject` and `reject_type`; these are its defaults, which may hang on its options. */
+  readonly rejects?: RejectOptions | ((options: z.output<S>) => RejectOptions);
+  /**
+   * For a plugin with a `logging` hook: the highest level of the lines it wants, -1 for none. Lines nobody wants are not
+   * even formatted. Without it, every line.
+   */
+  readonly logsUpTo?: (options: z.output<S>) => LogLevel | -1;
+  /**
+   * The plugin itself refuses addresses with too many connections (`connection.fromSameAddress`). The server then lets in
+   * up to `EXTRA_CONNECTIONS` more than `--max-from-ip` says.
+   */
+  readonly limitsConnections?: true;
   /** The hooks, or a function that makes them once the options are known. */
   readonly hooks: Hooks<z.output<S>> | ((setup: Setup<z.output<S>>) => Hooks<z.output<S>>);
+}
+
+/**
+ * The hooks of another plugin, to build on: `hooks: (setup) => ({ ...hooksOf(parent, setup), mail(...) { ... } })`. The
+ * setup's options have to hold the parent's; `options: parent.options.extend({ ... })` sees to that.
+ */
+export function hooksOf<S extends OptionShape>(
+  parent: PluginDefinition<S>,
+  setup: Setup<z.output<S>>,
+): Hooks<z.output<S>> {
+  return typeof parent.hooks === 'function' ? parent.hooks(setup) : parent.hooks;
 }
 
 /** Declares a plugin; make it the default export of its file. */

@@ -11,6 +11,8 @@ export interface Finding {
   readonly status?: string;
   /** What the log says instead of `text`. */
   readonly log?: string;
+  /** For `fail`: the fault may be gone by the next attempt, so a refusal is never for good. */
+  readonly isTemporary?: boolean;
 }
 
 export interface FailOptions {
@@ -18,6 +20,8 @@ export interface FailOptions {
   readonly status?: string;
   /** What the log says instead of the text the client is told. */
   readonly log?: string;
+  /** A refusal is not for good, whatever `reject_type` says: the check could not be made, or may pass next time. */
+  readonly isTemporary?: boolean;
 }
 
 /** The check was made and found nothing against the client. */

@@ -13,6 +13,8 @@ export interface LogEvent {
   readonly hook: HookName | undefined;
   /** The connection it belongs to, if any. */
   readonly connectionId: string | undefined;
+  /** The transaction it belongs to, if any: the connection and a number. */
+  readonly transactionId: string | undefined;
 }
 
 /** What each hook is told besides its context. The names and their order are qpsmtpd's. */
@@ -28,6 +30,11 @@ export interface HookArguments {
   'auth-plain': [mechanism: string, credentials: Credentials];
   'auth-login': [mechanism: string, credentials: Credentials];
   'auth-cram-md5': [mechanism: string, credentials: Credentials];
+  /** OK with `COUNT:SALT` (base64): what the client is told to mix into its password. RFC 5802 section 3. */
+  auth_scram_salt: [user: string];
+  'auth-scram-sha-256': [mechanism: string, credentials: Credentials];
+  'auth-oauthbearer': [mechanism: string, credentials: Credentials];
+  'auth-xoauth2': [mechanism: string, credentials: Credentials];
   mail_parse: [line: string];
   mail_pre: [path: string, parameters: Parameters];
   mail: [reversePath: Address, parameters: Parameters];
@@ -76,15 +83,33 @@ export type SetupHookName = 'logging' | 'config' | 'post-fork';
 /** Hooks that are asked about a session. */
 export type SessionHookName = Exclude<HookName, SetupHookName>;
 
-/** What AUTH brought, ready to be compared. */
+/** The hooks that judge credentials; each mechanism has its own, and `auth` is asked behind it. */
+export type AuthHookName = Extract<HookName, `auth-${string}`>;
+
+/** What AUTH brought. `verify` compares it, whatever the mechanism; the rest is for plugins that ask somebody else. */
 export interface Credentials {
+  /** 1 to 255 octets without control characters. */
   readonly user: string;
   /** PLAIN and LOGIN. */
   readonly password: string | undefined;
   /** CRAM-MD5: the challenge, and the client's hex digest of it. RFC 2195. */
   readonly ticket: string | undefined;
   readonly digest: string | undefined;
+  /** OAUTHBEARER and XOAUTH2. RFC 6750. */
+  readonly token: string | undefined;
+  /**
+   * True if the client has shown that it knows the secret; compared in time that does not depend on it. OK without it
+   * counts for nothing with SCRAM-SHA-256. Rejects if `scram` cannot be read.
+   */
+  verify(secret: Secret): Promise<boolean>;
 }
+
+/**
+ * What a site keeps of a user: the password (or token) itself, or SCRAM keys as RFC 5803 writes them:
+ * `SCRAM-SHA-256$COUNT:SALT$STOREDKEY:SERVERKEY`. The keys serve PLAIN, LOGIN and SCRAM-SHA-256, the latter if
+ * `auth_scram_salt` has told the salt; CRAM-MD5 needs the password.
+ */
+export type Secret = string | { readonly scram: string };
 
 /** No opinion (nothing returned), an order, or what a check saw. */
 export type Answer = void | undefined | Verdict | Finding;
@@ -113,6 +138,10 @@ export const HOOK_NAMES = [
   'auth-plain',
   'auth-login',
   'auth-cram-md5',
+  'auth_scram_salt',
+  'auth-scram-sha-256',
+  'auth-oauthbearer',
+  'auth-xoauth2',
   'auth',
   'mail_parse',
   'mail_pre',

@@ -1,22 +1,46 @@
 /** The plugin API: everything a plugin may import. */
 export { Address } from './address.ts';
+export { addressNumber, addressOfNumber } from './address-number.ts';
 export type { Config } from './config.ts';
-export type { Connection, Parameters, Recipient, TlsFacts, Transaction } from './connection.ts';
+export type {
+  Connection,
+  MailOptions,
+  NotifyEvent,
+  Parameters,
+  ProxiedClient,
+  Recipient,
+  RecipientOptions,
+  TlsFacts,
+  Transaction,
+} from './connection.ts';
 export type { HookContext, Immunity, Setup } from './context.ts';
 export {
   commonOptions,
   definePlugin,
+  EXTRA_CONNECTIONS,
+  hooksOf,
   rejectOptions,
   type OptionShape,
   type PluginDefinition,
   type RejectOptions,
 } from './definition.ts';
 export { AddressList, type AddressListEntry, type AddressListOptions } from './address-list.ts';
+export { bodyLines, type BodyLinesOptions } from './body-lines.ts';
+export {
+  addressOctets,
+  ClientRanges,
+  isIpAddress,
+  isLoopback,
+  prefixKeys,
+  shareNetwork,
+  type ClientRangesOptions,
+} from './client-ranges.ts';
 export { dsn } from './dsn.ts';
 export { error, fail, pass, skip, type FailOptions, type Finding } from './finding.ts';
 export {
   HOOK_NAMES,
   type Answer,
+  type AuthHookName,
   type Credentials,
   type Hook,
   type HookArguments,
@@ -24,16 +48,54 @@ export {
   type Hooks,
   type LogEvent,
   type ReceivedParts,
+  type Secret,
   type SessionHookName,
   type SetupHookName,
 } from './hooks.ts';
-export { formatLogLine } from './log-line.ts';
+export { compileFingerprintTerms } from './fingerprint-terms.ts';
+export {
+  GREYLIST_TIMES,
+  greylistLifeMs,
+  judgeSender,
+  type GreylistJudgement,
+  type GreylistTimes,
+} from './greylist-record.ts';
+export { HostList } from './host-list.ts';
+export { karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from './karma-record.ts';
+export { formatLogLine, formatNamedLine } from './log-line.ts';
+export type { LogOutput, Logs, SyslogTarget } from './log-services.ts';
+export type { Http } from './http.ts';
+export { parseMailDate } from './mail-date.ts';
 export { LogLevel, parseLogLevel, type Log } from './log-level.ts';
 export type { Header, LineEnds, Message } from './message.ts';
 export { connectionNote, Notes, transactionNote, type Lifetime, type Note } from './notes.ts';
-export { directoryMode, logLevel, wholeNumber } from './option-kinds.ts';
+export { decimal, directoryMode, flag, logLevel, oneOf, wholeNumber } from './option-kinds.ts';
 export { compilePattern, type Pattern } from './pattern.ts';
-export type { Clock, Maildirs, MaildirDelivery, ProgramResult, Programs, Services } from './services.ts';
+export type { Change, Store, Stores } from './store.ts';
+export { strftime, type LocalTime } from './strftime.ts';
+export type {
+  Dns,
+  DnsAnswer,
+  DnsOptions,
+  Files,
+  GeoDatabase,
+  GeoRecord,
+  KeptLines,
+  MailExchanger,
+  SystemServices,
+} from './system-services.ts';
+export { refusal, RETURN_CODE_NAMES, verdictFor } from './verdict-word.ts';
+export type {
+  Clock,
+  Maildirs,
+  MaildirDelivery,
+  ProgramResult,
+  Programs,
+  Services,
+  TlsFiles,
+  TlsService,
+} from './services.ts';
+export { connectionTask, transactionTask, type Task, type Tasks } from './tasks.ts';
 export {
   decline,
   declined,
@@ -46,7 +108,19 @@ export {
   nameOf,
   ok,
   ReturnCode,
+  withReplyCode,
   type Verdict,
 } from './verdict.ts';
-export { naughty, naughtyRejectType, whitelistHost, whitelistSender } from './well-known-notes.ts';
+export {
+  fingerprint,
+  geoCountry,
+  geoCountryName,
+  karmaHistory,
+  naughty,
+  naughtyRejectType,
+  whitelistHost,
+  whitelistRecipients,
+  whitelistSender,
+  type Fingerprint,
+} from './well-known-notes.ts';
 export { z } from 'zod';

@@ -14,3 +14,12 @@ function speaker(plugin: string | undefined, hook: string | undefined): string {
   if (plugin === undefined) return hook === undefined ? '' : ` (${hook}) running plugin:`;
   return hook === undefined ? ` ${plugin}:` : ` (${hook}) ${plugin}:`;
 }
+
+/**
+ * A line as qpsmtpd's other logging plugins write it, with something else than the process in front: `NAME plugin
+ * plugin: text`.
+ */
+export function formatNamedLine(name: string, { text, plugin, hook }: LogEvent): string {
+  if (plugin !== undefined) return `${name} ${plugin} plugin: ${text}`;
+  return hook === undefined ? `${name} ${text}` : `${name} running plugin (${hook}): ${text}`;
+}

@@ -18,19 +18,47 @@ export const connectionNote = <T>(id: string): Note<T, 'connection'> => ({ id, l
 /** A note that vanishes with the transaction: at RSET, MAIL, HELO, EHLO and the end of data. */
 export const transactionNote = <T>(id: string): Note<T, 'transaction'> => ({ id, lifetime: 'transaction' });
 
-/** The notes of one connection or one transaction. Costs nothing until the first note is set. */
+/** Octets of text and of buffers that the notes of one connection or one transaction may hold, and how many there may be. */
+export const MAX_NOTE_OCTETS = 4_194_304;
+export const MAX_NOTES = 1_000;
+
+/**
+ * The notes of one connection or one transaction. Costs nothing until the first note is set. Texts and buffers are
+ * counted: a plugin that keeps what a client sends would let the client choose how much memory its connection takes.
+ */
 export class Notes<L extends Lifetime> {
   #values: Map<string, unknown> | undefined;
+  #octets = 0;
 
   get<T>(note: Note<T, L>): T | undefined {
     return this.#values?.get(note.id) as T | undefined;
   }
 
+  /** Throws a RangeError, and leaves everything as it is, where that would be too much. */
   set<T>(note: Note<T, L>, value: T): void {
-    (this.#values ??= new Map()).set(note.id, value);
+    const values = (this.#values ??= new Map());
+    const octets = this.#octets - octetsOf(values.get(note.id)) + octetsOf(value);
+    if (octets > MAX_NOTE_OCTETS)
+      throw new RangeError(`note ${note.id}: the notes exceed ${MAX_NOTE_OCTETS} octets`);
+    if (values.size >= MAX_NOTES && !values.has(note.id)) {
+      throw new RangeError(`note ${note.id}: there are ${MAX_NOTES} notes already`);
+    }
+    values.set(note.id, value);
+    this.#octets = octets;
   }
 
   delete(note: Note<unknown, L>): void {
-    this.#values?.delete(note.id);
+    if (this.#values === undefined) return;
+    this.#octets -= octetsOf(this.#values.get(note.id));
+    this.#values.delete(note.id);
   }
+}
+
+/** Of texts and buffers, alone or in a list: what else a value holds is not looked into. */
+function octetsOf(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return 0;
+  if (ArrayBuffer.isView(value)) return value.byteLength;
+  if (!Array.isArray(value)) return 0;
+  return value.reduce<number>((sum, each: unknown) => sum + (typeof each === 'string' ? each.length : 8), 0);
 }

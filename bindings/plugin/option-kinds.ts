@@ -26,3 +26,24 @@ export const logLevel = () =>
     context.addIssue({ code: 'custom', message: 'must be 0 to 7 or a name such as LOGWARN' });
     return z.NEVER;
   });
+
+/** A number with or without a fraction, between `min` and `max`. */
+export const decimal = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^-?\d{1,15}(?:\.\d{1,9})?$/, `must be a number from ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be a number from ${min} to ${max}`);
+
+/** A switch: `1`, `yes`, `on`, `true` or `0`, `no`, `off`, `false`. */
+export const flag = () =>
+  z.string().transform((word, context): boolean => {
+    if (/^(?:1|yes|on|true)$/i.test(word)) return true;
+    if (/^(?:0|no|off|false)$/i.test(word)) return false;
+    context.addIssue({ code: 'custom', message: 'must be 1 or 0, or yes or no' });
+    return z.NEVER;
+  });
+
+/** One of `words`, in whatever case it is written. */
+export const oneOf = <const T extends readonly [string, ...string[]]>(words: T) =>
+  z.string().toLowerCase().pipe(z.enum(words));

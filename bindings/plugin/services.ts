@@ -1,6 +1,10 @@
 /** Everything with a side effect reaches plugins through here: that is what makes tests and replays exact. */
 
 import type { Transaction } from './connection.ts';
+import type { Http } from './http.ts';
+import type { Logs } from './log-services.ts';
+import type { Stores } from './store.ts';
+import type { SystemServices } from './system-services.ts';
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -36,12 +40,33 @@ export interface Maildirs {
   deliver(transaction: Transaction, delivery: MaildirDelivery): Promise<void>;
 }
 
-export interface Services {
+/** The files of the server's certificate, all in PEM. Relative paths start at the working directory. */
+export interface TlsFiles {
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
+  /** Certificates between the server's own and its root. */
+  readonly authorities?: string | undefined;
+  readonly dhparam?: string | undefined;
+}
+
+export interface TlsService {
+  /**
+   * Offers STARTTLS with this certificate, and TLS at once where a listener begins with it. Only for use while a plugin
+   * is set up. What is left out has qpsmtpd's default; throws with file and remedy if a file is missing or does not fit.
+   */
+  offer(files: TlsFiles): void;
+}
+
+export interface Services extends SystemServices {
   readonly clock: Clock;
   /** A number in [0, 1). */
   random(): number;
   readonly programs: Programs;
   readonly maildirs: Maildirs;
+  readonly tls: TlsService;
+  readonly store: Stores;
+  readonly logs: Logs;
+  readonly http: Http;
   /** The number of this process, as log lines begin with it. */
   readonly processId: number;
   /** Writes one line to the standard error stream. */

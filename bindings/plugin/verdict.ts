@@ -20,6 +20,8 @@ export interface Verdict {
   readonly lines: readonly string[];
   /** RFC 3463 status without its class digit, such as `7.1`. The class follows from the reply code. */
   readonly status?: string;
+  /** SMTP reply code of a refusal, 400 to 599, where the hook's own would say something else. */
+  readonly replyCode?: number;
 }
 
 function verdict(code: ReturnCode, text: string | readonly string[] | undefined, status?: string): Verdict {
@@ -63,6 +65,9 @@ export const denyDisconnect = (text?: string | readonly string[], status?: strin
 /** Refuses for now and closes the connection. */
 export const denySoftDisconnect = (text?: string | readonly string[], status?: string): Verdict =>
   verdict(ReturnCode.DENYSOFT_DISCONNECT, text, status);
+
+/** The same refusal under another reply code: HELP is answered 502 where it is not implemented. RFC 5321 section 4.2.4. */
+export const withReplyCode = (verdict: Verdict, replyCode: number): Verdict => ({ ...verdict, replyCode });
 
 /** The plugin has dealt with the command itself: qpsmtpd sends no reply. */
 export const done: Verdict = Object.freeze(verdict(ReturnCode.DONE, undefined));

@@ -18,3 +18,32 @@ export const naughty = connectionNote<readonly string[]>('naughty');
 /** The `reject_type` of the first check that failed under `reject naughty`, if its line named one. */
 export const naughtyRejectType =
   connectionNote<NonNullable<RejectOptions['reject_type']>>('naughty_reject_type');
+
+/** Points earned in earlier connections from this address; set by the plugin karma. */
+export const karmaHistory = connectionNote<number>('karma_history');
+
+/** How many recipients of this transaction are on a list of welcome recipients. */
+export const whitelistRecipients = transactionNote<number>('whitelistrcpt');
+
+/** Where the client is, as far as a database knows; set by ident/geoip. */
+export const geoCountry = connectionNote<string>('geoip_country');
+export const geoCountryName = connectionNote<string>('geoip_country_name');
+
+/** What the client's packets tell of its system; set by ident/p0f. */
+export const fingerprint = connectionNote<Fingerprint>('p0f');
+
+/** Names are `''` where p0f knows none. */
+export interface Fingerprint {
+  /** Operating system with its version, such as `Windows 7 or 8`. */
+  readonly genre: string;
+  /** Kind of link, such as `Ethernet or modem`. */
+  readonly link: string;
+  /** Hops to the client; -1 if unknown. */
+  readonly distance: number;
+  /** Hours (p0f 2) or minutes (p0f 3) since the client was started; 0 if unknown. */
+  readonly uptime: number;
+  /** Version 2 only: more about the system. */
+  readonly detail?: string;
+  /** Version 3 only: the other fields of its answer, by the names of its documentation. */
+  readonly fields?: Readonly<Record<string, string | number>>;
+}

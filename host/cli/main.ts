@@ -8,9 +8,13 @@ import { CHECK_HELP, runCheck } from './check-command.ts';
 import { suggest } from './did-you-mean.ts';
 import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
 import { version } from '../version.ts';
+import { PLUGIN_HELP, runPlugin } from './plugin-command.ts';
 import { isStdinSocket } from './program.ts';
+import { KARMA_HELP, runKarma } from './karma-command.ts';
 import { runSample, SAMPLE_HELP } from './sample-command.ts';
 import { runServe, SERVE_HELP } from './serve-command.ts';
+import { runStore, STORE_HELP } from './store-command.ts';
+import { runTlsCert, TLS_CERT_HELP } from './tls-cert-command.ts';
 
 type Run = (args: readonly string[], loader: DaemonLoader, terminal: Terminal) => Promise<number>;
 
@@ -23,6 +27,10 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['serve', { run: runServe, help: SERVE_HELP }],
   ['check', { run: runCheck, help: CHECK_HELP }],
   ['sample', { run: runSample, help: SAMPLE_HELP }],
+  ['plugin', { run: runPlugin, help: PLUGIN_HELP }],
+  ['karma', { run: runKarma, help: KARMA_HELP }],
+  ['store', { run: runStore, help: STORE_HELP }],
+  ['tls-cert', { run: runTlsCert, help: TLS_CERT_HELP }],
 ]);
 
 const TOP_OPTIONS: readonly OptionSpec[] = [{ name: 'version', help: 'print the version' }, HELP_OPTION];
@@ -33,6 +41,10 @@ commands:
   serve          run the daemon
   check          say whether a configuration would start
   sample         run a daemon to try out (npm start)
+  plugin         write, test and list plugins
+  karma          look into what the plugin karma remembers
+  store          take over the databases of the Perl daemon
+  tls-cert       make a certificate for TLS
   help COMMAND   the options of a command
 
 options:

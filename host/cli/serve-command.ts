@@ -7,6 +7,7 @@ import { serve } from '../process/serve.ts';
 import type { ServeOptions, Terminal } from '../process/serve-options.ts';
 import { readArguments, refusePositionals } from './arguments.ts';
 import { readConfigDir } from './config-dir.ts';
+import { NO_CONNECTION_LIMITS, readConnectionLimits, type ConnectionLimits } from './connection-limits.ts';
 import { anyAddress, listenSpecs } from './default-listen.ts';
 import { printHelp } from './help-text.ts';
 import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
@@ -29,13 +30,17 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
     name: 'listen',
     value: 'SPEC',
     isRepeatable: true,
-    help: 'tcp://ADDRESS:PORT or unix:/PATH (default: port 2525 on every address)',
+    help: 'tcp://ADDRESS:PORT or unix:/PATH, then " tls=implicit" (default: port 2525 on every address)',
   },
   { name: 'workers', value: 'N', help: 'processes that serve (default: one per processor)' },
   { name: 'pid-file', value: 'FILE', help: 'write the pid here and refuse to run twice; absolute path' },
   { name: 'grace', value: 'SECONDS', help: 'how long transactions may go on after TERM (default: 30)' },
-  { name: 'max-connections', value: 'N', help: 'connections at a time (default: no limit)' },
-  { name: 'max-from-ip', value: 'N', help: 'connections of one address at a time; 0: no limit (default: 0)' },
+  { name: 'max-connections', value: 'N', help: 'connections at a time (default: that of max_connections)' },
+  {
+    name: 'max-from-ip',
+    value: 'N',
+    help: 'connections of one address at a time; 0: no limit (default: that of max_from_ip)',
+  },
   { name: 'user', short: 'u', value: 'NAME', help: 'run as this user; started as root, give up root for it' },
   HELP_OPTION,
 ];
@@ -46,21 +51,28 @@ export const SERVE_HELP = printHelp(
   SERVE_OPTIONS,
 );
 
-export function readServeOptions(args: readonly string[]): ServeOptions | 'help' {
+/** `readLimits` is asked for the limits of the configuration that the command line names. */
+export function readServeOptions(
+  args: readonly string[],
+  readLimits: (configDir: string | undefined) => ConnectionLimits = () => NO_CONNECTION_LIMITS,
+): ServeOptions | 'help' {
   const given = readArguments(args, SERVE_OPTIONS);
   if (given.has('help')) return 'help';
   refusePositionals(given);
   const listen = given.has('listen') ? given.texts('listen') : listenSpecs([anyAddress()], [DEFAULT_PORT]);
   listen.forEach(parseListen);
+  const configDir = readConfigDir(given.text('config'));
+  const limits = readLimits(configDir);
   return {
-    configDir: readConfigDir(given.text('config')),
+    configDir,
     listen,
     workers: given.count('workers', 1, MOST_WORKERS) ?? defaultWorkers(),
     pidFile: given.text('pid-file'),
     graceMs: (given.count('grace', 0, 3_600) ?? DEFAULT_GRACE_SECONDS) * 1_000,
-    maxConnections: given.count('max-connections', 1, MOST_CONNECTIONS),
     // 0 and nothing at all mean the same: nobody counts.
-    maxFromIp: given.count('max-from-ip', 0, MOST_CONNECTIONS) || undefined,
+    maxConnections:
+      given.count('max-connections', 1, MOST_CONNECTIONS) ?? (limits.maxConnections || undefined),
+    maxFromIp: (given.count('max-from-ip', 0, MOST_CONNECTIONS) ?? limits.maxFromIp) || undefined,
     user: given.text('user'),
   };
 }
@@ -75,7 +87,7 @@ export async function runServe(
   loader: DaemonLoader,
   terminal: Terminal,
 ): Promise<number> {
-  const options = readServeOptions(args);
+  const options = readServeOptions(args, readConnectionLimits);
   if (options !== 'help') return serve(options, loader, terminal);
   terminal.out(SERVE_HELP);
   return 0;

@@ -10,6 +10,7 @@ import { CompiledValues } from './compiled-values.ts';
 import { Complaints } from './complaints.ts';
 import { emptyList, givenList, type ConfigList, type PlacedLine } from './config-list.ts';
 import { ConfigReader, type ReadFailure } from './config-reader.ts';
+import { ConsultedLists, type ConfigSource } from './consulted-lists.ts';
 import { ConstantDatabase, emptyDatabase } from './constant-database.ts';
 import { systemFiles, type FileSystem } from './file-system.ts';
 import { isHostName } from './host-name.ts';
@@ -51,6 +52,7 @@ export class ConfigDirectory implements Config {
   readonly #compiled: CompiledValues;
   readonly #overlay: ReadonlyMap<string, readonly string[]>;
   readonly #builtIn: ReadonlyMap<string, ConfigList>;
+  #consulted: ConsultedLists | undefined = undefined;
   #generation = 1;
   #me = '';
   #meGeneration = 0;
@@ -71,6 +73,18 @@ export class ConfigDirectory implements Config {
       givenList([text], join(this.directories[0] ?? '.', name)),
     ];
     this.#builtIn = new Map([builtIn('me', this.hostName), builtIn('timeout', String(DEFAULT_TIMEOUT_S))]);
+  }
+
+  /** From now on `source` is asked first for every name. What was read so far is read anew. */
+  consult(source: ConfigSource): void {
+    this.#consulted?.close();
+    this.#consulted = new ConsultedLists(source, () => this.#drop());
+    this.#drop();
+  }
+
+  /** Asks `source` at once whether anything has changed, as is done every second anyway. */
+  consultAgain(): void {
+    this.#consulted?.askAgain();
   }
 
   /** Goes up with every change: what was made of values under another generation is out of date. */
@@ -155,11 +169,16 @@ export class ConfigDirectory implements Config {
   /** Stops watching. What was read stays. */
   close(): void {
     this.#watch?.close();
+    this.#consulted?.close();
   }
 
   #list(name: string): ConfigList {
     return (
-      this.#lists.known(name) ?? this.#readNew(this.#lists, name) ?? this.#builtIn.get(name) ?? emptyList
+      (isInside(name) ? this.#consulted?.list(name) : undefined) ??
+      this.#lists.known(name) ??
+      this.#readNew(this.#lists, name) ??
+      this.#builtIn.get(name) ??
+      emptyList
     );
   }
 

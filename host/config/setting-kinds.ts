@@ -2,6 +2,7 @@
 
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { AddressRanges, NO_RANGES } from './address-ranges.ts';
 import type { PlacedLine } from './config-list.ts';
 
 /** Where defaults come from that depend on the machine. */
@@ -23,6 +24,8 @@ export interface Setting<T> {
   /** Reads the lines, of which there is at least one. Throws an Error that says what a value has to be. */
   readonly parse: (lines: readonly [PlacedLine, ...PlacedLine[]]) => T;
   readonly fallback: (surroundings: Surroundings) => T;
+  /** Of a limit: the reply, by its name in `replies.ts`, that goes to whoever exceeds it. */
+  readonly exceeded?: string | undefined;
 }
 
 /** What every kind is told. */
@@ -36,6 +39,7 @@ interface NumberDescription extends Description {
   readonly otherwise: number;
   readonly min: number;
   readonly max: number;
+  readonly exceeded?: string;
 }
 
 function setting<T>(
@@ -61,13 +65,9 @@ export function count(description: NumberDescription, unit = 'number', factor = 
     }
     return value * factor;
   };
-  return setting(
-    description,
-    `${unit}, ${min} to ${max}`,
-    String(otherwise),
-    parse,
-    () => otherwise * factor,
-  );
+  const form = `${unit}, ${min} to ${max}`;
+  const base = setting(description, form, String(otherwise), parse, () => otherwise * factor);
+  return { ...base, exceeded: description.exceeded };
 }
 
 export const octets = (description: NumberDescription): Setting<number> => count(description, 'octets');
@@ -136,6 +136,14 @@ export function words(description: Description & { readonly form: string }): Set
   const nothing = (): ReadonlySet<string> => new Set();
   const base = setting(description, description.form, 'none', nothing, nothing);
   return { ...base, parse: (lines) => new Set(lines.map((line) => line.text.toUpperCase())) };
+}
+
+/** Addresses and address ranges, one a line. */
+export function addressRanges(description: Description): Setting<AddressRanges> {
+  const nothing = (): AddressRanges => NO_RANGES;
+  const form = '`ADDRESS`, `ADDRESS/BITS` or `unix`, one a line';
+  const base = setting(description, form, 'none', nothing, nothing);
+  return { ...base, parse: (lines) => AddressRanges.compile(lines.map((line) => line.text)) };
 }
 
 /** A path as qpsmtpd takes it: `~/` is the home directory, a relative one starts at the working directory. */

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { LogLevel, parseLogLevel } from '../../bindings/plugin/log-level.ts';
 import { isFalseWord } from './config-list.ts';
 import { isHostName } from './host-name.ts';
+import { LIMITS } from './limit-settings.ts';
 import {
+  addressRanges,
   allLines,
   count,
   directoryMode,
@@ -17,6 +19,8 @@ import {
   text,
   words,
 } from './setting-kinds.ts';
+import { STORE_SETTINGS } from './store-settings.ts';
+import { TLS_SETTINGS } from './tls-settings.ts';
 
 const AT_START = 'start, SIGHUP';
 /** Room in a reply line of 512 octets (RFC 5321 section 4.5.3.1.5) beside `220 `, ` ESMTP` and CRLF. */
@@ -98,6 +102,7 @@ export const SETTINGS = {
     otherwise: 0,
     min: 0,
     max: 1e15 - 1,
+    exceeded: 'messageTooBig',
   }),
   sizeThreshold: octets({
     file: 'size_threshold',
@@ -124,6 +129,7 @@ export const SETTINGS = {
     takesEffect: AT_START,
     otherwise: 0o700,
   }),
+  ...STORE_SETTINGS,
   /** Between commands. */
   commandTimeoutMs: seconds({
     file: ['timeoutsmtpd', 'timeout'],
@@ -132,6 +138,7 @@ export const SETTINGS = {
     otherwise: 1_200,
     min: 1,
     max: 86_400,
+    exceeded: 'timedOut',
   }),
   /** Between two pieces of mail data. */
   dataTimeoutMs: seconds({
@@ -141,6 +148,7 @@ export const SETTINGS = {
     otherwise: 1_200,
     min: 1,
     max: 86_400,
+    exceeded: 'timedOut',
   }),
   logLevel: text<LogLevel>(
     {
@@ -159,6 +167,15 @@ export const SETTINGS = {
     about: 'Logging plugins, all of which are loaded.',
     takesEffect: AT_START,
     form: 'plugin lines',
+  }),
+  pluginTimeoutMs: seconds({
+    file: 'plugin_timeout',
+    about:
+      'Time a plugin may take for an answer, ten times as long behind the end of data; `timeout` in its line comes first.',
+    takesEffect: 'next question',
+    otherwise: 30,
+    min: 1,
+    max: 3_600,
   }),
   replyStyle: oneOf({
     file: 'reply_style',
@@ -187,7 +204,69 @@ export const SETTINGS = {
     otherwise: 1_000,
     min: 1,
     max: 1_000_000,
+    exceeded: 'tooManyRecipients',
   }),
+  ...LIMITS,
+  ...TLS_SETTINGS,
+  xclientHosts: addressRanges({
+    file: 'xclient_hosts',
+    about:
+      'Proxies whose XCLIENT is believed, by the address they connect from; `unix` stands for clients on Unix sockets.',
+    takesEffect: 'next EHLO, next XCLIENT',
+  }),
+  /** Off: the user is known, and a plugin may let him relay. */
+  xclientLoginRelays: flag(
+    {
+      file: 'xclient_login_relays',
+      about: 'A LOGIN that comes with XCLIENT counts as a successful AUTH: the client may relay.',
+      takesEffect: 'next XCLIENT',
+    },
+    (word) => !isFalseWord(word),
+  ),
+  esmtpParameters: oneOf({
+    file: 'esmtp_parameters',
+    about:
+      'Parameters of MAIL and RCPT: `strict` refuses what was not offered, is malformed or repeated; `lenient` ignores it, as qpsmtpd does.',
+    takesEffect: 'next MAIL, next RCPT',
+    words: ['strict', 'lenient'],
+  }),
+  addressGrammar: oneOf({
+    file: 'address_grammar',
+    about:
+      "Addresses in MAIL and RCPT: RFC 5321's, or qpsmtpd's: anything that begins like one, up to the last `@`.",
+    takesEffect: 'next MAIL, next RCPT',
+    words: ['strict', 'lenient'],
+  }),
+  requireTls: flag(
+    {
+      file: 'requiretls',
+      about: 'Offer REQUIRETLS inside TLS: only where the queue plugins deliver here or honour it.',
+      takesEffect: 'next EHLO, next MAIL',
+    },
+    (word) => !isFalseWord(word),
+  ),
+  authFailures: count({
+    file: 'auth_failures',
+    about: 'Failed authentications in one connection: with the last of them it is closed.',
+    takesEffect: 'next AUTH',
+    otherwise: 3,
+    min: 1,
+    max: 1_000_000,
+    exceeded: 'tooManyAuthFailures',
+  }),
+  /** Measured from the client's last word, so that it hides how long the plugins took. */
+  authDelayMs: count(
+    {
+      file: 'auth_delay',
+      about:
+        'Time until a failed authentication is answered; doubled with each further one, up to 30 seconds.',
+      takesEffect: 'next AUTH',
+      otherwise: 1_000,
+      min: 0,
+      max: 30_000,
+    },
+    'milliseconds',
+  ),
   tlsBeforeAuth: flag(
     { file: 'tls_before_auth', about: 'Offer AUTH only inside TLS.', takesEffect: 'next EHLO, next AUTH' },
     (word) => !isFalseWord(word),

@@ -19,8 +19,8 @@ export function isPromise(answer: unknown): answer is PromiseLike<Answer> {
 /** Plugins are not bound by our types, so what they return is looked at before it is believed. */
 export function isVerdict(answer: unknown): answer is Verdict {
   if (typeof answer !== 'object' || answer === null) return false;
-  const { kind, code, lines, status } = answer as Partial<Record<keyof Verdict, unknown>>;
-  return kind === 'verdict' && CODES.has(code) && isText(lines) && isStatus(status);
+  const { kind, code, lines, status, replyCode } = answer as Partial<Record<keyof Verdict, unknown>>;
+  return kind === 'verdict' && CODES.has(code) && isText(lines) && isStatus(status) && isReplyCode(replyCode);
 }
 
 export function isFinding(answer: unknown): answer is Finding {
@@ -56,4 +56,6 @@ export function showThrown(thrown: unknown): string {
 
 const isText = (lines: unknown): boolean =>
   Array.isArray(lines) && lines.every((line) => typeof line === 'string');
+const isReplyCode = (code: unknown): boolean =>
+  code === undefined || (typeof code === 'number' && Number.isInteger(code) && code >= 400 && code <= 599);
 const isStatus = (status: unknown): boolean => status === undefined || typeof status === 'string';

@@ -4,6 +4,7 @@ import {
   LogLevel,
   whitelistHost,
   whitelistSender,
+  type Address,
   type Config,
   type Connection,
   type HookContext,
@@ -11,10 +12,19 @@ import {
   type Immunity,
   type Log,
   type Services,
+  type Tasks,
   type Transaction,
 } from '../../bindings/plugin/index.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
 import type { HookSession } from './session.ts';
+
+/** The lines of a user's configuration. */
+export type UserConfig = (
+  plugin: LoadedPlugin,
+  session: HookSession,
+  address: Address,
+  name: string,
+) => Promise<readonly string[]>;
 
 /** Sessions keep one of these for each plugin, so all that can be had from the plugin is not copied. */
 export class PluginContext implements HookContext {
@@ -22,12 +32,14 @@ export class PluginContext implements HookContext {
   hook: HookName | undefined;
   readonly #plugin: LoadedPlugin;
   readonly #session: HookSession;
+  readonly #userConfig: UserConfig;
   #log: Log | undefined;
 
-  constructor(plugin: LoadedPlugin, session: HookSession) {
+  constructor(plugin: LoadedPlugin, session: HookSession, userConfig: UserConfig) {
     this.hook = undefined;
     this.#plugin = plugin;
     this.#session = session;
+    this.#userConfig = userConfig;
   }
 
   get name(): string {
@@ -58,6 +70,14 @@ export class PluginContext implements HookContext {
     return (this.#log ??= this.#openLog());
   }
 
+  get tasks(): Tasks {
+    return this.#session.tasks;
+  }
+
+  get linesFor(): HookContext['linesFor'] {
+    return (address, name) => this.#userConfig(this.#plugin, this.#session, address, name);
+  }
+
   get immunity(): Immunity | undefined {
     const { connection } = this.#session;
     if (connection.relayClient) return 'relay client';
@@ -70,17 +90,25 @@ export class PluginContext implements HookContext {
   get adjustKarma(): (points: number) => number {
     return (points) => {
       const total = this.#session.adjustKarma(points);
-      if (this.log.writes(LogLevel.DEBUG)) this.log.debug(`karma ${points} (${total})`);
+      if (this.log.writes(LogLevel.INFO)) this.log.info(`karma ${points} (${total})`);
       return total;
     };
+  }
+
+  get talksWithin(): (withinMs: number) => Promise<boolean> {
+    return (withinMs) => this.#session.unread.within(withinMs);
   }
 
   /** The speaker reads the hook of the moment, so one log serves all hooks of the plugin. */
   #openLog(): Log {
     const hookOfTheMoment = (): HookName | undefined => this.hook;
+    const session = this.#session;
     return this.#plugin.openLog({
       plugin: this.name,
-      connectionId: this.#session.connectionId,
+      connectionId: session.connectionId,
+      get transactionId() {
+        return session.transactionId;
+      },
       get hook() {
         return hookOfTheMoment();
       },

@@ -5,16 +5,13 @@
 
 import {
   declined,
-  deny,
-  denyDisconnect,
   denySoft,
-  denySoftDisconnect,
   LogLevel,
   naughty,
   naughtyRejectType,
+  refusal,
   type Finding,
   type HookContext,
-  type RejectOptions,
   type Verdict,
 } from '../../bindings/plugin/index.ts';
 import type { FindingSettings } from './loaded-plugin.ts';
@@ -22,14 +19,15 @@ import type { FindingSettings } from './loaded-plugin.ts';
 /** A client that fails check after check must not make the note grow without end. */
 export const MAX_DEFERRED = 20;
 
-const REFUSALS = {
-  perm: deny,
-  hard: deny,
-  temp: denySoft,
-  soft: denySoft,
-  disconnect: denyDisconnect,
-  temp_disconnect: denySoftDisconnect,
-} as const satisfies Record<NonNullable<RejectOptions['reject_type']>, typeof deny>;
+/** The refusal for now that closes the connection if the one for good would. */
+const FOR_NOW = {
+  perm: 'temp',
+  hard: 'temp',
+  temp: 'temp',
+  soft: 'temp',
+  disconnect: 'temp_disconnect',
+  temp_disconnect: 'temp_disconnect',
+} as const;
 
 /** What the client is told when a plugin fails and the command can't be answered without it. */
 export const internalError: Verdict = Object.freeze(
@@ -48,7 +46,9 @@ function judgeFailure(finding: Finding, settings: FindingSettings, context: Hook
   if (context.log.writes(LogLevel.INFO)) context.log.info(logLine(FAILURE_WORDS[reject], finding));
   if (reject === '0') return declined;
   const text = finding.text === '' ? 'unspecified error' : finding.text;
-  if (reject === '1') return REFUSALS[reject_type](text, finding.status);
+  if (reject === '1') {
+    return refusal(finding.isTemporary === true ? FOR_NOW[reject_type] : reject_type, text, finding.status);
+  }
   const { notes } = context.connection;
   const reason = `(${context.name}) ${text}`;
   const reasons = notes.get(naughty) ?? [];

@@ -3,12 +3,12 @@
 import {
   commonOptions,
   HOOK_NAMES,
+  LogLevel,
   rejectOptions,
   z,
   type Config,
   type Hooks,
   type Log,
-  type LogLevel,
   type OptionShape,
   type PluginDefinition,
   type RejectOptions,
@@ -30,9 +30,21 @@ export interface PluginEnvironment {
 /** The settings that turn findings and failures into verdicts. */
 export interface FindingSettings extends RejectOptions {
   readonly on_error?: 'skip' | 'defer' | undefined;
+  /** How long an answer is waited for; undefined: as long as `plugin_timeout` says. */
+  readonly timeoutMs?: number | undefined;
 }
 
-export interface LoadedPlugin {
+/** Where a plugin's code comes from. */
+export interface PluginOrigin {
+  /** It comes with the server, and is known to leave nothing behind that could fail later. */
+  readonly isBuiltIn: boolean;
+  /** Undefined for a plugin given as an object. */
+  readonly file?: string | undefined;
+}
+
+const GIVEN: PluginOrigin = { isBuiltIn: false };
+
+export interface LoadedPlugin extends PluginOrigin {
   /** The name in the log, instance number included. */
   readonly name: string;
   readonly definition: PluginDefinition;
@@ -43,6 +55,8 @@ export interface LoadedPlugin {
   readonly services: Services;
   /** Outside any session. */
   readonly log: Log;
+  /** The highest level of the lines its `logging` hook wants. */
+  readonly logsUpTo: LogLevel | -1;
   /** A log at the levels this plugin's line asks for. */
   openLog(speaker: Speaker): Log;
 }
@@ -54,6 +68,7 @@ export function setUpPlugin<S extends OptionShape>(
   definition: PluginDefinition<S>,
   line: PluginLine,
   { config, services, logger }: PluginEnvironment,
+  origin: PluginOrigin = GIVEN,
 ): LoadedPlugin {
   const { options, settings, loglevel } = readOptions(definition as unknown as PluginDefinition, line);
   const openLog = (speaker: Speaker): Log => logger.speakingAs(speaker, levelAdjustment(loglevel));
@@ -68,7 +83,16 @@ export function setUpPlugin<S extends OptionShape>(
     throw loadError(line, `could not be set up: ${messageOf(cause)}`, cause);
   }
   checkHooks(hooks, line);
-  return { ...shared, definition: definition as unknown as PluginDefinition, settings, hooks, openLog };
+  const logsUpTo = (definition.logsUpTo?.(options as z.output<S>) ?? LogLevel.DEBUG) as LogLevel | -1;
+  return {
+    ...shared,
+    ...origin,
+    logsUpTo,
+    definition: definition as unknown as PluginDefinition,
+    settings,
+    hooks,
+    openLog,
+  };
 }
 
 /** The problems of several lines, so that an operator can mend them all at once. */
@@ -104,12 +128,16 @@ function readOptions(definition: PluginDefinition, line: PluginLine) {
   const own = definition.options ?? NO_OPTIONS;
   const { rejects } = definition;
   const shapes = rejects === undefined ? [own, commonOptions] : [own, rejectOptions, commonOptions];
-  const raw = sortWords(line, { shapes, positional: definition.positional ?? [] });
+  const { positional = [], switches, rest } = definition;
+  const raw = sortWords(line, { shapes, positional, switches, rest });
   const { options, problems } = parseOptions(line, own, raw);
   const shared = parseOptions(line, commonOptions, without(raw, own));
   const refusal = rejects === undefined ? undefined : parseOptions(line, rejectOptions, without(raw, own));
   throwProblems([...problems, ...shared.problems, ...(refusal?.problems ?? [])]);
-  const settings: FindingSettings = { ...rejects, ...refusal?.options, on_error: shared.options.on_error };
+  const defaults = typeof rejects === 'function' ? rejects(options) : rejects;
+  const { on_error, timeout } = shared.options;
+  const timeoutMs = timeout === undefined ? undefined : timeout * 1_000;
+  const settings: FindingSettings = { ...defaults, ...refusal?.options, on_error, timeoutMs };
   return { options, settings, loglevel: shared.options.loglevel };
 }
 

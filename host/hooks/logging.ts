@@ -1,9 +1,10 @@
 /** The plugins with a `logging` hook, as the sinks of the log. */
 
-import { formatLogLine, type Log, type Setup } from '../../bindings/plugin/index.ts';
+import { formatLogLine, type Log, type LogEvent, type Setup } from '../../bindings/plugin/index.ts';
 import type { LogSink } from '../observe/logger.ts';
 import { isPromise, showThrown } from './answer.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
+import { callInScope, type Charge } from './plugin-scope.ts';
 
 /**
  * One sink for each logging plugin, in their order. What can't go through them goes to `writeError`, which must not
@@ -19,7 +20,7 @@ export function loggingSinks(
   let isRunning = false;
   return sources.map((plugin, index) => {
     const hand = handTo(plugin, writeError);
-    return (event) => {
+    const write = (event: LogEvent): void => {
       if (isRunning || (event.hook === undefined && names.has(event.plugin))) {
         if (index === 0) writeError(formatLogLine(event, plugin.services.processId));
         return;
@@ -28,19 +29,21 @@ export function loggingSinks(
       hand(event);
       isRunning = false;
     };
+    return { upTo: plugin.logsUpTo, write };
   });
 }
 
 /** Gives a line to the plugin, whose own log is silent meanwhile. Never throws. */
-function handTo(plugin: LoadedPlugin, writeError: (line: string) => void): LogSink {
+function handTo(plugin: LoadedPlugin, writeError: (line: string) => void): LogSink['write'] {
   const { name, options, config, services } = plugin;
   const setup: Setup<unknown> = { name, options, config, services, log: silence };
   const logging = plugin.hooks.logging!;
   const failed = (thrown: unknown): void =>
     writeError(`logging plugin ${name} failed: ${showThrown(thrown)}`);
+  const charge: Charge = { plugin: name, hook: 'logging', blame: failed };
   return (event) => {
     try {
-      const answer = logging(setup, event);
+      const answer = plugin.isBuiltIn ? logging(setup, event) : callInScope(charge, logging, setup, event);
       if (isPromise(answer)) answer.then(undefined, failed);
     } catch (thrown) {
       failed(thrown);

@@ -12,6 +12,8 @@ export type RawOptions = Record<string, string | string[]>;
 export interface OptionGrammar {
   readonly shapes: readonly OptionShape[];
   readonly positional: readonly string[];
+  readonly switches?: readonly string[] | undefined;
+  readonly rest?: string | undefined;
 }
 
 /** Sorts the words into options; throws a `ConfigError` at the first that fits nowhere. */
@@ -27,8 +29,19 @@ export function sortWords({ name, words, place }: PluginLine, grammar: OptionGra
     else raw[key] = value;
   };
   const placed: string[] = [];
+  const { switches = [], rest } = grammar;
+  const slots = rest === undefined ? grammar.positional : [...grammar.positional, rest];
   for (let index = 0; index < words.length; index++) {
     const word = words[index]!;
+    if (rest !== undefined && Object.hasOwn(raw, rest)) {
+      take(rest, word);
+      continue;
+    }
+    if (switches.includes(word)) {
+      if (!isOpen(word)) return refuse(`option \`${word}\` is given twice`);
+      take(word, '1');
+      continue;
+    }
     if (kinds.has(word)) {
       const value = words[++index];
       if (value === undefined) return refuse(`option \`${word}\` has no value`);
@@ -36,7 +49,7 @@ export function sortWords({ name, words, place }: PluginLine, grammar: OptionGra
       take(word, value);
       continue;
     }
-    const slot = grammar.positional.find(isOpen);
+    const slot = slots.find(isOpen);
     if (slot === undefined) return refuse(...unknownOption([...placed, word], [...kinds.keys()]));
     placed.push(word);
     take(slot, word);

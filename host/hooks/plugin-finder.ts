@@ -1,10 +1,14 @@
-/** Where the file of a plugin is: in the operator's `plugin_dirs`, else among the plugins that come with the server. */
+/**
+ * Where the file of a plugin is: in the operator's `plugin_dirs`, else among the plugins that come with the server, else in
+ * a package that npm has installed.
+ */
 
 import { readdirSync, statSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError } from '../errors.ts';
 import { nearest } from './nearest.ts';
+import { findPackage, packageNamed } from './npm-package.ts';
 import type { PluginLine } from './plugin-line.ts';
 
 /** Compiled code looks for compiled plugins, a source tree for sources. */
@@ -15,24 +19,57 @@ const ENDINGS: readonly string[] = ['.js', '.mjs', ...(RUNS_TYPESCRIPT ? ['.ts']
 
 export interface FoundPlugin {
   readonly path: string;
+  /** It comes with the server. */
+  readonly isBuiltIn: boolean;
   /** A file of the same name that is passed over because it is written in Perl. */
   readonly passedOver: string | undefined;
 }
 
-/** Throws `Q_PLUGIN_NOT_FOUND` with the directories that were searched. Earlier directories win. */
-export function findPlugin(line: PluginLine, pluginDirs: readonly string[]): FoundPlugin {
+/**
+ * Throws `Q_PLUGIN_NOT_FOUND` with the directories that were searched. Earlier directories win. Packages are looked for
+ * from `packageBases` on.
+ */
+export function findPlugin(
+  line: PluginLine,
+  pluginDirs: readonly string[],
+  packageBases: readonly string[] = [],
+): FoundPlugin {
+  if (line.file.startsWith('npm:')) return requirePackage(line, pluginDirs, packageBases);
   const dirs = pluginDirs.map((dir) => resolve(dir));
   const perl = dirs.map((dir) => join(dir, line.file)).find(isFile);
   for (const dir of dirs) {
     const path = ENDINGS.map((ending) => join(dir, line.file + ending)).find(isFile);
-    if (path !== undefined) return { path, passedOver: undefined };
+    if (path !== undefined) return { path, isBuiltIn: false, passedOver: undefined };
   }
   const own = [OWN_EXTENSION, `/index${OWN_EXTENSION}`].map((ending) =>
     join(OWN_DIRECTORY, line.file + ending),
   );
   const path = own.find(isFile);
-  if (path !== undefined) return { path, passedOver: perl };
+  if (path !== undefined) return { path, isBuiltIn: true, passedOver: perl };
+  if (packageNamed(line.file) !== undefined) return requirePackage(line, pluginDirs, packageBases);
   throw notFound(line, dirs, perl);
+}
+
+function requirePackage(
+  { file, place }: PluginLine,
+  pluginDirs: readonly string[],
+  packageBases: readonly string[],
+): FoundPlugin {
+  const name = packageNamed(file)!;
+  const bases = [...pluginDirs, ...packageBases].map((dir) => resolve(dir));
+  const found = findPackage(name, bases);
+  if (found?.path !== undefined) return { path: found.path, isBuiltIn: false, passedOver: undefined };
+  if (found !== undefined) {
+    throw new ConfigError(
+      place,
+      `package ${name} in ${found.directory} exports no file`,
+      'see `exports` and `main` in its package.json',
+      'Q_PLUGIN_NOT_FOUND',
+    );
+  }
+  const remedy = `run \`npm install ${name}\` in one of these`;
+  const searched = bases.join(', ');
+  throw new ConfigError(place, `Package ${name} not found from ${searched}`, remedy, 'Q_PLUGIN_NOT_FOUND');
 }
 
 function notFound(

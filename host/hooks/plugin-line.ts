@@ -1,6 +1,7 @@
 /** One line of `config/plugins`: a name, perhaps an instance number, and words split at blanks without quoting. */
 
 import { ConfigError, type Place } from '../errors.ts';
+import { packageNamed } from './npm-package.ts';
 
 /** A line of a configuration file, and where it stands. */
 export interface ConfigLine {
@@ -23,16 +24,16 @@ export function parsePluginLine({ text, place }: ConfigLine): PluginLine {
     throw new ConfigError(place, `unsafe characters in config line: ${shown}`, 'use printable ASCII only');
   }
   const [name = '', ...words] = text.trim().split(/[ \t]+/);
-  const [, file = '', instance] = /^([^:]*)(:\d+)?$/.exec(name) ?? [];
+  const [, file = '', instance] = /^((?:npm:)?[^:]*)(:\d+)?$/.exec(name) ?? [];
   if (name.includes('::')) {
     throw new ConfigError(place, `\`${name}\` is a Perl module`, 'name a plugin of this server instead');
   }
   // The name becomes a path: one that leaves the plugin directories would run any file of the machine.
-  if (!/^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/.test(file)) {
+  if (packageNamed(file) === undefined && !/^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/.test(file)) {
     throw new ConfigError(
       place,
       `\`${name}\` is no plugin name`,
-      'letters, digits, `_`, `-` and `/` inside, then `:2` for a second instance',
+      'letters, digits, `_`, `-` and `/` inside, or `npm:PACKAGE`; then `:2` for a second instance',
     );
   }
   return { name: instance === undefined ? file : name, file, words, place };

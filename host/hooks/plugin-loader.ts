@@ -14,12 +14,18 @@ import {
   type LoadedPlugin,
   type PluginEnvironment,
 } from './loaded-plugin.ts';
-import { findPlugin } from './plugin-finder.ts';
+import { showThrown } from './answer.ts';
+import { urlOfCode } from './code-cache.ts';
+import { guardExits } from './exit-guard.ts';
+import { findPlugin, type FoundPlugin } from './plugin-finder.ts';
+import { blameFile, callInScope, type Charge } from './plugin-scope.ts';
 import { parsePluginLine, type ConfigLine, type PluginLine } from './plugin-line.ts';
 
 export interface LoaderEnvironment extends PluginEnvironment {
   /** The lines of `plugin_dirs`: searched in this order, before the plugins that come with the server. */
   readonly pluginDirs: readonly string[];
+  /** Where packages are looked for, besides the directories of plugins. */
+  readonly packageBases?: readonly string[] | undefined;
   /** Plugins given as objects, found before any file. */
   readonly definitions?: readonly PluginDefinition[];
 }
@@ -48,22 +54,42 @@ export async function loadPlugins(
 }
 
 async function loadPlugin(line: PluginLine, environment: LoaderEnvironment): Promise<LoadedPlugin> {
+  const charge = chargeOf(line, environment);
   const given = environment.definitions?.find(({ name }) => name === line.file);
-  if (given !== undefined) return setUpPlugin(given, line, environment);
-  const { path, passedOver } = findPlugin(line, environment.pluginDirs);
+  if (given !== undefined) return callInScope(charge, () => setUpPlugin(given, line, environment));
+  const found = findPlugin(line, environment.pluginDirs, environment.packageBases);
+  const { path, isBuiltIn, passedOver } = found;
   if (passedOver !== undefined) {
     const text = `${passedOver} is a Perl plugin: using ${line.file} of this server instead`;
     environment.logger.log(LogLevel.NOTICE, text, { plugin: line.name });
   }
-  return setUpPlugin(await importDefinition(line, path), line, environment);
+  const load = async (): Promise<LoadedPlugin> =>
+    setUpPlugin(await importDefinition(line, found), line, environment, { isBuiltIn, file: path });
+  if (isBuiltIn) return load();
+  guardExits();
+  blameFile(pathToFileURL(path).href, charge.blame);
+  return callInScope(charge, load);
 }
 
-async function importDefinition(line: PluginLine, path: string): Promise<PluginDefinition> {
+/** For what the plugin leaves behind while it is loaded. */
+function chargeOf({ name }: PluginLine, { logger }: LoaderEnvironment): Charge {
+  const blame = (thrown: unknown): void =>
+    logger.log(LogLevel.CRIT, `FATAL PLUGIN ERROR [${name}]: outside its hooks: ${showThrown(thrown)}`, {
+      plugin: name,
+    });
+  return { plugin: name, hook: undefined, blame };
+}
+
+async function importDefinition(
+  line: PluginLine,
+  { path, isBuiltIn }: FoundPlugin,
+): Promise<PluginDefinition> {
   let module: { readonly default?: unknown };
   try {
     // The error of the system call names the cause; the one of a failed import may not.
     closeSync(openSync(path, 'r'));
-    module = (await import(/* @vite-ignore */ pathToFileURL(path).href)) as typeof module;
+    const url = isBuiltIn ? pathToFileURL(path).href : urlOfCode(path);
+    module = (await import(/* @vite-ignore */ url)) as typeof module;
   } catch (cause) {
     throw loadError(line, `${path} can't be loaded: ${messageOf(cause)}${importHint(cause)}`, cause);
   }

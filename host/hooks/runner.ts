@@ -16,61 +16,48 @@ import {
   type SessionHookName,
   type Verdict,
 } from '../../bindings/plugin/index.ts';
+import { conceal } from '../auth/conceal.ts';
 import type { Logger } from '../observe/logger.ts';
-import { isFinding, isPromise, isVerdict, show, showThrown } from './answer.ts';
-import { PluginContext } from './context.ts';
-import { internalError, judgeFinding } from './finding-policy.ts';
+import { isFinding, isPromise, isVerdict, show } from './answer.ts';
+import { judgeFinding } from './finding-policy.ts';
+import { HookCaller, type HookLimits } from './hook-caller.ts';
+import { HookStep, type AnyHook, type HookStatistics } from './hook-step.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
 import type { HookSession } from './session.ts';
-
-/** One plugin's part in one chain. */
-interface Step {
-  readonly hook: SessionHookName;
-  readonly plugin: LoadedPlugin;
-  /** Position of the plugin, and of its context in a session. */
-  readonly index: number;
-  readonly call: AnyHook;
-  /** What stands in for the answer when the hook fails. */
-  readonly onFailure: Verdict;
-}
-
-/** Two words are as many as any hook is told besides its context. */
-type AnyHook = (context: PluginContext, a: unknown, b: unknown) => Answer | Promise<Answer>;
-
-/**
- * Where an exception ends the chain with a refusal for now. Going on would let the next plugin accept what the
- * failing one might have refused: a recipient, a message, a password.
- */
-const DEFERRING: ReadonlySet<SessionHookName> = new Set<SessionHookName>([
-  'rcpt',
-  'queue',
-  'auth',
-  'auth-plain',
-  'auth-login',
-  'auth-cram-md5',
-]);
+import { userConfigOver } from './user-config.ts';
 
 export class HookRunner {
-  readonly #chains = Object.create(null) as Partial<Record<SessionHookName, readonly Step[]>>;
+  readonly #chains = Object.create(null) as Partial<Record<SessionHookName, readonly HookStep[]>>;
   readonly #logger: Logger;
+  readonly #caller: HookCaller;
 
-  constructor(plugins: readonly LoadedPlugin[], logger: Logger) {
+  /** Without `limits` an answer is waited for 30 seconds. */
+  constructor(plugins: readonly LoadedPlugin[], logger: Logger, limits?: HookLimits) {
     this.#logger = logger;
-    const chains = this.#chains as Record<string, Step[]>;
+    this.#caller = new HookCaller(logger, userConfigOver(this), limits);
+    const chains = this.#chains as Record<string, HookStep[]>;
     plugins.forEach((plugin, index) => {
       for (const [name, call] of Object.entries(plugin.hooks) as [SessionHookName, AnyHook | undefined][]) {
-        if (call === undefined) continue;
-        const defers =
-          plugin.settings.on_error === undefined ? DEFERRING.has(name) : plugin.settings.on_error === 'defer';
-        (chains[name] ??= []).push({
-          hook: name,
-          plugin,
-          index,
-          call,
-          onFailure: defers ? internalError : declined,
-        });
+        if (call !== undefined) (chains[name] ??= []).push(new HookStep(name, plugin, index, call));
       }
     });
+  }
+
+  /** How the plugins have fared, one entry for each plugin and hook. */
+  statistics(): HookStatistics[] {
+    return Object.values(this.#chains)
+      .flat()
+      .map(({ plugin, hook, calls, failures, timeouts, breaker, held, waited }) => ({
+        plugin: plugin.name,
+        hook,
+        calls,
+        failures,
+        timeouts,
+        trips: breaker.trips,
+        isOut: breaker.isOut,
+        held: { ...held },
+        waited: { ...waited },
+      }));
   }
 
   /** True if any plugin has the hook. */
@@ -107,7 +94,7 @@ export class HookRunner {
   }
 
   #from(
-    chain: readonly Step[],
+    chain: readonly HookStep[],
     start: number,
     fallback: Verdict,
     session: HookSession,
@@ -117,7 +104,7 @@ export class HookRunner {
     let last = fallback;
     for (let position = start; position < chain.length; position++) {
       const step = chain[position]!;
-      const answer = this.#ask(step, session, a, b);
+      const answer = this.#caller.ask(step, session, a, b);
       if (isPromise(answer)) return this.#later(chain, position, last, session, a, b, answer);
       const verdict = this.#settle(step, session, answer);
       const told = this.#tell(step, session, verdict);
@@ -133,7 +120,7 @@ export class HookRunner {
 
   /** Waits for the answer of the step at `position`, and goes on behind it. */
   async #later(
-    chain: readonly Step[],
+    chain: readonly HookStep[],
     position: number,
     fallback: Verdict,
     session: HookSession,
@@ -143,14 +130,16 @@ export class HookRunner {
     isTold = false,
   ): Promise<Verdict> {
     const step = chain[position]!;
-    const verdict = this.#settle(step, session, await this.#wait(step, session, answer));
+    const verdict = this.#settle(step, session, await answer);
     if (!isTold) await this.#tell(step, session, verdict);
     if (verdict.code !== ReturnCode.DECLINED) return verdict;
-    return this.#from(chain, position + 1, verdict.lines.length > 0 ? verdict : fallback, session, a, b);
+    const last = verdict.lines.length > 0 ? verdict : fallback;
+    // The client has left meanwhile: whatever the other plugins would do, it is no longer wanted.
+    return session.isOpen || step.isNested ? this.#from(chain, position + 1, last, session, a, b) : last;
   }
 
   #allFrom(
-    chain: readonly Step[],
+    chain: readonly HookStep[],
     start: number,
     session: HookSession,
     a: unknown,
@@ -158,7 +147,7 @@ export class HookRunner {
   ): void | Promise<void> {
     for (let position = start; position < chain.length; position++) {
       const step = chain[position]!;
-      const answer = this.#ask(step, session, a, b);
+      const answer = this.#caller.ask(step, session, a, b);
       const told = isPromise(answer)
         ? this.#settleLater(step, session, answer)
         : this.#tell(step, session, this.#settle(step, session, answer));
@@ -166,49 +155,26 @@ export class HookRunner {
     }
   }
 
-  async #settleLater(step: Step, session: HookSession, answer: PromiseLike<Answer>): Promise<void> {
-    await this.#tell(step, session, this.#settle(step, session, await this.#wait(step, session, answer)));
+  async #settleLater(step: HookStep, session: HookSession, answer: PromiseLike<Answer>): Promise<void> {
+    await this.#tell(step, session, this.#settle(step, session, await answer));
   }
 
-  #ask(step: Step, session: HookSession, a: unknown, b: unknown): Answer | Promise<Answer> {
-    const context = (session.contexts[step.index] ??= new PluginContext(step.plugin, session));
-    context.hook = step.hook;
-    try {
-      return step.call(context, a, b);
-    } catch (thrown) {
-      return this.#failed(step, session, thrown);
-    }
-  }
-
-  async #wait(step: Step, session: HookSession, answer: PromiseLike<Answer>): Promise<Answer> {
-    try {
-      return await answer;
-    } catch (thrown) {
-      return this.#failed(step, session, thrown);
-    }
-  }
-
-  #failed(step: Step, session: HookSession, thrown: unknown): Verdict {
-    const text = `FATAL PLUGIN ERROR [${step.plugin.name}]: hook ${step.hook}: ${showThrown(thrown)}`;
-    this.#log(LogLevel.CRIT, text, step, session);
-    return step.onFailure;
-  }
-
-  #settle(step: Step, session: HookSession, answer: unknown): Verdict {
+  #settle(step: HookStep, session: HookSession, answer: unknown): Verdict {
     if (answer === undefined) return declined;
     try {
       if (isVerdict(answer)) return answer;
-      if (isFinding(answer)) return judgeFinding(answer, step.plugin.settings, session.contexts[step.index]!);
+      if (isFinding(answer))
+        return judgeFinding(answer, step.plugin.settings, this.#caller.contextOf(step, session));
     } catch (thrown) {
-      return this.#failed(step, session, thrown);
+      return this.#caller.failed(step, session, thrown);
     }
-    const text = `Plugin ${step.plugin.name}, hook ${step.hook} returned ${show(answer)}`;
-    this.#log(LogLevel.ERROR, text, step, session);
+    const text = `Plugin ${step.plugin.name}, hook ${step.hook} returned ${conceal(show(answer), session.secrets)}`;
+    this.#caller.log(LogLevel.ERROR, text, step, session);
     return declined;
   }
 
   /** The hooks `deny` and `ok` learn of every verdict but their own. */
-  #tell(step: Step, session: HookSession, verdict: Verdict): Promise<unknown> | undefined {
+  #tell(step: HookStep, session: HookSession, verdict: Verdict): Promise<unknown> | undefined {
     if (this.#logger.writes(LogLevel.DEBUG)) this.#logVerdict(step, session, verdict);
     const chain = isDenial(verdict.code) ? this.#chains.deny : this.#chains.ok;
     if (chain === undefined || step.hook === 'deny' || step.hook === 'ok') return undefined;
@@ -216,13 +182,13 @@ export class HookRunner {
     return isPromise(told) ? (told as Promise<unknown>) : undefined;
   }
 
-  #logVerdict(step: Step, session: HookSession, { code, lines }: Verdict): void {
-    const words = lines.length === 0 ? '' : `, ${lines.join(' ')}`;
+  #logVerdict(step: HookStep, session: HookSession, { code, lines }: Verdict): void {
+    // What auth_parse puts in the place of the line holds the client's secret, too.
+    const words =
+      lines.length === 0 || step.hook === 'auth_parse'
+        ? ''
+        : `, ${conceal(lines.join(' '), session.secrets)}`;
     const text = `Plugin ${step.plugin.name}, hook ${step.hook} returned ${nameOf(code)}${words}`;
-    this.#log(LogLevel.DEBUG, text, step, session);
-  }
-
-  #log(level: LogLevel, text: string, { plugin, hook }: Step, { connectionId }: HookSession): void {
-    this.#logger.log(level, text, { plugin: plugin.name, hook, connectionId });
+    this.#caller.log(LogLevel.DEBUG, text, step, session);
   }
 }

@@ -1,32 +1,36 @@
 /** The hooks that run outside any session: `config` and `post-fork`. */
 
-import { LogLevel, ReturnCode, type HookName } from '../../bindings/plugin/index.ts';
+import { LogLevel, ReturnCode, type Answer, type HookName } from '../../bindings/plugin/index.ts';
+import type { ConfigSource } from '../config/consulted-lists.ts';
 import type { Logger } from '../observe/logger.ts';
 import { isPromise, isVerdict, showThrown } from './answer.ts';
+import type { HookLimits } from './hook-caller.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
-
-/** The lines that plugins have for a configuration file, or undefined: then the file itself is read. */
-export type ConfigSource = (name: string) => readonly string[] | undefined;
+import { PendingAnswer } from './pending-answer.ts';
+import { callInScope, type Charge } from './plugin-scope.ts';
 
 /**
  * Asks the hook `config` of each plugin until one says OK; the lines of its verdict stand for the file. A plugin
- * that reads configuration inside its own `config` hook gets the file, not itself again.
+ * that reads configuration inside its own `config` hook gets the file, not itself again. Undefined if no plugin has
+ * the hook.
  */
-export function configSource(plugins: readonly LoadedPlugin[], logger: Logger): ConfigSource {
+export function configSource(plugins: readonly LoadedPlugin[], logger: Logger): ConfigSource | undefined {
   const sources = plugins.filter(({ hooks }) => hooks.config !== undefined);
+  if (sources.length === 0) return undefined;
   const running = new Set<LoadedPlugin>();
+  const complaints = new Set<string>();
   const ask = (plugin: LoadedPlugin, name: string): readonly string[] | undefined => {
     if (running.has(plugin)) return undefined;
     running.add(plugin);
+    const about = `${plugin.name} ${name}`;
     try {
-      const answer = plugin.hooks.config!(plugin, name);
-      if (isPromise(answer)) {
-        answer.then(undefined, (thrown: unknown) => report(logger, plugin, 'config', thrown));
-        throw new TypeError('the hook must answer at once, not with a promise');
-      }
+      const answer = askForConfig(plugin, name, logger);
+      complaints.delete(about);
       return isVerdict(answer) && answer.code === ReturnCode.OK ? answer.lines : undefined;
     } catch (thrown) {
-      report(logger, plugin, 'config', thrown);
+      // Asked every second, a plugin that fails would fill the log.
+      if (!complaints.has(about)) report(logger, plugin, 'config', thrown);
+      complaints.add(about);
       return undefined;
     } finally {
       running.delete(plugin);
@@ -41,15 +45,44 @@ export function configSource(plugins: readonly LoadedPlugin[], logger: Logger): 
   };
 }
 
-/** Tells every plugin that this process has started. Resolves when the last is done; never rejects. */
-export async function runPostFork(plugins: readonly LoadedPlugin[], logger: Logger): Promise<void> {
+function askForConfig(plugin: LoadedPlugin, name: string, logger: Logger): Answer {
+  const answer = following(plugin, 'config', logger, () => plugin.hooks.config!(plugin, name));
+  if (!isPromise(answer)) return answer;
+  answer.then(undefined, (thrown: unknown) => report(logger, plugin, 'config', thrown));
+  throw new TypeError('the hook must answer at once, not with a promise');
+}
+
+/**
+ * Tells every plugin that this process has started, or has read its configuration anew. Resolves when the last is done or
+ * has used up its time; never rejects.
+ */
+export async function runPostFork(
+  plugins: readonly LoadedPlugin[],
+  logger: Logger,
+  { deadlines, budgetMs }: HookLimits,
+): Promise<void> {
   for (const plugin of plugins) {
+    const hook = plugin.hooks['post-fork'];
+    if (hook === undefined) continue;
     try {
-      await plugin.hooks['post-fork']?.(plugin);
+      const answer = following(plugin, 'post-fork', logger, async () => hook(plugin));
+      const budget = plugin.settings.timeoutMs ?? budgetMs();
+      await new PendingAnswer(answer, deadlines, budget, () => undefined).settled;
     } catch (thrown) {
       report(logger, plugin, 'post-fork', thrown);
     }
   }
+}
+
+/** Errors behind the call are reported as those of the hook. */
+function following<R>(plugin: LoadedPlugin, hook: HookName, logger: Logger, call: () => R): R {
+  if (plugin.isBuiltIn) return call();
+  const charge: Charge = {
+    plugin: plugin.name,
+    hook,
+    blame: (thrown) => report(logger, plugin, hook, thrown),
+  };
+  return callInScope(charge, call);
 }
 
 function report(logger: Logger, { name }: LoadedPlugin, hook: HookName, thrown: unknown): void {

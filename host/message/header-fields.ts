@@ -62,6 +62,11 @@ export class HeaderFields implements Header {
     return this.#block.length;
   }
 
+  /** Fields the message came with, those included that cannot be read. */
+  get fieldCount(): number {
+    return this.#count;
+  }
+
   get(name: string): string | undefined {
     const lowerName = name.toLowerCase();
     for (let i = this.#above.length - 1; i >= 0; i--) {

@@ -17,17 +17,25 @@ export interface Receiver {
 }
 
 /** Value of the Received field in qpsmtpd's form, in two lines; the word HELO stands there for EHLO too. */
-export function receivedValue(connection: TracedConnection, receiver: Receiver, date: string): string {
+export function receivedValue(
+  connection: TracedConnection,
+  receiver: Receiver,
+  date: string,
+  isUtf8 = false,
+): string {
   const { remoteInfo, helloHost, remoteIp } = connection;
   const from = `from ${maskControls(remoteInfo)} (HELO ${maskControls(helloHost ?? '')}) (${maskControls(remoteIp)})`;
   const by = `by ${receiver.name} (qpsmtpd/${receiver.version})`;
-  return `${from}\n ${by} with ${protocolOf(connection)} ${cipherNote(connection)}; ${date}`;
+  return `${from}\n ${by} with ${protocolOf(connection, isUtf8)} ${cipherNote(connection)}; ${date}`;
 }
 
-/** `SMTP` after HELO; after EHLO `ESMTP` with S for TLS and A for authentication. RFC 3848. */
-export function protocolOf({ hello, tls, auth }: TracedConnection): string {
+/**
+ * `SMTP` after HELO; after EHLO `ESMTP` with S for TLS and A for authentication. RFC 3848. `UTF8SMTP` for a message of
+ * SMTPUTF8. RFC 6531 section 3.7.3.
+ */
+export function protocolOf({ hello, tls, auth }: TracedConnection, isUtf8 = false): string {
   if (hello !== 'ehlo') return 'SMTP';
-  return `ESMTP${tls === undefined ? '' : 'S'}${auth === undefined ? '' : 'A'}`;
+  return `${isUtf8 ? 'UTF8SMTP' : 'ESMTP'}${tls === undefined ? '' : 'S'}${auth === undefined ? '' : 'A'}`;
 }
 
 /** `(CIPHER encrypted)`, or nothing without TLS. */

@@ -4,21 +4,31 @@
  */
 
 import { LogLevel, type Log } from '../../bindings/plugin/log-level.ts';
+import { formatLogLine } from '../../bindings/plugin/log-line.ts';
 import type { HookName, LogEvent } from '../../bindings/plugin/hooks.ts';
+import { logText } from './log-text.ts';
 
-export type LogSink = (event: LogEvent) => void;
+/** Where lines go. */
+export interface LogSink {
+  /** The highest level it wants; -1 for none at all. */
+  readonly upTo: LogLevel | -1;
+  write(event: LogEvent): void;
+}
 
 /** Who speaks, for a line of the log. */
 export interface Speaker {
   readonly plugin?: string | undefined;
   readonly hook?: HookName | undefined;
   readonly connectionId?: string | undefined;
+  readonly transactionId?: string | undefined;
 }
 
 export class Logger {
-  /** Lines above this level are not even formatted. */
+  /** What the built-in sink writes up to, while it is the only one. */
   level: LogLevel;
   #sinks: readonly LogSink[] = [];
+  /** The highest level any of the sinks wants. */
+  #loudest: LogLevel | -1 = -1;
   readonly #writeError: (line: string) => void;
 
   constructor(level: LogLevel, writeError: (line: string) => void) {
@@ -26,26 +36,23 @@ export class Logger {
     this.#writeError = writeError;
   }
 
-  /** The given sinks take over from the built-in one; an empty list gives it back. Each filters by itself. */
+  /** The given sinks take over from the built-in one; an empty list gives it back. */
   attach(sinks: readonly LogSink[]): void {
     this.#sinks = sinks;
+    this.#loudest = sinks.reduce<LogLevel | -1>((most, { upTo }) => (upTo > most ? upTo : most), -1);
   }
 
+  /** True if anybody wants lines of this level: others are not even formatted. */
   writes(level: LogLevel): boolean {
-    return this.#sinks.length > 0 || level <= this.level;
+    return level <= (this.#sinks.length === 0 ? this.level : this.#loudest);
   }
 
   log(level: LogLevel, text: string, speaker: Speaker = {}): void {
     if (!this.writes(level)) return;
-    const event: LogEvent = {
-      level,
-      text: visible(text),
-      plugin: speaker.plugin,
-      hook: speaker.hook,
-      connectionId: speaker.connectionId,
-    };
-    if (this.#sinks.length === 0) this.#writeError(formatLine(event));
-    else for (const sink of this.#sinks) sink(event);
+    const { plugin, hook, connectionId, transactionId } = speaker;
+    const event: LogEvent = { level, text: logText(text), plugin, hook, connectionId, transactionId };
+    if (this.#sinks.length === 0) this.#writeError(formatLogLine(event, process.pid));
+    else for (const sink of this.#sinks) if (level <= sink.upTo) sink.write(event);
   }
 
   /** A log that always speaks as `speaker`; `adjust` maps the level of a line to the one it is written at. */
@@ -61,23 +68,4 @@ export class Logger {
       debug: (text) => at(LogLevel.DEBUG, text),
     };
   }
-}
-
-/** `PID (hook) plugin: text`, with the connection in front of the text where there is one. */
-export function formatLine({ text, plugin, hook, connectionId }: LogEvent): string {
-  const at = hook === undefined ? '' : ` (${hook})`;
-  const who = plugin === undefined ? '' : ` ${plugin}:`;
-  const session = connectionId === undefined ? '' : ` [${connectionId}]`;
-  return `${process.pid}${session}${at}${who} ${text}`;
-}
-
-// eslint-disable-next-line no-control-regex -- these are the octets that must not reach a terminal or a log
-const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
-
-/**
- * Control characters as `\xNN`: a client must not be able to forge log lines or to send escape sequences to the
- * terminal of whoever reads the log.
- */
-export function visible(text: string): string {
-  return text.replace(INVISIBLE, (octet) => `\\x${octet.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

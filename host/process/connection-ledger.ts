@@ -9,9 +9,10 @@ export interface Admission {
 export interface ConnectionLedger {
   /**
    * Enters a connection of `ip`. Whoever is admitted is released once; whoever is not was never entered.
-   * The limit stops one client from taking all the connections of the daemon.
+   * The limit stops one client from taking all the connections of the daemon. `extra` connections beyond it may be
+   * admitted where a plugin has the last word.
    */
-  admit(ip: string): Admission | Promise<Admission>;
+  admit(ip: string, extra?: number): Admission | Promise<Admission>;
   release(ip: string): void;
 }
 
@@ -25,9 +26,9 @@ export class LocalLedger implements ConnectionLedger {
     this.#maxFromIp = maxFromIp === undefined || maxFromIp === 0 ? Infinity : maxFromIp;
   }
 
-  admit(ip: string): Admission {
+  admit(ip: string, extra = 0): Admission {
     const count = this.#counts.get(ip) ?? 0;
-    if (count >= this.#maxFromIp) return { isAdmitted: false, fromIp: count };
+    if (count >= this.#maxFromIp + extra) return { isAdmitted: false, fromIp: count };
     this.#counts.set(ip, count + 1);
     return { isAdmitted: true, fromIp: count + 1 };
   }

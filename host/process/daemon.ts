@@ -1,7 +1,10 @@
 /** The seam between the processes and the SMTP server: what a process asks of the server it runs. */
 
+import type { PluginDescription } from '../hooks/plugin-description.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { ConnectionLedger } from './connection-ledger.ts';
+
+export type { PluginDescription };
 
 export interface DaemonOptions {
   /** Folder of the configuration; undefined: QPSMTPD_CONFIG and the fallbacks. */
@@ -22,6 +25,8 @@ export interface DaemonOptions {
 export interface DaemonDescription {
   /** Names of the plugins in the order in which their hooks run. */
   readonly plugins: readonly string[];
+  /** More about each of them, for `plugin list`. */
+  readonly details?: readonly PluginDescription[];
   /** Settings that differ from the defaults. */
   readonly settings: readonly { readonly name: string; readonly value: string }[];
 }

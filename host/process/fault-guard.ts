@@ -1,6 +1,7 @@
 /** Errors that nobody caught: logged, survived, and counted. */
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { chargeError } from '../hooks/plugin-scope.ts';
 import type { Logger } from '../observe/logger.ts';
 
 /** So many uncaught exceptions within a minute are survived; with one more the process is no longer trusted. */
@@ -13,18 +14,27 @@ export interface FaultSource {
   on(event: 'unhandledRejection', listener: (reason: unknown) => void): unknown;
 }
 
+/** Where faults are told: the log of the moment, which a reload may replace. */
+export type FaultLog = Pick<Logger, 'log'>;
+
+/** The log that the daemon has when the fault comes. */
+export const logOf = (daemon: { readonly logger: Logger }): FaultLog => ({
+  log: (...line) => daemon.logger.log(...line),
+});
+
 /**
  * Keeps one faulty plugin from ending every session of the process. An exception that nobody caught may have left
  * something half done, so a process that collects them is drained and replaced.
+ * What can be charged to a plugin is the plugin's affair: it is logged there, and too much of it takes the plugin out.
  */
 export class FaultGuard {
-  readonly #logger: Logger;
+  readonly #logger: FaultLog;
   readonly #onTooMany: () => void;
   readonly #now: () => number;
   #times: number[] = [];
   #isSpent = false;
 
-  constructor(logger: Logger, onTooMany: () => void, now: () => number = () => performance.now()) {
+  constructor(logger: FaultLog, onTooMany: () => void, now: () => number = () => performance.now()) {
     this.#logger = logger;
     this.#onTooMany = onTooMany;
     this.#now = now;
@@ -36,6 +46,7 @@ export class FaultGuard {
   }
 
   exception(error: unknown): void {
+    if (chargeError(error)) return;
     this.#logger.log(LogLevel.CRIT, `uncaught exception: ${traceOf(error)}`);
     if (this.#isSpent) return;
     const now = this.#now();
@@ -51,6 +62,7 @@ export class FaultGuard {
   }
 
   rejection(reason: unknown): void {
+    if (chargeError(reason)) return;
     this.#logger.log(LogLevel.CRIT, `unhandled rejection: ${traceOf(reason)}`);
   }
 }

@@ -6,7 +6,7 @@ export type WorkerMessage =
   | { readonly qpsmtpd: 'ready'; readonly addresses: readonly string[] }
   | { readonly qpsmtpd: 'failed'; readonly exitCode: number; readonly text: string }
   | { readonly qpsmtpd: 'leaving' }
-  | { readonly qpsmtpd: 'admit'; readonly id: number; readonly ip: string }
+  | { readonly qpsmtpd: 'admit'; readonly id: number; readonly ip: string; readonly extra?: number }
   | { readonly qpsmtpd: 'release'; readonly ip: string };
 
 export type PrimaryMessage = { readonly qpsmtpd: 'admission'; readonly id: number } & Admission;
@@ -31,8 +31,9 @@ export function readWorkerMessage(message: unknown): WorkerMessage | undefined {
     case 'leaving':
       return { qpsmtpd: 'leaving' };
     case 'admit': {
-      const { id, ip } = fields;
-      return typeof id === 'number' && isAddress(ip) ? { qpsmtpd: 'admit', id, ip } : undefined;
+      const { id, ip, extra = 0 } = fields;
+      if (typeof id !== 'number' || typeof extra !== 'number' || !isAddress(ip)) return undefined;
+      return { qpsmtpd: 'admit', id, ip, extra };
     }
     case 'release': {
       const { ip } = fields;
@@ -57,6 +58,7 @@ interface Fields {
   readonly [name: string]: unknown;
   readonly id?: unknown;
   readonly ip?: unknown;
+  readonly extra?: unknown;
   readonly exitCode?: unknown;
   readonly text?: unknown;
   readonly isAdmitted?: unknown;

@@ -10,8 +10,8 @@ export class SharedLedger {
     this.#total = new LocalLedger(maxFromIp);
   }
 
-  admit(workerId: number, ip: string): Admission {
-    const admission = this.#total.admit(ip);
+  admit(workerId: number, ip: string, extra = 0): Admission {
+    const admission = this.#total.admit(ip, extra);
     if (!admission.isAdmitted) return admission;
     const own = this.#ofWorker.get(workerId) ?? new Map<string, number>();
     own.set(ip, (own.get(ip) ?? 0) + 1);

@@ -5,7 +5,7 @@ import { LocalLedger } from './connection-ledger.ts';
 import type { Daemon, DaemonLoader } from './daemon.ts';
 import { drainDaemon } from './drain-daemon.ts';
 import { ExitCode, explain } from './exit-code.ts';
-import { FaultGuard } from './fault-guard.ts';
+import { FaultGuard, logOf } from './fault-guard.ts';
 import { dropPrivileges, mustDropTo } from './privileges.ts';
 import { SerialTask } from './serial-task.ts';
 import { readyLine, type ServeOptions, type Terminal } from './serve-options.ts';
@@ -37,9 +37,10 @@ export async function serveAlone(
   });
 
   const started = load(options, loader).then(async (loaded) => {
+    // Before it listens: the hook post-fork runs then.
+    new FaultGuard(logOf(loaded), () => stop(ExitCode.SOFTWARE)).watch(process);
     const addresses = await loaded.listen();
     daemon = loaded;
-    new FaultGuard(loaded.logger, () => stop(ExitCode.SOFTWARE)).watch(process);
     loaded.logger.log(LogLevel.NOTICE, readyLine(addresses, 1));
     if (options.isQuiet !== true) terminal.out(readyLine(addresses, 1));
   });

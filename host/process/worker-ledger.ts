@@ -15,12 +15,12 @@ export class WorkerLedger implements ConnectionLedger {
     this.#send = send;
   }
 
-  admit(ip: string): Promise<Admission> | Admission {
+  admit(ip: string, extra = 0): Promise<Admission> | Admission {
     if (this.#isClosed) return REFUSED;
     const id = ++this.#lastId;
     return new Promise((resolve) => {
       this.#waiting.set(id, resolve);
-      this.#send({ qpsmtpd: 'admit', id, ip });
+      this.#send({ qpsmtpd: 'admit', id, ip, ...(extra > 0 && { extra }) });
     });
   }
 

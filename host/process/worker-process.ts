@@ -91,7 +91,11 @@ export class WorkerProcess {
         this.#settleLeaving();
         break;
       case 'admit':
-        this.#send({ qpsmtpd: 'admission', id: heard.id, ...ledger.admit(this.#worker.id, heard.ip) });
+        this.#send({
+          qpsmtpd: 'admission',
+          id: heard.id,
+          ...ledger.admit(this.#worker.id, heard.ip, heard.extra),
+        });
         break;
       case 'release':
         ledger.release(this.#worker.id, heard.ip);

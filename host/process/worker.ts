@@ -5,7 +5,7 @@ import { LocalLedger, type ConnectionLedger } from './connection-ledger.ts';
 import type { Daemon, DaemonLoader } from './daemon.ts';
 import { drainDaemon } from './drain-daemon.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-code.ts';
-import { FaultGuard } from './fault-guard.ts';
+import { FaultGuard, logOf } from './fault-guard.ts';
 import { readPrimaryMessage, type WorkerMessage } from './ipc-messages.ts';
 import { dropPrivileges } from './privileges.ts';
 import type { ServeOptions } from './serve-options.ts';
@@ -22,8 +22,9 @@ export async function runWorker(options: ServeOptions, loader: DaemonLoader): Pr
     // The primary binds on behalf of its workers, so a worker needs root for nothing at all.
     dropPrivileges(options.user);
     const daemon = await loader.load({ ...options, maxConnections: shareOf(options), ledger });
+    // Before it listens: the hook post-fork runs then.
+    new FaultGuard(logOf(daemon), () => life.end(ExitCode.SOFTWARE)).watch(process);
     const addresses = await daemon.listen();
-    new FaultGuard(daemon.logger, () => life.end(ExitCode.SOFTWARE)).watch(process);
     life.serve(daemon);
     tell({ qpsmtpd: 'ready', addresses });
   } catch (error) {

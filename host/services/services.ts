@@ -1,19 +1,40 @@
 /** The services plugins receive in their context, over the real system. */
 
+import { loadavg } from 'node:os';
 import type { Clock, Services } from '../../bindings/plugin/services.ts';
+import { openSyslog } from '../delivery/syslog/syslog-output.ts';
+import { webClient } from '../http/web-client.ts';
+import { makeLogs, type ClosableLogs } from '../observe/log-outputs.ts';
 import { MaildirDeliveries } from '../delivery/maildir/maildir-deliveries.ts';
 import { UniqueNames } from '../delivery/maildir/unique-name.ts';
+import { askDaemon } from '../delivery/daemon-query.ts';
+import { SystemDns } from '../dns/system-dns.ts';
+import { SystemFiles } from './files.ts';
+import { openGeoDatabase } from './geo-databases.ts';
+import { localTime } from './local-time.ts';
 import { programs } from './programs.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
 
-/** `host` goes into the names of Maildir files. */
-export function makeServices(host: string, writeError: (line: string) => void): Services {
+/** All but TLS and the store, which depend on the settings. `host` goes into the names of Maildir files. */
+export function makeServices(
+  host: string,
+  writeError: (line: string) => void,
+): Omit<Services, 'tls' | 'store' | 'logs'> & { readonly logs: ClosableLogs } {
   return {
     clock: systemClock,
     random: () => Math.random(),
     programs,
     maildirs: new MaildirDeliveries(new UniqueNames({ clock: systemClock, pid: process.pid, host })),
+    dns: new SystemDns(),
+    files: new SystemFiles(systemClock),
+    openGeoDatabase,
+    askDaemon,
+    loadAverage: () => loadavg()[0]!,
+    localTime,
+    environment: (name) => process.env[name],
+    logs: makeLogs(host, writeError, (target, complain) => openSyslog(target, host, complain)),
+    http: webClient,
     processId: process.pid,
     writeError,
   };

@@ -7,13 +7,25 @@ const tellReset = telling('reset_transaction');
 const tellDisconnect = telling('disconnect');
 const tellPostConnection = telling('post-connection');
 
-/** Forgets the transaction, if there is one, after telling the plugins. Whatever the message held is given back. */
+/**
+ * Forgets the transaction after telling the plugins. Whatever the message held is given back. The plugins are told even
+ * if there is none, as in qpsmtpd, where one follows upon the other without a gap.
+ */
 export const resetTransaction: Step = (session) => {
-  if (session.openTransaction === undefined) return NEXT;
+  if (session.chunk !== undefined) session.chunk.refusal = undefined;
   const told = tellReset(session);
   if (told instanceof Promise) return told.then(() => session.forgetTransaction());
-  return session.forgetTransaction();
+  return session.openTransaction === undefined ? NEXT : session.forgetTransaction();
 };
+
+/** HELO and EHLO end a transaction, but the first of them has none to end. RFC 5321 section 4.1.4. */
+export const endTransaction: Step = (session) => {
+  if (session.openTransaction !== undefined || session.chunk !== undefined) return resetTransaction(session);
+  return NEXT;
+};
+
+/** What the plugins are told when a client leaves. */
+export const farewell: readonly Step[] = [tellDisconnect, resetTransaction, tellPostConnection];
 
 /**
  * Ends the connection in order: replies so far go out, the plugins learn of it, and the stream is closed in a way that
@@ -22,7 +34,7 @@ export const resetTransaction: Step = (session) => {
 export function disconnect(session: Session): Progress {
   if (session.mode === 'closed') return STOP;
   session.mode = 'closed';
-  return walk(session, [tellDisconnect, resetTransaction, tellPostConnection], 0);
+  return walk(session, farewell, 0);
 }
 
 /** The farewell must reach its end even if the client is gone, so it does not stop where other lists would. */

@@ -3,8 +3,10 @@
 import { CommandFlag, MAX_COMMANDS, Verb } from '../../bindings/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Command } from './command.ts';
+import { refuseLine, refuseMoreCommands } from './limits.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
+import type { Step } from './steps.ts';
 import { stepsOf } from './verbs.ts';
 
 /** Octets of a command line with its CRLF. RFC 5321 section 4.5.3.1.4. */
@@ -14,6 +16,10 @@ export const MAX_LONG_LINE = 2_048;
 
 const UNSAFE = CommandFlag.Nul | CommandFlag.BareCr | CommandFlag.Control;
 const LF = 0x0a;
+
+const tooManyCommands: readonly Step[] = [refuseMoreCommands];
+const lineTooLong: readonly Step[] = [(session) => refuseLine(session, replies.lineTooLong)];
+const unsafeOctets: readonly Step[] = [(session) => refuseLine(session, replies.unsafeOctets)];
 
 /** Reads commands from `chunk` at `from` on and returns where it stopped: at the end, or where the mode changed. */
 export function readCommands(session: Session, chunk: Buffer, from: number): number {
@@ -36,8 +42,11 @@ export function readCommands(session: Session, chunk: Buffer, from: number): num
 function startCommand(session: Session): boolean {
   const { command, host } = session;
   if (host.logger.writes(LogLevel.INFO)) session.log(LogLevel.INFO, `dispatching ${loggable(command)}`);
-  if (command.octets > limitOf(command.verb)) session.send(replies.lineTooLong);
-  else if ((command.flags & UNSAFE) !== 0) session.send(replies.unsafeOctets);
+  // The chunks of one large message may be many.
+  const isTooMany = ++session.tally.commands > session.tally.mostCommands && command.verb !== Verb.Bdat;
+  if (isTooMany) session.run(tooManyCommands);
+  else if (command.octets > limitOf(command.verb)) session.run(lineTooLong);
+  else if ((command.flags & UNSAFE) !== 0) session.run(unsafeOctets);
   else session.run(stepsOf(session, command.verb));
   return session.mode === 'command' && !session.isBusy;
 }
@@ -56,13 +65,14 @@ const limitOf = (verb: Verb): number =>
 function keepPartial(session: Session, chunk: Buffer, from: number): number {
   const tail = from === 0 ? chunk : chunk.subarray(from);
   const partial = session.partial === undefined ? Buffer.from(tail) : Buffer.concat([session.partial, tail]);
-  if (partial.length > MAX_LONG_LINE) {
-    session.partial = undefined;
-    session.isSkippingLine = true;
-  } else {
+  if (partial.length <= MAX_LONG_LINE) {
     session.partial = partial;
+    return chunk.length;
   }
-  return chunk.length;
+  session.partial = undefined;
+  session.isSkippingLine = true;
+  // Input that waited may be larger than what the core looks at, and the line may end behind that.
+  return skipLine(session, chunk, from);
 }
 
 /** The line begun in an earlier chunk is put together and run by itself; the chunk behind it is read as usual. */
@@ -71,7 +81,7 @@ function completeLine(session: Session, partial: Buffer, chunk: Buffer, from: nu
   if (end < 0) return keepPartial(session, chunk, from);
   session.partial = undefined;
   if (partial.length + end + 1 - from > MAX_LONG_LINE) {
-    session.send(replies.lineTooLong);
+    session.run(lineTooLong);
     return end + 1;
   }
   const line = Buffer.concat([partial, chunk.subarray(from, end + 1)]);
@@ -86,6 +96,6 @@ function skipLine(session: Session, chunk: Buffer, from: number): number {
   const end = chunk.indexOf(LF, from);
   if (end < 0) return chunk.length;
   session.isSkippingLine = false;
-  session.send(replies.lineTooLong);
+  session.run(lineTooLong);
   return end + 1;
 }

@@ -29,6 +29,10 @@ export class Command {
   #pathEnd = -1;
   #at = -1;
   #parameters: Parameters = NO_PARAMETERS;
+  /** The argument as a plugin put it. */
+  #rewritten: string | undefined = undefined;
+  /** A keyword occurs twice among the parameters of a canonical command. */
+  isRepeating = false;
 
   /** Takes over record `index` of the core's last `commands` call on `chunk` from `base`, before the next call. */
   load(core: Core, index: number, chunk: Buffer, base: number): void {
@@ -36,6 +40,7 @@ export class Command {
     const at = index * COMMAND_WORDS;
     this.verb = records[at + CommandWord.verb] as Verb;
     this.flags = records[at + CommandWord.flags]!;
+    this.#rewritten = undefined;
     this.#chunk = chunk;
     this.#line = base + records[at + CommandWord.line]!;
     this.#lineEnd = base + records[at + CommandWord.lineEnd]!;
@@ -56,6 +61,7 @@ export class Command {
       count === 0
         ? NO_PARAMETERS
         : readParameters(core, records[at + CommandWord.firstParameter]!, count, chunk, base);
+    this.isRepeating = this.#parameters.size < count;
   }
 
   /** Lets go of the chunk, so that an idle session does not keep 64 KiB alive. */
@@ -76,11 +82,16 @@ export class Command {
 
   /** What follows the verb and blanks; '' if nothing does. */
   get argument(): string {
-    return this.#chunk.latin1Slice(this.#argument, this.#lineEnd);
+    return this.#rewritten ?? this.#chunk.latin1Slice(this.#argument, this.#lineEnd);
   }
 
   get hasArgument(): boolean {
-    return this.#argument < this.#lineEnd;
+    return this.#rewritten === undefined ? this.#argument < this.#lineEnd : this.#rewritten !== '';
+  }
+
+  /** A plugin reads the argument its own way: this is what it makes of it. */
+  rewrite(argument: string): void {
+    this.#rewritten = argument;
   }
 
   /** MAIL or RCPT of the plain form: `localPart`, `domain` and `parameters` are at hand without further parsing. */

@@ -1,7 +1,8 @@
 /** The facts of one connection, as plugins see them. Kept apart from the input mode: facts only ever change by verbs. */
 
-import type { Connection, TlsFacts } from '../../bindings/plugin/connection.ts';
+import type { Connection, ProxiedClient, TlsFacts } from '../../bindings/plugin/connection.ts';
 import { Notes } from '../../bindings/plugin/notes.ts';
+import { whitelistHost } from '../../bindings/plugin/well-known-notes.ts';
 import type { Intake } from '../intake/intake.ts';
 
 /** What the launcher or the reverse lookup would have told; qpsmtpd's word for "no name". */
@@ -16,8 +17,12 @@ export class ConnectionFacts implements Connection {
   helloHost: string | undefined = undefined;
   auth: { readonly user: string; readonly mechanism: string } | undefined = undefined;
   karma = 0;
+  /** A proxy's client is not counted: these are the proxy's connections. */
+  fromSameAddress = 0;
+  maxFromSameAddress: number | undefined = undefined;
   notes = new Notes<'connection'>();
   #authenticationResults: string[] | undefined = undefined;
+  #remoteInfo: string | undefined = undefined;
 
   constructor(id: string, intake: Intake) {
     this.id = id;
@@ -42,11 +47,34 @@ export class ConnectionFacts implements Connection {
   }
 
   get remoteInfo(): string {
-    return this.remoteHost;
+    return this.#remoteInfo ?? this.remoteHost;
+  }
+
+  get peerIp(): string {
+    return this.#intake.peer.address;
+  }
+
+  takeClient({ ip, port, host }: ProxiedClient): void {
+    this.#intake.remote = { address: ip, port };
+    this.remoteHost = host ?? UNKNOWN_HOST;
+    this.#remoteInfo = `[${ip}]`;
+    this.relayClient = false;
+    this.notes.delete(whitelistHost);
   }
 
   get tls(): TlsFacts | undefined {
     return this.#intake.tls;
+  }
+
+  /**
+   * Forgets what the client said of itself in the clear, where somebody in between could have said it. RFC 3207 section
+   * 4.2. Notes stay: they hold what plugins have against the client, who must not be rid of it by STARTTLS.
+   */
+  forgetClient(): void {
+    this.hello = undefined;
+    this.helloHost = undefined;
+    if (this.auth !== undefined) this.relayClient = false;
+    this.auth = undefined;
   }
 
   addAuthenticationResult(result: string): void {

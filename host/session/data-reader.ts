@@ -4,30 +4,45 @@ import { DataFlag, type Slot } from '../../bindings/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Content } from '../message/content.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
+import { ChunkScan } from './chunk-scan.ts';
 import { disconnect } from './closing.ts';
 import { announceHeader, endOfData } from './end-of-data.ts';
+import { latestEndOfData } from './limits.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
 
 const CR: Buffer = Buffer.from('\r');
+const CRLF: Buffer = Buffer.from('\r\n');
+/** What a binary message may have. RFC 3030 section 3. */
+const LINE_FLAGS = DataFlag.BareCr | DataFlag.BareLf;
 
 /** The message while it arrives. */
 export class IncomingData {
   readonly message: StoredMessage;
+  /** 0 for a message that comes by BDAT. */
   readonly slot: Slot;
+  /** What BDAT brought; undefined for DATA. */
+  readonly chunks: ChunkScan | undefined;
+  /** When the message has to be complete, on the clock of `Deadlines.now`. */
+  readonly endsAt: number;
   /** The message outgrew `databytes`; its octets are dropped while the client sends them. */
   isTooBig = false;
   /** `data_headers_end` has been asked. */
   isHeaderAnnounced = false;
   /** An or of `DataFlag`s, once the message is complete. */
   flags = 0;
+  /** Its end has come. */
+  isWhole = false;
   readonly #session: Session;
-  #isOpen = true;
+  #isOpen: boolean;
 
-  private constructor(session: Session, slot: Slot) {
+  private constructor(session: Session, slot: Slot, chunks?: ChunkScan) {
     this.#session = session;
     this.slot = slot;
+    this.chunks = chunks;
+    this.#isOpen = slot !== 0;
     this.message = session.host.newMessage();
+    this.endsAt = latestEndOfData(session);
   }
 
   /** Undefined if the core has no slot left: as many messages arrive at once as it can follow. */
@@ -36,11 +51,17 @@ export class IncomingData {
     return slot === 0 ? undefined : new IncomingData(session, slot);
   }
 
+  static inChunks(session: Session): IncomingData {
+    return new IncomingData(session, 0, new ChunkScan());
+  }
+
   /**
    * The message is whole: its facts move from the core to the message, and the slot goes back. Undefined if nothing has
    * to be waited for; otherwise resolves once what was spooled is written.
    */
   complete(): Promise<void> | undefined {
+    this.isWhole = true;
+    if (this.chunks !== undefined) return this.#completeChunks(this.chunks);
     const { core } = this.#session.host;
     this.flags = core.dataFlags(this.slot);
     const longestLine = core.longestLine(this.slot);
@@ -48,10 +69,23 @@ export class IncomingData {
     return this.isTooBig ? undefined : this.message.complete(this.flags, longestLine);
   }
 
+  /** It has no lines, and may hold any octets. RFC 3030 section 3. */
+  get isBinary(): boolean {
+    return this.#session.transaction.mailOptions.body === 'binarymime';
+  }
+
   /** Gives everything back: after the reply, or because the client is gone. */
   abandon(): void {
     this.#giveBack();
     this.message.discard();
+  }
+
+  /** A last line without an end gets one: behind it the next hop would not find the dot that ends its data. */
+  #completeChunks(chunks: ChunkScan): Promise<void> | undefined {
+    const { isBinary } = this;
+    if (chunks.isInsideLine && !isBinary) this.message.content.append(CRLF);
+    this.flags = isBinary ? chunks.flags & ~LINE_FLAGS : chunks.flags;
+    return this.message.complete(this.flags, chunks.longestLine);
   }
 
   #giveBack(): void {
@@ -118,7 +152,8 @@ function refuseLookAlike(session: Session): void {
   session.run([disconnect]);
 }
 
-/** The client closed the connection inside the message. */
+/** The client closed the connection inside the message. A chunk of BDAT that was refused has had its reply. */
 export function incompleteData(session: Session): void {
+  if (session.mode === 'bdat' && session.chunk!.isRefused) return;
   session.send(replies.incompleteData);
 }

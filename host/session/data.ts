@@ -1,6 +1,7 @@
 /** DATA: asks the plugins, checks the order, and lets the content come. RFC 5321 section 4.1.1.4. */
 
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
+import { hasBegun } from './chunk.ts';
 import { IncomingData } from './data-reader.ts';
 import { refuse } from './refusal.ts';
 import { replies } from './replies.ts';
@@ -13,6 +14,13 @@ const settle: Settle = (session, verdict) => {
   if (refused !== undefined) return refused;
   return verdict.code === ReturnCode.DONE ? STOP : NEXT;
 };
+
+/** A message comes by DATA or by BDAT, and a binary one only by the latter. RFC 3030 sections 2 and 3. */
+function refuseMixed(session: Session): Progress {
+  if (hasBegun(session)) return answer(session, replies.bdatBegun);
+  if (session.openTransaction?.mailOptions.body !== 'binarymime') return NEXT;
+  return answer(session, replies.binaryNeedsBdat);
+}
 
 function requireEnvelope(session: Session): Progress {
   const { openTransaction } = session;
@@ -29,4 +37,4 @@ function receive(session: Session): Progress {
   return STOP;
 }
 
-export const data: readonly Step[] = [asking('data', settle), requireEnvelope, receive];
+export const data: readonly Step[] = [refuseMixed, asking('data', settle), requireEnvelope, receive];

@@ -4,6 +4,7 @@ import { DataFlag } from '../../bindings/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { declined, ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
 import { resetTransaction } from './closing.ts';
+import { countCommandsAnew, measureMessage } from './limits.ts';
 import { refuse } from './refusal.ts';
 import { refusals } from './refusals.ts';
 import { replies } from './replies.ts';
@@ -41,8 +42,8 @@ function refuseUnfit(session: Session): Progress {
   if ((flags & (DataFlag.BareCr | DataFlag.BareLf)) !== 0) {
     return answerAndReset(session, replies.bareLineEnds);
   }
-  // Fields that nobody looked at could say anything, forged Authentication-Results for one.
-  return message.isHeaderWhole ? NEXT : answerAndReset(session, replies.headerTooBig);
+  const refusal = measureMessage(session);
+  return refusal === undefined ? NEXT : answerAndReset(session, refusal);
 }
 
 function answerAndReset(session: Session, reply: Template): Progress {
@@ -94,9 +95,15 @@ function report(session: Session, verdict: Verdict): Progress {
   if (verdict.code === ReturnCode.DONE) return STOP;
   const refusal = refusals.queue?.[verdict.code];
   if (refusal !== undefined) session.sendVerdict(refusal.reply, verdict);
-  else if (verdict.code === ReturnCode.OK) session.sendVerdict(replies.queued, verdict);
+  else if (verdict.code === ReturnCode.OK) acknowledge(session, verdict);
   else session.sendVerdict(replies.notQueued, verdict);
   return NEXT;
+}
+
+/** Whoever sends mail that is accepted may go on. */
+function acknowledge(session: Session, verdict: Verdict): void {
+  countCommandsAnew(session);
+  session.sendVerdict(replies.queued, verdict);
 }
 
 const askQueuePost: Step = (session) => {

@@ -3,7 +3,10 @@
  * comment. RFC 5321 section 4.1.1.1.
  */
 
+import { mechanismNames } from './auth-offer.ts';
 import type { Session } from './session.ts';
+import { isTrusted } from './trust.ts';
+import { XCLIENT_ATTRIBUTES } from './xclient-attributes.ts';
 
 export interface Extension {
   /** The EHLO keyword. */
@@ -12,6 +15,8 @@ export interface Extension {
   readonly rfc: string;
   /** What it is good for, for the documentation. */
   readonly about: string;
+  /** When it is offered, for the documentation; absent: always. */
+  readonly offered?: string;
   /** The words behind the keyword (`''` for none), or undefined if it is not offered to this client now. */
   words(session: Session): string | undefined;
 }
@@ -35,14 +40,77 @@ export const extensions: readonly Extension[] = [
   {
     keyword: 'SIZE',
     rfc: 'RFC 1870',
-    about: 'The largest message, offered if `databytes` sets a limit.',
+    about: 'The largest message.',
+    offered: 'if `databytes` sets a limit',
     words: ({ host }) => (host.settings.databytes > 0 ? String(host.settings.databytes) : undefined),
   },
   {
     keyword: 'ENHANCEDSTATUSCODES',
     rfc: 'RFC 2034',
-    about: 'Replies carry status codes, offered if `reply_style` is `enhanced`.',
+    about: 'Replies carry status codes.',
+    offered: 'if `reply_style` is `enhanced`',
     words: ({ host }) => (host.printer.style === 'enhanced' ? '' : undefined),
+  },
+  {
+    keyword: 'SMTPUTF8',
+    rfc: 'RFC 6531',
+    about: 'Addresses and header fields may hold UTF-8.',
+    offered: 'unless 8BITMIME is off',
+    words: (session) => (offers(session, '8BITMIME') ? '' : undefined),
+  },
+  {
+    keyword: 'CHUNKING',
+    rfc: 'RFC 3030',
+    about: 'The message may come in chunks of announced size, by BDAT.',
+    words: always,
+  },
+  {
+    keyword: 'BINARYMIME',
+    rfc: 'RFC 3030',
+    about: 'The message may hold any octets in lines of any length; it has to come by BDAT.',
+    offered: 'unless CHUNKING is off',
+    words: (session) => (offers(session, 'CHUNKING') ? '' : undefined),
+  },
+  {
+    keyword: 'DSN',
+    rfc: 'RFC 3461',
+    about: 'The client says which reports it wants; queue plugins are told.',
+    words: always,
+  },
+  {
+    keyword: 'LIMITS',
+    rfc: 'RFC 9422',
+    about: 'How many recipients a message, and messages a connection may have.',
+    words: limitWords,
+  },
+  {
+    keyword: 'REQUIRETLS',
+    rfc: 'RFC 8689',
+    about: 'The message may only go on by verified TLS.',
+    offered: 'inside TLS if `requiretls` is set',
+    words: ({ facts, host }) => (facts.tls !== undefined && host.settings.requireTls ? '' : undefined),
+  },
+  {
+    keyword: 'XCLIENT',
+    rfc: "Postfix's XCLIENT_README",
+    about: 'A proxy says who its client is.',
+    offered: 'to clients in `xclient_hosts`',
+    words: ({ intake, host }) =>
+      isTrusted(intake, host.settings.xclientHosts) ? XCLIENT_ATTRIBUTES : undefined,
+  },
+  {
+    keyword: 'STARTTLS',
+    rfc: 'RFC 3207',
+    about: 'The connection may be encrypted.',
+    offered: 'outside TLS if the plugin `tls` is loaded',
+    words: ({ facts, host }) => (host.tls !== undefined && facts.tls === undefined ? '' : undefined),
+  },
+  {
+    keyword: 'AUTH',
+    rfc: 'RFC 4954',
+    about: 'The client may show who it is, by the mechanisms named behind it.',
+    offered: 'if a plugin can judge a mechanism, and inside TLS if `tls_before_auth` is set',
+    words: mechanismNames,
   },
 ];
 
@@ -60,6 +128,11 @@ export function extensionLines(session: Session): readonly string[] {
     if (words !== undefined) lines.push(words === '' ? extension.keyword : `${extension.keyword} ${words}`);
   }
   return lines;
+}
+
+function limitWords({ host }: Session): string {
+  const { maxRecipients, maxTransactions } = host.settings;
+  return `RCPTMAX=${maxRecipients}${maxTransactions > 0 ? ` MAILMAX=${maxTransactions}` : ''}`;
 }
 
 /** `extensions_off` hides what some client cannot cope with. */

@@ -1,7 +1,7 @@
 /** HELO and EHLO. RFC 5321 sections 4.1.1.1 and 4.1.4. */
 
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
-import { resetTransaction } from './closing.ts';
+import { endTransaction } from './closing.ts';
 import { extensionLines } from './extensions.ts';
 import { refuse } from './refusal.ts';
 import { replies } from './replies.ts';
@@ -15,6 +15,24 @@ function refuseRepeated(session: Session): Progress {
   if (session.facts.hello === undefined || session.host.settings.helloAgain === 'reset') return NEXT;
   return answer(session, replies.helloAgain);
 }
+
+/** A plugin may read the line its own way; the host and further words are what it says. */
+const askParser = (kind: Kind): Step => {
+  const hook = `${kind}_parse` as const;
+  const settleParse: Settle = (session, verdict) => {
+    const refused = refuse(session, hook, verdict, kind);
+    if (refused !== undefined) return refused;
+    if (verdict.code === ReturnCode.OK && verdict.lines.length > 0) {
+      session.command.rewrite(verdict.lines.join(' '));
+    }
+    return NEXT;
+  };
+  return (session) => {
+    const { hooks } = session.host;
+    if (!hooks.has(hook)) return NEXT;
+    return settled(session, hooks.run(hook, session, session.command.argument), settleParse);
+  };
+};
 
 const requireHost =
   (kind: Kind): Step =>
@@ -64,10 +82,11 @@ function greetingWithExtensions(session: Session, me: string, client: string): s
 }
 
 const hello = (kind: Kind): readonly Step[] => [
+  askParser(kind),
   requireHost(kind),
   refuseRepeated,
   ask(kind, settle(kind)),
-  resetTransaction,
+  endTransaction,
   accept(kind),
 ];
 

@@ -1,24 +1,36 @@
 /** One transaction: the envelope, and the message once DATA brought it. RFC 5321 section 3.3. */
 
 import type { Address } from '../../bindings/plugin/address.ts';
-import type { Parameters, Recipient, Transaction } from '../../bindings/plugin/connection.ts';
+import type {
+  MailOptions,
+  Parameters,
+  Recipient,
+  RecipientOptions,
+  Transaction,
+} from '../../bindings/plugin/connection.ts';
 import type { Message } from '../../bindings/plugin/message.ts';
 import { Notes } from '../../bindings/plugin/notes.ts';
 import { QpsmtpdError } from '../errors.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
+import { PLAIN_MAIL } from './parameters/mail-parameters.ts';
 
 const NO_PARAMETERS: Parameters = new Map();
 
 export class MailTransaction implements Transaction {
   reversePath: Address | undefined = undefined;
   mailParameters: Parameters = NO_PARAMETERS;
+  mailOptions: MailOptions = PLAIN_MAIL;
   readonly recipients: Recipient[] = [];
   notes = new Notes<'transaction'>();
   /** Set when the header has arrived. */
   content: StoredMessage | undefined = undefined;
 
-  addRecipient(address: Address, parameters: Parameters = NO_PARAMETERS): void {
-    this.recipients.push({ address, parameters });
+  addRecipient(
+    address: Address,
+    parameters: Parameters = NO_PARAMETERS,
+    options: RecipientOptions | undefined = undefined,
+  ): void {
+    this.recipients.push({ address, parameters, options });
   }
 
   removeRecipient(address: Address): void {

@@ -3,7 +3,10 @@
 import { Address } from '../../bindings/plugin/address.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { resetTransaction } from './closing.ts';
+import { limitTransactions } from './limits.ts';
+import { PLAIN_MAIL, readMailOptions } from './parameters/mail-parameters.ts';
 import { askPathHook } from './path-hook.ts';
+import { parsePathCommand, refuseInternational } from './path-command.ts';
 import { refuse } from './refusal.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
@@ -14,9 +17,14 @@ function requireHello(session: Session): Progress {
   return answer(session, replies.needHello);
 }
 
-function parse(session: Session): Progress {
-  const refusal = session.path.take('mail', session.command);
-  return refusal === undefined ? NEXT : answer(session, refusal);
+function readOptions(session: Session): Progress {
+  const { path } = session;
+  path.mailOptions = PLAIN_MAIL;
+  if (path.parameters.size === 0) return NEXT;
+  const options = readMailOptions(session);
+  if ('code' in options) return answer(session, options);
+  path.mailOptions = options;
+  return NEXT;
 }
 
 /** Senders that other mailers write for the null reverse-path: qmail's double bounces, and a bug of old ones. */
@@ -26,22 +34,36 @@ function ask(session: Session): Progress {
   const { path, host } = session;
   const address = isNullByCustom(path.text) ? Address.null : path.address;
   if (address === undefined) return answer(session, replies.badReversePath);
+  if (path.needsUtf8 && !path.mailOptions.isUtf8)
+    return answer(session, refuseInternational('mail', session));
   session.sender = address;
   if (!host.hooks.has('mail')) return accept(session);
   return settled(session, host.hooks.run('mail', session, address, path.parameters), settle);
 }
 
 const settle: Settle = (session, verdict) => {
-  const refused = refuse(session, 'mail', verdict, session.sender.toString());
+  const refused = refuse(session, 'mail', verdict, echo(session));
   if (refused !== undefined) return refused;
   return verdict.code === ReturnCode.DONE ? STOP : accept(session);
 };
 
 function accept(session: Session): Progress {
+  session.tally.transactions++;
   const { transaction, sender } = session;
   transaction.reversePath = sender;
   transaction.mailParameters = session.path.parameters;
-  return answer(session, replies.senderOk, sender.toString());
+  transaction.mailOptions = session.path.mailOptions;
+  return answer(session, replies.senderOk, echo(session));
 }
 
-export const mail: readonly Step[] = [resetTransaction, requireHello, parse, askPathHook('mail_pre'), ask];
+const echo = ({ path, sender }: Session): string => path.echo(sender, path.mailOptions.isUtf8);
+
+export const mail: readonly Step[] = [
+  resetTransaction,
+  requireHello,
+  limitTransactions,
+  parsePathCommand('mail'),
+  readOptions,
+  askPathHook('mail_pre'),
+  ask,
+];

@@ -1,4 +1,4 @@
-/** The argument of MAIL and RCPT as qpsmtpd takes it apart: parameters are cut from the right, the rest is the path. */
+/** The argument of MAIL and RCPT taken apart into a path and parameters. RFC 5321 sections 4.1.1.2 and 4.1.2. */
 
 import type { Parameters } from '../../bindings/plugin/connection.ts';
 import { replies } from './replies.ts';
@@ -7,26 +7,90 @@ import type { Template } from './reply.ts';
 export interface PathArgument {
   /** With brackets if the client wrote them. */
   readonly path: string;
+  /** The last of a repeated keyword counts. */
   readonly parameters: Parameters;
+  readonly isRepeating: boolean;
 }
 
 const PREFIX = { mail: /^from:[ \t]*/i, rcpt: /^to:[ \t]*/i };
 
-const LAST_PARAMETER = /[ \t]+([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^=\u0000-\u0020\u007f]+))?$/;
+const PARAMETER = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^=\u0000-\u0020\u007f]+))?$/;
+const BLANK = /[ \t]/;
 
-/** Splits the argument; a `Template` is the refusal it earns. An absent argument is an empty path. */
-export function splitPathArgument(verb: 'mail' | 'rcpt', argument: string): PathArgument | Template {
-  const parameters = new Map<string, string | undefined>();
-  if (argument === '') return { path: '', parameters };
+/**
+ * Splits the argument; a `Template` is the refusal it earns. An absent argument is an empty path. By qpsmtpd's rules
+ * (`lenient`) parameters are cut from the right for as long as there are any; by those of RFC 5321 a path ends at its
+ * `>` outside quotes. What has other things than parameters behind it is refused in qpsmtpd's words.
+ */
+export function splitPathArgument(
+  verb: 'mail' | 'rcpt',
+  argument: string,
+  grammar: 'strict' | 'lenient',
+): PathArgument | Template {
+  if (argument === '') return withParameters('', []);
   const prefix = PREFIX[verb].exec(argument);
   if (prefix === null) return replies.syntaxInCommand;
-  let rest = argument.slice(prefix[0].length).trimEnd();
-  if (rest === '') return verb === 'mail' ? { path: '<>', parameters } : replies.syntaxInAddress;
-  for (let found = LAST_PARAMETER.exec(rest); found !== null; found = LAST_PARAMETER.exec(rest)) {
-    const keyword = found[1]!.toLowerCase();
-    if (!parameters.has(keyword)) parameters.set(keyword, found[2]);
-    rest = rest.slice(0, found.index);
+  const text = trimEnd(argument.slice(prefix[0].length));
+  if (text === '') return verb === 'mail' ? withParameters('<>', []) : replies.syntaxInAddress;
+  const end = grammar === 'strict' ? endOfPath(text) : -1;
+  return (end < 0 ? undefined : splitFromLeft(text, end)) ?? splitFromRight(text);
+}
+
+/** One past the `>` that closes the path, or -1 if the text is no path in brackets with a blank or nothing behind it. */
+function endOfPath(text: string): number {
+  if (!text.startsWith('<')) return -1;
+  let isQuoted = false;
+  for (let at = 1; at < text.length; at++) {
+    const char = text[at];
+    if (char === '"') isQuoted = !isQuoted;
+    else if (char === '\\' && isQuoted) at++;
+    else if (char === '>' && !isQuoted) {
+      return at + 1 === text.length || BLANK.test(text[at + 1]!) ? at + 1 : -1;
+    }
   }
-  if (/@.*[ \t]/.test(rest)) return replies.syntaxInParameters;
-  return { path: rest, parameters };
+  return -1;
+}
+
+/** Undefined if something else than parameters stands behind the path. */
+function splitFromLeft(text: string, end: number): PathArgument | undefined {
+  const words = text
+    .slice(end)
+    .split(BLANK)
+    .filter((word) => word !== '');
+  return words.every((word) => PARAMETER.test(word)) ? withParameters(text.slice(0, end), words) : undefined;
+}
+
+function splitFromRight(text: string): PathArgument | Template {
+  const words: string[] = [];
+  let rest = text;
+  for (;;) {
+    const blank = Math.max(rest.lastIndexOf(' '), rest.lastIndexOf('\t'));
+    if (blank < 0 || !PARAMETER.test(rest.slice(blank + 1))) break;
+    words.push(rest.slice(blank + 1));
+    rest = trimEnd(rest.slice(0, blank));
+  }
+  const at = rest.indexOf('@');
+  if (at >= 0 && BLANK.test(rest.slice(at))) return replies.syntaxInParameters;
+  return withParameters(rest, words.reverse());
+}
+
+/** The path with parameters that stand as words `KEYWORD` or `KEYWORD=value`. Words of another form are left out. */
+export function withParameters(path: string, words: readonly string[]): PathArgument {
+  const parameters = new Map<string, string | undefined>();
+  let isRepeating = false;
+  for (const word of words) {
+    const found = PARAMETER.exec(word);
+    if (found === null) continue;
+    const keyword = found[1]!.toLowerCase();
+    if (parameters.has(keyword)) isRepeating = true;
+    parameters.set(keyword, found[2]);
+  }
+  return { path, parameters, isRepeating };
+}
+
+/** Without blanks at the end; a pattern for them takes quadratic time on a line full of blanks. */
+function trimEnd(text: string): string {
+  let end = text.length;
+  while (end > 0 && BLANK.test(text[end - 1]!)) end--;
+  return text.slice(0, end);
 }

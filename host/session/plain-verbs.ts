@@ -1,9 +1,13 @@
 /** The verbs that change little: RSET NOOP VRFY HELP QUIT, and everything unknown. RFC 5321 sections 4.1.1.5 to 4.1.1.10. */
 
+import { Verb } from '../../bindings/contract.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { disconnect, resetTransaction } from './closing.ts';
+import type { Command } from './command.ts';
+import { closeWith, hasMoreUnrecognized } from './limits.ts';
 import { refuse } from './refusal.ts';
 import { replies } from './replies.ts';
+import type { Template } from './reply.ts';
 import type { Session } from './session.ts';
 import { answer, asking, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 
@@ -49,18 +53,29 @@ const settleQuit: Settle = (session, verdict) => {
 export const quit: readonly Step[] = [asking('quit', settleQuit)];
 
 const settleUnrecognized: Settle = (session, verdict) => {
-  const refused = refuse(session, 'unrecognized_command', verdict);
-  if (refused !== undefined) return refused;
-  if (verdict.code !== ReturnCode.DONE) session.send(replies.unrecognized);
-  return STOP;
+  if (verdict.code === ReturnCode.DONE) return STOP;
+  if (hasMoreUnrecognized(session)) return closeWith(session, replies.tooManyUnrecognized);
+  return refuse(session, 'unrecognized_command', verdict) ?? answer(session, replyToUnknown(session));
 };
+
+/** qpsmtpd knows neither EXPN nor ETRN. RFC 5321 section 4.2.4 has a code for verbs that are known and not there. */
+function replyToUnknown({ command, host }: Session): Template {
+  const isKnown = command.verb === Verb.Expn || command.verb === Verb.Etrn;
+  return isKnown && host.printer.style === 'enhanced' ? replies.notImplemented : replies.unrecognized;
+}
+
+/** What follows the mechanism of AUTH is a password in thin disguise, and plugins log what they did not recognize. */
+function argumentOf({ verb, argument }: Command): string {
+  return verb === Verb.Auth ? argument.replace(/[ \t].*$/s, '') : argument;
+}
+
 function askUnrecognized(session: Session): Progress {
   const { command, host } = session;
   const answer = host.hooks.run(
     'unrecognized_command',
     session,
     command.verbText.toLowerCase(),
-    command.argument,
+    argumentOf(command),
   );
   return settled(session, answer, settleUnrecognized);
 }

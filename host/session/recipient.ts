@@ -2,25 +2,39 @@
 
 import type { Address } from '../../bindings/plugin/address.ts';
 import { declined, ReturnCode } from '../../bindings/plugin/verdict.ts';
+import { hasBegun } from './chunk.ts';
+import { closeWith, hasMoreRefused } from './limits.ts';
+import { readRecipientOptions } from './parameters/rcpt-parameters.ts';
 import { askPathHook } from './path-hook.ts';
+import { parsePathCommand, refuseInternational } from './path-command.ts';
 import { refuse } from './refusal.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 
-function parse(session: Session): Progress {
-  const refusal = session.path.take('rcpt', session.command);
-  return refusal === undefined ? NEXT : answer(session, refusal);
+function requireMail(session: Session): Progress {
+  if (session.openTransaction?.reversePath === undefined) return answer(session, replies.needMail);
+  // The plugins have been asked about the message for the recipients there were.
+  return hasBegun(session) ? answer(session, replies.bdatBegun) : NEXT;
 }
 
-function requireMail(session: Session): Progress {
-  return session.openTransaction?.reversePath === undefined ? answer(session, replies.needMail) : NEXT;
+function readOptions(session: Session): Progress {
+  const { path } = session;
+  path.recipientOptions = undefined;
+  if (path.parameters.size === 0) return NEXT;
+  const options = readRecipientOptions(session);
+  if ('code' in options) return answer(session, options);
+  path.recipientOptions = options;
+  return NEXT;
 }
 
 function ask(session: Session): Progress {
   const { path, host } = session;
   const { address } = path;
   if (address === undefined || address.isNull) return answer(session, replies.badForwardPath);
+  if (path.needsUtf8 && !session.transaction.mailOptions.isUtf8) {
+    return answer(session, refuseInternational('rcpt', session));
+  }
   if (session.transaction.recipients.length >= host.settings.maxRecipients) {
     return answer(session, replies.tooManyRecipients);
   }
@@ -30,7 +44,10 @@ function ask(session: Session): Progress {
 }
 
 const settle: Settle = (session, verdict) => {
-  const refused = refuse(session, 'rcpt', verdict, session.recipient.toString());
+  if (verdict.code === ReturnCode.DENY && hasMoreRefused(session)) {
+    return closeWith(session, replies.tooManyRefused);
+  }
+  const refused = refuse(session, 'rcpt', verdict, echo(session));
   if (refused !== undefined) return refused;
   if (verdict.code === ReturnCode.DONE) return STOP;
   if (verdict.code !== ReturnCode.OK) return answer(session, replies.nobodyDecided);
@@ -38,8 +55,18 @@ const settle: Settle = (session, verdict) => {
 };
 
 function accept(session: Session, address: Address): Progress {
-  session.transaction.addRecipient(address, session.path.parameters);
-  return answer(session, replies.recipientOk, address.toString());
+  const { path, transaction } = session;
+  transaction.addRecipient(address, path.parameters, path.recipientOptions);
+  return answer(session, replies.recipientOk, echo(session));
 }
 
-export const rcpt: readonly Step[] = [parse, requireMail, askPathHook('rcpt_pre'), ask];
+const echo = ({ path, recipient, transaction }: Session): string =>
+  path.echo(recipient, transaction.mailOptions.isUtf8);
+
+export const rcpt: readonly Step[] = [
+  parsePathCommand('rcpt'),
+  requireMail,
+  readOptions,
+  askPathHook('rcpt_pre'),
+  ask,
+];

@@ -53,6 +53,16 @@ const hello = row(
   template(450, '4.7.1', 'HELO name refused for now'),
 );
 
+/** A parser's denial says that it could not make sense of the line; soft ones make no difference to qpsmtpd. */
+const helloUnparsed = row(
+  template(501, '5.5.4', '%1 requires domain/address - see RFC-2821 4.1.1.1', 'HELO name not understood'),
+  template(501, '5.5.4', '%1 requires domain/address - see RFC-2821 4.1.1.1', 'HELO name not understood'),
+);
+const envelopeUnparsed = row(
+  template(501, '5.5.2', 'Syntax error in command'),
+  template(501, '5.5.2', 'Syntax error in command'),
+);
+
 export const refusals: Partial<Record<HookName, Row>> = {
   'pre-connection': closing(
     template(550, '5.7.1', 'Sorry, service not available for you'),
@@ -64,6 +74,10 @@ export const refusals: Partial<Record<HookName, Row>> = {
   ),
   helo: hello,
   ehlo: hello,
+  helo_parse: helloUnparsed,
+  ehlo_parse: helloUnparsed,
+  mail_parse: envelopeUnparsed,
+  rcpt_parse: envelopeUnparsed,
   mail: row(
     template(550, '5.7.1', '%1, denied', '%1 sender refused'),
     template(450, '4.7.1', '%1, temporarily denied', '%1 sender refused for now'),

@@ -6,6 +6,7 @@ import type { SettingValues } from '../config/settings.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
 import type { ReverseLookup } from '../dns/reverse-lookup.ts';
+import type { TlsTerms } from '../intake/tls-layer.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { ReplyPrinter } from './reply.ts';
 import type { Session } from './session.ts';
@@ -19,6 +20,8 @@ export interface SessionHost {
   readonly logger: Logger;
   readonly deadlines: Deadlines;
   readonly reverseLookup: ReverseLookup;
+  /** Undefined: there is no certificate, so TLS is not offered. */
+  readonly tls: TlsTerms | undefined;
   readonly version: string;
   /** The daemon is about to stop: sessions end with their transaction. */
   readonly isDraining: boolean;

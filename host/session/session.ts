@@ -10,30 +10,51 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Intake } from '../intake/intake.ts';
 import type { PluginContext } from '../hooks/context.ts';
 import type { HookSession } from '../hooks/session.ts';
+import { SessionTasks } from '../hooks/session-tasks.ts';
+import type { AuthExchange } from './auth-exchange.ts';
 import { disconnect } from './closing.ts';
 import { Command } from './command.ts';
 import { ConnectionFacts } from './connection-facts.ts';
 import { incompleteData, type IncomingData } from './data-reader.ts';
+import type { Chunk } from './chunk.ts';
 import type { Expiring } from './deadlines.ts';
 import { greet } from './greeting.ts';
+import { countCommandsAnew, latestAt, replyToLate, startClock, Tally } from './limits.ts';
 import { MailTransaction } from './mail-transaction.ts';
 import { readers, type InputMode } from './input-mode.ts';
 import { PathInput } from './path-input.ts';
 import { replies } from './replies.ts';
 import type { Template } from './reply.ts';
 import type { SessionHost } from './session-host.ts';
+import { greetInsideTls, startsWithTls } from './starttls.ts';
 import { NEXT, STOP, type Outcome, type Step } from './steps.ts';
+import { StreamGrip } from './stream-grip.ts';
+import { UnreadInput } from './unread-input.ts';
 
 /** How long a closed connection may linger for the client to read the last reply and to close its side. */
 const LINGER_MS = 5_000;
-/** Octets a closed connection swallows meanwhile; a client that goes on sending is cut off. */
-const LINGER_OCTETS = 1_048_576;
+/**
+ * Octets a closed connection swallows meanwhile; a client that goes on sending is cut off. Who sends his whole message
+ * before he reads has room for most of them: cut off earlier, he would meet a reset instead of the reply.
+ */
+const LINGER_OCTETS = 67_108_864;
+/** Characters of replies that may gather before they are written, for clients that ask much and read nothing. */
+const MOST_OUT = 65_536;
 
 export class Session implements Expiring, HookSession {
   readonly host: SessionHost;
   readonly intake: Intake;
-  readonly facts: ConnectionFacts;
+  /** The hold on the stream, which TLS asks for. */
+  readonly grip: StreamGrip;
+  /** Replaced when XCLIENT makes another client of this one. */
+  facts: ConnectionFacts;
+  /** What the client has used up of its limits. */
+  tally = new Tally();
+  /** When the session has to be over, on the clock of `Deadlines.now`. */
+  endsAt = Number.POSITIVE_INFINITY;
   readonly command = new Command();
+  /** Input that waits until a step is through. */
+  readonly unread = new UnreadInput();
   /** What MAIL or RCPT is about while its steps run. */
   readonly path = new PathInput();
   /** The address MAIL, respectively RCPT, is being asked about. */
@@ -41,17 +62,22 @@ export class Session implements Expiring, HookSession {
   recipient: Address = Address.null;
   /** Contexts the hook runner made for this session, by plugin. */
   readonly contexts: (PluginContext | undefined)[] = [];
+  #tasks: SessionTasks | undefined = undefined;
+  #transactions = 0;
   mode: InputMode = 'greeting';
   /** The transaction, if one has begun. Hooks use `transaction`, which makes one. */
   openTransaction: MailTransaction | undefined = undefined;
   incoming: IncomingData | undefined = undefined;
+  /** The chunk of BDAT, once there was one. */
+  chunk: Chunk | undefined = undefined;
+  /** AUTH, from its command line to its last reply. */
+  exchange: AuthExchange | undefined = undefined;
   deadlineAt = Number.POSITIVE_INFINITY;
   /** The beginning of a command line whose end has not come yet. */
   partial: Buffer | undefined = undefined;
   /** The rest of an over-long line is being dropped. */
   isSkippingLine = false;
   #out = '';
-  #rest: Buffer | undefined = undefined;
   /** A step waits for something; input is kept until it is through. */
   isBusy = false;
   #isClogged = false;
@@ -63,19 +89,22 @@ export class Session implements Expiring, HookSession {
 
   constructor(intake: Intake, host: SessionHost, id: string) {
     this.intake = intake;
+    this.grip = new StreamGrip(intake, {
+      receive: (chunk) => this.#receive(chunk),
+      end: () => this.#end(),
+      vanish: () => this.#vanish(),
+    });
     this.host = host;
     this.facts = new ConnectionFacts(id, intake);
   }
 
   /** Listens to the stream, asks the connect hooks and greets. */
   begin(): void {
-    const { stream } = this.intake;
-    stream.on('data', (chunk: Buffer) => this.#receive(chunk));
-    stream.on('end', () => this.#end());
-    stream.on('close', () => this.#vanish());
-    stream.on('error', () => stream.destroy());
+    this.grip.take();
     this.host.deadlines.watch(this);
-    this.run(greet);
+    startClock(this);
+    countCommandsAnew(this);
+    this.run(startsWithTls(this) ? greetInsideTls : greet);
     this.#settleInput();
   }
 
@@ -92,9 +121,23 @@ export class Session implements Expiring, HookSession {
     return this.facts.id;
   }
 
+  get tasks(): SessionTasks {
+    return (this.#tasks ??= new SessionTasks());
+  }
+
+  get transactionId(): string | undefined {
+    return this.openTransaction && `${this.facts.id}.${this.#transactions}`;
+  }
+
+  get secrets(): readonly string[] | undefined {
+    return this.exchange?.secrets;
+  }
+
   /** The transaction, made if there is none: hooks always see one. */
   get transaction(): MailTransaction {
-    return (this.openTransaction ??= new MailTransaction());
+    if (this.openTransaction !== undefined) return this.openTransaction;
+    this.#transactions++;
+    return (this.openTransaction = new MailTransaction());
   }
 
   adjustKarma(points: number): number {
@@ -110,13 +153,14 @@ export class Session implements Expiring, HookSession {
 
   /** Adds a reply in the words of a plugin, or in those of the table if it has none. */
   sendVerdict(reply: Template, verdict: Verdict, about = ''): void {
+    const code = verdict.replyCode ?? reply.code;
     if (verdict.lines.length === 0) {
-      this.send(reply, about);
+      this.send(code === reply.code ? reply : { ...reply, code }, about);
       return;
     }
     const isExplicit = verdict.status !== undefined;
-    const status = isExplicit ? `${Math.floor(reply.code / 100)}.${verdict.status}` : reply.status;
-    this.reply(this.host.printer.worded(reply.code, status, verdict.lines, isExplicit));
+    const status = isExplicit ? `${Math.floor(code / 100)}.${verdict.status}` : reply.status;
+    this.reply(this.host.printer.worded(code, status, verdict.lines, isExplicit));
   }
 
   /** Adds a ready reply, its CRLF included. */
@@ -127,7 +171,7 @@ export class Session implements Expiring, HookSession {
   }
 
   log(level: LogLevel, text: string): void {
-    this.host.logger.log(level, text, { connectionId: this.facts.id });
+    this.host.logger.log(level, text, { connectionId: this.facts.id, transactionId: this.transactionId });
   }
 
   /** Writes what has gathered. A client that does not read its replies is not read from either. */
@@ -167,6 +211,7 @@ export class Session implements Expiring, HookSession {
     this.incoming?.abandon();
     this.incoming = undefined;
     this.openTransaction = undefined;
+    this.#tasks?.endTransaction();
     return NEXT;
   }
 
@@ -179,8 +224,8 @@ export class Session implements Expiring, HookSession {
     this.command.release();
     this.deadlineAt = this.host.deadlines.now + LINGER_MS;
     if (!this.#isGone) this.intake.stream.end();
-    if (this.#hasEnded) this.intake.stream.destroy();
-    else this.intake.stream.resume();
+    // Of a client that has ended its side the stream takes leave by itself, once the last reply is out.
+    if (!this.#hasEnded) this.intake.stream.resume();
   }
 
   /** The deadline has passed: of a client that keeps silent, or of one that does not take its leave. */
@@ -191,7 +236,7 @@ export class Session implements Expiring, HookSession {
       return;
     }
     this.log(LogLevel.NOTICE, 'timed out');
-    this.#leave(replies.timedOut);
+    this.#leave(replyToLate(this));
   }
 
   /** Asks the session to end: at once if it is idle, else after the transaction. */
@@ -217,8 +262,7 @@ export class Session implements Expiring, HookSession {
       this.#lingered += chunk.length;
       if (this.#lingered > LINGER_OCTETS) this.intake.stream.destroy();
     } else if (this.isBusy || this.#isClogged) {
-      this.#rest = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
-      this.intake.stream.pause();
+      this.unread.keep(chunk, this.intake.stream);
     } else {
       this.#process(chunk);
       this.#settleInput();
@@ -230,11 +274,11 @@ export class Session implements Expiring, HookSession {
     let at = 0;
     while (at < chunk.length) {
       if (this.isBusy || this.#isClogged) {
-        this.#rest = at === 0 ? chunk : chunk.subarray(at);
-        this.intake.stream.pause();
+        this.unread.keep(at === 0 ? chunk : chunk.subarray(at), this.intake.stream);
         return;
       }
       at = readers[this.mode](this, chunk, at);
+      if (this.#out.length > MOST_OUT) this.flush();
     }
   }
 
@@ -243,19 +287,19 @@ export class Session implements Expiring, HookSession {
     if (this.isBusy) return;
     this.flush();
     if (this.mode === 'closed') return;
-    if (this.#hasEnded && this.#rest === undefined) {
+    if (this.#hasEnded && this.unread.isEmpty) {
       this.#finish();
       return;
     }
     this.command.release();
-    this.deadlineAt = this.host.deadlines.now + this.#patienceMs();
+    this.deadlineAt = Math.min(this.host.deadlines.now + this.#patienceMs(), latestAt(this));
     if (this.host.isDraining) this.drain();
   }
 
   /** How long the client may take for what comes next. RFC 5321 section 4.5.3.2. */
   #patienceMs(): number {
     const { settings } = this.host;
-    return this.mode === 'data' ? settings.dataTimeoutMs : settings.commandTimeoutMs;
+    return this.mode === 'data' || this.mode === 'bdat' ? settings.dataTimeoutMs : settings.commandTimeoutMs;
   }
 
   #advance(steps: readonly Step[], from: number): void {
@@ -295,10 +339,9 @@ export class Session implements Expiring, HookSession {
       this.run([disconnect]);
       return;
     }
-    const rest = this.#rest;
-    this.#rest = undefined;
+    const rest = this.unread.take();
     if (rest !== undefined) this.#process(rest);
-    if (this.#rest === undefined && this.intake.stream.isPaused()) this.intake.stream.resume();
+    if (this.unread.isEmpty && this.intake.stream.isPaused()) this.intake.stream.resume();
     this.#settleInput();
   }
 
@@ -313,18 +356,18 @@ export class Session implements Expiring, HookSession {
     this.send(replies.internalError, this.command.verbText.toLowerCase());
     this.forgetTransaction();
     if (this.mode === 'greeting') this.run([disconnect]);
-    else this.mode = 'command';
+    else this.mode = this.chunk !== undefined && this.chunk.left > 0 ? 'bdat' : 'command';
   }
 
   #end(): void {
     this.#hasEnded = true;
-    if (this.mode === 'closed') this.intake.stream.destroy();
-    else if (!this.isBusy && !this.#isClogged) this.#finish();
+    this.unread.end();
+    if (this.mode !== 'closed' && !this.isBusy && !this.#isClogged) this.#finish();
   }
 
   /** The client will send nothing more and has had all its answers. */
   #finish(): void {
-    if (this.mode === 'data') incompleteData(this);
+    if (this.mode === 'data' || this.mode === 'bdat') incompleteData(this);
     this.run([disconnect]);
     this.flush();
   }
@@ -332,7 +375,9 @@ export class Session implements Expiring, HookSession {
   #vanish(): void {
     this.#isGone = true;
     this.#isClogged = false;
-    this.#rest = undefined;
+    this.unread.take();
+    this.unread.end();
+    this.#tasks?.endConnection();
     this.host.deadlines.forget(this);
     this.host.leave(this);
     if (!this.isBusy && this.mode !== 'closed') this.run([disconnect]);

@@ -6,9 +6,10 @@ export default definePlugin({
   about: 'Writes log lines up to a level (LOGWARN) to the standard error stream.',
   options: z.object({ level: logLevel().default(LogLevel.WARN) }),
   positional: ['level'],
+  logsUpTo: ({ level }) => level,
   hooks: {
-    logging({ options, services }, event) {
-      if (event.level <= options.level) services.writeError(formatLogLine(event, services.processId));
+    logging({ services }, event) {
+      services.writeError(formatLogLine(event, services.processId));
     },
   },
 });

@@ -5,9 +5,11 @@ import { CHECK_OPTIONS } from '../../host/cli/check-command.ts';
 import { FORKSERVER_OPTIONS, FORKSERVER_REFUSED, qpsmtpdForkserver } from '../../host/cli/forkserver.ts';
 import { qpsmtpd } from '../../host/cli/main.ts';
 import { PREFORK_OPTIONS, PREFORK_REFUSED, qpsmtpdPrefork } from '../../host/cli/prefork.ts';
+import { PLUGIN_OPTIONS } from '../../host/cli/plugin-command.ts';
 import { runGuarded } from '../../host/cli/program.ts';
 import { introduce, SAMPLE_OPTIONS, sampleFolder, sampleSettings } from '../../host/cli/sample-command.ts';
 import { SERVE_OPTIONS } from '../../host/cli/serve-command.ts';
+import { TLS_CERT_OPTIONS } from '../../host/cli/tls-cert-command.ts';
 import { ConfigError } from '../../host/errors.ts';
 import { Logger } from '../../host/observe/logger.ts';
 import type { Daemon, DaemonDescription, DaemonLoader, DaemonOptions } from '../../host/process/daemon.ts';
@@ -180,6 +182,8 @@ describe('docs/reference/command-line.md', () => {
     ['qpsmtpd serve', SERVE_OPTIONS],
     ['qpsmtpd check', CHECK_OPTIONS],
     ['qpsmtpd sample', SAMPLE_OPTIONS],
+    ['qpsmtpd tls-cert', TLS_CERT_OPTIONS],
+    ['qpsmtpd plugin', PLUGIN_OPTIONS],
     ['qpsmtpd-forkserver', [...FORKSERVER_OPTIONS, ...FORKSERVER_REFUSED]],
     ['qpsmtpd-prefork', [...PREFORK_OPTIONS, ...PREFORK_REFUSED]],
   ])('describes every option of %s', (heading, specs) => {

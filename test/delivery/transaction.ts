@@ -4,6 +4,7 @@ import { Address } from '../../bindings/plugin/address.ts';
 import type { Transaction } from '../../bindings/plugin/connection.ts';
 import type { Message } from '../../bindings/plugin/message.ts';
 import { Notes } from '../../bindings/plugin/notes.ts';
+import { PLAIN_MAIL } from '../../host/session/parameters/mail-parameters.ts';
 import { StoredMessage } from '../../host/message/stored-message.ts';
 import { core } from '../message/core.ts';
 
@@ -27,6 +28,7 @@ export function transactionOf(
   return {
     reversePath: sender === '' ? Address.null : address(sender),
     mailParameters: new Map(),
+    mailOptions: PLAIN_MAIL,
     recipients: recipients.map((mailbox) => ({ address: address(mailbox), parameters: new Map() })),
     addRecipient: () => undefined,
     removeRecipient: () => undefined,

@@ -11,7 +11,9 @@ import { loggingSinks } from '../../host/hooks/logging.ts';
 import { configSource, runPostFork } from '../../host/hooks/setup-hooks.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { Logger } from '../../host/observe/logger.ts';
+import { Deadlines } from '../../host/session/deadlines.ts';
 import { ok } from '../../bindings/plugin/index.ts';
+import { HandDeadlines } from './hand-deadlines.ts';
 import { fakeConfig, fakeServices } from '../plugins/plugin-context.ts';
 
 type Make = Hooks<unknown> | ((setup: Setup<unknown>) => Hooks<unknown>);
@@ -113,7 +115,7 @@ test('the config hook answers for a file; the first OK wins, failures and promis
     { config: (_, name) => (asked.push(name), name === 'me' ? ok(['mx.example', 'second']) : undefined) },
     { config: () => ok('last') },
   ]);
-  const source = configSource(plugins, logger);
+  const source = configSource(plugins, logger)!;
   expect(source('me')).toEqual(['mx.example', 'second']);
   expect(source('timeout')).toEqual(['last']);
   expect(asked).toEqual(['me', 'timeout']);
@@ -126,9 +128,58 @@ test('a config hook that reads configuration gets the file, not itself', () => {
   const { plugins, logger } = pluginsOf([
     { config: (_, name) => (answers.push(source(name)), ok('from the plugin')) },
   ]);
-  const source = configSource(plugins, logger);
+  const source = configSource(plugins, logger)!;
   expect(source('me')).toEqual(['from the plugin']);
   expect(answers).toEqual([undefined]);
+});
+
+test('a post-fork hook that never ends is given up when its time is up', async () => {
+  const { plugins, logger, builtIn } = pluginsOf([
+    { 'post-fork': () => new Promise<never>(() => undefined) },
+    { 'post-fork': ({ log }) => log.error('the next one') },
+  ]);
+  const deadlines = new HandDeadlines();
+  const done = runPostFork(plugins, logger, { deadlines, budgetMs: () => 5_000 });
+  await deadlines.pass();
+  await done;
+  expect(builtIn[0]).toContain('FATAL PLUGIN ERROR [l1]: hook post-fork: TimeIsUp: no answer within 5 s');
+  expect(builtIn[1]).toContain('l2: the next one');
+});
+
+test('a config hook that fails is reported once, and again after it worked', () => {
+  let fails = true;
+  const { plugins, logger, builtIn } = pluginsOf([
+    {
+      config: () => {
+        if (fails) throw new Error('no database');
+      },
+    },
+  ]);
+  const source = configSource(plugins, logger)!;
+  for (let time = 0; time < 3; time++) source('me');
+  expect(builtIn).toHaveLength(1);
+  fails = false;
+  source('me');
+  fails = true;
+  source('me');
+  expect(builtIn).toHaveLength(2);
+});
+
+test('lines that no sink wants are not formatted, and each sink gets up to its level', () => {
+  const heard: string[] = [];
+  const logger = new Logger(LogLevel.DEBUG, () => undefined);
+  logger.attach([
+    { upTo: LogLevel.ERROR, write: ({ text }) => heard.push(`first ${text}`) },
+    { upTo: LogLevel.NOTICE, write: ({ text }) => heard.push(`second ${text}`) },
+    { upTo: -1, write: ({ text }) => heard.push(`third ${text}`) },
+  ]);
+  expect([logger.writes(LogLevel.NOTICE), logger.writes(LogLevel.INFO)]).toEqual([true, false]);
+  logger.log(LogLevel.INFO, 'info');
+  logger.log(LogLevel.NOTICE, 'notice');
+  logger.log(LogLevel.ERROR, 'error');
+  expect(heard).toEqual(['second notice', 'first error', 'second error']);
+  logger.attach([{ upTo: -1, write: () => heard.push('never') }]);
+  expect(logger.writes(0)).toBe(false);
 });
 
 test('post-fork reaches every plugin, one that fails included', async () => {
@@ -137,7 +188,7 @@ test('post-fork reaches every plugin, one that fails included', async () => {
     { 'post-fork': () => Promise.reject(new Error('broken')) },
     { 'post-fork': ({ name }) => void told.push(name) },
   ]);
-  await runPostFork(plugins, logger);
+  await runPostFork(plugins, logger, { deadlines: new Deadlines(), budgetMs: () => 10_000 });
   expect(told).toEqual(['l2']);
   expect(builtIn[0]).toContain('FATAL PLUGIN ERROR [l1]: hook post-fork: Error: broken');
 });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LogLevel } from '../../bindings/plugin/index.ts';
 import { PluginErrors } from '../../host/hooks/loaded-plugin.ts';
 import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
+import { fakeSystem } from '../plugins/fake-system.ts';
 import { collectingLogger, fakeConfig, fakeMaildirs, fakeServices } from '../plugins/plugin-context.ts';
 
 let root: string;
@@ -22,11 +23,14 @@ function write(path: string, text = PLUGIN): string {
   return file;
 }
 
+/** A list some plugin keeps. */
+const MAP = { lines: ['a@b.example OK'], refresh: () => undefined };
+
 async function load(texts: string[], dirs = ['a', 'b']) {
   const { logger, lines: log } = collectingLogger(LogLevel.NOTICE);
   const environment = {
     config: fakeConfig({}),
-    services: fakeServices({ maildirs: fakeMaildirs() }),
+    services: fakeServices({ maildirs: fakeMaildirs(), files: { ...fakeSystem().files, keep: () => MAP } }),
     logger,
     pluginDirs: dirs.map((dir) => join(root, dir)),
   };
@@ -45,7 +49,13 @@ const failure = async (texts: string[]): Promise<Error & { code?: string }> => {
 
 describe('found', () => {
   test('every plugin of the source tree loads under the name of its file', async () => {
-    const words: Record<string, string> = { 'queue/maildir': ' /mail' };
+    const words: Record<string, string> = {
+      http_config: ' http://127.0.0.1/',
+      'ident/p0f': ' /run/p0f',
+      'logging/file': ' /var/log/qpsmtpd',
+      'queue/maildir': ' /mail',
+      rcpt_map: ' domain b.example file /map',
+    };
     const names = readdirSync('plugins', { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.ts'))
       .map((path) => path.replace(/(\/index)?\.ts$/, ''));
@@ -83,6 +93,45 @@ describe('found', () => {
     ]);
   });
 
+  test('a package of npm, by `npm:` and its name, or by a name that says what it is', async () => {
+    const place = (name: string, manifest: object, files: Record<string, string>): void => {
+      write(`node_modules/${name}/package.json`, JSON.stringify({ name, type: 'module', ...manifest }));
+      for (const [file, about] of Object.entries(files)) {
+        write(`node_modules/${name}/${file}`, PLUGIN.replace("about: ''", `about: '${about}'`));
+      }
+    };
+    place('qpsmtpd-plugin-main', { main: 'lib/main.js' }, { 'lib/main.js': 'main' });
+    place('qpsmtpd-plugin-index', {}, { 'index.js': 'index' });
+    place(
+      '@site/greet.er',
+      { exports: { '.': { types: './x.d.ts', import: './import.js' } }, main: 'main.js' },
+      { 'import.js': 'exports', 'main.js': 'main' },
+    );
+    const { plugins } = await load([
+      'qpsmtpd-plugin-main',
+      'npm:qpsmtpd-plugin-index:2',
+      'npm:@site/greet.er',
+    ]);
+    expect(plugins.map(({ name, definition, isBuiltIn }) => [name, definition.about, isBuiltIn])).toEqual([
+      ['qpsmtpd-plugin-main', 'main', false],
+      ['npm:qpsmtpd-plugin-index:2', 'index', false],
+      ['npm:@site/greet.er', 'exports', false],
+    ]);
+  });
+
+  test('a file in a directory of plugins wins over a package of the same name', async () => {
+    write('node_modules/qpsmtpd-plugin-x/package.json', '{ "type": "module" }');
+    write('node_modules/qpsmtpd-plugin-x/index.js');
+    write('a/qpsmtpd-plugin-x.js', PLUGIN.replace("about: ''", "about: 'mine'"));
+    expect((await load(['qpsmtpd-plugin-x'])).plugins[0]!.definition.about).toBe('mine');
+  });
+
+  test('plugins of the server are known as such, others are not', async () => {
+    write('a/mine.js');
+    const { plugins } = await load(['rcpt_ok', 'mine']);
+    expect(plugins.map(({ isBuiltIn }) => isBuiltIn)).toEqual([true, false]);
+  });
+
   test('a Perl plugin gives way to the plugin of the same name, and the log says so', async () => {
     const path = write('a/badmailfrom', '#!perl -w\nsub hook_mail {}\n');
     const { plugins, log } = await load(['badmailfrom']);
@@ -104,6 +153,20 @@ describe('refused', () => {
     write('b/local/greeting.js');
     expect((await failure(['local/greting'])).message).toContain('did you mean local/greeting?');
     expect((await failure(['queue/maildri'])).message).toContain('did you mean queue/maildir?');
+  });
+
+  test('a package that is not there, or exports no file, or leads out of itself', async () => {
+    expect((await failure(['npm:@site/none'])).message).toMatch(
+      /^config\/plugins:1: Package @site\/none not found from .*run `npm install @site\/none`/,
+    );
+    write('node_modules/qpsmtpd-plugin-empty/package.json', '{ "exports": { "./other": "./other.js" } }');
+    expect((await failure(['qpsmtpd-plugin-empty'])).message).toContain('exports no file');
+    write('evil.js');
+    write('node_modules/qpsmtpd-plugin-evil/package.json', '{ "main": "../../evil.js" }');
+    expect((await failure(['qpsmtpd-plugin-evil'])).message).toContain('exports no file');
+    for (const name of ['npm:../evil', 'npm:', 'npm:@a/b/c', 'npm:x y']) {
+      expect((await failure([name])).message, name).toMatch(/is no plugin name|not found/);
+    }
   });
 
   test('a Perl plugin that has no counterpart', async () => {

@@ -41,6 +41,7 @@ test('badmailfrom says in the log what it saw, and lowers the karma of a hit onl
   expect(log).toEqual([
     '[c1] (mail) badmailfrom: skip, null sender',
     '[c1] (mail) badmailfrom: pass',
+    '[c1] (mail) badmailfrom: karma -1 (-1)',
     `[c1] (mail) badmailfrom: fail, ${STANDARD}`,
   ]);
 });

@@ -7,6 +7,7 @@ import type { PluginDefinition } from '../../bindings/plugin/index.ts';
 import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
 
 const API = fileURLToPath(new URL('../../bindings/plugin/index.ts', import.meta.url));
+const TESTING = fileURLToPath(new URL('../../host/testing/index.ts', import.meta.url));
 const GUIDE = readFileSync(new URL('../../docs/guide/plugins.md', import.meta.url), 'utf8');
 
 test('the plugin on the first page of the guide has at most 25 lines, passes its test and works', async () => {
@@ -15,7 +16,7 @@ test('the plugin on the first page of the guide has at most 25 lines, passes its
   const root = mkdtempSync(join(tmpdir(), 'guide-'));
   const load = async (code: string): Promise<{ default?: unknown }> => {
     const path = join(root, /^\/\/ (\S+)/.exec(code)![1]!);
-    writeFileSync(path, code.replaceAll('qpsmtpd/plugin', API));
+    writeFileSync(path, code.replaceAll('qpsmtpd/plugin', API).replaceAll('qpsmtpd/testing', TESTING));
     return (await import(/* @vite-ignore */ pathToFileURL(path).href)) as { default?: unknown };
   };
   try {

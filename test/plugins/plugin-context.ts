@@ -8,6 +8,8 @@ import {
   type Config,
   type Connection,
   type HookArguments,
+  type LogOutput,
+  type Logs,
   type MaildirDelivery,
   type OptionShape,
   type PluginDefinition,
@@ -20,7 +22,11 @@ import { setUpPlugin, type LoadedPlugin } from '../../host/hooks/loaded-plugin.t
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';
 import type { HookSession } from '../../host/hooks/session.ts';
+import { SessionTasks } from '../../host/hooks/session-tasks.ts';
+import { memoryStores } from '../store/memory-backend.ts';
 import { Logger } from '../../host/observe/logger.ts';
+import { PLAIN_MAIL } from '../../host/session/parameters/mail-parameters.ts';
+import { fakeSystem } from './fake-system.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -56,12 +62,28 @@ export function fakeConfig({ files = {}, maps = {}, me = 'mx.example' }: Given):
   };
 }
 
+/** Logs that go nowhere. */
+const noOutput: LogOutput = { write: () => undefined, close: () => undefined };
+const noLogs: Logs = {
+  hostName: 'mx.example',
+  file: () => noOutput,
+  command: () => noOutput,
+  syslog: () => noOutput,
+  json: () => () => '{}',
+};
+
 export function fakeServices(overrides: Partial<Services> = {}): Services {
+  const clock = overrides.clock ?? { now: () => 0 };
   return {
-    clock: { now: () => 0 },
+    ...fakeSystem(),
+    clock,
+    store: memoryStores(clock),
     random: () => 0.5,
     programs: { isExecutable: () => false, run: () => Promise.reject(new Error('no such program')) },
     maildirs: { prepare: () => undefined, deliver: () => Promise.resolve() },
+    tls: { offer: () => undefined },
+    logs: noLogs,
+    http: { text: () => Promise.reject(new Error('no network')) },
     processId: 4711,
     writeError: () => undefined,
     ...overrides,
@@ -71,6 +93,12 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
 export class FakeSession implements HookSession {
   readonly connectionId = 'c1';
   readonly contexts: HookSession['contexts'] = [];
+  readonly tasks = new SessionTasks();
+  readonly transactionId = undefined;
+  isOpen = true;
+  /** Whether the client speaks before its turn. */
+  isTalking = false;
+  readonly unread = { within: (): Promise<boolean> => Promise.resolve(this.isTalking) };
   connection: Mutable<Connection> = {
     id: 'c1',
     remoteIp: '192.0.2.3',
@@ -79,6 +107,8 @@ export class FakeSession implements HookSession {
     localPort: 25,
     remoteHost: 'client.example',
     remoteInfo: 'client.example',
+    fromSameAddress: 1,
+    maxFromSameAddress: undefined,
     relayClient: false,
     hello: 'ehlo',
     helloHost: 'client.example',
@@ -86,6 +116,9 @@ export class FakeSession implements HookSession {
     auth: undefined,
     karma: 0,
     notes: new Notes<'connection'>(),
+    peerIp: '192.0.2.3',
+    takeClient: ({ ip, port, host }) =>
+      void Object.assign(this.connection, { remoteIp: ip, remotePort: port, remoteHost: host ?? 'Unknown' }),
     addAuthenticationResult: () => undefined,
   };
   transaction: Transaction = freshTransaction();
@@ -99,6 +132,7 @@ export function freshTransaction(fields: Record<string, string> = {}): Transacti
   return {
     reversePath: undefined,
     mailParameters: NO_PARAMETERS,
+    mailOptions: PLAIN_MAIL,
     recipients: [],
     addRecipient: () => undefined,
     removeRecipient: () => undefined,

@@ -66,7 +66,7 @@ test('hooks outside sessions get no session, and no hook is told more than the r
   expectTypeOf<HookArguments[SessionHookName]['length']>().toEqualTypeOf<0 | 1 | 2>();
   expectTypeOf<(typeof HOOK_NAMES)[number]>().toEqualTypeOf<HookName>();
   expect(new Set(HOOK_NAMES).size).toBe(HOOK_NAMES.length);
-  expect(HOOK_NAMES).toHaveLength(39);
+  expect(HOOK_NAMES).toHaveLength(43);
 });
 
 test('a verdict has lines, never empty ones', () => {

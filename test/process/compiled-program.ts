@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -36,6 +37,7 @@ export function compilePrograms(): CompiledPrograms {
   }
   copyFileSync(join(import.meta.dirname, 'fake-daemon.mjs'), join(target, 'host/smtp-daemon.js'));
   copyFileSync(join(ROOT, 'package.json'), join(target, 'package.json'));
+  symlinkSync(join(ROOT, 'node_modules'), join(target, 'node_modules'));
   return {
     path: (program) => join(target, `host/cli/${program}.js`),
     remove: () => rmSync(target, { recursive: true, force: true }),

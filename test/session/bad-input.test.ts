@@ -50,7 +50,7 @@ describe('command lines (RFC 5321 section 4.5.3.1.4)', () => {
   });
 
   test('MAIL and RCPT may have 2,048 octets', async () => {
-    const client = await (await start()).greeted();
+    const client = await (await start({ config: { esmtp_parameters: 'lenient' } })).greeted();
     const mail = 'MAIL FROM:<a@b.example> X=';
     expect(await client.say(mail + 'x'.repeat(2048 - 2 - mail.length))).toMatch(/^250 /);
     expect(await client.say(mail + 'x'.repeat(2049 - 2 - mail.length))).toBe('500 Line too long');
@@ -75,6 +75,14 @@ describe('command lines (RFC 5321 section 4.5.3.1.4)', () => {
     client.send('\r\n');
     expect(await client.reply()).toBe('500 Line too long');
     expect(await client.say('NOOP')).toBe('250 OK');
+  });
+
+  test('a line longer than the core looks at, among input that waited, is one 500, and what follows is answered', async () => {
+    const client = (await start()).connect();
+    client.send(`EHLO c.example\r\nMAIL FROM:<${'a'.repeat(100_000)}>\r\nNOOP\r\nQUIT\r\n`);
+    const replies = [];
+    for (let count = 0; count < 5; count++) replies.push((await client.reply()).slice(0, 3));
+    expect(replies).toEqual(['220', '250', '500', '250', '221']);
   });
 
   test('a flood of empty lines leaves other sessions their turn', async () => {
@@ -122,6 +130,21 @@ describe('a client that vanishes', () => {
     client.send('Subject: x\r\n');
     client.stream.end();
     expect(await client.reply()).toBe('451 Incomplete DATA');
+  });
+
+  test('half-way, while a plugin thinks, still gets the replies to all it had sent', async () => {
+    const slow = definePlugin({
+      name: 'slow',
+      about: 'Answers a little later.',
+      hooks: { noop: () => new Promise((resolve) => setImmediate(resolve)) },
+    });
+    const client = (await start({ plugins: ['rcpt_ok', slow, acceptor] })).connect();
+    client.send('EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<u@example.test>\r\nNOOP\r\nDATA\r\nx');
+    client.stream.end();
+    const replies = [];
+    for (let count = 0; count < 7; count++) replies.push((await client.reply()).slice(0, 3));
+    expect(replies).toEqual(['220', '250', '250', '250', '250', '354', '451']);
+    expect(await client.isClosed()).toBe(true);
   });
 
   test('while a plugin still thinks does not disturb anybody', async () => {

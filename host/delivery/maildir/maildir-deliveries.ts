@@ -1,5 +1,6 @@
 import type { Address } from '../../../bindings/plugin/address.ts';
 import type { Transaction } from '../../../bindings/plugin/connection.ts';
+import type { LineEnds } from '../../../bindings/plugin/message.ts';
 import type { MaildirDelivery, Maildirs } from '../../../bindings/plugin/services.ts';
 import { QpsmtpdError } from '../../errors.ts';
 import { maskControls } from '../../message/field-text.ts';
@@ -62,7 +63,7 @@ export class MaildirDeliveries implements Maildirs {
   ): Promise<void> {
     const { maildir, envelope } = copy;
     const write = (): Promise<void> =>
-      file.write(delivery.mode & 0o666, envelope, transaction.message.blocks('lf'));
+      file.write(delivery.mode & 0o666, envelope, transaction.message.blocks(lineEndsOf(transaction)));
     try {
       await write();
     } catch (error) {
@@ -90,10 +91,20 @@ function copiesOf(transaction: Transaction, { directory, subdirectory }: Maildir
   }));
 }
 
+/**
+ * Mailboxes have LF for line ends, but in a binary message a CR and LF may be a picture's: it is stored as it came, the
+ * fields on top included, so that a reader meets one kind of line end. RFC 3030 section 3.
+ */
+const lineEndsOf = ({ mailOptions }: Transaction): LineEnds =>
+  mailOptions.body === 'binarymime' ? 'crlf' : 'lf';
+
 /** The envelope as fields on top (RFC 5321 section 4.4 for Return-Path); the last recipient comes first. */
-function envelopeOf({ reversePath }: Transaction, recipients: readonly Address[]): Buffer {
-  let text = `Return-Path: ${maskControls(reversePath?.toString() ?? '<>')}\n`;
-  for (const address of recipients.toReversed()) text += `Delivered-To: ${maskControls(address.mailbox)}\n`;
+function envelopeOf(transaction: Transaction, recipients: readonly Address[]): Buffer {
+  const { reversePath } = transaction;
+  const end = lineEndsOf(transaction) === 'lf' ? '\n' : '\r\n';
+  let text = `Return-Path: ${maskControls(reversePath?.toString() ?? '<>')}${end}`;
+  for (const address of recipients.toReversed())
+    text += `Delivered-To: ${maskControls(address.mailbox)}${end}`;
   return Buffer.from(text, 'utf8');
 }
 

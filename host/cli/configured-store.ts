@@ -1,0 +1,91 @@
+/** The store of a plugin, as a configuration directory has it, for the commands that look into it. */
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Log } from '../../bindings/plugin/log-level.ts';
+import type { Store } from '../../bindings/plugin/store.ts';
+import { ConfigDirectory } from '../config/config-directory.ts';
+import { searchPath } from '../config/search-path.ts';
+import { Settings } from '../config/settings.ts';
+import { systemClock } from '../services/services.ts';
+import { STORE_FILE } from '../store/store-directory.ts';
+import { StoreError } from '../store/store-error.ts';
+import {
+  parseStoreLocation,
+  printStoreLocation,
+  storeLocationOf,
+  type StoreLocation,
+} from '../store/store-location.ts';
+import { ProcessStores } from '../store/stores.ts';
+
+export interface ConfiguredStore {
+  readonly store: Store;
+  /** Where it is, fit to be shown. */
+  readonly place: string;
+  close(): Promise<void>;
+}
+
+const nothing = (): void => undefined;
+/** Commands say what is wrong by themselves. */
+const silent: Log = {
+  writes: () => false,
+  at: nothing,
+  error: nothing,
+  warn: nothing,
+  notice: nothing,
+  info: nothing,
+  debug: nothing,
+};
+
+/**
+ * Opens what the plugin `name` would open. Throws a `StoreError` if there is nothing yet and it is not to be made: one that
+ * a command made as the wrong user would keep the daemon from opening it.
+ */
+export function openConfiguredStore(
+  name: 'karma' | 'greylist',
+  configDir: string | undefined,
+  { isMade = false } = {},
+): ConfiguredStore {
+  const location = locate(name, configDir);
+  const place = printStoreLocation(location);
+  if (location.kind === 'lmdb' && !isMade && !existsSync(join(location.directory, STORE_FILE))) {
+    throw new StoreError(
+      `there is no store in ${location.directory} yet (name the daemon's configuration with --config, and run this as the daemon's user)`,
+    );
+  }
+  const stores = new ProcessStores(systemClock);
+  return { store: stores.under(location).open(name), place, close: () => stores.close() };
+}
+
+const PLUGINS = { karma: 'karma', greylist: 'greylisting' } as const;
+
+function locate(name: keyof typeof PLUGINS, configDir: string | undefined): StoreLocation {
+  const programDir = fileURLToPath(new URL('../..', import.meta.url));
+  const directories = searchPath({ configDir, env: process.env, programDir });
+  const config = new ConfigDirectory({ directories, log: silent, watch: false });
+  try {
+    const settings = new Settings(config, silent);
+    settings.check();
+    const words = config
+      .lines('plugins')
+      .map((line) => line.split(/[ \t]+/))
+      .find(([plugin = '']) => plugin.replace(/:\d+$/, '') === PLUGINS[name]);
+    const own = ownPlace(words ?? []);
+    return own === undefined ? storeLocationOf(settings.current) : parseStoreLocation(own);
+  } finally {
+    config.close();
+  }
+}
+
+/** The options with which a plugin's line names a place of its own. */
+function ownPlace(words: readonly string[]): string | undefined {
+  const valueOf = (option: string): string | undefined => {
+    const index = words.indexOf(option);
+    return index === -1 ? undefined : words[index + 1];
+  };
+  const redis = valueOf('redis');
+  if (redis !== undefined) return `redis://${redis.includes(':') ? redis : `${redis}:6379`}/0`;
+  const directory = valueOf('db_dir');
+  return directory === undefined ? undefined : `lmdb:${directory}`;
+}

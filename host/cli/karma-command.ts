@@ -1,0 +1,124 @@
+/** `qpsmtpd karma`: looks into what the plugin karma remembers, and corrects it. */
+
+import { addressNumber, addressOfNumber } from '../../bindings/plugin/address-number.ts';
+import { karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from '../../bindings/plugin/karma-record.ts';
+import type { Store } from '../../bindings/plugin/store.ts';
+import { DnsReverseLookup } from '../dns/reverse-lookup.ts';
+import type { DaemonLoader } from '../process/daemon.ts';
+import type { Terminal } from '../process/serve-options.ts';
+import { readArguments, readCount, UsageError } from './arguments.ts';
+import { readConfigDir } from './config-dir.ts';
+import { openConfiguredStore } from './configured-store.ts';
+import { suggest } from './did-you-mean.ts';
+import { printHelp } from './help-text.ts';
+import { KARMA_HEADER, karmaRow, KarmaTotals } from './karma-table.ts';
+import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
+import { CONFIG_OPTION } from './serve-command.ts';
+
+const DAY_MS = 86_400_000;
+const DEFAULT_DAYS = 7;
+
+export const KARMA_OPTIONS: readonly OptionSpec[] = [CONFIG_OPTION, HELP_OPTION];
+
+export const KARMA_HELP = printHelp(
+  'qpsmtpd karma ACTION [--config DIR]',
+  `Run it as the daemon's user. The actions:
+
+  list                             all addresses
+  search naughty|nice|both|IP      some of them, or one with its name
+  prune [DAYS]                     forget what has not changed for so long (default: ${DEFAULT_DAYS})
+  capture IP                       send an address to the penalty box
+  release IP                       let it out, and forget its bad connections`,
+  KARMA_OPTIONS,
+);
+
+type Action = (store: Store, word: string | undefined, terminal: Terminal) => Promise<void>;
+
+const ACTIONS: ReadonlyMap<string, Action> = new Map([
+  ['list', (store, word, terminal) => list(store, checkNothing(word), terminal)],
+  ['search', search],
+  ['prune', prune],
+  ['capture', (store, word) => revise(store, word, capture)],
+  ['release', (store, word) => revise(store, word, release)],
+]);
+
+export async function runKarma(
+  args: readonly string[],
+  _loader: DaemonLoader,
+  terminal: Terminal,
+): Promise<number> {
+  const given = readArguments(args, KARMA_OPTIONS);
+  if (given.has('help')) {
+    terminal.out(KARMA_HELP);
+    return 0;
+  }
+  const [name, word, ...rest] = given.positionals;
+  const action = ACTIONS.get(name ?? '');
+  if (name === undefined) throw new UsageError(`karma needs an action: ${[...ACTIONS.keys()].join(', ')}`);
+  if (action === undefined)
+    throw new UsageError(`karma: "${name}" is no action${suggest(name, [...ACTIONS.keys()])}`);
+  if (rest.length > 0) throw new UsageError(`karma ${name}: "${rest[0]}" is not understood`);
+  const { store, place, close } = openConfiguredStore('karma', readConfigDir(given.text('config')));
+  try {
+    terminal.out(`using karma db at ${place}`);
+    await action(store, word, terminal);
+  } finally {
+    await close();
+  }
+  return 0;
+}
+
+type Kind = 'naughty' | 'nice' | 'both';
+const KINDS: readonly string[] = ['naughty', 'nice', 'both'] satisfies Kind[];
+
+async function list(store: Store, kind: Kind | undefined, terminal: Terminal): Promise<void> {
+  const totals = new KarmaTotals();
+  terminal.out(KARMA_HEADER);
+  for await (const [key, value] of store.scan()) {
+    const record = parseKarma(value);
+    if (kind !== 'nice' && kind !== undefined && record.naughty === 0) continue;
+    if (kind !== 'naughty' && kind !== undefined && record.nice === 0) continue;
+    terminal.out(karmaRow(addressOfNumber(key) ?? key, record));
+    totals.add(record);
+  }
+  terminal.out(String(totals));
+}
+
+function checkNothing(word: string | undefined): undefined {
+  if (word !== undefined) throw new UsageError(`karma list: "${word}" is not understood`);
+}
+
+async function search(store: Store, word: string | undefined, terminal: Terminal): Promise<void> {
+  if (word !== undefined && KINDS.includes(word)) return list(store, word as Kind, terminal);
+  const key = keyOf(word, 'search naughty, nice, both or an IP address');
+  const record = parseKarma(await store.get(key));
+  const name = await new DnsReverseLookup().nameOf(word!);
+  terminal.out(KARMA_HEADER);
+  terminal.out(karmaRow(word!, record, name));
+}
+
+async function prune(store: Store, word: string | undefined, terminal: Terminal): Promise<void> {
+  const days = word === undefined ? DEFAULT_DAYS : readCount('days', word, 0, 36_500);
+  terminal.out(`pruned ${await store.prune(Date.now() - days * DAY_MS)} entries`);
+}
+
+type Revision = (record: KarmaRecord, now: number) => KarmaRecord;
+
+const capture: Revision = (record, now) => ({ ...record, penaltyStart: now, naughty: record.naughty + 1 });
+const release: Revision = (record) => ({ ...record, penaltyStart: 0, naughty: 0 });
+
+async function revise(store: Store, word: string | undefined, revision: Revision): Promise<void> {
+  const key = keyOf(word, 'an IP address is missing');
+  const nowMs = Date.now();
+  await store.transact(key, (value) => {
+    const record = revision(parseKarma(value), Math.floor(nowMs / 1_000));
+    return { value: printKarma(record), expiresInMs: karmaLifeMs(record, nowMs), answer: undefined };
+  });
+}
+
+function keyOf(word: string | undefined, otherwise: string): string {
+  const key = word === undefined ? undefined : addressNumber(word);
+  if (key === undefined)
+    throw new UsageError(word === undefined ? `karma: ${otherwise}` : `karma: not an IP: ${word}`);
+  return key;
+}

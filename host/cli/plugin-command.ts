@@ -1,0 +1,47 @@
+/** `qpsmtpd plugin`: for those who write plugins, and those who wonder which are loaded. */
+
+import type { DaemonLoader } from '../process/daemon.ts';
+import type { Terminal } from '../process/serve-options.ts';
+import { UsageError } from './arguments.ts';
+import { suggest } from './did-you-mean.ts';
+import { PLUGIN_LIST_OPTIONS, runPluginList } from './plugin-list.ts';
+import { PLUGIN_NEW_OPTIONS, runPluginNew } from './plugin-new.ts';
+import { PLUGIN_TEST_OPTIONS, runPluginTest } from './plugin-test.ts';
+import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
+import { printHelp } from './help-text.ts';
+
+type Run = (args: readonly string[], loader: DaemonLoader, terminal: Terminal) => Promise<number>;
+
+const COMMANDS: ReadonlyMap<string, Run> = new Map<string, Run>([
+  ['new', runPluginNew],
+  ['test', runPluginTest],
+  ['list', runPluginList],
+]);
+
+export const PLUGIN_OPTIONS: readonly OptionSpec[] = [
+  ...new Set([...PLUGIN_NEW_OPTIONS, ...PLUGIN_TEST_OPTIONS, ...PLUGIN_LIST_OPTIONS, HELP_OPTION]),
+];
+
+export const PLUGIN_HELP = printHelp(
+  'qpsmtpd plugin new NAME | test PATH... | list',
+  `new   writes a plugin, its test and a dialogue into the working directory
+test  plays the dialogues beside a plugin: NAME.txt and NAME.*.txt
+list  shows the plugins of a configuration, their options, and which are asked at which hook in which order`,
+  PLUGIN_OPTIONS,
+);
+
+export async function runPlugin(
+  args: readonly string[],
+  loader: DaemonLoader,
+  terminal: Terminal,
+): Promise<number> {
+  const [word, ...rest] = args;
+  const command = COMMANDS.get(word ?? '');
+  if (command !== undefined) return command(rest, loader, terminal);
+  if (word === '--help' || word === '-h') {
+    terminal.out(PLUGIN_HELP);
+    return 0;
+  }
+  if (word === undefined) throw new UsageError('plugin: new, test or list? See qpsmtpd plugin --help');
+  throw new UsageError(`"plugin ${word}" is no command of qpsmtpd${suggest(word, COMMANDS.keys())}`);
+}

@@ -1,0 +1,47 @@
+/** `qpsmtpd plugin list`: which plugins a configuration loads, from where, with which options, at which hooks. */
+
+import { HOOK_NAMES } from '../../bindings/plugin/hooks.ts';
+import type { DaemonLoader, PluginDescription } from '../process/daemon.ts';
+import type { Terminal } from '../process/serve-options.ts';
+import { readArguments, refusePositionals } from './arguments.ts';
+import { readConfigDir } from './config-dir.ts';
+import type { OptionSpec } from './option-spec.ts';
+import { CONFIG_OPTION } from './serve-command.ts';
+
+export const PLUGIN_LIST_OPTIONS: readonly OptionSpec[] = [
+  { ...CONFIG_OPTION, help: `list: ${CONFIG_OPTION.help}` },
+];
+
+export async function runPluginList(
+  args: readonly string[],
+  loader: DaemonLoader,
+  terminal: Terminal,
+): Promise<number> {
+  const given = readArguments(args, PLUGIN_LIST_OPTIONS);
+  refusePositionals(given);
+  const daemon = await loader.load({ configDir: readConfigDir(given.text('config')), listen: [] });
+  const { details = [] } = daemon.describe();
+  if (details.length === 0) terminal.out('no plugin is loaded');
+  else for (const line of [...details.flatMap(describe), '', ...order(details)]) terminal.out(line);
+  return 0;
+}
+
+function describe({ name, about, file, options }: PluginDescription, index: number): readonly string[] {
+  const words = Object.entries(options).map(([key, value]) => `${key} ${value}`);
+  return [
+    `${String(index + 1).padStart(4)}  ${name}${words.length === 0 ? '' : `  (${words.join(', ')})`}`,
+    `      ${about === '' ? 'no description' : about}`,
+    ...(file === undefined ? [] : [`      ${file}`]),
+  ];
+}
+
+/** One line for each hook that anybody has, in the order of a session. */
+function order(plugins: readonly PluginDescription[]): readonly string[] {
+  const rows = HOOK_NAMES.map((hook) => [hook, plugins.filter(({ hooks }) => hooks.includes(hook))] as const);
+  const asked = rows.filter(([, those]) => those.length > 0);
+  const width = Math.max(...asked.map(([hook]) => hook.length), 0) + 2;
+  return [
+    'asked at each hook, in this order until one has an opinion:',
+    ...asked.map(([hook, those]) => `  ${hook.padEnd(width)}${those.map(({ name }) => name).join(', ')}`),
+  ];
+}

@@ -1,0 +1,64 @@
+/** `qpsmtpd store import`: takes over the databases of the Perl daemon. */
+
+import type { DaemonLoader } from '../process/daemon.ts';
+import type { Terminal } from '../process/serve-options.ts';
+import { readDbmFile } from '../store/dbm-file.ts';
+import { databaseOf, importEntries, type DatabaseName } from '../store/dbm-import.ts';
+import { readArguments, UsageError } from './arguments.ts';
+import { readConfigDir } from './config-dir.ts';
+import { openConfiguredStore } from './configured-store.ts';
+import { printHelp } from './help-text.ts';
+import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
+import { CONFIG_OPTION } from './serve-command.ts';
+
+export const STORE_OPTIONS: readonly OptionSpec[] = [CONFIG_OPTION, HELP_OPTION];
+
+export const STORE_HELP = printHelp(
+  'qpsmtpd store import FILE... [--config DIR]',
+  `Reads greylist.dbm and karma.dbm of the Perl daemon, with the help of perl, into the store of the configuration. Entries the
+store has already stay as they are. Run it as the daemon's user; the Perl daemon must not be writing meanwhile.`,
+  STORE_OPTIONS,
+);
+
+export async function runStore(
+  args: readonly string[],
+  _loader: DaemonLoader,
+  terminal: Terminal,
+): Promise<number> {
+  const given = readArguments(args, STORE_OPTIONS);
+  if (given.has('help')) {
+    terminal.out(STORE_HELP);
+    return 0;
+  }
+  const [action, ...files] = given.positionals;
+  if (action !== 'import') throw new UsageError('store takes one action: store import FILE...');
+  if (files.length === 0) throw new UsageError('store import: no file is named');
+  const named = files.map((file) => ({ file, name: nameOf(file) }));
+  const configDir = readConfigDir(given.text('config'));
+  for (const { file, name } of named) await importFile(file, name, configDir, terminal);
+  return 0;
+}
+
+function nameOf(file: string): DatabaseName {
+  const name = databaseOf(file);
+  if (name === undefined)
+    throw new UsageError(`store import: ${file} is neither called greylist.dbm nor karma.dbm`);
+  return name;
+}
+
+async function importFile(
+  file: string,
+  name: DatabaseName,
+  configDir: string | undefined,
+  terminal: Terminal,
+): Promise<void> {
+  const entries = await readDbmFile(file);
+  const { store, place, close } = openConfiguredStore(name, configDir, { isMade: true });
+  try {
+    const { imported, kept, expired, odd } = await importEntries(store, name, entries, Date.now());
+    const rest = `${kept} known already, ${expired} expired, ${odd} not understood`;
+    terminal.out(`${file}: ${imported} of ${entries.length} entries imported into ${place} (${rest})`);
+  } finally {
+    await close();
+  }
+}

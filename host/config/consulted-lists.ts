@@ -1,0 +1,73 @@
+/** Lists that somebody else than the files has an answer for: plugins with a `config` hook. */
+
+import { givenList, type ConfigList } from './config-list.ts';
+
+/** The lines that somebody has for a configuration name, or undefined: then the file itself is read. Never throws. */
+export type ConfigSource = (name: string) => readonly string[] | undefined;
+
+/** Read from files alone: what they say decides which plugins there are to be asked. */
+const FILES_ONLY: ReadonlySet<string> = new Set(['plugins', 'plugin_dirs', 'logging', 'loglevel']);
+/** How long an answer counts. Asking for every use would put a plugin between each command and its limits. */
+const KEPT_MS = 1_000;
+/** Names that are kept before all are forgotten: a plugin may ask for a file by a name a client chose. */
+const MAX_NAMES = 4_096;
+
+export class ConsultedLists {
+  readonly #source: ConfigSource;
+  readonly #onChange: () => void;
+  readonly #answers = new Map<string, ConfigList | undefined>();
+  readonly #timer: NodeJS.Timeout;
+  #isAsking = false;
+
+  /** `onChange` is called when an answer differs from the one before. */
+  constructor(source: ConfigSource, onChange: () => void) {
+    this.#source = source;
+    this.#onChange = onChange;
+    this.#timer = setInterval(() => this.askAgain(), KEPT_MS);
+    this.#timer.unref();
+  }
+
+  /** The list for `name`, or undefined for the file. Who is asked, and reads configuration himself, gets the files. */
+  list(name: string): ConfigList | undefined {
+    if (this.#isAsking || FILES_ONLY.has(name)) return undefined;
+    if (this.#answers.has(name)) return this.#answers.get(name);
+    if (this.#answers.size >= MAX_NAMES) this.#answers.clear();
+    const list = this.#ask(name);
+    this.#answers.set(name, list);
+    return list;
+  }
+
+  /** Asks for everything again that was asked for so far. */
+  askAgain(): void {
+    let hasChanged = false;
+    for (const [name, before] of this.#answers) {
+      const now = this.#ask(name);
+      if (isSame(before, now)) continue;
+      this.#answers.set(name, now);
+      hasChanged = true;
+    }
+    if (hasChanged) this.#onChange();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #ask(name: string): ConfigList | undefined {
+    this.#isAsking = true;
+    try {
+      const lines = this.#source(name);
+      return lines === undefined || lines.length === 0
+        ? undefined
+        : givenList(lines, `${name} (a plugin's hook config)`);
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+}
+
+function isSame(before: ConfigList | undefined, now: ConfigList | undefined): boolean {
+  if (before === undefined || now === undefined) return before === now;
+  const { lines } = before;
+  return lines.length === now.lines.length && lines.every((line, index) => line === now.lines[index]);
+}

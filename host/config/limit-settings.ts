@@ -1,0 +1,117 @@
+/** The limits of sessions and messages, beside those that stand with the settings they belong to. RFC 5321 section 4.5.3. */
+
+import { MAX_HEADER_FIELDS, MAX_HEADER_OCTETS } from '../../bindings/contract.ts';
+import { count, octets, seconds } from './setting-kinds.ts';
+
+const AT_CONNECT = 'next connection';
+const MANY = 1_000_000;
+
+/** 0 means no limit wherever the range has it. */
+export const LIMITS = {
+  /** The command line has the last word. */
+  maxConnections: count({
+    file: 'max_connections',
+    about:
+      'Connections served at a time, for `qpsmtpd serve` without `--max-connections`; 0 is no limit. Who comes then waits; the reply is for those who find the waiting line full.',
+    takesEffect: 'start',
+    otherwise: 0,
+    min: 0,
+    max: MANY,
+    exceeded: 'tooManyConnections',
+  }),
+  maxFromIp: count({
+    file: 'max_from_ip',
+    about:
+      'Connections of one address at a time, for `qpsmtpd serve` without `--max-from-ip`; 0 is no limit.',
+    takesEffect: 'start',
+    otherwise: 0,
+    min: 0,
+    max: MANY,
+    exceeded: 'tooManyFromAddress',
+  }),
+  maxCommands: count({
+    file: 'max_commands',
+    about: 'Commands in a row without a message that was accepted; 0 is no limit.',
+    takesEffect: 'next connection, next message',
+    otherwise: 10_000,
+    min: 0,
+    max: 1_000_000_000,
+    exceeded: 'tooManyCommands',
+  }),
+  maxUnrecognized: count({
+    file: 'max_unrecognized',
+    about:
+      'Unknown commands, over-long lines and lines with control characters in one connection; 0 is no limit.',
+    takesEffect: 'at once',
+    otherwise: 20,
+    min: 0,
+    max: MANY,
+    exceeded: 'tooManyUnrecognized',
+  }),
+  maxRefusedRecipients: count({
+    file: 'max_refused_recipients',
+    about:
+      'Recipients refused for good in one connection, so that nobody tries out a dictionary; 0 is no limit.',
+    takesEffect: 'at once',
+    otherwise: 100,
+    min: 0,
+    max: MANY,
+    exceeded: 'tooManyRefused',
+  }),
+  maxTransactions: count({
+    file: 'max_transactions',
+    about: 'Mail transactions in one connection; 0 is no limit.',
+    takesEffect: 'next MAIL',
+    otherwise: 0,
+    min: 0,
+    max: MANY,
+    exceeded: 'tooManyTransactions',
+  }),
+  headerOctets: octets({
+    file: 'header_octets',
+    about: 'Octets of the header of a message.',
+    takesEffect: 'next message',
+    otherwise: MAX_HEADER_OCTETS,
+    min: 1_000,
+    max: MAX_HEADER_OCTETS,
+    exceeded: 'headerTooBig',
+  }),
+  headerFields: count({
+    file: 'header_fields',
+    about: 'Fields in the header of a message.',
+    takesEffect: 'next message',
+    otherwise: MAX_HEADER_FIELDS,
+    min: 10,
+    max: MAX_HEADER_FIELDS,
+    exceeded: 'headerTooBig',
+  }),
+  maxLineOctets: octets({
+    file: 'max_line_octets',
+    about:
+      'Longest line of a message, its line end not counted; 0 is no limit. RFC 5321 section 4.5.3.1.6 asks for 998, and real mail has longer ones.',
+    takesEffect: 'next message',
+    otherwise: 0,
+    min: 0,
+    max: 1_000_000_000,
+    exceeded: 'textLineTooLong',
+  }),
+  /** From DATA to the final dot, however steadily the octets come. */
+  dataTotalTimeoutMs: seconds({
+    file: 'data_total_timeout',
+    about: 'Time a client may take for one whole message; 0 is no limit.',
+    takesEffect: 'next message',
+    otherwise: 3_600,
+    min: 0,
+    max: 86_400,
+    exceeded: 'tookTooLong',
+  }),
+  sessionTimeoutMs: seconds({
+    file: 'session_timeout',
+    about: 'Time a client may stay connected, whatever it does; 0 is no limit.',
+    takesEffect: AT_CONNECT,
+    otherwise: 14_400,
+    min: 0,
+    max: 604_800,
+    exceeded: 'tookTooLong',
+  }),
+};

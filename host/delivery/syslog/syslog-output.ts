@@ -1,0 +1,192 @@
+/** Sends log lines to syslog, by the first of several ways that works. */
+
+import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
+import { connect, type Socket } from 'node:net';
+import type { LogLevel } from '../../../bindings/plugin/log-level.ts';
+import type { LogOutput, SyslogTarget } from '../../../bindings/plugin/log-services.ts';
+import { LogCommand } from '../../observe/log-command.ts';
+import { MAX_WAITING } from '../../observe/line-queue.ts';
+import {
+  cutToOctets,
+  localMessage,
+  MAX_DATAGRAM,
+  networkMessage,
+  priorityOf,
+  type SyslogOrigin,
+} from './syslog-message.ts';
+import { parseRoute, type SyslogRoute } from './syslog-route.ts';
+
+/** How long a way that failed is left alone. */
+const RETRY_MS = 1_000;
+/** Messages that wait for a connection. */
+const MAX_HELD = 1_000;
+
+type Complain = (problem: string) => void;
+
+/** One way to syslog. */
+interface Carrier {
+  send(severity: number, text: string): void;
+  close(): void;
+}
+
+/** Throws an Error that names the word if one of `sockets` is no way to syslog. */
+export function openSyslog(
+  { ident, facility, sockets }: SyslogTarget,
+  host: string,
+  complain: Complain,
+): LogOutput {
+  const origin: SyslogOrigin = { ident, facility, host, pid: process.pid };
+  const routes = sockets.map((word) => {
+    const route = parseRoute(word);
+    if (route === undefined)
+      throw new Error(`\`${word}\` is no way to syslog: unix, udp, tcp, a path or a URL`);
+    return route;
+  });
+  return new SyslogOutput(routes, origin, complain);
+}
+
+class SyslogOutput implements LogOutput {
+  readonly #routes: readonly SyslogRoute[];
+  readonly #origin: SyslogOrigin;
+  readonly #complain: Complain;
+  #carrier: Carrier | undefined = undefined;
+  #next = 0;
+  #retryAt = Number.NEGATIVE_INFINITY;
+  #lost = 0;
+
+  constructor(routes: readonly SyslogRoute[], origin: SyslogOrigin, complain: Complain) {
+    this.#routes = routes;
+    this.#origin = origin;
+    this.#complain = complain;
+  }
+
+  write(text: string, level: LogLevel = 6): void {
+    const carrier = this.#carrier ?? this.#open();
+    if (carrier === undefined) {
+      this.#lost++;
+      return;
+    }
+    carrier.send(level, text);
+  }
+
+  close(): void {
+    this.#carrier?.close();
+    this.#carrier = undefined;
+  }
+
+  #open(): Carrier | undefined {
+    if (performance.now() < this.#retryAt) return undefined;
+    const route = this.#routes[this.#next]!;
+    if (this.#lost > 0) this.#complain(`syslog: ${this.#lost} lines are lost`);
+    this.#lost = 0;
+    const fail = (problem: string): void => this.#fail(route, problem);
+    this.#carrier =
+      route.kind === 'udp'
+        ? new DatagramCarrier(route, this.#origin, fail)
+        : new StreamCarrier(route, this.#origin, fail);
+    return this.#carrier;
+  }
+
+  /** On to the next way; after the last the first is tried again, in a while. */
+  #fail(route: SyslogRoute, problem: string): void {
+    const where = route.kind === 'unix' ? route.path : `${route.kind}://${route.host}:${route.port}`;
+    this.#complain(`syslog ${where}: ${problem}`);
+    this.#carrier?.close();
+    this.#carrier = undefined;
+    this.#next = (this.#next + 1) % this.#routes.length;
+    if (this.#next === 0) this.#retryAt = performance.now() + RETRY_MS;
+  }
+}
+
+class DatagramCarrier implements Carrier {
+  readonly #route: { readonly host: string; readonly port: number };
+  readonly #origin: SyslogOrigin;
+  readonly #socket: DatagramSocket;
+
+  constructor(
+    route: { readonly host: string; readonly port: number },
+    origin: SyslogOrigin,
+    fail: (problem: string) => void,
+  ) {
+    this.#route = route;
+    this.#origin = origin;
+    this.#socket = createSocket(route.host.includes(':') ? 'udp6' : 'udp4');
+    this.#socket.on('error', (error) => fail(error.message));
+    this.#socket.unref();
+  }
+
+  send(severity: number, text: string): void {
+    const message = networkMessage(this.#origin, severity, text, new Date());
+    // Without a listener there is nobody to tell; a host name that can't be resolved is an 'error' of the socket.
+    this.#socket.send(cutToOctets(message, MAX_DATAGRAM), this.#route.port, this.#route.host);
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+/** TCP, with the length before each message (RFC 6587 section 3.4.1), or a local socket. */
+class StreamCarrier implements Carrier {
+  readonly #route: Exclude<SyslogRoute, { kind: 'udp' }>;
+  readonly #origin: SyslogOrigin;
+  readonly #fail: (problem: string) => void;
+  readonly #stream: Socket;
+  /** What was said before the connection stood. */
+  #held: (readonly [severity: number, text: string])[] | undefined = [];
+  /** Speaks to a local socket of the kind Node can't: for whole messages instead of a stream. */
+  #logger: LogCommand | undefined = undefined;
+
+  constructor(
+    route: Exclude<SyslogRoute, { kind: 'udp' }>,
+    origin: SyslogOrigin,
+    fail: (problem: string) => void,
+  ) {
+    this.#route = route;
+    this.#origin = origin;
+    this.#fail = fail;
+    this.#stream = route.kind === 'unix' ? connect(route.path) : connect(route.port, route.host);
+    this.#stream.unref();
+    this.#stream.on('connect', () => this.#sendHeld());
+    this.#stream.on('error', (error: NodeJS.ErrnoException) => this.#refused(error));
+    this.#stream.on('close', () => this.#logger ?? fail('closed the connection'));
+  }
+
+  send(severity: number, text: string): void {
+    if (this.#held !== undefined) {
+      if (this.#held.length < MAX_HELD) this.#held.push([severity, text]);
+    } else if (this.#logger !== undefined) {
+      this.#logger.write(`<${priorityOf(this.#origin.facility, severity)}>${text}`);
+    } else if (this.#stream.writableLength < MAX_WAITING) {
+      this.#stream.write(this.#framed(severity, text));
+    }
+  }
+
+  close(): void {
+    this.#stream.removeAllListeners('close');
+    this.#stream.end();
+    this.#logger?.close();
+  }
+
+  #framed(severity: number, text: string): Buffer {
+    const at = new Date();
+    if (this.#route.kind === 'unix')
+      return Buffer.from(`${localMessage(this.#origin, severity, text, at)}\n`);
+    const message = Buffer.from(networkMessage(this.#origin, severity, text, at));
+    return Buffer.concat([Buffer.from(`${message.length} `), message]);
+  }
+
+  #refused({ code, message }: NodeJS.ErrnoException): void {
+    if (this.#route.kind !== 'unix' || code !== 'EPROTOTYPE') return void this.#fail(message);
+    const { ident, pid } = this.#origin;
+    const words = ['--socket', this.#route.path, '--prio-prefix', `--id=${pid}`, '--tag', ident];
+    this.#logger = new LogCommand('logger', this.#fail, words);
+    this.#sendHeld();
+  }
+
+  #sendHeld(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const [severity, text] of held) this.send(severity, text);
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * Calls the hooks of plugins and stays in one piece: whatever a plugin throws, rejects with, forgets to answer or leaves
+ * behind becomes a line in the log that names plugin, hook and cause, and the answer that stands in for the plugin.
+ */
+
+import { LogLevel, type Answer, type Verdict } from '../../bindings/plugin/index.ts';
+import { conceal } from '../auth/conceal.ts';
+import type { Logger } from '../observe/logger.ts';
+import { Deadlines } from '../session/deadlines.ts';
+import { isPromise, showThrown } from './answer.ts';
+import { PluginContext, type UserConfig } from './context.ts';
+import type { AnyHook, HookStep } from './hook-step.ts';
+import { PendingAnswer, TimeIsUp } from './pending-answer.ts';
+import { callInScope, type Charge } from './plugin-scope.ts';
+import { userConfigFiles } from './user-config.ts';
+import type { HookSession } from './session.ts';
+
+/** How long plugins may take. */
+export interface HookLimits {
+  readonly deadlines: Deadlines;
+  /** What `plugin_timeout` says now. */
+  readonly budgetMs: () => number;
+}
+
+export const USUAL_BUDGET_MS = 30_000;
+/** One in 64 calls is timed: the clock costs more than most hooks. */
+const SAMPLE_MASK = 63;
+
+export class HookCaller {
+  readonly #logger: Logger;
+  readonly #limits: HookLimits;
+  readonly #userConfig: UserConfig;
+
+  constructor(logger: Logger, userConfig: UserConfig, limits: HookLimits | undefined) {
+    this.#logger = logger;
+    this.#userConfig = userConfig;
+    this.#limits = limits ?? { deadlines: new Deadlines(), budgetMs: () => USUAL_BUDGET_MS };
+  }
+
+  /** What the plugin is handed in this session. */
+  contextOf({ index, plugin }: HookStep, session: HookSession): PluginContext {
+    return (session.contexts[index] ??= new PluginContext(plugin, session, this.#userConfig));
+  }
+
+  /** What the hook returns, or what stands in for it. Never throws, and what it promises never rejects. */
+  ask(step: HookStep, session: HookSession, a: unknown, b: unknown): Answer | Promise<Answer> {
+    if (!step.isPlain || step.breaker.isTroubled || (++step.calls & SAMPLE_MASK) === 0) {
+      return this.#askWithCare(step, session, a, b);
+    }
+    const context = session.contexts[step.index] ?? this.contextOf(step, session);
+    context.hook = step.hook;
+    try {
+      const answer = step.call(context, a, b);
+      return isPromise(answer) ? this.#wait(step, session, answer, undefined) : answer;
+    } catch (thrown) {
+      return this.failed(step, session, thrown);
+    }
+  }
+
+  /** Calls that are followed or timed, and those of a plugin that failed before. */
+  #askWithCare(step: HookStep, session: HookSession, a: unknown, b: unknown): Answer | Promise<Answer> {
+    const { breaker, hook } = step;
+    if (breaker.isOut && !breaker.letTry(performance.now())) return step.onFailure;
+    // What is plain and not troubled was counted before it came here.
+    if (!step.isPlain || breaker.isTroubled) step.calls++;
+    // A plugin that reads a user's configuration while it is asked for it gets the files, not itself again.
+    const context =
+      hook === 'user_config'
+        ? new PluginContext(step.plugin, session, userConfigFiles)
+        : this.contextOf(step, session);
+    const outer = context.hook;
+    context.hook = hook;
+    const charge = step.isFollowed ? new HookCharge(this, step, session) : undefined;
+    const startedAt = (step.calls & SAMPLE_MASK) === 0 ? performance.now() : 0;
+    try {
+      const answer =
+        charge === undefined
+          ? step.call(context, a, b)
+          : callInScope(charge, callHook, step.call, context, a, b);
+      if (startedAt !== 0) step.held.add(performance.now() - startedAt);
+      if (isPromise(answer)) return this.#wait(step, session, answer, charge);
+      if (breaker.isTroubled) this.#succeeded(step, session);
+      return answer;
+    } catch (thrown) {
+      return this.failed(step, session, thrown);
+    } finally {
+      if (step.isNested) context.hook = outer;
+    }
+  }
+
+  /** The hook has failed: it is logged and counted, and answered for. */
+  failed(step: HookStep, session: HookSession, thrown: unknown): Verdict {
+    step.failures++;
+    this.log(LogLevel.CRIT, `${fatal(step)} ${shownTo(session, thrown)}`, step, session);
+    if (step.breaker.fail(performance.now())) this.#tellTrip(step, session, 'failed again and again');
+    return step.onFailure;
+  }
+
+  /** Something the hook left behind has failed after its answer. */
+  failedLate(step: HookStep, session: HookSession, thrown: unknown): void {
+    step.failures++;
+    this.log(LogLevel.CRIT, `${fatal(step)} behind its answer: ${shownTo(session, thrown)}`, step, session);
+    if (step.breaker.failLate(performance.now()))
+      this.#tellTrip(step, session, 'failed behind its answers again and again');
+  }
+
+  log(level: LogLevel, text: string, { plugin, hook }: HookStep, session: HookSession): void {
+    const { connectionId, transactionId } = session;
+    this.#logger.log(level, text, {
+      plugin: plugin.name,
+      hook,
+      connectionId,
+      transactionId,
+    });
+  }
+
+  async #wait(
+    step: HookStep,
+    session: HookSession,
+    answer: PromiseLike<Answer>,
+    charge: HookCharge | undefined,
+  ): Promise<Answer> {
+    const startedAt = performance.now();
+    try {
+      const { deadlines, budgetMs } = this.#limits;
+      const onLate = (): void => this.#tellLate(step, session);
+      const pending = new PendingAnswer(
+        Promise.resolve(answer),
+        deadlines,
+        step.budgetMs(budgetMs()),
+        onLate,
+      );
+      if (charge !== undefined) charge.pending = pending;
+      const value = await pending.settled;
+      if (step.breaker.isTroubled) this.#succeeded(step, session);
+      return value;
+    } catch (thrown) {
+      if (thrown instanceof TimeIsUp) step.timeouts++;
+      return this.failed(step, session, thrown);
+    } finally {
+      step.waited.add(performance.now() - startedAt);
+    }
+  }
+
+  #succeeded(step: HookStep, session: HookSession): void {
+    if (!step.breaker.succeed(performance.now())) return;
+    this.log(LogLevel.NOTICE, `Plugin ${step.plugin.name} is back in hook ${step.hook}`, step, session);
+  }
+
+  #tellTrip(step: HookStep, session: HookSession, why: string): void {
+    const { breaker, plugin, hook, failures, calls } = step;
+    const counts = `${failures} failures in ${calls} calls, out for the ${ordinal(breaker.trips)} time`;
+    const text = `Plugin ${plugin.name} ${why}: out of hook ${hook} for ${breaker.pauseMs / 1000} s (${counts})`;
+    this.log(LogLevel.ALERT, text, step, session);
+  }
+
+  #tellLate(step: HookStep, session: HookSession): void {
+    const text = `Plugin ${step.plugin.name}, hook ${step.hook} answered when its time was up: dropped`;
+    this.log(LogLevel.NOTICE, text, step, session);
+  }
+}
+
+/** Follows what one call leaves behind. */
+class HookCharge implements Charge {
+  pending: PendingAnswer | undefined = undefined;
+  readonly #caller: HookCaller;
+  readonly #step: HookStep;
+  readonly #session: HookSession;
+
+  constructor(caller: HookCaller, step: HookStep, session: HookSession) {
+    this.#caller = caller;
+    this.#step = step;
+    this.#session = session;
+  }
+
+  get plugin(): string {
+    return this.#step.plugin.name;
+  }
+
+  get hook(): HookStep['hook'] {
+    return this.#step.hook;
+  }
+
+  /** An error beside an answer that is still awaited stands for the answer: it would hardly come any more. */
+  blame(thrown: unknown): void {
+    if (this.pending?.isOpen === true) this.pending.fail(thrown);
+    else this.#caller.failedLate(this.#step, this.#session, thrown);
+  }
+}
+
+/** Something that only looks like a promise is asked for its answer inside the scope, too. */
+function callHook(call: AnyHook, context: PluginContext, a: unknown, b: unknown): Answer | Promise<Answer> {
+  const answer = call(context, a, b);
+  return isPromise(answer) ? Promise.resolve(answer) : answer;
+}
+
+/** What was thrown, for the log, unless it names what the client entrusted to AUTH. */
+const shownTo = ({ secrets }: HookSession, thrown: unknown): string => conceal(showThrown(thrown), secrets);
+
+const fatal = ({ plugin, hook }: HookStep): string => `FATAL PLUGIN ERROR [${plugin.name}]: hook ${hook}:`;
+
+function ordinal(number: number): string {
+  const ending = ['th', 'st', 'nd', 'rd'][number % 10];
+  return `${number}${(number % 100) - (number % 10) === 10 ? 'th' : (ending ?? 'th')}`;
+}

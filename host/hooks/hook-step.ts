@@ -1,0 +1,107 @@
+/** One plugin's part in one chain: what is called, what stands in for it when it fails, and how it has fared. */
+
+import { declined, type Answer, type SessionHookName, type Verdict } from '../../bindings/plugin/index.ts';
+import { Breaker } from './breaker.ts';
+import type { PluginContext } from './context.ts';
+import { internalError } from './finding-policy.ts';
+import type { LoadedPlugin } from './loaded-plugin.ts';
+
+/** Two words are as many as any hook is told besides its context. */
+export type AnyHook = (context: PluginContext, a: unknown, b: unknown) => Answer | Promise<Answer>;
+
+/**
+ * Where an exception ends the chain with a refusal for now. Going on would let the next plugin accept what the
+ * failing one might have refused: a recipient, a message, a password.
+ */
+const DEFERRING: ReadonlySet<SessionHookName> = new Set<SessionHookName>([
+  'rcpt',
+  'queue',
+  'auth',
+  'auth-plain',
+  'auth-login',
+  'auth-cram-md5',
+  'auth_scram_salt',
+  'auth-scram-sha-256',
+  'auth-oauthbearer',
+  'auth-xoauth2',
+]);
+
+/**
+ * Hooks behind the end of data, where clients wait for ten minutes (RFC 5321 section 4.5.3.2.6). To give up early on a
+ * delivery that succeeds after all makes the client send the message again.
+ */
+const PATIENT: ReadonlySet<SessionHookName> = new Set<SessionHookName>([
+  'data_post',
+  'data_post_headers',
+  'queue_pre',
+  'queue',
+]);
+const PATIENT_FACTOR = 10;
+
+/** Durations in milliseconds. */
+export class Timing {
+  count = 0;
+  totalMs = 0;
+  longestMs = 0;
+
+  add(ms: number): void {
+    this.count++;
+    this.totalMs += ms;
+    if (ms > this.longestMs) this.longestMs = ms;
+  }
+}
+
+export class HookStep {
+  readonly hook: SessionHookName;
+  readonly plugin: LoadedPlugin;
+  /** Position of the plugin, and of its context in a session. */
+  readonly index: number;
+  readonly call: AnyHook;
+  /** What stands in for the answer when the hook fails. */
+  readonly onFailure: Verdict;
+  /** Its calls are followed: see plugin-scope.ts. */
+  readonly isFollowed: boolean;
+  /** It is asked while another hook of the session is. */
+  readonly isNested: boolean;
+  /** Neither of these, nor asked about a user: calling it needs no further care. */
+  readonly isPlain: boolean;
+  readonly breaker = new Breaker();
+  calls = 0;
+  failures = 0;
+  timeouts = 0;
+  /** How long one in 64 calls held up everybody. */
+  readonly held = new Timing();
+  /** How long each answer that came later was waited for. */
+  readonly waited = new Timing();
+
+  constructor(hook: SessionHookName, plugin: LoadedPlugin, index: number, call: AnyHook) {
+    const { on_error } = plugin.settings;
+    const defers = on_error === undefined ? DEFERRING.has(hook) : on_error === 'defer';
+    this.hook = hook;
+    this.plugin = plugin;
+    this.index = index;
+    this.call = call;
+    this.onFailure = defers ? internalError : declined;
+    this.isFollowed = !plugin.isBuiltIn;
+    this.isNested = hook === 'deny' || hook === 'ok';
+    this.isPlain = !this.isFollowed && !this.isNested && hook !== 'user_config';
+  }
+
+  /** How long an answer is waited for; `usualMs` is what `plugin_timeout` says. */
+  budgetMs(usualMs: number): number {
+    return this.plugin.settings.timeoutMs ?? usualMs * (PATIENT.has(this.hook) ? PATIENT_FACTOR : 1);
+  }
+}
+
+/** How a plugin has fared in one hook since the configuration was read. */
+export interface HookStatistics {
+  readonly plugin: string;
+  readonly hook: SessionHookName;
+  readonly calls: number;
+  readonly failures: number;
+  readonly timeouts: number;
+  readonly trips: number;
+  readonly isOut: boolean;
+  readonly held: Readonly<Pick<Timing, 'count' | 'totalMs' | 'longestMs'>>;
+  readonly waited: Readonly<Pick<Timing, 'count' | 'totalMs' | 'longestMs'>>;
+}

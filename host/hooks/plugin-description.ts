@@ -1,0 +1,40 @@
+/** A loaded plugin for people: its options as they came out, and its hooks. */
+
+import { masked } from '../observe/log-text.ts';
+import type { LoadedPlugin } from './loaded-plugin.ts';
+
+export interface PluginDescription {
+  readonly name: string;
+  readonly about: string;
+  readonly hooks: readonly string[];
+  /** Undefined for a plugin that comes with the server, or was given as an object. */
+  readonly file: string | undefined;
+  /** Those that have a value, settings such as `reject` included; secrets are hidden. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
+const SECRET = /pass|secret|token|key/i;
+/** What stands for a value that is no text, such as a compiled pattern. */
+const OPAQUE = '…';
+
+export function describePlugin(plugin: LoadedPlugin): PluginDescription {
+  const { name, definition, hooks, file, isBuiltIn, options, settings } = plugin;
+  const { timeoutMs, ...others } = settings;
+  const timeout = timeoutMs === undefined ? undefined : timeoutMs / 1_000;
+  const values = Object.entries({ ...(options as object), ...others, timeout });
+  return {
+    name,
+    about: definition.about,
+    hooks: Object.entries(hooks).flatMap(([hook, call]) => (call === undefined ? [] : [hook])),
+    file: isBuiltIn ? undefined : file,
+    options: Object.fromEntries(
+      values.filter(([, value]) => value !== undefined).map(([key, value]) => [key, show(key, value)]),
+    ),
+  };
+}
+
+function show(key: string, value: unknown): string {
+  if (SECRET.test(key)) return '[hidden]';
+  if (Array.isArray(value)) return value.map((each: unknown) => show('', each)).join(' ');
+  return typeof value === 'object' || typeof value === 'function' ? OPAQUE : masked(String(value));
+}

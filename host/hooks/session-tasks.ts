@@ -1,0 +1,44 @@
+/** The tasks of one session, from their beginning to the end of their lifetime. */
+
+import type { Lifetime, Task, Tasks } from '../../bindings/plugin/index.ts';
+
+interface Work {
+  readonly lifetime: Lifetime;
+  readonly result: Promise<unknown>;
+  readonly controller: AbortController;
+}
+
+export class SessionTasks implements Tasks {
+  readonly #works = new Map<string, Work>();
+  #isOver = false;
+
+  start<T>(task: Task<T>, begin: (signal: AbortSignal) => T | PromiseLike<T>): void {
+    this.#works.get(task.id)?.controller.abort();
+    const controller = new AbortController();
+    if (this.#isOver) controller.abort();
+    const result = new Promise<T>((resolve) => resolve(begin(controller.signal)));
+    // Whoever asks for the result hears of the failure; without this the process would, should nobody have asked yet.
+    result.catch(() => undefined);
+    this.#works.set(task.id, { lifetime: task.lifetime, result, controller });
+  }
+
+  result<T>(task: Task<T>): Promise<T> | undefined {
+    return this.#works.get(task.id)?.result as Promise<T> | undefined;
+  }
+
+  /** Aborts what belongs to the transaction. */
+  endTransaction(): void {
+    for (const [id, { lifetime, controller }] of this.#works) {
+      if (lifetime !== 'transaction') continue;
+      this.#works.delete(id);
+      controller.abort();
+    }
+  }
+
+  /** Aborts everything, and what is begun later from the start. */
+  endConnection(): void {
+    this.#isOver = true;
+    for (const { controller } of this.#works.values()) controller.abort();
+    this.#works.clear();
+  }
+}

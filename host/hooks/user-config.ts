@@ -1,0 +1,20 @@
+/** Configuration for one user: what a plugin has for the address, else the file everybody shares. */
+
+import { ReturnCode } from '../../bindings/plugin/index.ts';
+import type { UserConfig } from './context.ts';
+import type { HookRunner } from './runner.ts';
+
+/** The files alone. */
+export const userConfigFiles: UserConfig = (plugin, _session, _address, name) =>
+  Promise.resolve(plugin.config.lines(name));
+
+/** Asks the hook `user_config` first; the lines of an OK stand for the file. */
+export const userConfigOver =
+  (runner: Pick<HookRunner, 'has' | 'run'>): UserConfig =>
+  async (plugin, session, address, name) => {
+    if (runner.has('user_config')) {
+      const { code, lines } = await runner.run('user_config', session, address, name);
+      if (code === ReturnCode.OK) return lines;
+    }
+    return plugin.config.lines(name);
+  };

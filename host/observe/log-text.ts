@@ -1,0 +1,34 @@
+/** Makes a text fit to be one line of a log, whoever wrote it. */
+
+/** Longest text of one line, in characters: a plugin or a client must not fill the disk with a single one. */
+export const MAX_TEXT = 8_192;
+
+const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/**
+ * Control characters as `\xNN`, and those that turn the direction of writing: a client must not be able to forge log lines,
+ * nor to send escape sequences to the terminal of whoever reads the log.
+ */
+export function visible(text: string): string {
+  return text.replace(INVISIBLE, (octet) => `\\x${octet.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+/** `AUTH` with an initial response, as a client or a plugin writes it. RFC 4954 section 4. */
+const AUTH_LINE = /\b(AUTH\s+[A-Z0-9_-]{1,20})\s+[A-Za-z0-9+/=*]+/gi;
+/** The password in a URL such as `redis://user:password@host`. RFC 3986 section 3.2.1. */
+const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:@/]*:)[^\s@/]+@/gi;
+
+/** Without the secrets that stand in it in a form that can be told. */
+export function masked(text: string): string {
+  let kept = text;
+  if (kept.includes('://')) kept = kept.replace(URL_PASSWORD, '$1[hidden]@');
+  if (/auth/i.test(kept)) kept = kept.replace(AUTH_LINE, '$1 <hidden credentials>');
+  return kept;
+}
+
+/** One line: secrets masked, control characters shown, and cut where it is longer than anybody would read. */
+export function logText(text: string): string {
+  const cut =
+    text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)} [${text.length - MAX_TEXT} more characters]` : text;
+  return visible(masked(cut));
+}

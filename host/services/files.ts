@@ -1,0 +1,115 @@
+/** Files that plugins read and write beside the configuration. */
+
+import { readFileSync, statSync } from 'node:fs';
+import { open, readFile, stat } from 'node:fs/promises';
+import type { Clock } from '../../bindings/plugin/services.ts';
+import type { Files, KeptLines } from '../../bindings/plugin/system-services.ts';
+import { QpsmtpdError } from '../errors.ts';
+
+const LOOK_EVERY_MS = 1_000;
+/** A list of recipients has its place in memory, a disk image has not. */
+const MAX_LIST_OCTETS = 67_108_864;
+
+export class SystemFiles implements Files {
+  readonly #clock: Clock;
+  /** The end of the queue of appends, by path. */
+  readonly #appends = new Map<string, Promise<void>>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async read(path: string, { maxOctets }: { maxOctets: number }): Promise<string | undefined> {
+    try {
+      const facts = await stat(path);
+      if (!facts.isFile()) return undefined;
+      if (facts.size > maxOctets)
+        throw new QpsmtpdError('Q_DELIVERY', `${path}: more than ${maxOctets} octets`);
+      return (await readFile(path)).subarray(0, maxOctets).toString('utf8');
+    } catch (cause) {
+      if (isMissing(cause)) return undefined;
+      throw cause;
+    }
+  }
+
+  append(path: string, blocks: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<void> {
+    const before = this.#appends.get(path) ?? Promise.resolve();
+    const appended = before.then(() => writeBehind(path, blocks));
+    const settled = appended.catch(() => undefined);
+    this.#appends.set(path, settled);
+    void settled.then(() => {
+      if (this.#appends.get(path) === settled) this.#appends.delete(path);
+    });
+    return appended;
+  }
+
+  keep(path: string): KeptLines {
+    return new KeptFile(path, this.#clock);
+  }
+}
+
+async function writeBehind(path: string, blocks: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<void> {
+  const file = await open(path, 'a', 0o600);
+  try {
+    for await (const block of blocks) await file.appendFile(block);
+  } finally {
+    await file.close();
+  }
+}
+
+class KeptFile implements KeptLines {
+  lines: readonly string[] | undefined = undefined;
+  readonly #path: string;
+  readonly #clock: Clock;
+  #stamp = '';
+  #lookedAt: number;
+  #looking: Promise<void> | undefined;
+
+  constructor(path: string, clock: Clock) {
+    this.#path = path;
+    this.#clock = clock;
+    this.#lookedAt = clock.now();
+    try {
+      const facts = statSync(path);
+      if (!facts.isFile() || facts.size > MAX_LIST_OCTETS) return;
+      this.lines = splitLines(readFileSync(path, 'utf8'));
+      this.#stamp = stampOf(facts);
+    } catch (cause) {
+      if (!isMissing(cause)) throw cause;
+    }
+  }
+
+  refresh(): Promise<void> | undefined {
+    const now = this.#clock.now();
+    if (this.#looking !== undefined) return this.#looking;
+    if (now >= this.#lookedAt && now < this.#lookedAt + LOOK_EVERY_MS) return undefined;
+    this.#lookedAt = now;
+    this.#looking = this.#look().finally(() => (this.#looking = undefined));
+    return this.#looking;
+  }
+
+  /** What can't be read now stays as it was. */
+  async #look(): Promise<void> {
+    try {
+      const facts = await stat(this.#path);
+      const stamp = stampOf(facts);
+      if (stamp === this.#stamp || !facts.isFile() || facts.size > MAX_LIST_OCTETS) return;
+      this.lines = splitLines(await readFile(this.#path, 'utf8'));
+      this.#stamp = stamp;
+    } catch {
+      return;
+    }
+  }
+}
+
+const stampOf = ({ mtimeMs, size, ino }: { mtimeMs: number; size: number; ino: number }): string =>
+  `${mtimeMs} ${size} ${ino}`;
+
+const splitLines = (text: string): readonly string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+
+const isMissing = (cause: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR'].includes(String((cause as NodeJS.ErrnoException).code));

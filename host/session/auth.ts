@@ -1,0 +1,72 @@
+/** AUTH: the command line that begins an exchange. RFC 4954 section 4. */
+
+import { ReturnCode } from '../../bindings/plugin/verdict.ts';
+import { conceal } from '../auth/conceal.ts';
+import { AuthExchange, beginExchange } from './auth-exchange.ts';
+import { needsTls, offeredMechanisms } from './auth-offer.ts';
+import { offers } from './extensions.ts';
+import { unrecognized } from './plain-verbs.ts';
+import { replies } from './replies.ts';
+import type { Session } from './session.ts';
+import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
+
+/** A name of RFC 4422 section 3.1; anything else behind AUTH may be a password and is not echoed. */
+const MECHANISM_NAME = /^[A-Za-z0-9_-]{1,20}$/;
+
+/** Without EHLO, without plugins and without TLS where it is required, the verb is as unknown as it is in qpsmtpd. */
+function requireOffer(session: Session): Progress {
+  const { facts, host } = session;
+  if (facts.hello === 'ehlo') {
+    if (offers(session, 'AUTH')) return NEXT;
+    if (needsTls(session) && host.printer.style === 'enhanced') return answer(session, replies.authNeedsTls);
+  }
+  session.run(unrecognized);
+  return STOP;
+}
+
+function refuseSecond(session: Session): Progress {
+  return session.facts.auth === undefined ? NEXT : answer(session, replies.authAgain);
+}
+
+/** Who relays must not change while recipients are being judged. RFC 4954 section 4. */
+function refuseInTransaction(session: Session): Progress {
+  return session.openTransaction?.reversePath === undefined ? NEXT : answer(session, replies.inTransaction);
+}
+
+/** From here on the log is kept clean of what the client entrusts to us. */
+function askParse(session: Session): Progress {
+  const { argument } = session.command;
+  const exchange = new AuthExchange();
+  session.exchange = exchange;
+  argument
+    .split(/[ \t]+/)
+    .slice(1)
+    .forEach((word) => exchange.hide(word));
+  const { hooks } = session.host;
+  if (!hooks.has('auth_parse')) return parse(session, argument);
+  return settled(session, hooks.run('auth_parse', session, argument), settleParse);
+}
+
+/** OK may put another argument in place of the client's; any other code but DECLINED calls it broken. */
+const settleParse: Settle = (session, verdict) => {
+  const isAccepted = verdict.code === ReturnCode.OK || verdict.code === ReturnCode.DECLINED;
+  if (!isAccepted) {
+    const lines = verdict.lines.map((line) => conceal(line, session.secrets));
+    session.exchange = undefined;
+    session.sendVerdict(replies.syntaxInCommand, { ...verdict, lines });
+    return STOP;
+  }
+  const replacement = verdict.code === ReturnCode.OK ? verdict.lines[0] : undefined;
+  return parse(session, replacement ?? session.command.argument);
+};
+
+function parse(session: Session, argument: string): Progress {
+  const [name = '', initial, ...rest] = argument.trim().split(/[ \t]+/);
+  const mechanism = offeredMechanisms(session).find((offered) => offered.name === name.toUpperCase());
+  if (mechanism !== undefined && rest.length === 0) return beginExchange(session, mechanism, initial);
+  session.exchange = undefined;
+  if (mechanism !== undefined) return answer(session, replies.syntaxInParameters);
+  return answer(session, replies.unknownMechanism, MECHANISM_NAME.test(name) ? name.toLowerCase() : '');
+}
+
+export const auth: readonly Step[] = [requireOffer, refuseSecond, refuseInTransaction, askParse];

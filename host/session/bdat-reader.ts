@@ -1,0 +1,67 @@
+/** Reads the octets of a BDAT chunk and, behind the last chunk, sees the message off. RFC 3030 section 2. */
+
+import { refuseChunk } from './chunk.ts';
+import { announceHeader, endOfData } from './end-of-data.ts';
+import { replies } from './replies.ts';
+import type { Session } from './session.ts';
+import { NEXT, type Outcome, type Progress, type Step } from './steps.ts';
+
+/** Chunks from this size on are no commands by which to wear out the daemon. */
+const LARGE_CHUNK = 1_024;
+
+/** Reads from `chunk` at `from` on, at most to the end of the BDAT chunk, and returns where it stopped. */
+export function readChunk(session: Session, chunk: Buffer, from: number): number {
+  const state = session.chunk!;
+  const to = Math.min(chunk.length, from + state.left);
+  state.left -= to - from;
+  const { incoming } = session;
+  if (!state.isRefused && incoming?.chunks !== undefined) {
+    const piece = from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to);
+    incoming.chunks.scan(piece);
+    incoming.message.content.append(piece);
+    if (state.left > 0) whileItArrives(session);
+  }
+  if (state.left === 0) endChunk(session);
+  return to;
+}
+
+function whileItArrives(session: Session): void {
+  const { incoming, host } = session;
+  const { message } = incoming!;
+  if (host.hooks.has('data_headers_end') && !incoming!.isHeaderAnnounced && message.headerEnds()) {
+    session.run([announceHeader]);
+  }
+  const drained = message.content.drained();
+  if (drained !== undefined && !session.isBusy) session.holdInput(drained);
+}
+
+/** All octets of the chunk have come. A chunk that was refused has had its reply. */
+export function endChunk(session: Session): void {
+  const { chunk, incoming } = session;
+  if (!session.isOpen) return;
+  session.mode = 'command';
+  if (chunk!.isRefused || incoming === undefined) return;
+  session.run(chunk!.isLast ? endOfData : endOfChunk);
+}
+
+const announceWholeHeader: Step = (session) => {
+  if (!session.host.hooks.has('data_headers_end')) return NEXT;
+  return session.incoming!.message.headerEnds() ? announceHeader(session) : NEXT;
+};
+
+/** A client that sends chunk upon chunk without waiting must not outrun the spool. */
+function waitForSpool(session: Session): Progress {
+  const drained = session.incoming!.message.content.drained();
+  return drained === undefined ? NEXT : drained.then((): Outcome => NEXT);
+}
+
+function acknowledge(session: Session): Progress {
+  if (session.incoming!.message.content.failure !== undefined)
+    return refuseChunk(session, replies.systemFull);
+  const { octets } = session.chunk!;
+  if (octets >= LARGE_CHUNK) session.tally.commands--;
+  session.send(replies.chunkReceived, String(octets));
+  return NEXT;
+}
+
+const endOfChunk: readonly Step[] = [announceWholeHeader, waitForSpool, acknowledge];

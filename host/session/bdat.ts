@@ -1,0 +1,85 @@
+/**
+ * BDAT: the message comes in chunks of announced size. RFC 3030 section 2. Whatever becomes of a chunk, its octets are
+ * read as octets and never as commands: what a sender puts into a message must not be obeyed.
+ */
+
+import { ReturnCode } from '../../bindings/plugin/verdict.ts';
+import { endChunk } from './bdat-reader.ts';
+import { Chunk, hasBegun, refuseChunk, skipChunk, skipFrom, type ChunkRefusal } from './chunk.ts';
+import { IncomingData } from './data-reader.ts';
+import { offers } from './extensions.ts';
+import { unrecognized } from './plain-verbs.ts';
+import { refuse } from './refusal.ts';
+import { refusals } from './refusals.ts';
+import { replies } from './replies.ts';
+import type { Template } from './reply.ts';
+import type { Session } from './session.ts';
+import { answer, asking, NEXT, STOP, type Progress, type Settle, type Step } from './steps.ts';
+
+const ARGUMENT = /^(\d{1,16})(?:[ \t]+(LAST))?[ \t]*$/i;
+
+function requireChunking(session: Session): Progress {
+  if (offers(session, 'CHUNKING')) return NEXT;
+  session.run(unrecognized);
+  return STOP;
+}
+
+/** A size that cannot be read leaves no octets to skip: what follows can only be taken for commands. */
+function announce(session: Session): Progress {
+  const found = ARGUMENT.exec(session.command.argument);
+  const octets = Number(found?.[1]);
+  if (!Number.isSafeInteger(octets)) return answer(session, replies.badChunkSize);
+  (session.chunk ??= new Chunk()).begin(octets, found![2] !== undefined);
+  return NEXT;
+}
+
+function requireEnvelope(session: Session): Progress {
+  const { openTransaction } = session;
+  const { refusal } = session.chunk!;
+  if (refusal !== undefined) return repeat(session, refusal);
+  if (openTransaction?.reversePath === undefined) return answerAndSkip(session, replies.mailFirst);
+  if (openTransaction.recipients.length === 0) return answerAndSkip(session, replies.recipientFirst);
+  return NEXT;
+}
+
+function answerAndSkip(session: Session, reply: Template): Progress {
+  session.send(reply);
+  return skipChunk(session);
+}
+
+function repeat(session: Session, { reply, verdict }: ChunkRefusal): Progress {
+  if (verdict === undefined) session.send(reply);
+  else session.sendVerdict(reply, verdict);
+  return skipChunk(session);
+}
+
+const settle: Settle = (session, verdict) => {
+  const refused = refuse(session, 'data', verdict);
+  if (refused === undefined) return verdict.code === ReturnCode.DONE ? skipChunk(session) : NEXT;
+  const refusal = { reply: refusals.data![verdict.code]!.reply, verdict };
+  return refused instanceof Promise
+    ? refused.then(() => skipFrom(session, refusal))
+    : skipFrom(session, refusal);
+};
+
+const askData = asking('data', settle);
+
+/** The plugins are asked once for a message, as before DATA. */
+const askAtFirst: Step = (session) => (hasBegun(session) ? NEXT : askData(session));
+
+function receive(session: Session): Progress {
+  const chunk = session.chunk!;
+  if (!hasBegun(session)) {
+    session.incoming?.abandon();
+    session.incoming = IncomingData.inChunks(session);
+  }
+  const { databytes } = session.host.settings;
+  if (databytes > 0 && session.incoming!.chunks!.octets + chunk.octets > databytes) {
+    return refuseChunk(session, replies.messageTooBig);
+  }
+  session.mode = 'bdat';
+  if (chunk.left === 0) endChunk(session);
+  return STOP;
+}
+
+export const bdat: readonly Step[] = [requireChunking, announce, requireEnvelope, askAtFirst, receive];

@@ -1,0 +1,34 @@
+/** Values that carry text of any kind in the letters a parameter may have. RFC 3461 section 4, RFC 6533 section 3. */
+
+const XTEXT = /^(?:[!-*,-<>-~]|\+[0-9A-F]{2})*$/;
+const CODED = /\+([0-9A-F]{2})|\\x\{([0-9A-F]{2,6})\}/g;
+const PRINTABLE = /^[ -~]*$/;
+const UNICODE_TEXT = /^[ -~\u00a0-\u2027\u202a-\u{10ffff}]*$/u;
+
+/** Decodes xtext; undefined if it is none, or holds what would end a line in a report or a log. */
+export function decodeXtext(value: string): string | undefined {
+  if (!XTEXT.test(value)) return undefined;
+  const text = value.replace(/\+([0-9A-F]{2})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 16)),
+  );
+  return PRINTABLE.test(text) ? text : undefined;
+}
+
+/**
+ * Decodes an address of type `utf-8`, which is xtext with `\x{HEX}` for what is not ASCII, or UTF-8 as it stands if the
+ * client said SMTPUTF8.
+ */
+export function decodeUnicodeAddress(value: string, isUtf8: boolean): string | undefined {
+  const text = decodeXtext(value.replace(/[^\u0000-\u007f]+/g, ''));
+  if (text === undefined || (!isUtf8 && /[^\u0000-\u007f]/.test(value))) return undefined;
+  const decoded = value.replace(CODED, (whole, octet: string | undefined, point: string) =>
+    octet === undefined ? (fromPoint(point) ?? whole) : String.fromCharCode(Number.parseInt(octet, 16)),
+  );
+  return UNICODE_TEXT.test(decoded) && !decoded.includes('\\x{') ? decoded : undefined;
+}
+
+function fromPoint(digits: string): string | undefined {
+  const point = Number.parseInt(digits, 16);
+  const isCharacter = point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
+  return isCharacter ? String.fromCodePoint(point) : undefined;
+}

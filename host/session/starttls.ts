@@ -1,0 +1,97 @@
+/** STARTTLS. RFC 3207. */
+
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { HandshakeError, startTls } from '../intake/tls-layer.ts';
+import { resetTransaction } from './closing.ts';
+import { offers } from './extensions.ts';
+import { greet } from './greeting.ts';
+import { unrecognized } from './plain-verbs.ts';
+import { replies } from './replies.ts';
+import type { Session } from './session.ts';
+import { answer, NEXT, STOP, type Outcome, type Progress, type Step } from './steps.ts';
+
+/** The port of submission over TLS. RFC 8314 section 7.3. */
+const SUBMISSIONS = 465;
+
+/**
+ * The extension is used only once EHLO has offered it; a second time, or where it is not offered, the verb is unknown, as
+ * it is in qpsmtpd without its plugin.
+ */
+function requireOffer(session: Session): Progress {
+  if (session.facts.hello === 'ehlo' && offers(session, 'STARTTLS')) return NEXT;
+  session.run(unrecognized);
+  return STOP;
+}
+
+function refuseArgument(session: Session): Progress {
+  return session.command.hasArgument ? answer(session, replies.noParameters) : NEXT;
+}
+
+/**
+ * Octets behind STARTTLS came in the clear: somebody in between may have put them there to have them run as the
+ * client's own inside TLS (CVE-2011-0411). They are thrown away before the client can have read the reply.
+ */
+async function upgrade(session: Session): Promise<Outcome> {
+  session.mode = 'tls-handshake';
+  // The chunk in which STARTTLS came has to be put aside first.
+  await Promise.resolve();
+  const injected = (session.unread.take()?.length ?? 0) + session.grip.release();
+  if (injected > 0) {
+    session.log(
+      LogLevel.WARN,
+      `${injected} octets behind STARTTLS thrown away: a client must wait for the reply`,
+    );
+  }
+  session.send(replies.startTls);
+  session.flush();
+  return secure(session);
+}
+
+/** The handshake, at the beginning of a connection or behind STARTTLS; without success the connection ends. */
+async function secure(session: Session): Promise<Outcome> {
+  const { host, intake, facts } = session;
+  try {
+    await startTls(intake, host.tls!);
+  } catch (error) {
+    const isOurs = !(error instanceof HandshakeError);
+    session.log(
+      isOurs ? LogLevel.CRIT : LogLevel.NOTICE,
+      `TLS handshake failed: ${(error as Error).message}`,
+    );
+    // Whatever went wrong: nothing more may be said in the clear, and the session has to learn that it is over.
+    intake.stream.destroy();
+    session.grip.take();
+    return STOP;
+  }
+  if (host.logger.writes(LogLevel.INFO)) session.log(LogLevel.INFO, describeTls(session));
+  facts.forgetClient();
+  session.grip.take();
+  return NEXT;
+}
+
+function describeTls({ facts }: Session): string {
+  const { version, cipher, serverName, clientName, verified } = facts.tls!;
+  const asked = serverName === undefined ? '' : ` for ${serverName}`;
+  const client = clientName === undefined ? '' : `, client ${clientName}${verified ? '' : ' (not verified)'}`;
+  return `${version} ${cipher}${asked}${client}`;
+}
+
+function goOn(session: Session): Progress {
+  session.mode = 'command';
+  return STOP;
+}
+
+/** True if the first octets of this client are those of a handshake. RFC 8314 section 7.3: port 465 is for TLS at once. */
+export function startsWithTls({ intake, host }: Session): boolean {
+  if (intake.tls !== undefined || host.tls === undefined) return false;
+  return intake.startsWithTls ?? intake.local.port === SUBMISSIONS;
+}
+
+function secureAtOnce(session: Session): Promise<Outcome> {
+  session.grip.release();
+  return secure(session);
+}
+
+export const greetInsideTls: readonly Step[] = [secureAtOnce, ...greet];
+
+export const starttls: readonly Step[] = [requireOffer, refuseArgument, resetTransaction, upgrade, goOn];

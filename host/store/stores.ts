@@ -1,0 +1,60 @@
+/** All stores of this process. They outlive a reload: two generations of the configuration share one connection. */
+
+import type { Clock } from '../../bindings/plugin/services.ts';
+import type { Store, Stores } from '../../bindings/plugin/store.ts';
+import { RecordStore } from './record-store.ts';
+import { StoreConnection } from './store-connection.ts';
+import { openStoreDirectory } from './store-directory.ts';
+import { parseStoreLocation, printStoreLocation, type StoreLocation } from './store-location.ts';
+import { Sweeper } from './sweeper.ts';
+
+interface OpenStore {
+  readonly connection: StoreConnection;
+  readonly sweeper: Sweeper;
+}
+
+export class ProcessStores {
+  readonly #clock: Clock;
+  readonly #stores = new Map<string, OpenStore>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The stores under one reading of the configuration; `configured` is where they are unless a plugin says otherwise. */
+  under(configured: StoreLocation): Stores {
+    return {
+      open: (name, { at } = {}) => this.#open(name, at === undefined ? configured : parseStoreLocation(at)),
+    };
+  }
+
+  /** Waits for what is under way; nothing can be asked afterwards. */
+  async close(): Promise<void> {
+    const stores = [...this.#stores.values()];
+    this.#stores.clear();
+    for (const { sweeper } of stores) sweeper.stop();
+    await Promise.all(stores.map(({ connection }) => connection.close()));
+  }
+
+  #open(name: string, location: StoreLocation): Store {
+    if (location.kind === 'lmdb') openStoreDirectory(location.directory);
+    const { connection, sweeper } = this.#connect(location);
+    sweeper.watch(name);
+    return new RecordStore(name, connection, this.#clock);
+  }
+
+  #connect(location: StoreLocation): OpenStore {
+    const id = location.kind === 'redis' ? location.url : printStoreLocation(location);
+    const known = this.#stores.get(id);
+    if (known !== undefined) return known;
+    const connection: StoreConnection = new StoreConnection(location, {
+      opened: (backend) => {
+        if (backend.keepsExpired) sweeper.start();
+      },
+    });
+    const sweeper = new Sweeper(connection, this.#clock);
+    const store = { connection, sweeper };
+    this.#stores.set(id, store);
+    return store;
+  }
+}

@@ -1,0 +1,55 @@
+import { definePlugin, deny, transactionNote, type Log } from '../bindings/plugin/index.ts';
+
+/** The entry of the list that the sender of this transaction is under. */
+export const badmailfromto = transactionNote<string>('badmailfromto');
+
+/** Refuses pairs of sender and recipient an operator has listed, as if the recipient did not exist. */
+export default definePlugin({
+  name: 'badmailfromto',
+  about: 'Refuses the pairs of sender and recipient listed in the file badmailfromto.',
+  hooks({ config, log }) {
+    const compile = (lines: readonly string[]): Pairs => compilePairs(lines, log);
+    config.compiled('badmailfromto', compile);
+    return {
+      mail({ transaction }, reversePath) {
+        const pairs = config.compiled('badmailfromto', compile);
+        if (reversePath.localPart === '' || reversePath.domain === '') return;
+        const entry = entriesFor(reversePath.mailbox, reversePath.domain).find((key) => pairs.has(key));
+        if (entry !== undefined) transaction.notes.set(badmailfromto, entry);
+      },
+      rcpt({ transaction }, forwardPath) {
+        const { reversePath } = transaction;
+        if (reversePath === undefined || transaction.notes.get(badmailfromto) === undefined) return undefined;
+        const pairs = config.compiled('badmailfromto', compile);
+        const recipient = forwardPath.mailbox.toLowerCase();
+        const isListed = entriesFor(reversePath.mailbox, reversePath.domain).some(
+          (key) => pairs.get(key)?.has(recipient) === true,
+        );
+        return isListed ? deny(`mail to ${recipient} not accepted here`) : undefined;
+      },
+    };
+  },
+});
+
+/** Recipients by sender, both in lower case; a sender is `user@host` or `@host`. */
+type Pairs = ReadonlyMap<string, ReadonlySet<string>>;
+
+const entriesFor = (mailbox: string, domain: string): readonly string[] => [
+  mailbox.toLowerCase(),
+  `@${domain.toLowerCase()}`,
+];
+
+function compilePairs(lines: readonly string[], log: Pick<Log, 'warn'>): Pairs {
+  const pairs = new Map<string, Set<string>>();
+  for (const line of lines) {
+    const [from = '', to] = line.trim().toLowerCase().split(/\s+/);
+    if (!from.includes('@') || to === undefined) {
+      log.warn(
+        `entry \`${line}\` matches nothing: write \`user@host\` or \`@host\`, a blank, and a recipient`,
+      );
+      continue;
+    }
+    pairs.set(from, (pairs.get(from) ?? new Set()).add(to));
+  }
+  return pairs;
+}

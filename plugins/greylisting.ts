@@ -1,0 +1,240 @@
+import {
+  addressNumber,
+  compileFingerprintTerms,
+  definePlugin,
+  denySoft,
+  error,
+  fingerprint,
+  flag,
+  geoCountry,
+  GREYLIST_TIMES,
+  greylistLifeMs,
+  HostList,
+  judgeSender,
+  skip,
+  transactionNote,
+  whitelistRecipients,
+  wholeNumber,
+  z,
+  type Address,
+  type Answer,
+  type Connection,
+  type HookContext,
+  type Setup,
+  type Store,
+} from '../bindings/plugin/index.ts';
+
+const MESSAGE = 'This mail is temporarily denied';
+/** Where the options may stand as well, one `KEY VALUE` a line. */
+const FILE = 'denysoft_greylist';
+
+const seconds = () => wholeNumber(1, 1_000_000_000);
+const options = z.object({
+  remote_ip: flag().optional(),
+  sender: flag().optional(),
+  recipient: flag().optional(),
+  per_recipient: flag().optional(),
+  deny_late: flag().optional(),
+  reject: flag().optional(),
+  upgrade: flag().optional(),
+  black_timeout: seconds().optional(),
+  white_timeout: seconds().optional(),
+  /** Without effect in qpsmtpd since 1.00. */
+  grey_timeout: z.string().optional(),
+  p0f: z.string().optional(),
+  geoip: z.string().optional(),
+  db_dir: z.string().optional(),
+  redis: z
+    .string()
+    .regex(/^[\w.-]+(:\d{1,5})?$/, 'must be HOST or HOST:PORT')
+    .optional(),
+  nfslock: flag()
+    .refine((isOn) => !isOn, 'LMDB does not work on network file systems: use the option redis')
+    .optional(),
+});
+type Options = z.output<typeof options>;
+type Terms = ReturnType<typeof withDefaults>;
+type Context = HookContext<Options>;
+
+/** Why DATA is to be refused: the refusal was put off. */
+const deferred = transactionNote<string>('greylist');
+
+/** Has unknown senders come back later, which those who only ever send spam do not. RFC 6647. */
+export default definePlugin({
+  name: 'greylisting',
+  about: 'Defers mail from unknown senders until they try again.',
+  options,
+  hooks(setup) {
+    const terms = withDefaults({ ...parseFile(setup.config.lines(FILE)), ...setup.options });
+    if (terms.grey_timeout !== undefined) setup.log.warn('grey_timeout has no effect: leave it out');
+    const store = setup.services.store.open('greylist', { at: placeOf(terms) });
+    const isExempt = exemptions(setup, terms);
+    const ask = (
+      context: Context,
+      own: Terms,
+      sender: Address,
+      recipient?: Address,
+    ): Answer | Promise<Answer> => {
+      const reason = context.immunity ?? isExempt(context.connection);
+      if (reason !== undefined) return skip(reason);
+      return greylist(context, store, own, keyOf(terms, context.connection, sender, recipient));
+    };
+    const isByRecipient = terms.recipient || terms.per_recipient;
+    return {
+      ...(terms.upgrade && { 'post-fork': (context) => upgrade(context, store, terms) }),
+      ...(isByRecipient
+        ? {
+            async rcpt(context, forwardPath) {
+              const sender = context.transaction.reversePath!;
+              const own = await termsFor(context, terms, forwardPath);
+              const answer = await ask(context, own, sender, forwardPath);
+              // Callouts ask with the null sender whether an address exists: that answer must not wait.
+              return sender.isNull ? defer(context, answer) : answer;
+            },
+          }
+        : {
+            async mail(context, reversePath) {
+              const answer = await ask(context, terms, reversePath);
+              return terms.deny_late ? defer(context, answer) : answer;
+            },
+          }),
+      data: refuseDeferred,
+    };
+  },
+});
+
+const DEFAULTS = {
+  remote_ip: true,
+  sender: false,
+  recipient: false,
+  per_recipient: false,
+  deny_late: false,
+  reject: true,
+  upgrade: false,
+  ...GREYLIST_TIMES,
+};
+
+const withDefaults = (given: Options) => {
+  const terms = { ...DEFAULTS, ...given } as typeof DEFAULTS & Options;
+  if (!terms.remote_ip && !terms.sender && !terms.recipient)
+    throw new Error('enable one of remote_ip, sender, or recipient');
+  if (terms.black_timeout >= terms.white_timeout)
+    throw new Error('black_timeout must be less than white_timeout');
+  return terms;
+};
+
+/** Throws an Error that names the file if a line is no option. */
+function parseFile(lines: readonly string[]): Options {
+  const pairs = lines.map((line) => /^(\S+)\s+(\S.*)$/.exec(line.trim())?.slice(1) ?? [line, '']);
+  const result = z.strictObject(options.shape).safeParse(Object.fromEntries(pairs) as unknown);
+  if (result.success) return result.data;
+  const [{ path, message }] = result.error.issues as [z.core.$ZodIssue];
+  throw new Error(`${FILE}: ${path.join('.')}${path.length > 0 ? ': ' : ''}${message}`);
+}
+
+const placeOf = ({ redis, db_dir: directory }: Options): string | undefined =>
+  redis === undefined
+    ? directory && `lmdb:${directory}`
+    : `redis://${redis.includes(':') ? redis : `${redis}:6379`}/0`;
+
+/** What holds for one recipient. What is wrong in his file must not keep his mail away. */
+async function termsFor(context: Context, terms: Terms, recipient: Address): Promise<Terms> {
+  if (!terms.per_recipient) return terms;
+  try {
+    return withDefaults({ ...terms, ...parseFile(await context.linesFor(recipient, FILE)) });
+  } catch (cause) {
+    context.log.error(`${recipient.mailbox}: ${String(cause)}`);
+    return terms;
+  }
+}
+
+/** What the sender is known by: address as a number, reverse-path, forward-path, joined with colons. */
+function keyOf(
+  { remote_ip: byAddress, sender: bySender, recipient: byRecipient }: Terms,
+  { remoteIp }: Connection,
+  sender: Address,
+  recipient: Address | undefined,
+): string {
+  const parts = byAddress ? [addressNumber(remoteIp) ?? remoteIp] : [];
+  if (bySender) parts.push(sender.mailbox);
+  if (byRecipient && recipient !== undefined) parts.push(recipient.mailbox);
+  return parts.join(':');
+}
+
+async function greylist(context: Context, store: Store, terms: Terms, key: string): Promise<Answer> {
+  const now = Math.floor(context.services.clock.now() / 1_000);
+  try {
+    const { isRefused, word } = await store.transact(key, (value) => judgeSender(value, now, terms));
+    if (isRefused) context.log.warn(terms.reject ? `fail: ${word}` : `fail, tolerated: ${word}`);
+    else context.log.info(`pass: ${word}`);
+    return isRefused && terms.reject ? denySoft(MESSAGE) : undefined;
+  } catch (cause) {
+    return error(`UNABLE TO OBTAIN GREYLIST RESULT:${(cause as Error).message}`);
+  }
+}
+
+/** Puts a refusal off to DATA. */
+function defer({ transaction }: Context, answer: Answer): Answer {
+  if (answer?.kind !== 'verdict') return answer;
+  transaction.notes.set(deferred, MESSAGE);
+  return undefined;
+}
+
+function refuseDeferred({ log, transaction }: Context): Answer {
+  const message = transaction.notes.get(deferred);
+  if (message === undefined) return undefined;
+  if ((transaction.notes.get(whitelistRecipients) ?? 0) !== transaction.recipients.length)
+    return denySoft(message);
+  log.warn('skip: all recipients whitelisted');
+  return undefined;
+}
+
+type Exemption = (connection: Connection) => string | undefined;
+
+/** Why a client is not greylisted, if it is not: asked for every message, so all that can be is made ready here. */
+function exemptions(setup: Setup<Options>, { p0f, geoip }: Terms): Exemption {
+  const isMeant = p0f === undefined ? undefined : compileFingerprintTerms(p0f);
+  const countries = new Set(geoip?.toLowerCase().split(','));
+  const excluded = excludedHosts(setup);
+  return ({ notes, remoteHost, remoteIp }) => {
+    if (isMeant !== undefined) {
+      const system = notes.get(fingerprint);
+      if (system === undefined) return 'p0f info missing';
+      if (!isMeant(system)) return 'no p0f match';
+    }
+    const country = notes.get(geoCountry)?.toLowerCase();
+    if (country !== undefined && countries.has(country)) return `geoip country match (${country})`;
+    return excluded.has(remoteIp, remoteHost) ? 'excluded host' : undefined;
+  };
+}
+
+/** The hosts in the files that `greylist_exclude_files` lists. */
+function excludedHosts({ config, log, services }: Setup<Options>): HostList {
+  const lines = config.lines('greylist_exclude_files').flatMap((path) => {
+    const found = services.files.keep(path).lines;
+    if (found === undefined) log.warn(`Couldn't open greylist exclude file ${path}`);
+    return found ?? [];
+  });
+  return new HostList(lines);
+}
+
+/** Old databases have the address in dots. */
+async function upgrade(
+  { log, services }: Setup<Options>,
+  store: Store,
+  { white_timeout: white }: Terms,
+): Promise<void> {
+  let [converted, count] = [0, 0];
+  for await (const [key, value] of store.scan()) {
+    count++;
+    const [address = '', ...rest] = key.split(':');
+    const number = address.includes('.') ? addressNumber(address) : undefined;
+    if (number === undefined) continue;
+    const expiresInMs = greylistLifeMs(Number.parseInt(value, 10), services.clock.now() / 1_000, white);
+    const take = (known: string | undefined) => ({ value: known ?? value, expiresInMs, answer: undefined });
+    if (expiresInMs > 0) await store.transact([number, ...rest].join(':'), take);
+    await store.delete(key);
+    converted++;
+  }
+  log.info(`converted ${converted} of ${count} DB entries`);
+}

@@ -1,0 +1,186 @@
+import {
+  compilePattern,
+  connectionNote,
+  definePlugin,
+  fail,
+  isIpAddress,
+  isLoopback,
+  oneOf,
+  pass,
+  shareNetwork,
+  skip,
+  wholeNumber,
+  z,
+  type Answer,
+  type Finding,
+  type HookContext,
+} from '../bindings/plugin/index.ts';
+
+/** The HELO name leads to the client's network, respectively the client's address to the domain of the name. */
+export const heloForwardMatch = connectionNote<boolean>('helo_forward_match');
+export const heloReverseMatch = connectionNote<boolean>('helo_reverse_match');
+
+/** Two questions in a row have to fit into what plugins may take. */
+const MAX_DNS_SECONDS = 14;
+
+const options = z.object({
+  policy: oneOf(['lenient', 'rfc', 'strict']).default('lenient'),
+  /** Seconds a question to the DNS may take. */
+  timeout: wholeNumber(1, 3_600).default(5),
+  /** Taken from old lines. */
+  reject_type: z.string().optional(),
+});
+type Context = HookContext<z.output<typeof options>>;
+
+/** Refuses HELO names that cannot be the client's. RFC 5321 sections 2.3.5 and 4.1.4. */
+export default definePlugin({
+  name: 'helo',
+  about: 'Checks the name in HELO and EHLO, and writes it into the field X-HELO.',
+  options,
+  rejects: { reject: '1', reject_type: 'disconnect' },
+  hooks({ config, log, options: { reject_type } }) {
+    if (reject_type !== undefined && reject_type !== 'disconnect') {
+      log.warn(
+        `reject_type ${reject_type} is not followed: a refused client is always disconnected, as in qpsmtpd`,
+      );
+    }
+    config.compiled('badhelo', compileNames);
+    return { helo: check, ehlo: check, data_post: addField };
+  },
+});
+
+function check(context: Context, host: string): Answer | Promise<Answer> {
+  const { adjustKarma, immunity, log, options } = context;
+  if (host === '') {
+    log.info('fail, tolerated, no helo host');
+    adjustKarma(-2);
+    return undefined;
+  }
+  if (immunity !== undefined) return skip(immunity);
+  const failure = checkText(context, host);
+  if (failure !== undefined) return condemn(context, failure);
+  return options.policy === 'lenient' ? pass() : checkNames(context, host);
+}
+
+function condemn({ adjustKarma }: Context, failure: Finding): Finding {
+  adjustKarma(-1);
+  return failure;
+}
+
+/** What can be told from the name alone. */
+function checkText({ config, connection, options }: Context, host: string): Finding | undefined {
+  const name = host.toLowerCase();
+  if (config.compiled('badhelo', compileNames)(name)) {
+    return fail(`I do not believe you are ${host.slice(0, 255)}.`, { log: 'in badhelo' });
+  }
+  if (name === 'localhost' && !isLoopback(connection.remoteIp)) {
+    return fail('You are not localhost', { log: 'invalid localhost' });
+  }
+  if (isPlainIp(name)) return fail('Forged IPs not accepted here', { log: 'forged IP literal' });
+  if (options.policy === 'lenient' || isLiteral(host)) return undefined;
+  if (!host.includes('.')) {
+    return fail('HELO name is not fully qualified. Read RFC 2821', { log: 'not FQDN' });
+  }
+  if (/[^a-zA-Z0-9\-.]/.test(host)) {
+    return fail('HELO name contains invalid FQDN characters. Read RFC 1035', { log: 'invalid FQDN chars' });
+  }
+  return undefined;
+}
+
+/** What the DNS knows of the name and of the address. */
+async function checkNames(context: Context, host: string): Promise<Finding> {
+  const failure =
+    (isLiteral(host) ? undefined : await checkForward(context, host)) ??
+    (await checkReverse(context, host)) ??
+    (context.options.policy === 'strict' ? checkMatch(context, host) : undefined);
+  return failure === undefined ? pass() : condemn(context, failure);
+}
+
+async function checkForward(context: Context, host: string): Promise<Finding | undefined> {
+  const { connection, log, services } = context;
+  const name = host.replace(/\.$/, '');
+  const limit = dnsLimit(context);
+  const answers = await Promise.all([services.dns.resolve4(name, limit), services.dns.resolve6(name, limit)]);
+  const addresses = answers.flatMap((answer) => (answer.status === 'found' ? answer.records : []));
+  if (addresses.some((address) => shareNetwork(address, connection.remoteIp, 24, 96))) {
+    connection.notes.set(heloForwardMatch, true);
+  }
+  if (addresses.length > 0) return undefined;
+  const failed = answers.find((answer) => answer.status === 'failed');
+  if (failed !== undefined) {
+    log.error(`skip, query failed (${failed.reason})`);
+    return undefined;
+  }
+  return answers.every(({ status }) => status === 'no such name')
+    ? fail('HELO hostname does not exist', { log: 'no such host' })
+    : fail('HELO hostname did not resolve', { log: 'no forward DNS' });
+}
+
+async function checkReverse(context: Context, host: string): Promise<Finding | undefined> {
+  const { connection, services } = context;
+  const ip = connection.remoteIp;
+  const answer = await services.dns.reverse(ip, dnsLimit(context));
+  if (answer.status === 'no such name') return fail(`no rDNS for ${ip}`, { log: 'no rDNS' });
+  if (answer.status === 'no such record') return fail(`no reverse DNS for ${ip}`, { log: 'no rDNS' });
+  if (answer.status === 'failed') {
+    // A name server that does not answer is no fault of the client's, and may answer the next time.
+    return fail(`error getting reverse DNS for ${ip}`, { log: `rDNS ${answer.reason}`, isTemporary: true });
+  }
+  if (answer.records.some((name) => isSameDomain(name, host))) connection.notes.set(heloReverseMatch, true);
+  return undefined;
+}
+
+function checkMatch({ adjustKarma, connection: { notes } }: Context, host: string): Finding | undefined {
+  if (isLiteral(host)) {
+    return fail('RFC 2821 allows an address literal, but we do not', { log: 'bracketed IP' });
+  }
+  const isForward = notes.get(heloForwardMatch) === true;
+  const isReverse = notes.get(heloReverseMatch) === true;
+  if (isForward && isReverse) adjustKarma(1);
+  return isForward || isReverse
+    ? undefined
+    : fail('That HELO hostname fails FCrDNS', { log: 'no matching DNS' });
+}
+
+function addField({ connection, transaction }: Context): void {
+  const { header } = transaction.message;
+  header.remove('X-HELO');
+  header.prepend('X-HELO', connection.helloHost ?? '');
+}
+
+const dnsLimit = ({ options }: Context): { timeoutMs: number } => ({
+  timeoutMs: Math.min(options.timeout, MAX_DNS_SECONDS) * 1_000,
+});
+
+/** `192.0.2.1`, `2001:db8::1`, and what some take for an address: `10.1`. */
+const isPlainIp = (host: string): boolean =>
+  isIpAddress(host) ||
+  (/^\d{1,3}(?:\.\d{1,3}){0,3}$/.test(host) && host.split('.').every((octet) => Number(octet) < 256));
+
+/** `[192.0.2.1]` or `[IPv6:2001:db8::1]`. RFC 5321 section 4.1.3. */
+function isLiteral(host: string): boolean {
+  const inside = /^\[(?:IPv6:)?([^\]]*)\]$/i.exec(host)?.[1];
+  return inside !== undefined && isIpAddress(inside);
+}
+
+/** Hosts of one pool have different names in one domain. */
+function isSameDomain(one: string, other: string): boolean {
+  const ending = (name: string): string =>
+    name.toLowerCase().replace(/\.$/, '').split('.').slice(-2).join('.');
+  return ending(one).includes('.') && ending(one) === ending(other);
+}
+
+type Matcher = (name: string) => boolean;
+
+/** Names, and patterns (anything with one of `{}[]()^$|*+?\!`) for names in lower case; `!` in front negates one. */
+function compileNames(lines: readonly string[]): Matcher {
+  const names = new Set(lines.map((line) => line.toLowerCase()));
+  const patterns = lines
+    .filter((line) => /[{}[\]()^$|*+?\\!]/.test(line))
+    .map((line): Matcher => {
+      const isNegated = line.startsWith('!');
+      const pattern = compilePattern(isNegated ? line.slice(1) : line);
+      return (name) => pattern.test(name) !== isNegated;
+    });
+  return (name) => names.has(name) || patterns.some((matches) => matches(name));
+}

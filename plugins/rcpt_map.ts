@@ -1,0 +1,68 @@
+import {
+  definePlugin,
+  deny,
+  RETURN_CODE_NAMES,
+  verdictFor,
+  z,
+  type Log,
+  type Verdict,
+} from '../bindings/plugin/index.ts';
+
+const NO_SUCH_USER = 'No such user.';
+
+/** `CODE` or `CODE=Text_with_underscores_for_blanks`. */
+const defaultVerdict = z.string().transform((word, context): Verdict => {
+  const [code = '', ...text] = word.split('=');
+  const verdict = verdictFor(code, text.join('=').replaceAll('_', ' ') || NO_SUCH_USER);
+  if (verdict !== undefined) return verdict;
+  context.addIssue({
+    code: 'custom',
+    message: `must be one of ${RETURN_CODE_NAMES.join(', ')}, and may go on with =Text_for_the_client`,
+  });
+  return z.NEVER;
+});
+
+/** Decides about the recipients of one domain by a list of addresses. */
+export default definePlugin({
+  name: 'rcpt_map',
+  about: 'Accepts or refuses the recipients of one domain as a file says.',
+  options: z.object({
+    domain: z.string().toLowerCase(),
+    file: z.string(),
+    default: defaultVerdict.default(deny(NO_SUCH_USER)),
+  }),
+  hooks({ log, options, services }) {
+    const kept = services.files.keep(options.file);
+    let { lines } = kept;
+    let map = compileMap(lines ?? [], log);
+    if (map.size === 0) throw new Error(`Empty map file ${options.file}`);
+    /** A file that is being written may be empty for a moment; the last good map stays. */
+    const takeChanges = (): void => {
+      if (kept.lines === lines) return;
+      lines = kept.lines;
+      const changed = compileMap(lines ?? [], log);
+      if (changed.size > 0) map = changed;
+    };
+    return {
+      'pre-connection': () => kept.refresh()?.then(takeChanges),
+      rcpt(_, forwardPath) {
+        if (forwardPath.localPart === '' || forwardPath.domain.toLowerCase() !== options.domain)
+          return undefined;
+        return map.get(forwardPath.mailbox.toLowerCase()) ?? options.default;
+      },
+    };
+  },
+});
+
+/** Lines `ADDRESS CODE TEXT`, by address in lower case. */
+function compileMap(lines: readonly string[], log: Pick<Log, 'error'>): ReadonlyMap<string, Verdict> {
+  const map = new Map<string, Verdict>();
+  for (const line of lines) {
+    const [, address = '', code = '', text = ''] = /^(\S+)\s*(\S*)\s*(.*)$/.exec(line) ?? [];
+    const verdict = verdictFor(code, text === '' ? NO_SUCH_USER : text);
+    if (verdict === undefined)
+      log.error(`line \`${line}\` has no return code (${RETURN_CODE_NAMES.join(', ')})`);
+    else map.set(address.toLowerCase(), verdict);
+  }
+  return map;
+}

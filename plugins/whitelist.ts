@@ -1,0 +1,151 @@
+import {
+  ClientRanges,
+  connectionNote,
+  definePlugin,
+  flag,
+  LogLevel,
+  ok,
+  transactionNote,
+  whitelistHost,
+  whitelistRecipients,
+  whitelistSender,
+  z,
+  type Address,
+  type Answer,
+  type HookContext,
+  type Log,
+} from '../bindings/plugin/index.ts';
+
+/** The launcher vouched for the client. */
+export const whitelistClient = connectionNote<boolean>('whitelistclient');
+/** The HELO name is on a list. */
+export const whitelistHelo = connectionNote<boolean>('whitelisthelo');
+
+const options = z.object({ per_recipient: flag().default(false), merge: flag().default(true) });
+type Context = HookContext<z.output<typeof options>>;
+type Lines = readonly string[];
+
+const KARMA = 5;
+/** A client may name recipients for hours, whether they are accepted or not. */
+const MOST_WELCOME = 1_000;
+
+/** Recipients of this transaction whose own lists welcome the client or the sender. */
+const welcomeMailboxes = transactionNote<Set<string>>('whitelist_mailboxes');
+
+/** Spares welcome clients, senders and recipients the checks of the plugins behind it. */
+export default definePlugin({
+  name: 'whitelist',
+  about: 'Exempts listed hosts, HELO names, senders and recipients from checks.',
+  options,
+  hooks({ config, log, options: { per_recipient: perRecipient } }) {
+    const compile: Compile = (lines) => hostList(lines, log);
+    config.compiled('whitelisthosts', compile);
+    if (perRecipient) {
+      return { rcpt: (context, forwardPath) => checkAll(context, forwardPath, compile), data: countAccepted };
+    }
+    return {
+      connect: (context) => (isVouchedFor(context) || isWelcomeHost(context, compile) ? ok() : undefined),
+      helo: checkHelo,
+      ehlo: checkHelo,
+      mail: checkSender,
+      rcpt(context, forwardPath) {
+        if (!isListed(forwardPath, context.config.lines('whitelistrcpt'))) return undefined;
+        welcomeRecipient(context, forwardPath);
+        return ok();
+      },
+    };
+  },
+});
+
+type Compile = (lines: Lines) => ClientRanges;
+
+/** What users write into their lists must not fill the log of the site. */
+const silence = { warn: () => undefined };
+
+const hostList = (lines: Lines, log: Pick<Log, 'warn'>): ClientRanges =>
+  new ClientRanges(lines, { takesOpenPrefixes: true, log });
+
+function isVouchedFor({ adjustKarma, connection, log, services }: Context): boolean {
+  if (services.environment('WHITELISTCLIENT') === undefined) return false;
+  if (connection.notes.get(whitelistClient) === true) return true;
+  connection.notes.set(whitelistClient, true);
+  log.at(LogLevel.CRIT, `pass, ${connection.remoteIp} is whitelisted client`);
+  adjustKarma(KARMA);
+  return true;
+}
+
+function isWelcomeHost({ adjustKarma, config, connection, log }: Context, compile: Compile): boolean {
+  if (!config.compiled('whitelisthosts', compile).has(connection.remoteIp)) return false;
+  if (connection.notes.get(whitelistHost) === true) return true;
+  connection.notes.set(whitelistHost, true);
+  log.at(LogLevel.CRIT, `pass, ${connection.remoteIp} is a whitelisted host`);
+  adjustKarma(KARMA);
+  return true;
+}
+
+function checkHelo({ config, connection, log }: Context, host: string): Answer {
+  if (!includesWord(config.lines('whitelisthelo'), host)) return undefined;
+  connection.notes.set(whitelistHelo, true);
+  log.at(LogLevel.CRIT, `helo host ${host} in whitelisthelo`);
+  return ok();
+}
+
+function checkSender({ config, log, transaction }: Context, reversePath: Address): Answer {
+  if (!isListed(reversePath, config.lines('whitelistsenders'))) return undefined;
+  transaction.notes.set(whitelistSender, true);
+  log.at(LogLevel.CRIT, `envelope sender ${reversePath.mailbox} in whitelistsenders`);
+  return ok();
+}
+
+function welcomeRecipient({ log, transaction: { notes } }: Context, forwardPath: Address): void {
+  notes.set(whitelistRecipients, (notes.get(whitelistRecipients) ?? 0) + 1);
+  log.at(LogLevel.CRIT, `recipient ${forwardPath.mailbox} in whitelistrcpt`);
+}
+
+/**
+ * `per_recipient`: everything is looked at for each recipient, and the recipient's own lists count. Whoever they welcome
+ * is welcome to this recipient alone, and whether the recipient is one of ours remains to be seen: a HELO name and a
+ * sender can be forged, and a user's list must not make the host an open relay.
+ */
+async function checkAll(context: Context, forwardPath: Address, compile: Compile): Promise<void> {
+  const { connection, transaction } = context;
+  if (isVouchedFor(context) || isWelcomeHost(context, compile)) return;
+  const [hosts, helos, senders, recipients] = await Promise.all(
+    ['whitelisthosts', 'whitelisthelo', 'whitelistsenders', 'whitelistrcpt'].map((name) =>
+      linesFor(context, forwardPath, name),
+    ),
+  );
+  const sender = transaction.reversePath;
+  const isWelcome =
+    hostList(hosts!, silence).has(connection.remoteIp) ||
+    includesWord(helos!, connection.helloHost ?? '') ||
+    (sender !== undefined && isListed(sender, senders!)) ||
+    isListed(forwardPath, recipients!);
+  if (!isWelcome) return;
+  const welcome = transaction.notes.get(welcomeMailboxes) ?? new Set();
+  if (welcome.size < MOST_WELCOME) welcome.add(forwardPath.mailbox);
+  transaction.notes.set(welcomeMailboxes, welcome);
+}
+
+/** Only recipients that were accepted count: others could be named to outweigh those who want their mail checked. */
+function countAccepted({ transaction: { notes, recipients } }: Context): void {
+  const welcome = notes.get(welcomeMailboxes);
+  if (welcome === undefined) return;
+  notes.set(whitelistRecipients, recipients.filter(({ address }) => welcome.has(address.mailbox)).length);
+}
+
+/** The recipient's own lines, with those of the site behind them unless `merge 0` says otherwise. */
+async function linesFor(context: Context, recipient: Address, name: string): Promise<Lines> {
+  const own = await context.linesFor(recipient, name);
+  return context.options.merge ? [...own, ...context.config.lines(name)] : own;
+}
+
+const includesWord = (lines: Lines, word: string): boolean =>
+  word !== '' && lines.some((line) => line.toLowerCase() === word.toLowerCase());
+
+/** `user@host`, or `host` for everybody there. */
+function isListed({ domain, mailbox }: Address, lines: Lines): boolean {
+  if (domain === '') return false;
+  const keys = [mailbox.toLowerCase(), domain.toLowerCase()];
+  return lines.some((line) => keys.includes(line.toLowerCase()));
+}

@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import badmailfromto, { badmailfromto as note } from '../../plugins/badmailfromto.ts';
+import { address, freshTransaction, given, NO_PARAMETERS, words } from './plugin-context.ts';
+
+const files = {
+  badmailfromto: [
+    'Stalker@X.example Victim@Good.example',
+    '@x.example other@good.example',
+    'nobody',
+    'only@from.example',
+  ],
+};
+
+async function offer(from: string, to: string, lists: Record<string, string[]> = files) {
+  const asked = given(badmailfromto, { files: lists });
+  const reversePath = address(from);
+  asked.session.transaction = { ...freshTransaction(), reversePath };
+  expect(words(await asked.ask('mail', reversePath, NO_PARAMETERS))).toBe('DECLINED');
+  const answer = words(await asked.ask('rcpt', address(to), NO_PARAMETERS));
+  return { answer, entry: asked.session.transaction.notes.get(note), log: asked.log };
+}
+
+test.each([
+  [
+    '<stalker@x.example>',
+    '<victim@good.example>',
+    'DENY mail to victim@good.example not accepted here',
+    'stalker@x.example',
+  ],
+  [
+    '<STALKER@x.EXAMPLE>',
+    '<VICTIM@good.example>',
+    'DENY mail to victim@good.example not accepted here',
+    'stalker@x.example',
+  ],
+  // Both the pair of the address and that of its host count.
+  [
+    '<stalker@x.example>',
+    '<other@good.example>',
+    'DENY mail to other@good.example not accepted here',
+    'stalker@x.example',
+  ],
+  [
+    '<friend@x.example>',
+    '<other@good.example>',
+    'DENY mail to other@good.example not accepted here',
+    '@x.example',
+  ],
+  ['<friend@x.example>', '<victim@good.example>', 'DECLINED', '@x.example'],
+  ['<stalker@y.example>', '<victim@good.example>', 'DECLINED', undefined],
+  ['<>', '<victim@good.example>', 'DECLINED', undefined],
+  ['<matt@>', '<victim@good.example>', 'DECLINED', undefined],
+  ['<@example.com>', '<victim@good.example>', 'DECLINED', undefined],
+])('badmailfromto: from %s to %s is answered with %s', async (from, to, answer, entry) => {
+  const offered = await offer(from, to);
+  expect(offered.answer).toBe(answer);
+  expect(offered.entry).toBe(entry);
+});
+
+test('badmailfromto does nothing with an empty list, and warns of entries that match nothing', async () => {
+  expect((await offer('<matt@test.com>', '<u@v.example>', {})).answer).toBe('DECLINED');
+  const { log } = await offer('<matt@test.com>', '<u@v.example>');
+  expect(log.filter((line) => line.includes('matches nothing')).length).toBeGreaterThanOrEqual(2);
+});

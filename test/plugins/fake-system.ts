@@ -1,0 +1,46 @@
+/** System services that touch nothing: zones and files are objects of the test. */
+
+import type { Dns, DnsAnswer, SystemServices } from '../../bindings/plugin/index.ts';
+import { localTime } from '../../host/services/local-time.ts';
+
+/** Records by `TYPE name` (`A mail.example`, `PTR 192.0.2.3`); a string instead of a list is why the question failed. */
+export type Zones = Readonly<Record<string, readonly string[] | string>>;
+
+/** A name that has any record exists; all others do not. */
+export function fakeDns(zones: Zones = {}): Dns {
+  const ask = (type: string, name: string): Promise<DnsAnswer<string>> => {
+    const records = zones[`${type} ${name}`];
+    if (typeof records === 'string') return Promise.resolve({ status: 'failed', reason: records });
+    if (records !== undefined && records.length > 0) return Promise.resolve({ status: 'found', records });
+    const exists = Object.keys(zones).some((key) => key.endsWith(` ${name}`));
+    return Promise.resolve({ status: exists ? 'no such record' : 'no such name' });
+  };
+  return {
+    resolve4: (name) => ask('A', name),
+    resolve6: (name) => ask('AAAA', name),
+    reverse: (address) => ask('PTR', address),
+    txt: (name) => ask('TXT', name),
+    mx: async (name) => {
+      const answer = await ask('MX', name);
+      if (answer.status !== 'found') return answer;
+      return { status: 'found', records: answer.records.map((exchange) => ({ exchange, preference: 10 })) };
+    },
+  };
+}
+
+export function fakeSystem(overrides: Partial<SystemServices> = {}): SystemServices {
+  return {
+    dns: fakeDns(),
+    files: {
+      read: () => Promise.resolve(undefined),
+      append: () => Promise.reject(new Error('no such directory')),
+      keep: () => ({ lines: undefined, refresh: () => undefined }),
+    },
+    openGeoDatabase: () => undefined,
+    askDaemon: () => Promise.reject(new Error('nobody listens')),
+    loadAverage: () => 0,
+    localTime,
+    environment: () => undefined,
+    ...overrides,
+  };
+}

@@ -1,0 +1,175 @@
+import { describe, expect, test } from 'vitest';
+import type { Services } from '../../bindings/plugin/index.ts';
+import plugin, { heloForwardMatch, heloReverseMatch } from '../../plugins/helo.ts';
+import { fakeDns, type Zones } from './fake-system.ts';
+import { given, words } from './plugin-context.ts';
+import { headerOf, transactionWith } from './stored.ts';
+
+const files = { badhelo: ['aol.com', 'yahoo.com', 'ya.oo\\.com$', '!\\.'] };
+
+interface Setting {
+  readonly policy?: string;
+  readonly ip?: string;
+  readonly zones?: Zones;
+  readonly words?: string;
+}
+
+async function hello(
+  host: string,
+  { policy = 'lenient', ip = '192.0.2.3', zones = {}, words: more = '' }: Setting = {},
+) {
+  const services: Partial<Services> = { dns: fakeDns(zones) };
+  const asked = given(plugin, { words: `policy ${policy} ${more}`, files: {}, services });
+  asked.session.connection.remoteIp = ip;
+  return { ...asked, answer: words(await asked.ask('ehlo', host, [])) };
+}
+
+test.each([
+  ['yahoo.com', false],
+  ['YAHOO.com', false],
+  ['example.com', true],
+  ['www.yaxoo.com', false],
+  ['yoda.com', true],
+  ['host-only', false],
+])('helo: badhelo and %s', async (host, passes) => {
+  const { ask, session } = given(plugin, { files });
+  const answer = words(await ask('helo', host, []));
+  expect(answer).toBe(passes ? 'DECLINED' : `DENY_DISCONNECT I do not believe you are ${host}.`);
+  expect(session.connection.karma).toBe(passes ? 0 : -1);
+});
+
+test('helo: a pattern of badhelo that cannot be matched in linear time is refused at start', () => {
+  expect(() => given(plugin, { files: { badhelo: ['(?=x)y'] } })).toThrow('look-ahead');
+});
+
+test.each([
+  ['localhost', '192.0.99.5', 'DENY_DISCONNECT You are not localhost'],
+  ['LOCALHOST', '192.0.99.5', 'DENY_DISCONNECT You are not localhost'],
+  ['localhost', '127.0.0.1', 'DECLINED'],
+  ['localhost', '::1', 'DECLINED'],
+  ['not-localhost', '192.0.99.5', 'DECLINED'],
+  ['1.0.0.0', '192.0.2.3', 'DENY_DISCONNECT Forged IPs not accepted here'],
+  ['254.254.254.254', '192.0.2.3', 'DENY_DISCONNECT Forged IPs not accepted here'],
+  ['192.0.2.255', '192.0.2.3', 'DENY_DISCONNECT Forged IPs not accepted here'],
+  ['192.0.2.3', '192.0.2.3', 'DENY_DISCONNECT Forged IPs not accepted here'],
+  ['2001:db8::1', '192.0.2.3', 'DENY_DISCONNECT Forged IPs not accepted here'],
+  ['10.1', '192.0.2.3', 'DENY_DISCONNECT Forged IPs not accepted here'],
+  // A client behind address translation cannot know the address we see. RFC 5321 section 4.1.4.
+  ['[254.254.254.254]', '192.0.2.3', 'DECLINED'],
+  ['[IPv6:2001:db8::1]', '192.0.2.3', 'DECLINED'],
+])('helo lenient: %s from %s is answered with %s', async (host, ip, answer) => {
+  expect((await hello(host, { ip })).answer).toBe(answer);
+});
+
+describe('helo rfc', () => {
+  const known: Zones = { 'A mail.example': ['192.0.2.9'], 'PTR 192.0.2.3': ['mail.example'] };
+
+  test.each<[string, Zones, string]>([
+    ['mail.example', known, 'DECLINED'],
+    ['mail.example.', known, 'DECLINED'],
+    ['[192.0.2.3]', known, 'DECLINED'],
+    ['[IPv6:2001:db8::1]', known, 'DECLINED'],
+    ['mail', known, 'DENY_DISCONNECT HELO name is not fully qualified. Read RFC 2821'],
+    ['ma_il.example', known, 'DENY_DISCONNECT HELO name contains invalid FQDN characters. Read RFC 1035'],
+    ['perl.test', known, 'DENY_DISCONNECT HELO hostname does not exist'],
+    [
+      'mx.example',
+      { ...known, 'MX mx.example': ['mail.example'] },
+      'DENY_DISCONNECT HELO hostname did not resolve',
+    ],
+    ['six.example', { ...known, 'AAAA six.example': ['2001:db8::1'] }, 'DECLINED'],
+    ['mail.example', { 'A mail.example': ['192.0.2.9'] }, 'DENY_DISCONNECT no rDNS for 192.0.2.3'],
+    [
+      'mail.example',
+      { 'A mail.example': ['192.0.2.9'], 'PTR 192.0.2.3': [] },
+      'DENY_DISCONNECT no reverse DNS for 192.0.2.3',
+    ],
+    // A name server that is silent is no fault of the client's.
+    ['mail.example', { ...known, 'A mail.example': 'timeout' }, 'DECLINED'],
+    [
+      'mail.example',
+      { ...known, 'PTR 192.0.2.3': 'timeout' },
+      'DENYSOFT_DISCONNECT error getting reverse DNS for 192.0.2.3',
+    ],
+  ])('%s %j is answered with %s', async (host, zones, answer) => {
+    expect((await hello(host, { policy: 'rfc', zones })).answer).toBe(answer);
+  });
+});
+
+test.each<[string, string, Zones, string, number]>([
+  [
+    'mail.example',
+    '192.0.2.3',
+    { 'A mail.example': ['192.0.2.3'], 'PTR 192.0.2.3': ['mail.example'] },
+    'DECLINED',
+    1,
+  ],
+  [
+    'mail.example',
+    '192.0.2.3',
+    { 'A mail.example': ['192.0.2.9'], 'PTR 192.0.2.3': ['x.other.test'] },
+    'DECLINED',
+    0,
+  ],
+  [
+    'mx0.example.com',
+    '192.0.2.3',
+    { 'A mx0.example.com': ['198.51.100.1'], 'PTR 192.0.2.3': ['MX1.Example.com.'] },
+    'DECLINED',
+    0,
+  ],
+  [
+    'mx0.example.com',
+    '192.0.2.3',
+    { 'A mx0.example.com': ['198.51.100.1'], 'PTR 192.0.2.3': ['mx0.example.net'] },
+    'DENY_DISCONNECT That HELO hostname fails FCrDNS',
+    -1,
+  ],
+  [
+    'mail.example',
+    '2001:db8::1',
+    { 'AAAA mail.example': ['2001:db8::2'], 'PTR 2001:db8::1': ['x.test'] },
+    'DECLINED',
+    0,
+  ],
+  [
+    '[192.0.2.3]',
+    '192.0.2.3',
+    { 'PTR 192.0.2.3': ['mail.example'] },
+    'DENY_DISCONNECT RFC 2821 allows an address literal, but we do not',
+    -1,
+  ],
+])('helo strict: %s from %s, %j is answered with %s', async (host, ip, zones, answer, karma) => {
+  const { answer: given, session } = await hello(host, { policy: 'strict', ip, zones });
+  expect(given).toBe(answer);
+  expect(session.connection.karma).toBe(karma);
+});
+
+test('helo leaves notes of what fits', async () => {
+  const zones = { 'A mail.example': ['192.0.2.9'], 'PTR 192.0.2.3': ['other.mail.example'] };
+  const { session } = await hello('mail.example', { policy: 'rfc', zones });
+  expect(session.connection.notes.get(heloForwardMatch)).toBe(true);
+  expect(session.connection.notes.get(heloReverseMatch)).toBe(true);
+});
+
+test('helo always disconnects, says so at start, and can be told only to look', async () => {
+  const strict = await hello('1.0.0.0', { words: 'reject_type temp' });
+  expect(strict.answer).toBe('DENY_DISCONNECT Forged IPs not accepted here');
+  expect(strict.log[0]).toContain('reject_type temp is not followed');
+  expect((await hello('1.0.0.0', { words: 'reject 0' })).answer).toBe('DECLINED');
+});
+
+test('helo skips relay clients, and counts an empty name against the client', async () => {
+  const { ask, session } = given(plugin, { files });
+  expect(words(await ask('helo', '', []))).toBe('DECLINED');
+  expect(session.connection.karma).toBe(-2);
+  session.connection.relayClient = true;
+  expect(words(await ask('helo', 'yahoo.com', []))).toBe('DECLINED');
+});
+
+test('helo writes the name into X-HELO, on top, in place of any that came', async () => {
+  const { ask, session } = given(plugin);
+  session.transaction = transactionWith('X-HELO: forged\r\nSubject: x\r\n\r\n');
+  await ask('data_post');
+  expect(headerOf(session.transaction)).toBe('X-HELO: client.example\r\nSubject: x\r\n');
+});

@@ -1,0 +1,146 @@
+/** Plugins that read and write files beside the configuration: user_config, help, content_log. */
+
+import { describe, expect, test } from 'vitest';
+import type { Files } from '../../bindings/plugin/index.ts';
+import contentLog from '../../plugins/content_log.ts';
+import help from '../../plugins/help.ts';
+import userConfig from '../../plugins/user_config.ts';
+import { fakeSystem } from './fake-system.ts';
+import { address, given, words } from './plugin-context.ts';
+import { transactionWith } from './stored.ts';
+
+/** Files by path; every path that was asked for is written down. */
+function fakeFiles(texts: Readonly<Record<string, string>>) {
+  const asked: string[] = [];
+  const appended: [path: string, text: string][] = [];
+  const files: Files = {
+    ...fakeSystem().files,
+    read(path) {
+      asked.push(path);
+      return texts[path] === 'BROKEN' ? Promise.reject(new Error('EIO')) : Promise.resolve(texts[path]);
+    },
+    async append(path, blocks) {
+      let text = '';
+      for await (const block of blocks) text += block.toString('latin1');
+      appended.push([path, text]);
+    },
+  };
+  return { files, asked, appended };
+}
+
+describe('user_config', () => {
+  const joe = address('<joe@good.example>');
+
+  test('reads the lines of the user, comments and all', async () => {
+    const { files, asked } = fakeFiles({ '/home/joe/.qpsmtpd/testfield': '# mine\ntestdata\n' });
+    const { ask } = given(userConfig, { services: { files } });
+    expect(words(await ask('user_config', joe, 'testfield'))).toBe('OK # mine testdata');
+    expect(words(await ask('user_config', joe, 'noconfig'))).toBe('DECLINED');
+    expect(asked).toEqual(['/home/joe/.qpsmtpd/testfield', '/home/joe/.qpsmtpd/noconfig']);
+  });
+
+  test('fills in user, host and address', async () => {
+    const path = '/u/joe_good.example_joe@good.example/badmailfrom';
+    const { files } = fakeFiles({ [path]: 'x' });
+    const { ask } = given(userConfig, { words: '/u/%u_%h_%a', services: { files } });
+    expect(words(await ask('user_config', joe, 'badmailfrom'))).toBe('OK x');
+  });
+
+  test('never leaves the directory, whatever the address or the name', async () => {
+    const { files, asked } = fakeFiles({});
+    const { ask } = given(userConfig, { services: { files } });
+    for (const localPart of ['../../etc', '..', '.', 'a/b', 'nul\0', '']) {
+      const path = address(`<${localPart}@good.example>`);
+      expect(words(await ask('user_config', path, 'passwd')), localPart).toBe('DECLINED');
+    }
+    for (const name of ['../passwd', '..', '']) {
+      expect(words(await ask('user_config', joe, name)), name).toBe('DECLINED');
+    }
+    expect(asked).toEqual([]);
+  });
+
+  test('a file that cannot be read is logged and counts as missing', async () => {
+    const { files } = fakeFiles({ '/home/joe/.qpsmtpd/x': 'BROKEN' });
+    const { ask, log } = given(userConfig, { services: { files } });
+    expect(words(await ask('user_config', joe, 'x'))).toBe('DECLINED');
+    expect(log[0]).toContain("Couldn't open /home/joe/.qpsmtpd/x");
+  });
+});
+
+describe('help', () => {
+  const texts = {
+    './help/mail': 'MAIL FROM:<path>\n\ttabs \u001b[31m\n',
+    'help/d.txt': 'about DATA',
+    '/h/rcpt': 'x'.repeat(600),
+  };
+
+  test.each([
+    ['', '', "OK Try 'HELP COMMAND' for getting help on COMMAND"],
+    ['', 'MAIL', 'OK MAIL FROM:<path>     tabs ?[31m'],
+    ['', 'rcpt', 'OK No help available for SMTP command: rcpt'],
+    ['', '../../etc/passwd', 'DENY Invalid command name'],
+    ['', 'MAIL FROM', 'DENY Invalid command name'],
+    ['DATA d.txt', 'data', 'OK about DATA'],
+    // Pairs alone mean no directory.
+    ['DATA d.txt', 'mail', 'OK No help available for SMTP command: mail'],
+    ['DATA d.txt help_dir ./help', 'mail', 'OK MAIL FROM:<path>     tabs ?[31m'],
+    ['help_dir /h', 'RCPT', `OK ${'x'.repeat(480)}`],
+    ['not_implemented 1', 'MAIL', 'DENY Not implemented.'],
+    ['not_implemented 0 help_dir /h', 'MAIL', 'OK No help available for SMTP command: mail'],
+  ])('%s: HELP %s is answered with %s', async (line, argument, answer) => {
+    const { ask } = given(help, { words: line, services: fakeFiles(texts) });
+    const verdict = await ask('help', argument);
+    expect(words(verdict)).toBe(answer);
+    if (answer.startsWith('DENY')) expect(verdict.replyCode).toBe(502);
+  });
+
+  test('a command without a file is named at start', () => {
+    expect(given(help, { words: 'DATA' }).log[0]).toContain('no pair of a command and its file');
+  });
+});
+
+describe('content_log', () => {
+  const NOON = new Date(2026, 10, 22, 12, 34).getTime();
+
+  test.each([
+    ['true', true],
+    [undefined, true],
+    ['1', true],
+    ['yes', true],
+    ['YES    ', true],
+    ['0', false],
+    ['false', false],
+    ['no', false],
+    ['asdf ', false],
+  ])('content_log_enabled %s: %s', async (value, isEnabled) => {
+    const { files, appended } = fakeFiles({});
+    const lists = value === undefined ? {} : { content_log_enabled: [value] };
+    const { ask, session } = given(contentLog, { files: lists, services: { files } });
+    session.transaction = transactionWith('A: b\r\n\r\nbody\r\n');
+    await ask('data_post');
+    expect(appended.length).toBe(isEnabled ? 1 : 0);
+  });
+
+  test.each([
+    [undefined, 'mail/20261122'],
+    ['/path/to/%Y%m%d%H%M', '/path/to/202611221234'],
+  ])('content_log_file %s: the message goes to %s', async (pattern, path) => {
+    const { files, appended } = fakeFiles({});
+    const lists = pattern === undefined ? {} : { content_log_file: [pattern] };
+    const { ask, session } = given(contentLog, {
+      files: lists,
+      services: { files, clock: { now: () => NOON } },
+    });
+    session.transaction = transactionWith('A: b\r\n\r\nbody\r\n');
+    session.transaction.message.header.prepend('X-Mine', 'c');
+    expect(words(await ask('data_post'))).toBe('DECLINED');
+    expect(appended).toEqual([[path, 'X-Mine: c\nA: b\n\nbody\n']]);
+  });
+
+  test('mail goes on without its copy if the file cannot be written', async () => {
+    const { ask, session, log } = given(contentLog);
+    session.transaction = transactionWith('A: b\r\n\r\n');
+    expect(words(await ask('data_post'))).toBe('DECLINED');
+    expect(log[0]).toContain('continuing anyway');
+  });
+});

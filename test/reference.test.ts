@@ -1,0 +1,45 @@
+/** The generated tables of docs/reference say what the program does: `npm run docs` writes them. */
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { occasions } from '../host/session/occasions.ts';
+import { extensionRows, limitRows, refusalRows, replyRows } from '../host/session/reference-tables.ts';
+import { replies } from '../host/session/replies.ts';
+
+const squeeze = (row: string): string => row.replace(/\s+/g, ' ').trim();
+
+/** The rows of the Markdown table whose header starts with `header`. */
+function tableOf(page: string, header: string): string[] {
+  const text = readFileSync(new URL(`../docs/reference/${page}.md`, import.meta.url), 'utf8');
+  const lines = text.split('\n').map(squeeze);
+  const start = lines.findIndex((line) => line.startsWith(header));
+  expect(start, `${page}.md has the table`).toBeGreaterThan(0);
+  const body = lines.slice(start + 2);
+  const end = body.findIndex((line) => !line.startsWith('|'));
+  return end < 0 ? body : body.slice(0, end);
+}
+
+describe('docs/reference (npm run docs)', () => {
+  test.each([
+    ['replies', '| Reply |', replyRows],
+    ['replies', '| Hook |', refusalRows],
+    ['limits', '| File |', limitRows],
+    ['extensions', '| Keyword |', extensionRows],
+  ] as const)('%s.md, table %s', (page, header, rows) => {
+    const made = rows().map(squeeze);
+    expect(made.length).toBeGreaterThan(5);
+    expect(tableOf(page, header)).toEqual(made);
+  });
+
+  test('every reply says when it is given, in few words', () => {
+    expect(Object.keys(replies).filter((name) => !(name in occasions))).toEqual([]);
+    for (const occasion of Object.values(occasions)) expect(occasion).toMatch(/^[A-Za-z`].{1,140}[^.]$/);
+  });
+
+  test('codes are those of RFC 5321 section 4.2, and the class of a status is that of its code (RFC 2034 section 4)', () => {
+    for (const { code, status } of Object.values(replies)) {
+      expect(String(code)).toMatch(/^[2-5][0-5]\d$/);
+      if (status !== '') expect(status).toMatch(new RegExp(`^${Math.floor(code / 100)}\\.\\d\\.\\d+$`));
+    }
+  });
+});
