@@ -98,4 +98,6 @@ export const CASES: readonly ParityCase[] = [
   { script: '94-eod-lf-dot-lf', conf: ['plain'], recordedHere: true },
   { script: '95-eod-cr-variants', conf: ['plain'], recordedHere: true },
   { script: '96-bare-newlines-in-data', conf: ['plain'], recordedHere: true },
+  { script: '97-auth', conf: ['auth'], recordedHere: true },
+  { script: '98-auth-mail', conf: ['auth'], recordedHere: true },
 ];

@@ -7,8 +7,20 @@ import type { Scratch } from './scratch.ts';
 /** True once the daemon has been built. */
 export const isBuilt = (): boolean => existsSync(DAEMON);
 
+/**
+ * What the Perl daemon does not have is switched off, or every EHLO and every parameter would differ: D40 and D41 of
+ * docs/differences.md.
+ */
+const SWITCHED_OFF: Readonly<Record<string, readonly string[]>> = {
+  extensions_off: ['SMTPUTF8', 'CHUNKING', 'BINARYMIME', 'DSN', 'LIMITS'],
+  esmtp_parameters: ['lenient'],
+};
+
 /** Starts this project's daemon with a configuration made by `makeScratch`. */
 export async function startSubject({ folder, config, log }: Scratch): Promise<RunningDaemon> {
+  for (const [file, lines] of Object.entries(SWITCHED_OFF)) {
+    writeFileSync(join(config, file), `${lines.join('\n')}\n`);
+  }
   const port = await findFreePort();
   const listener = `tcp://127.0.0.1:${port}`;
   return startDaemon({

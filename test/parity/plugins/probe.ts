@@ -26,6 +26,11 @@ const LEFT_ALONE: readonly HookName[] = [
   'rcpt_parse',
   'auth-login',
   'auth-cram-md5',
+  // Not in qpsmtpd: with these hooks EHLO would offer more than it does there.
+  'auth_scram_salt',
+  'auth-scram-sha-256',
+  'auth-oauthbearer',
+  'auth-xoauth2',
 ];
 
 /**
