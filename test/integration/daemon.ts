@@ -62,19 +62,24 @@ export class Workplace {
 }
 
 export class RunningDaemon {
-  readonly port: number;
+  /** The ports it listens on, in the order of its listen specs. */
+  readonly ports: readonly number[];
   readonly #child: ChildProcess;
   readonly #log: () => string;
 
-  private constructor(child: ChildProcess, port: number, log: () => string) {
+  private constructor(child: ChildProcess, ports: readonly number[], log: () => string) {
     this.#child = child;
-    this.port = port;
+    this.ports = ports;
     this.#log = log;
   }
 
   /** What the daemon wrote to its standard error stream so far. */
   get log(): string {
     return this.#log();
+  }
+
+  get port(): number {
+    return this.ports[0]!;
   }
 
   get pid(): number {
@@ -95,15 +100,15 @@ export class RunningDaemon {
     let out = '';
     let log = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
-    const bound = await new Promise<number>((resolve, reject) => {
+    const bound = await new Promise<readonly number[]>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`not listening in time: ${log}`)), PATIENCE_MS);
       child.once('exit', (code) => reject(new Error(`ended with ${code}: ${log}`)));
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         out += text;
-        const found = /^listening on tcp:\/\/127\.0\.0\.1:(\d+)/m.exec(out);
-        if (found === null) return;
+        const line = /^listening on .*\n/m.exec(out)?.[0];
+        if (line === undefined) return;
         clearTimeout(timer);
-        resolve(Number(found[1]));
+        resolve([...line.matchAll(/tcp:\/\/127\.0\.0\.1:(\d+)/g)].map(([, bound]) => Number(bound)));
       });
     });
     child.removeAllListeners('exit');

@@ -134,7 +134,7 @@ describe.each([1, 2])('qpsmtpd serve --workers %d', (workers) => {
     await crashed.out.find(/^listening/);
     crashed.kill('SIGKILL');
     await crashed.ended;
-    const program = serve(workers, '--listen', `unix:${path}?mode=0600`);
+    const program = serve(workers, '--listen', `unix:${path} mode=0600`);
     await program.out.find(new RegExp(`^listening on tcp://\\S+ unix:${path}, `));
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(await send(await connectInData(path))).toMatch(/^250 /);

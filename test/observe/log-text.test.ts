@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { logText, MAX_TEXT } from '../../host/observe/log-text.ts';
+
+test.each([
+  ['a line\r\nforged', 'a line\\x0d\\x0aforged'],
+  ['\u001b[2Jgone', '\\x1b[2Jgone'],
+  ['a\u0000b\u007fc\u0085d', 'a\\x00b\\x7fc\\x85d'],
+  ['line\u2028and\u2029paragraph', 'line\\x2028and\\x2029paragraph'],
+  ['\u202etxt.exe', '\\x202etxt.exe'],
+  ['Grüße an 日本', 'Grüße an 日本'],
+])('control characters are shown: %j', (text, line) => {
+  expect(logText(text)).toBe(line);
+});
+
+test.each([
+  ['dispatching AUTH PLAIN AGpvZQBzZWNyZXQ=', 'dispatching AUTH PLAIN <hidden credentials>'],
+  ['dispatching auth login am9l', 'dispatching auth login <hidden credentials>'],
+  ['AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9', 'AUTH SCRAM-SHA-256 <hidden credentials>'],
+  ['dispatching AUTH LOGIN', 'dispatching AUTH LOGIN'],
+  ['cannot reach redis://u:pass@host/0', 'cannot reach redis://u:[hidden]@host/0'],
+  ['see https://example.org/a:b@c', 'see https://example.org/a:b@c'],
+  ['author of the message', 'author of the message'],
+])('secrets are masked: %s', (text, line) => {
+  expect(logText(text)).toBe(line);
+});
+
+test('a text nobody would read to its end is cut', () => {
+  const line = logText('x'.repeat(1_000_000));
+  expect(line.length).toBeLessThan(MAX_TEXT + 100);
+  expect(line).toMatch(/x \[991808 more characters\]$/);
+});
+
+test('masking takes time linear in the text', () => {
+  const from = performance.now();
+  logText('AUTH '.repeat(2_000) + 'a'.repeat(8_000));
+  logText('a://'.repeat(4_000));
+  logText('a'.repeat(8_000) + '://x');
+  expect(performance.now() - from).toBeLessThan(500);
+});
