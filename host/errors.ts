@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'Q_DISK_FULL'
   | 'Q_DELIVERY'
   | 'Q_PRIVILEGES'
+  | 'Q_STORE'
   | 'Q_CORE';
 
 export class QpsmtpdError extends Error {

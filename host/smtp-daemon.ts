@@ -1,6 +1,7 @@
 /** The SMTP server as the processes run it: loaded from options, described, drained. */
 
 import cluster from 'node:cluster';
+import { describePlugin } from './hooks/plugin-description.ts';
 import { SocketAcceptor, removeStaleSocket } from './intake/socket-acceptor.ts';
 import { parseListen } from './intake/listen-spec.ts';
 import type {
@@ -42,6 +43,7 @@ export const smtpDaemon: DaemonLoader = {
       overlay: options.settings,
       maxConnections: options.maxConnections,
       ledger: options.ledger,
+      maxFromIp: options.maxFromIp,
     });
     return {
       get logger() {
@@ -66,6 +68,7 @@ export const smtpDaemon: DaemonLoader = {
 function describe({ generation }: Server): DaemonDescription {
   return {
     plugins: generation.plugins.map(({ name }) => name),
+    details: generation.plugins.map(describePlugin),
     settings: generation.changedSettings(),
   };
 }
