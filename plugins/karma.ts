@@ -53,6 +53,8 @@ const BONUS_HISTORY = -5;
 
 /** What was on record before `connect`; null for nothing. */
 const record = connectionNote<string | null>('karma record');
+/** The store has failed for this connection, and the log has it. */
+const isDown = connectionNote<boolean>('karma store is down');
 /** The path of the command at hand does not follow the colon at once. RFC 5321 section 3.3. */
 const isDetached = connectionNote<boolean>('karma detached path');
 
@@ -67,22 +69,29 @@ export default definePlugin({
     const store = services.store.open('karma', { at });
     config.compiled('karma_tlds', compileTlds);
     return {
-      'pre-connection': (context) => safely(lookUp(context, store)),
-      connect: (context) => safely(welcome(context, store)),
+      'pre-connection': (context) => safely(context, lookUp(context, store)),
+      connect: (context) => safely(context, welcome(context, store)),
       mail_parse: (context, line) => noteForm(context, /^from:</i.test(line)),
       mail: judgeSender,
       rcpt_parse: (context, line) => noteForm(context, /^to:</i.test(line)),
       rcpt: judgeRecipient,
       data: judgeMessage,
       data_post: judgeMessage,
-      disconnect: (context) => safely(settle(context, store)),
+      disconnect: (context) => safely(context, settle(context, store)),
     };
   },
 });
 
-/** A store that is down must not keep anybody from being served. */
-async function safely(answer: Promise<Finding | undefined>): Promise<Finding | undefined> {
-  return answer.catch((cause: unknown) => error(cause instanceof Error ? cause.message : String(cause)));
+/** A store that is down must not keep anybody from being served; one line of the log for each connection says so. */
+async function safely(
+  { connection }: Context,
+  answer: Promise<Finding | undefined>,
+): Promise<Finding | undefined> {
+  return answer.catch((cause: unknown) => {
+    if (connection.notes.get(isDown) === true) return undefined;
+    connection.notes.set(isDown, true);
+    return error((cause as Error).message);
+  });
 }
 
 async function lookUp({ connection }: Context, store: Store): Promise<undefined> {

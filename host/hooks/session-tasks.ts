@@ -35,10 +35,15 @@ export class SessionTasks implements Tasks {
     }
   }
 
-  /** Aborts everything, and what is begun later from the start. */
+  /** Aborts everything: the client has left, or has become another one. */
   endConnection(): void {
-    this.#isOver = true;
     for (const { controller } of this.#works.values()) controller.abort();
     this.#works.clear();
+  }
+
+  /** Aborts everything, and from then on whatever is begun. */
+  close(): void {
+    this.#isOver = true;
+    this.endConnection();
   }
 }

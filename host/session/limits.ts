@@ -7,7 +7,7 @@ import { disconnect } from './closing.ts';
 import { replies } from './replies.ts';
 import type { Template } from './reply.ts';
 import type { Session } from './session.ts';
-import { answer, NEXT, STOP, type Outcome, type Progress } from './steps.ts';
+import { answer, NEXT, type Progress } from './steps.ts';
 
 /** What a client has used up. A new one when XCLIENT makes another client of it. */
 export class Tally {
@@ -105,6 +105,3 @@ export function measureMessage({ host, incoming }: Session): Template | undefine
     ? replies.headerTooBig
     : undefined;
 }
-
-/** The steps of a list that must end here. */
-export const stop = (): Outcome => STOP;

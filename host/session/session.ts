@@ -377,7 +377,7 @@ export class Session implements Expiring, HookSession {
     this.#isClogged = false;
     this.unread.take();
     this.unread.end();
-    this.#tasks?.endConnection();
+    this.tasks.close();
     this.host.deadlines.forget(this);
     this.host.leave(this);
     if (!this.isBusy && this.mode !== 'closed') this.run([disconnect]);

@@ -1,5 +1,6 @@
 /** The embedded store: one LMDB file, mapped by every process of this machine that uses it. */
 
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import type { Backend, Sighting } from './backend.ts';
@@ -13,18 +14,24 @@ const PIECE = 500;
 export async function openLmdb(directory: string): Promise<Backend> {
   await checkStoreFile(directory);
   const { open } = await import('lmdb');
+  const path = join(directory, STORE_FILE);
   const database = open<string, string>({
-    path: join(directory, STORE_FILE),
+    path,
     encoding: 'string',
     // The version of an entry tells whether it is still the one that was read.
     useVersions: true,
     // With batches of its own making, the library rejects promises nobody can listen to when the disk is full.
     eventTurnBatching: false,
   });
+  // The directory may be one that others can read.
+  await chmod(path, 0o600);
   // Processes that were killed leave their places in the table of readers taken.
   database.readerCheck();
   return new LmdbBackend(database);
 }
+
+/** What the library takes for "only if there is no entry yet"; its types do not know. */
+const ABSENT = null as unknown as number;
 
 class LmdbBackend implements Backend {
   readonly keepsExpired = true;
@@ -44,7 +51,7 @@ class LmdbBackend implements Backend {
   /** The comparison is made by the thread that writes, so the lock is never held while this process thinks. */
   swap(key: string, seen: Sighting | undefined, text: string | undefined): Promise<boolean> {
     const database = this.#database;
-    if (text !== undefined) return written(database.put(key, text, newMark(), seen?.mark ?? null!));
+    if (text !== undefined) return written(database.put(key, text, newMark(), seen?.mark ?? ABSENT));
     return seen === undefined ? Promise.resolve(true) : written(database.remove(key, seen.mark));
   }
 

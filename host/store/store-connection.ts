@@ -16,6 +16,7 @@ export interface Attempt {
   isOver: boolean;
 }
 
+type Question<T> = (backend: Backend, attempt: Attempt) => Promise<T>;
 type Open = (location: StoreLocation) => Promise<Backend>;
 
 const openBackend: Open = (location) =>
@@ -44,14 +45,40 @@ export class StoreConnection {
   }
 
   /** Asks the back end; rejects with a `StoreError` if it fails or takes too long. */
-  async ask<T>(question: (backend: Backend, attempt: Attempt) => Promise<T>): Promise<T> {
+  ask<T>(question: Question<T>): Promise<T> {
+    return this.#isClosed ? Promise.reject(this.#error('is closed')) : this.#ask(question);
+  }
+
+  /** Like `ask`, but questions about the same key wait for each other: they would only get into each other's way. */
+  async askInTurn<T>(key: string, question: Question<T>): Promise<T> {
     if (this.#isClosed) throw this.#error('is closed');
+    const before = this.#turns.get(key);
+    const answer = before === undefined ? this.#ask(question) : before.then(this.#askIfInTime(question));
+    const done = answer.then(nothing, nothing);
+    this.#turns.set(key, done);
+    try {
+      return await answer;
+    } finally {
+      if (this.#turns.get(key) === done) this.#turns.delete(key);
+    }
+  }
+
+  /** Waits for what is under way, none of which takes longer than one question may, and closes the back end. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#turns.values());
+    await Promise.allSettled(this.#underWay);
+    const closed = this.#backend?.then((backend) => backend.close());
+    if (closed !== undefined) await this.#inTime(closed).catch(nothing);
+  }
+
+  async #ask<T>(question: Question<T>): Promise<T> {
     if (performance.now() < this.#restsUntil) throw this.#error('failed a moment ago');
     const attempt: Attempt = { isOver: false };
-    const answer = this.#open().then((backend) => question(backend, attempt));
+    const answer = this.#inTime(this.#open().then((backend) => question(backend, attempt)));
     this.#underWay.add(answer);
     try {
-      return await this.#inTime(answer);
+      return await answer;
     } catch (cause) {
       this.#restsUntil = performance.now() + (this.#options.restMs ?? REST_MS);
       throw cause instanceof StoreError ? cause : this.#error(`failed: ${(cause as Error).message}`, cause);
@@ -61,30 +88,14 @@ export class StoreConnection {
     }
   }
 
-  /** Like `ask`, but questions about the same key wait for each other: they would only get into each other's way. */
-  askInTurn<T>(key: string, question: (backend: Backend, attempt: Attempt) => Promise<T>): Promise<T> {
-    return this.ask(async (backend, attempt) => {
-      const before = this.#turns.get(key);
-      const answer =
-        before === undefined ? question(backend, attempt) : before.then(() => question(backend, attempt));
-      const done = answer.then(nothing, nothing);
-      this.#turns.set(key, done);
-      try {
-        return await answer;
-      } finally {
-        if (this.#turns.get(key) === done) this.#turns.delete(key);
-      }
-    });
-  }
-
-  /** Waits for what is under way, as long as one question may take, and closes the back end. */
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    const backend = this.#backend;
-    if (backend === undefined) return;
-    await Promise.allSettled(this.#underWay);
-    const closed = backend.then((opened) => opened.close());
-    await this.#inTime(closed).catch(nothing);
+  /** Who has waited for his turn as long as an answer may take is not made to wait for the answer as well. */
+  #askIfInTime<T>(question: Question<T>): () => Promise<T> {
+    const { patienceMs = PATIENCE_MS } = this.#options;
+    const until = performance.now() + patienceMs;
+    return () => {
+      if (performance.now() <= until) return this.#ask(question);
+      throw this.#error(`was too busy for ${patienceMs} ms`);
+    };
   }
 
   #open(): Promise<Backend> {

@@ -1,5 +1,6 @@
 /** All stores of this process. They outlive a reload: two generations of the configuration share one connection. */
 
+import { realpathSync } from 'node:fs';
 import type { Clock } from '../../bindings/plugin/services.ts';
 import type { Store, Stores } from '../../bindings/plugin/store.ts';
 import { RecordStore } from './record-store.ts';
@@ -37,8 +38,7 @@ export class ProcessStores {
   }
 
   #open(name: string, location: StoreLocation): Store {
-    if (location.kind === 'lmdb') openStoreDirectory(location.directory);
-    const { connection, sweeper } = this.#connect(location);
+    const { connection, sweeper } = this.#connect(resolved(location));
     sweeper.watch(name);
     return new RecordStore(name, connection, this.#clock);
   }
@@ -57,4 +57,11 @@ export class ProcessStores {
     this.#stores.set(id, store);
     return store;
   }
+}
+
+/** One file must not be opened twice by the same process, by whatever name: LMDB's locks would be lost. */
+function resolved(location: StoreLocation): StoreLocation {
+  if (location.kind !== 'lmdb') return location;
+  openStoreDirectory(location.directory);
+  return { kind: 'lmdb', directory: realpathSync(location.directory) };
 }

@@ -3,12 +3,14 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CHECK_OPTIONS } from '../../host/cli/check-command.ts';
 import { FORKSERVER_OPTIONS, FORKSERVER_REFUSED, qpsmtpdForkserver } from '../../host/cli/forkserver.ts';
+import { KARMA_OPTIONS } from '../../host/cli/karma-command.ts';
 import { qpsmtpd } from '../../host/cli/main.ts';
 import { PREFORK_OPTIONS, PREFORK_REFUSED, qpsmtpdPrefork } from '../../host/cli/prefork.ts';
 import { PLUGIN_OPTIONS } from '../../host/cli/plugin-command.ts';
 import { runGuarded } from '../../host/cli/program.ts';
 import { introduce, SAMPLE_OPTIONS, sampleFolder, sampleSettings } from '../../host/cli/sample-command.ts';
 import { SERVE_OPTIONS } from '../../host/cli/serve-command.ts';
+import { STORE_OPTIONS } from '../../host/cli/store-command.ts';
 import { TLS_CERT_OPTIONS } from '../../host/cli/tls-cert-command.ts';
 import { ConfigError } from '../../host/errors.ts';
 import { Logger } from '../../host/observe/logger.ts';
@@ -183,6 +185,8 @@ describe('docs/reference/command-line.md', () => {
     ['qpsmtpd check', CHECK_OPTIONS],
     ['qpsmtpd sample', SAMPLE_OPTIONS],
     ['qpsmtpd tls-cert', TLS_CERT_OPTIONS],
+    ['qpsmtpd karma', KARMA_OPTIONS],
+    ['qpsmtpd store', STORE_OPTIONS],
     ['qpsmtpd plugin', PLUGIN_OPTIONS],
     ['qpsmtpd-forkserver', [...FORKSERVER_OPTIONS, ...FORKSERVER_REFUSED]],
     ['qpsmtpd-prefork', [...PREFORK_OPTIONS, ...PREFORK_REFUSED]],

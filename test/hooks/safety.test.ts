@@ -1,15 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, test, vi } from 'vitest';
-import {
-  connectionTask,
-  deny,
-  LogLevel,
-  ok,
-  transactionTask,
-  type Answer,
-  type Hooks,
-  type Verdict,
-} from '../../bindings/plugin/index.ts';
+import { deny, LogLevel, ok, type Answer, type Hooks, type Verdict } from '../../bindings/plugin/index.ts';
 import { FIRST_PAUSE_MS, MOST_IN_A_ROW } from '../../host/hooks/breaker.ts';
 import { setUpPlugin } from '../../host/hooks/loaded-plugin.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
@@ -297,95 +288,5 @@ describe('timing', () => {
       { hook: 'mail', calls: 1, waited: { count: 1 } },
       { hook: 'quit', calls: 128, waited: { count: 0 }, held: { count: 2 } },
     ]);
-  });
-});
-
-describe('tasks', () => {
-  const lookup = connectionTask<string>('lookup');
-  const check = transactionTask<string>('check');
-
-  test('work that one hook begins is waited for by another, also of another plugin', async () => {
-    const { runner, session, mail } = runnerOf([
-      { connect: ({ tasks }) => tasks.start(lookup, async () => 'listed') },
-      { mail: async ({ tasks }) => deny(await tasks.result(lookup)) },
-    ]);
-    await runner.run('connect', session);
-    expect(await mail()).toBe('DENY listed');
-  });
-
-  test('work that fails is a failure of whoever asks for it, and of nobody else', async () => {
-    const { runner, session, mail, log } = runnerOf([
-      {
-        connect({ tasks }) {
-          tasks.start(lookup, () => Promise.reject(new Error('no answer')));
-          tasks.start(check, () => {
-            throw new Error('at once');
-          });
-        },
-        mail: async ({ tasks }) => void (await tasks.result(lookup)),
-      },
-    ]);
-    await runner.run('connect', session);
-    await turns(5);
-    expect(log).toEqual([]);
-    expect(await mail()).toBe('DECLINED');
-    expect(log[0]).toContain('hook mail: Error: no answer');
-  });
-
-  test('work that was not begun has no result, and work begun again replaces the first', async () => {
-    const { session } = runnerOf([]);
-    expect(session.tasks.result(lookup)).toBeUndefined();
-    const signals: AbortSignal[] = [];
-    const begin = (signal: AbortSignal): string => `${signals.push(signal)}`;
-    session.tasks.start(lookup, begin);
-    session.tasks.start(lookup, begin);
-    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
-    expect(await session.tasks.result(lookup)).toBe('2');
-  });
-
-  test('work ends with its lifetime', () => {
-    const { session } = runnerOf([]);
-    const aborted: string[] = [];
-    const begin = (name: string) => (signal: AbortSignal) => {
-      signal.addEventListener('abort', () => aborted.push(name));
-      return name;
-    };
-    session.tasks.start(lookup, begin('lookup'));
-    session.tasks.start(check, begin('check'));
-    session.tasks.endTransaction();
-    expect(aborted).toEqual(['check']);
-    expect(session.tasks.result(check)).toBeUndefined();
-    session.tasks.endConnection();
-    expect(aborted).toEqual(['check', 'lookup']);
-  });
-});
-
-describe('configuration for one user', () => {
-  test('comes from the hook user_config, else from the file', async () => {
-    const { mail, log } = runnerOf([
-      {
-        user_config: (_, { localPart }, name) =>
-          localPart === 'a' && name === 'list' ? ok(['of a', 'and more']) : undefined,
-        async mail({ linesFor, log }) {
-          log.error((await linesFor(address('<a@b.example>'), 'list')).join());
-          log.error((await linesFor(address('<c@b.example>'), 'list')).join());
-        },
-      },
-    ]);
-    await mail();
-    expect(log).toEqual(['[c1] (mail) p1: of a,and more', '[c1] (mail) p1: of all']);
-  });
-
-  test('a plugin that asks for it while it is asked for it gets the file', async () => {
-    const { mail, log } = runnerOf([
-      {
-        user_config: async ({ linesFor }, user, name) => ok([...(await linesFor(user, name)), 'and mine']),
-        async mail({ linesFor, log }) {
-          log.error((await linesFor(address('<a@b.example>'), 'list')).join());
-        },
-      },
-    ]);
-    await mail();
-    expect(log).toEqual(['[c1] (mail) p1: of all,and mine']);
   });
 });

@@ -33,6 +33,28 @@ describe('the ledger of one process', () => {
   });
 });
 
+describe('a ledger that leaves the last word to a plugin', () => {
+  it('admits as many more as it is told, for this one connection', () => {
+    const ledger = new LocalLedger(1);
+    expect(ledger.admit(A, 2)).toEqual({ isAdmitted: true, fromIp: 1 });
+    expect(ledger.admit(A)).toEqual({ isAdmitted: false, fromIp: 1 });
+    expect(ledger.admit(A, 2)).toEqual({ isAdmitted: true, fromIp: 2 });
+    expect(ledger.admit(A, 2)).toEqual({ isAdmitted: true, fromIp: 3 });
+    expect(ledger.admit(A, 2)).toEqual({ isAdmitted: false, fromIp: 3 });
+  });
+
+  it('is asked for them over the primary, too', () => {
+    const sent: unknown[] = [];
+    void new WorkerLedger((message) => sent.push(message)).admit(A, 3);
+    const heard = readWorkerMessage(sent[0]);
+    expect(heard).toEqual({ qpsmtpd: 'admit', id: 1, ip: A, extra: 3 });
+    expect(readWorkerMessage({ qpsmtpd: 'admit', id: 1, ip: A, extra: '3' })).toBeUndefined();
+    const ledger = new SharedLedger(1);
+    expect(ledger.admit(1, A, 3).isAdmitted).toBe(true);
+    expect(ledger.admit(2, A, 3)).toEqual({ isAdmitted: true, fromIp: 2 });
+  });
+});
+
 describe('the ledger of a primary', () => {
   it('gives back the connections of a dead worker and only those', () => {
     const ledger = new SharedLedger(3);

@@ -70,7 +70,7 @@ async function sendOn(client: LineClient, isOver: () => boolean): Promise<number
   return took;
 }
 
-/** What fifty other sessions wait for 95 of 100 replies, at most, while `work` goes on. */
+/** What fifty other sessions wait for 99 of 100 replies, at most, while `work` goes on. */
 async function othersDuring(port: number, work: () => Promise<unknown>): Promise<number> {
   let isOver = false;
   const clients = await Promise.all(Array.from({ length: OTHERS }, () => greeted(port)));
@@ -79,7 +79,7 @@ async function othersDuring(port: number, work: () => Promise<unknown>): Promise
   const took = (await others).flat().sort((a, b) => a - b);
   for (const client of clients) client.close();
   expect(took.length).toBeGreaterThan(OTHERS * 4);
-  return took[Math.floor(took.length * 0.95)]!;
+  return took[Math.floor(took.length * 0.99)]!;
 }
 
 const SKIPPED = /^250 <.*>, sender OK/;
@@ -132,8 +132,8 @@ describe('a plugin that does everything wrong', () => {
     const disturbed = await othersDuring(port, async () => {
       for (const deed of DEEDS) await doBoth(program, port, deed);
     });
-    // Held up by one that waits for its time to be up, they would have waited for a second.
-    expect(disturbed).toBeLessThan(Math.max(5 * quiet, 200));
+    // Held up by the one that waits for its time to be up, they would have waited for a second, twice.
+    expect(disturbed).toBeLessThan(Math.max(5 * quiet, 600));
     const client = await greeted(port);
     expect(await client.say('QUIT')).toMatch(/^221 /);
   }, 60_000);
