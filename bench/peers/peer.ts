@@ -1,0 +1,44 @@
+/** A server that takes part, and what it takes to make it. */
+
+import type { Launch } from '../server/running-server.ts';
+import type { Workload } from '../server/workloads.ts';
+
+/** What a peer finds when it is prepared and started. */
+export interface Place {
+  /** For what is installed; kept for the next run. */
+  readonly installs: string;
+  /** Its own folder for configuration, queue and log, empty at first. */
+  readonly folder: string;
+  /** The Node that runs servers written for Node. */
+  readonly node: string;
+  /** The folder with this project's compiled program. */
+  readonly program: string;
+  readonly key: string;
+  readonly cert: string;
+}
+
+export type Need = Workload['needs'];
+
+export interface Peer {
+  readonly name: string;
+  readonly label: string;
+  readonly kind: 'ours' | 'floor' | 'peer';
+  readonly offers: readonly Need[];
+  /** How it is configured and why that is fair, a sentence each. */
+  readonly settings: readonly string[];
+  /** Sessions it needs to be kept busy where each message has a connection of its own. */
+  readonly saturatedBy?: number;
+  /** Sessions it stands at a time. */
+  readonly mostSessions?: number;
+  /** Idle sessions beyond which it is not asked: one process each. */
+  readonly mostIdle?: number;
+  /** Not measured under load by itself, only where it is named. */
+  readonly isOnlyFor?: readonly string[];
+  /** Installs what is missing; returns the version. Throws a `MissingError` if it cannot be had. */
+  prepare(place: Place): Promise<string>;
+  /** Writes the configuration and says how to start it. */
+  launch(place: Place, need: Need, port: number): Launch;
+}
+
+/** A peer cannot be had here; the message says why and what helps. */
+export class MissingError extends Error {}

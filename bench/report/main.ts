@@ -1,0 +1,47 @@
+/** `npm run bench:report`: makes docs/benchmarks.md and its charts from the results that are there. */
+
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from '../places.ts';
+import { readResults } from '../results.ts';
+import { microPictures, serverPictures, type Picture } from './pictures.ts';
+import { daySection, microSection, serverSection } from './sections.ts';
+
+const DOCS = join(ROOT, 'docs');
+const PICTURES = join(DOCS, 'benchmarks');
+
+const INTRODUCTION = `# Benchmarks
+
+Made by \`npm run bench:report\` from the files in \`bench/results\`; do not edit it. How the figures come about, and what
+they can and cannot say, is written in [bench/README.md](../bench/README.md).`;
+
+function main(): void {
+  const [server, micro, day] = [readResults('server'), readResults('micro'), readResults('apache-day')];
+  if (server === undefined && micro === undefined && day === undefined) {
+    throw new Error(
+      'bench/results holds nothing: run npm run bench, npm run bench:server or npm run bench:apache-day first',
+    );
+  }
+  const pictures: Picture[] = [
+    ...(server === undefined ? [] : serverPictures(server)),
+    ...(micro === undefined ? [] : microPictures(micro)),
+  ];
+  const sections = [
+    INTRODUCTION,
+    ...(server === undefined ? [] : [serverSection(server, pictures)]),
+    ...(day === undefined ? [] : [daySection(day)]),
+    ...(micro === undefined ? [] : [microSection(micro, pictures)]),
+  ];
+  mkdirSync(PICTURES, { recursive: true });
+  for (const name of readdirSync(PICTURES)) if (name.endsWith('.svg')) rmSync(join(PICTURES, name));
+  for (const { file, svg } of pictures) writeFileSync(join(PICTURES, file), svg);
+  writeFileSync(join(DOCS, 'benchmarks.md'), `${sections.join('\n\n')}\n`);
+  process.stdout.write(`docs/benchmarks.md and ${pictures.length} charts in docs/benchmarks\n`);
+}
+
+try {
+  main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
