@@ -100,4 +100,6 @@ export const CASES: readonly ParityCase[] = [
   { script: '96-bare-newlines-in-data', conf: ['plain'], recordedHere: true },
   { script: '97-auth', conf: ['auth'], recordedHere: true },
   { script: '98-auth-mail', conf: ['auth'], recordedHere: true },
+  { script: '99-relay-cidr', conf: ['relay-cidr'], recordedHere: true },
+  { script: '99-relay-elsewhere', conf: ['relay-elsewhere'], recordedHere: true },
 ];
