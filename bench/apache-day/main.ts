@@ -38,7 +38,7 @@ async function main(words: readonly string[]): Promise<void> {
     await stage.prepare(QPSMTPD);
     const missing = stage.participants[0]?.missing;
     if (missing !== undefined) throw new Error(missing);
-    // Ours stands last of the checks and before rcpt_ok has the last word.
+    // First, as block lists are: whoever they know costs nothing more.
     const plugins = ['day_refusals', ...samplePlugins()];
     const server = await stage.startOther('apache-day', (place, port) =>
       launchOwn(

@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 const port = Number(process.argv[2]);
 const PATIENCE_MS = 30_000;
 /** Connections under way at a time: more would only overflow the server's backlog. */
-const AT_ONCE = 50;
+const atOnce = Number(process.argv[3] ?? 50);
 const open: Socket[] = [];
 
 function openOne(): Promise<void> {
@@ -42,7 +42,7 @@ async function openUntil(count: number): Promise<void> {
     }
   };
   let pending = 0;
-  await Promise.all(Array.from({ length: AT_ONCE }, one));
+  await Promise.all(Array.from({ length: atOnce }, one));
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -48,6 +48,7 @@ export function launchOwn(
     rcpthosts: ACCEPTED_DOMAIN,
     spool_dir: join(folder, 'spool'),
     size_threshold: '10000000',
+    max_refused_recipients: '0',
     loglevel: '3',
     plugins: [...(need === 'tls' ? [`tls ${cert} ${key}`] : []), ...setup.plugins].join('\n'),
     ...setup.files,
@@ -80,7 +81,7 @@ export const QPSMTPD: Peer = {
   kind: 'ours',
   offers: ['plain', 'tls'],
   settings: [
-    'one worker; plugins rcpt_ok and queue/discard; messages kept in memory, as by the peers; logs errors only; every other setting at its default',
+    'one worker; plugins rcpt_ok and queue/discard; messages kept in memory and refused recipients not counted, as by the peers; logs errors only; every other setting at its default',
   ],
   prepare: version,
   launch: (place, need, port) => launchOwn(place, LEAN, need, port),

@@ -15,6 +15,9 @@ const OWN = 'qpsmtpd';
 /** RSS of a session beyond that of a bare Node socket, in KiB. */
 const SESSION_BUDGET_KIB = 2;
 
+/** MAIL, RCPT, DATA, and the content. */
+const COMMANDS_A_MESSAGE = 4;
+
 const RATIOS: readonly (readonly [workload: string, server: string, most: number])[] = [
   ['W1', OWN, 1.4],
   ['W2', OWN, 1.4],
@@ -72,6 +75,7 @@ function otherVerdicts({ cells, participants, idle }: ServerResults): Verdict[] 
     summarise(cells, workload, participants).find((each) => each.server === server);
   const [maildir, queue] = [line('durable', 'qpsmtpd-maildir'), line('durable', 'postfix-queue')];
   const [alone, together] = [line('latency', OWN)?.p50Ms, line('latency-p', OWN)?.p50Ms];
+  const command = (alone?.median ?? 0) / COMMANDS_A_MESSAGE;
   const [own, floor] = [OWN, 'node-floor'].map((name) => idle.find(({ server }) => server === name));
   const extra = own && floor ? perSession(own).rss - perSession(floor).rss : undefined;
   return [
@@ -85,11 +89,9 @@ function otherVerdicts({ cells, participants, idle }: ServerResults): Verdict[] 
         maildir && queue ? maildir.messagesPerSecond.median >= queue.messagesPerSecond.median : undefined,
     },
     {
-      // A pipelined message takes two round trips, a plain one four or five commands.
-      promise: 'pipelined: p50 of a message at most that of a message sent command by command',
-      measured:
-        alone && together ? `${together.median.toFixed(2)} ms against ${alone.median.toFixed(2)} ms` : '-',
-      isKept: alone && together ? together.median <= alone.median : undefined,
+      promise: 'pipelined: p50 of a message at most 2 x that of a command sent by itself',
+      measured: alone && together ? `${together.median.toFixed(2)} ms against ${command.toFixed(2)} ms` : '-',
+      isKept: alone && together ? together.median <= 2 * command : undefined,
     },
     {
       promise: `idle session: at most ${SESSION_BUDGET_KIB} KiB RSS beyond a bare Node socket`,

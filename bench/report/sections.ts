@@ -15,12 +15,15 @@ const image = ({ file, title }: Picture): string => `![${title}](benchmarks/${fi
 const imagesOf = (pictures: readonly Picture[], subject: string): string[] =>
   pictures.filter((picture) => picture.subject === subject).map(image);
 
+const QUICK_NOTE = '**A quick run: it shows that everything works, and its figures are not to be quoted.**';
+
 export function runSection({ takenAt, command, version, commit, machine }: RunFacts): string {
   const { processor, cores, memoryMiB, system, kernel, node, loadBefore } = machine;
   return [
     `Measured on ${takenAt.slice(0, 10)} with \`${command}\`, version ${version}${commit === undefined ? '' : `, commit ${commit}`}, on`,
     `${processor}, ${cores} cores, ${showNumber(Math.round(memoryMiB / 1_024))} GiB, ${system}, Linux ${kernel}, Node ${node};`,
     `load average before the run ${loadBefore.toFixed(2)}.`,
+    ...(command.includes('--quick') ? ['', QUICK_NOTE] : []),
   ].join('\n');
 }
 

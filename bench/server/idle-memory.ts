@@ -22,7 +22,7 @@ export async function measureIdle(stage: Stage, peer: Peer, wanted: number): Pro
   const most = Math.min(wanted, peer.mostIdle ?? wanted);
   const early = Math.max(1, Math.round(most * EARLY_SHARE));
   const server = await stage.startFresh(peer, 'plain');
-  const sessions = new IdleSessions(server.port);
+  const sessions = new IdleSessions(server.port, peer.mostSessions);
   try {
     await wait(REST_MS);
     const before = memoryOf(server.pid);
@@ -49,11 +49,21 @@ export class IdleSessions {
   readonly #child;
   readonly #answers;
 
-  constructor(port: number) {
+  /** `atOnce`: connections under way at a time; the generator's own choice if undefined. */
+  constructor(port: number, atOnce?: number) {
     const words = ['-c', 'ulimit -n "$(ulimit -Hn)"; exec "$@"', 'sh', process.execPath];
-    this.#child = spawn('sh', [...words, join(COMPILED, 'load', 'idle.js'), String(port)], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    this.#child = spawn(
+      'sh',
+      [
+        ...words,
+        join(COMPILED, 'load', 'idle.js'),
+        String(port),
+        ...(atOnce === undefined ? [] : [String(atOnce)]),
+      ],
+      {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    );
     this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 

@@ -28,7 +28,7 @@ export interface RunningServer {
 
 const START_PATIENCE_MS = 30_000;
 const STOP_PATIENCE_MS = 5_000;
-const SHOWN_LOG_LINES = 12;
+const SHOWN_LOG_LINES = 3;
 /** Sockets a server may hold: the idle workload needs as many as the system lets us have. */
 const RAISE_LIMIT = 'ulimit -n "$(ulimit -Hn)"; exec "$@"';
 
@@ -80,13 +80,13 @@ async function untilReady(child: ChildProcess, { port, log, program }: Launch): 
   const deadline = performance.now() + START_PATIENCE_MS;
   for (;;) {
     if (child.exitCode !== null || child.signalCode !== null) {
-      throw new Error(`${program} ended instead of listening:\n${tailOf(log)}`);
+      throw new Error(`${program} ended instead of listening: ${tailOf(log)}`);
     }
     try {
       return await askExtensions(port);
     } catch (error) {
       if (performance.now() > deadline) {
-        throw new Error(`${program} does not serve: ${String(error)}\n${tailOf(log)}`, { cause: error });
+        throw new Error(`${program} does not serve: ${String(error)}; ${tailOf(log)}`, { cause: error });
       }
       await wait(100);
     }
@@ -149,5 +149,5 @@ function kill(pid: number, signal: NodeJS.Signals): void {
 }
 
 function tailOf(log: string): string {
-  return readFileSync(log, 'utf8').trimEnd().split('\n').slice(-SHOWN_LOG_LINES).join('\n');
+  return readFileSync(log, 'utf8').trimEnd().split('\n').slice(-SHOWN_LOG_LINES).join(' / ');
 }

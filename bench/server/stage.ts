@@ -35,6 +35,8 @@ export class Stage {
     mkdirSync(options.scratch, { recursive: true });
     this.#folder = mkdtempSync(join(options.scratch, 'run-'));
     for (const path of [options.scratch, this.#folder]) chmodSync(path, 0o755);
+    // Also when the run is being ended before its time.
+    process.once('exit', () => this.#removeFolder());
     const canPin = options.isPinned && availableParallelism() > 1 && existsSync('/usr/bin/taskset');
     this.serverCore = canPin ? SERVER_CORE : undefined;
     this.generatorCore = canPin ? GENERATOR_CORE : undefined;
@@ -89,6 +91,10 @@ export class Stage {
   async close(): Promise<void> {
     await Promise.all([...this.#running.values()].map((server) => server.stop()));
     this.#running.clear();
+    this.#removeFolder();
+  }
+
+  #removeFolder(): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
