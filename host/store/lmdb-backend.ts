@@ -22,6 +22,9 @@ export async function openLmdb(directory: string): Promise<Backend> {
     useVersions: true,
     // With batches of its own making, the library rejects promises nobody can listen to when the disk is full.
     eventTurnBatching: false,
+    // A commit that is not yet on the disk is rolled back by whoever opens the file after a kill: a client would have
+    // been told what nobody remembers.
+    overlappingSync: false,
   });
   // The directory may be one that others can read.
   await chmod(path, 0o600);
