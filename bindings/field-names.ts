@@ -28,3 +28,6 @@ export const FIELD_NAMES: ReadonlyMap<string, number> = new Map<string, number>(
   ['received-spf', FieldId.ReceivedSpf],
   ['arc-seal', FieldId.ArcSeal],
 ]);
+
+/** The `FieldId` of a name in lower case; `FieldId.Other` for one without a number. */
+export const fieldIdOf = (lowerName: string): number => FIELD_NAMES.get(lowerName) ?? FieldId.Other;

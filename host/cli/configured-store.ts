@@ -3,7 +3,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Log } from '../../bindings/plugin/log-level.ts';
 import type { Store } from '../../bindings/plugin/store.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { searchPath } from '../config/search-path.ts';
@@ -18,6 +17,7 @@ import {
   type StoreLocation,
 } from '../store/store-location.ts';
 import { ProcessStores } from '../store/stores.ts';
+import { silence } from '../observe/silence.ts';
 
 export interface ConfiguredStore {
   readonly store: Store;
@@ -25,18 +25,6 @@ export interface ConfiguredStore {
   readonly place: string;
   close(): Promise<void>;
 }
-
-const nothing = (): void => undefined;
-/** Commands say what is wrong by themselves. */
-const silent: Log = {
-  writes: () => false,
-  at: nothing,
-  error: nothing,
-  warn: nothing,
-  notice: nothing,
-  info: nothing,
-  debug: nothing,
-};
 
 /**
  * Opens what the plugin `name` would open. Throws a `StoreError` if there is nothing yet and it is not to be made: one that
@@ -63,9 +51,9 @@ const PLUGINS = { karma: 'karma', greylist: 'greylisting' } as const;
 function locate(name: keyof typeof PLUGINS, configDir: string | undefined): StoreLocation {
   const programDir = fileURLToPath(new URL('../..', import.meta.url));
   const directories = searchPath({ configDir, env: process.env, programDir });
-  const config = new ConfigDirectory({ directories, log: silent, watch: false });
+  const config = new ConfigDirectory({ directories, log: silence, watch: false });
   try {
-    const settings = new Settings(config, silent);
+    const settings = new Settings(config, silence);
     settings.check();
     const words = config
       .lines('plugins')

@@ -1,10 +1,11 @@
 /** The plugins with a `logging` hook, as the sinks of the log. */
 
-import { formatLogLine, type Log, type LogEvent, type Setup } from '../../bindings/plugin/index.ts';
+import { formatLogLine, type LogEvent, type Setup } from '../../bindings/plugin/index.ts';
 import type { LogSink } from '../observe/logger.ts';
 import { isPromise, showThrown } from './answer.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
 import { callInScope, type Charge } from './plugin-scope.ts';
+import { silence } from '../observe/silence.ts';
 
 /**
  * One sink for each logging plugin, in their order. What can't go through them goes to `writeError`, which must not
@@ -50,14 +51,3 @@ function handTo(plugin: LoadedPlugin, writeError: (line: string) => void): LogSi
     }
   };
 }
-
-const nothing = (): void => undefined;
-const silence: Log = {
-  writes: () => false,
-  at: nothing,
-  error: nothing,
-  warn: nothing,
-  notice: nothing,
-  info: nothing,
-  debug: nothing,
-};

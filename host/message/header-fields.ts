@@ -7,9 +7,9 @@ import {
   WINDOW,
   type Core,
 } from '../../bindings/contract.ts';
+import { fieldIdOf } from '../../bindings/field-names.ts';
 import type { Header, LineEnds } from '../../bindings/plugin/message.ts';
 import { checkFieldName, cleanValue, readValue, unfoldValue } from './field-text.ts';
-import { fieldIdOf } from './field-ids.ts';
 import { cutBlocks, toLfBlocks } from './lf-blocks.ts';
 
 const LF = 0x0a;
