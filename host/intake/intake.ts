@@ -17,6 +17,8 @@ export interface Endpoint {
 export interface Intake {
   /** The octets of SMTP, both ways. Paused until a session listens. TLS puts another stream in its place. */
   stream: Duplex;
+  /** What was written reaches the client though the stream be destroyed: the kernel has it. TLS has to say goodbye. */
+  outlivesStream: boolean;
   /** What the octets came through, outermost first (`tcp`, `unix`, `memory`, later `proxy`, `tls`): for log and policy. */
   hops: readonly string[];
   /** The socket's other end. Every decision about trust uses this, never `remote`: `remote` may be somebody's word. */

@@ -39,6 +39,7 @@ export class MemoryAcceptor implements Acceptor {
     const peer: Endpoint = { address, port };
     this.#emit({
       stream: serverEnd,
+      outlivesStream: false,
       hops: ['memory'],
       peer,
       remote: peer,

@@ -87,6 +87,7 @@ function overTcp(socket: Socket, { startsWithTls }: TcpSpec): Intake {
   const peer = endpoint(socket.remoteAddress, socket.remotePort);
   return {
     stream: socket,
+    outlivesStream: true,
     hops: ['tcp'],
     peer,
     remote: peer,
@@ -98,7 +99,15 @@ function overTcp(socket: Socket, { startsWithTls }: TcpSpec): Intake {
 /** A client on a Unix socket is on this host: it counts as 127.0.0.1 for everything that asks for an address. */
 function overUnix(socket: Socket, { path, startsWithTls }: UnixSpec): Intake {
   const peer = { address: '127.0.0.1', port: 0, path };
-  return { stream: socket, hops: ['unix'], peer, remote: peer, local: peer, startsWithTls };
+  return {
+    stream: socket,
+    outlivesStream: true,
+    hops: ['unix'],
+    peer,
+    remote: peer,
+    local: peer,
+    startsWithTls,
+  };
 }
 
 /** IPv4 clients of an IPv6 socket are known by their IPv4 address, as every list of addresses expects. */

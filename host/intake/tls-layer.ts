@@ -77,6 +77,7 @@ export function startTls(intake: Intake, terms: TlsTerms): Promise<void> {
       clearTimeout(cutOff);
       secured.off('_tlsError', remember).off('error', remember).off('close', fail).off('end', giveUp);
       intake.stream = secured;
+      intake.outlivesStream = false;
       intake.hops = [...intake.hops, 'tls'];
       resolve();
     });

@@ -70,6 +70,11 @@ export class Command {
     this.#parameters = NO_PARAMETERS;
   }
 
+  /** Nothing stands behind it in what was read. */
+  get isLast(): boolean {
+    return this.next === this.#chunk.length;
+  }
+
   /** The whole line without its terminator. */
   get line(): string {
     return this.#chunk.latin1Slice(this.#line, this.#lineEnd);

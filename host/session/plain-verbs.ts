@@ -48,6 +48,7 @@ const settleQuit: Settle = (session, verdict) => {
   if (verdict.code !== ReturnCode.DONE) {
     session.sendVerdict(replies.closing, verdict, session.host.settings.me);
   }
+  session.hasQuit = session.command.isLast;
   return disconnect(session);
 };
 export const quit: readonly Step[] = [asking('quit', settleQuit)];

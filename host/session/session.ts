@@ -78,6 +78,8 @@ export class Session implements Expiring, HookSession {
   /** The rest of an over-long line is being dropped. */
   isSkippingLine = false;
   #out = '';
+  /** QUIT was the last the client had to say. RFC 5321 section 4.1.1.10. */
+  hasQuit = false;
   /** A step waits for something; input is kept until it is through. */
   isBusy = false;
   #isClogged = false;
@@ -215,7 +217,7 @@ export class Session implements Expiring, HookSession {
     return NEXT;
   }
 
-  /** Closes our side, and soon the other: reading on for a while keeps a reset from swallowing the last reply. */
+  /** Closes the connection, in a way that does not swallow the last reply. */
   hangUp(): void {
     if (this.#hasHungUp) return;
     this.flush();
@@ -223,9 +225,7 @@ export class Session implements Expiring, HookSession {
     this.partial = undefined;
     this.command.release();
     this.deadlineAt = this.host.deadlines.now + LINGER_MS;
-    if (!this.#isGone) this.intake.stream.end();
-    // Of a client that has ended its side the stream takes leave by itself, once the last reply is out.
-    if (!this.#hasEnded) this.intake.stream.resume();
+    if (!this.#isGone) this.grip.close(this.#hasEnded || (this.hasQuit && this.unread.isEmpty));
   }
 
   /** The deadline has passed: of a client that keeps silent, or of one that does not take its leave. */

@@ -35,6 +35,20 @@ export class StreamGrip {
     if (stream.destroyed) this.#events.vanish();
   }
 
+  /**
+   * Closes the stream behind the last reply. A client that is through closes nothing that we would have to wait for. Of
+   * any other one what it still sends is read for a while: octets that nobody reads make the kernel reset the
+   * connection, and the last reply would be lost with it.
+   */
+  close(isThrough: boolean): void {
+    const { stream, outlivesStream } = this.#intake;
+    if (isThrough && outlivesStream && stream.writableLength === 0) stream.destroy();
+    else {
+      stream.end();
+      stream.resume();
+    }
+  }
+
   /** Leaves the stream to somebody else. Returns how many octets had come that nobody had read; they are dropped. */
   release(): number {
     const { stream } = this.#intake;
