@@ -15,7 +15,10 @@ export interface Endpoint {
 }
 
 export interface Intake {
-  /** The octets of SMTP, both ways. Paused until a session listens. TLS puts another stream in its place. */
+  /**
+   * The octets of SMTP, both ways. Paused until a session listens. TLS puts another stream in its place. Whoever made
+   * the stream listens to its errors, or the first reset would end the process; an error destroys the stream.
+   */
   stream: Duplex;
   /** What was written reaches the client though the stream be destroyed: the kernel has it. TLS has to say goodbye. */
   outlivesStream: boolean;

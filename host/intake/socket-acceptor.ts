@@ -16,6 +16,8 @@ export class SocketAcceptor implements Acceptor {
   #emit: Emit | undefined;
   /** Who came between `bind` and `open`: a few milliseconds, while the plugins are loaded. */
   #early: Intake[] = [];
+  /** Our end of every connection; undefined if the listener takes those to any address of this host. */
+  #local: Endpoint | undefined = undefined;
 
   constructor(spec: ListenSpec) {
     this.#spec = spec;
@@ -48,6 +50,8 @@ export class SocketAcceptor implements Acceptor {
     const spec = this.#spec;
     const bound = this.#server.address();
     if (spec.kind === 'unix' || bound === null || typeof bound === 'string') return printListen(spec);
+    const local = endpoint(bound.address, bound.port);
+    if (!isAnyAddress(local.address)) this.#local = local;
     return printListen({ ...spec, address: bound.address, port: bound.port });
   }
 
@@ -66,14 +70,17 @@ export class SocketAcceptor implements Acceptor {
   }
 
   #accept(socket: Socket): void {
-    // Without this a reset that arrives before the session listens would end the process.
+    // Without this a reset would end the process.
     socket.on('error', ignore);
     // Reset before it was accepted: nobody is there to be served.
     if (this.#spec.kind === 'tcp' && socket.remoteAddress === undefined) {
       socket.destroy();
       return;
     }
-    const intake = this.#spec.kind === 'unix' ? overUnix(socket, this.#spec) : overTcp(socket, this.#spec);
+    const intake =
+      this.#spec.kind === 'unix'
+        ? overUnix(socket, this.#spec)
+        : overTcp(socket, this.#spec, this.#local ?? endpoint(socket.localAddress, socket.localPort));
     if (this.#emit === undefined) this.#early.push(intake);
     else this.#emit(intake);
   }
@@ -83,15 +90,18 @@ function ignore(): void {
   // The session learns of the end by 'close'.
 }
 
-function overTcp(socket: Socket, { startsWithTls }: TcpSpec): Intake {
+const OVER_TCP: readonly string[] = ['tcp'];
+const OVER_UNIX: readonly string[] = ['unix'];
+
+function overTcp(socket: Socket, { startsWithTls }: TcpSpec, local: Endpoint): Intake {
   const peer = endpoint(socket.remoteAddress, socket.remotePort);
   return {
     stream: socket,
     outlivesStream: true,
-    hops: ['tcp'],
+    hops: OVER_TCP,
     peer,
     remote: peer,
-    local: endpoint(socket.localAddress, socket.localPort),
+    local,
     startsWithTls,
   };
 }
@@ -102,7 +112,7 @@ function overUnix(socket: Socket, { path, startsWithTls }: UnixSpec): Intake {
   return {
     stream: socket,
     outlivesStream: true,
-    hops: ['unix'],
+    hops: OVER_UNIX,
     peer,
     remote: peer,
     local: peer,
@@ -117,6 +127,9 @@ function endpoint(address = '', port = 0): Endpoint {
     port,
   };
 }
+
+/** Whoever listens on it has to ask each connection for its local end, which costs a system call. */
+const isAnyAddress = (address: string): boolean => address === '0.0.0.0' || address === '::';
 
 /** A socket file that nobody answers on is left over from a crash. One that answers belongs to a running daemon. */
 export async function removeStaleSocket(spec: UnixSpec): Promise<void> {
