@@ -28,7 +28,7 @@ import type { Template } from './reply.ts';
 import type { SessionHost } from './session-host.ts';
 import { greetInsideTls, startsWithTls } from './starttls.ts';
 import { NEXT, STOP, type Outcome, type Step } from './steps.ts';
-import { StreamGrip } from './stream-grip.ts';
+import { closeStream, gripStream, type StreamEvents } from './stream-grip.ts';
 import { UnreadInput } from './unread-input.ts';
 
 /** How long a closed connection may linger for the client to read the last reply and to close its side. */
@@ -41,11 +41,9 @@ const LINGER_OCTETS = 67_108_864;
 /** Characters of replies that may gather before they are written, for clients that ask much and read nothing. */
 const MOST_OUT = 65_536;
 
-export class Session implements Expiring, HookSession {
+export class Session implements Expiring, HookSession, StreamEvents {
   readonly host: SessionHost;
   readonly intake: Intake;
-  /** The hold on the stream, which TLS asks for. */
-  readonly grip: StreamGrip;
   /** Replaced when XCLIENT makes another client of this one. */
   facts: ConnectionFacts;
   /** What the client has used up of its limits. */
@@ -91,18 +89,13 @@ export class Session implements Expiring, HookSession {
 
   constructor(intake: Intake, host: SessionHost, id: string) {
     this.intake = intake;
-    this.grip = new StreamGrip(intake, {
-      receive: (chunk) => this.#receive(chunk),
-      end: () => this.#end(),
-      vanish: () => this.#vanish(),
-    });
     this.host = host;
     this.facts = new ConnectionFacts(id, intake);
   }
 
   /** Listens to the stream, asks the connect hooks and greets. */
   begin(): void {
-    this.grip.take();
+    gripStream(this.intake.stream, this);
     this.host.deadlines.watch(this);
     startClock(this);
     countCommandsAnew(this);
@@ -225,7 +218,7 @@ export class Session implements Expiring, HookSession {
     this.partial = undefined;
     this.command.release();
     this.deadlineAt = this.host.deadlines.now + LINGER_MS;
-    if (!this.#isGone) this.grip.close(this.#hasEnded || (this.hasQuit && this.unread.isEmpty));
+    if (!this.#isGone) closeStream(this.intake, this.#hasEnded || (this.hasQuit && this.unread.isEmpty));
   }
 
   /** The deadline has passed: of a client that keeps silent, or of one that does not take its leave. */
@@ -257,7 +250,8 @@ export class Session implements Expiring, HookSession {
     this.#settleInput();
   }
 
-  #receive(chunk: Buffer): void {
+  /** Of the stream: octets from the client. */
+  receive(chunk: Buffer): void {
     if (this.mode === 'closed') {
       this.#lingered += chunk.length;
       if (this.#lingered > LINGER_OCTETS) this.intake.stream.destroy();
@@ -359,7 +353,8 @@ export class Session implements Expiring, HookSession {
     else this.mode = this.chunk !== undefined && this.chunk.left > 0 ? 'bdat' : 'command';
   }
 
-  #end(): void {
+  /** Of the stream: the client has closed its side. */
+  end(): void {
     this.#hasEnded = true;
     this.unread.end();
     if (this.mode !== 'closed' && !this.isBusy && !this.#isClogged) this.#finish();
@@ -372,7 +367,8 @@ export class Session implements Expiring, HookSession {
     this.flush();
   }
 
-  #vanish(): void {
+  /** Of the stream: it is gone. */
+  vanish(): void {
     this.#isGone = true;
     this.#isClogged = false;
     this.unread.take();

@@ -9,6 +9,7 @@ import { unrecognized } from './plain-verbs.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, STOP, type Outcome, type Progress, type Step } from './steps.ts';
+import { gripStream, releaseStream } from './stream-grip.ts';
 
 /** The port of submission over TLS. RFC 8314 section 7.3. */
 const SUBMISSIONS = 465;
@@ -35,7 +36,7 @@ async function upgrade(session: Session): Promise<Outcome> {
   session.mode = 'tls-handshake';
   // The chunk in which STARTTLS came has to be put aside first.
   await Promise.resolve();
-  const injected = (session.unread.take()?.length ?? 0) + session.grip.release();
+  const injected = (session.unread.take()?.length ?? 0) + releaseStream(session.intake.stream);
   if (injected > 0) {
     session.log(
       LogLevel.WARN,
@@ -60,12 +61,12 @@ async function secure(session: Session): Promise<Outcome> {
     );
     // Whatever went wrong: nothing more may be said in the clear, and the session has to learn that it is over.
     intake.stream.destroy();
-    session.grip.take();
+    gripStream(intake.stream, session);
     return STOP;
   }
   if (host.logger.writes(LogLevel.INFO)) session.log(LogLevel.INFO, describeTls(session));
   facts.forgetClient();
-  session.grip.take();
+  gripStream(intake.stream, session);
   return NEXT;
 }
 
@@ -88,7 +89,7 @@ export function startsWithTls({ intake, host }: Session): boolean {
 }
 
 function secureAtOnce(session: Session): Promise<Outcome> {
-  session.grip.release();
+  releaseStream(session.intake.stream);
   return secure(session);
 }
 
