@@ -16,6 +16,8 @@ export function checkFieldName(name: string): void {
   }
 }
 
+const NEEDS_CLEANING = /[\r\u0000]|\n(?![ \t])|\n[ \t]+(?:\n|$)/;
+
 /**
  * A value as it may be written, folds as LF and blank. Any other CR, LF or NUL becomes a blank, because values carry
  * what clients sent: a line end would let them add fields of their own (header injection). So does a fold with nothing
@@ -25,7 +27,7 @@ export function cleanValue(value: string): string {
   let end = value.length;
   while (end > 0 && (value[end - 1] === '\n' || value[end - 1] === '\r')) end--;
   const text = value.slice(0, end);
-  if (!/[\r\n\u0000]/.test(text)) return text;
+  if (!NEEDS_CLEANING.test(text)) return text;
   return text
     .replace(/\r\n/g, '\n')
     .replace(/[\r\u0000]|\n(?![ \t])/g, ' ')

@@ -26,10 +26,12 @@ export function template(
   return { code, status, classic: lines(classic), enhanced: lines(enhanced) };
 }
 
-/** Renders templates in one style; replies without a gap are rendered once and kept. */
+/** Renders templates in one style; what stands around their gaps is rendered once and kept. */
 export class ReplyPrinter {
   readonly style: ReplyStyle;
-  readonly #rendered = new Map<Template, string>();
+  /** Weak, because a verdict with a reply code of its own makes a template of its own. */
+  readonly #rendered = new WeakMap<Template, string>();
+  readonly #pieces = new WeakMap<Template, readonly string[]>();
 
   constructor(style: ReplyStyle) {
     this.style = style;
@@ -46,10 +48,13 @@ export class ReplyPrinter {
 
   /** A reply with `%1` and `%2` filled in. */
   filled(reply: Template, first: string, second = ''): string {
-    const lines = reply[this.style].map((line) =>
-      line.replace('%1', () => first).replace('%2', () => second),
-    );
-    return this.lines(reply.code, reply.status, lines);
+    let pieces = this.#pieces.get(reply);
+    if (pieces === undefined) this.#pieces.set(reply, (pieces = this.fixed(reply).split(/%([12])/)));
+    let text = pieces[0]!;
+    for (let gap = 1; gap < pieces.length; gap += 2) {
+      text += onWire(pieces[gap] === '1' ? first : second) + pieces[gap + 1]!;
+    }
+    return text;
   }
 
   /** Lines under a code: `250-first`, `250 last`. The status stands in front of each line in the enhanced style. */
