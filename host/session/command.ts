@@ -64,7 +64,7 @@ export class Command {
     this.isRepeating = this.#parameters.size < count;
   }
 
-  /** Lets go of the chunk, so that an idle session does not keep 64 KiB alive. */
+  /** Lets go of the chunk: of the text of this command nothing is left. */
   release(): void {
     this.#chunk = EMPTY;
     this.#parameters = NO_PARAMETERS;

@@ -20,7 +20,7 @@ export class ConnectionFacts implements Connection {
   /** A proxy's client is not counted: these are the proxy's connections. */
   fromSameAddress = 0;
   maxFromSameAddress: number | undefined = undefined;
-  notes = new Notes<'connection'>();
+  #notes: Notes<'connection'> | undefined = undefined;
   #authenticationResults: string[] | undefined = undefined;
   #remoteInfo: string | undefined = undefined;
 
@@ -59,7 +59,11 @@ export class ConnectionFacts implements Connection {
     this.remoteHost = host ?? UNKNOWN_HOST;
     this.#remoteInfo = `[${ip}]`;
     this.relayClient = false;
-    this.notes.delete(whitelistHost);
+    this.#notes?.delete(whitelistHost);
+  }
+
+  get notes(): Notes<'connection'> {
+    return (this.#notes ??= new Notes());
   }
 
   get tls(): TlsFacts | undefined {

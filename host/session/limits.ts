@@ -14,7 +14,7 @@ export class Tally {
   /** Commands since the connection began or a message was accepted. */
   commands = 0;
   /** How many of them there may be; known beforehand, because every command is held against it. */
-  mostCommands = Number.MAX_SAFE_INTEGER;
+  mostCommands = 0;
   /** Lines that were no command. */
   unrecognized = 0;
   /** Recipients refused for good. */

@@ -8,12 +8,9 @@ import { Address } from '../../bindings/plugin/address.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Intake } from '../intake/intake.ts';
-import type { PluginContext } from '../hooks/context.ts';
 import type { HookSession } from '../hooks/session.ts';
-import { SessionTasks } from '../hooks/session-tasks.ts';
 import type { AuthExchange } from './auth-exchange.ts';
 import { disconnect } from './closing.ts';
-import { Command } from './command.ts';
 import { ConnectionFacts } from './connection-facts.ts';
 import { incompleteData, type IncomingData } from './data-reader.ts';
 import type { Chunk } from './chunk.ts';
@@ -22,14 +19,13 @@ import { greet } from './greeting.ts';
 import { countCommandsAnew, latestAt, replyToLate, startClock, Tally } from './limits.ts';
 import { MailTransaction } from './mail-transaction.ts';
 import { readers, type InputMode } from './input-mode.ts';
-import { PathInput } from './path-input.ts';
 import { replies } from './replies.ts';
 import type { Template } from './reply.ts';
 import type { SessionHost } from './session-host.ts';
+import { SessionParts } from './session-parts.ts';
 import { greetInsideTls, startsWithTls } from './starttls.ts';
 import { NEXT, STOP, type Outcome, type Step } from './steps.ts';
 import { closeStream, gripStream, type StreamEvents } from './stream-grip.ts';
-import { UnreadInput } from './unread-input.ts';
 
 /** How long a closed connection may linger for the client to read the last reply and to close its side. */
 const LINGER_MS = 5_000;
@@ -41,7 +37,7 @@ const LINGER_OCTETS = 67_108_864;
 /** Characters of replies that may gather before they are written, for clients that ask much and read nothing. */
 const MOST_OUT = 65_536;
 
-export class Session implements Expiring, HookSession, StreamEvents {
+export class Session extends SessionParts implements Expiring, HookSession, StreamEvents {
   readonly host: SessionHost;
   readonly intake: Intake;
   /** Replaced when XCLIENT makes another client of this one. */
@@ -50,17 +46,9 @@ export class Session implements Expiring, HookSession, StreamEvents {
   tally = new Tally();
   /** When the session has to be over, on the clock of `Deadlines.now`. */
   endsAt = Number.POSITIVE_INFINITY;
-  readonly command = new Command();
-  /** Input that waits until a step is through. */
-  readonly unread = new UnreadInput();
-  /** What MAIL or RCPT is about while its steps run. */
-  readonly path = new PathInput();
   /** The address MAIL, respectively RCPT, is being asked about. */
   sender: Address = Address.null;
   recipient: Address = Address.null;
-  /** Contexts the hook runner made for this session, by plugin. */
-  readonly contexts: (PluginContext | undefined)[] = [];
-  #tasks: SessionTasks | undefined = undefined;
   #transactions = 0;
   mode: InputMode = 'greeting';
   /** The transaction, if one has begun. Hooks use `transaction`, which makes one. */
@@ -88,6 +76,7 @@ export class Session implements Expiring, HookSession, StreamEvents {
   #lingered = 0;
 
   constructor(intake: Intake, host: SessionHost, id: string) {
+    super();
     this.intake = intake;
     this.host = host;
     this.facts = new ConnectionFacts(id, intake);
@@ -114,10 +103,6 @@ export class Session implements Expiring, HookSession, StreamEvents {
 
   get connectionId(): string {
     return this.facts.id;
-  }
-
-  get tasks(): SessionTasks {
-    return (this.#tasks ??= new SessionTasks());
   }
 
   get transactionId(): string | undefined {
@@ -206,7 +191,7 @@ export class Session implements Expiring, HookSession, StreamEvents {
     this.incoming?.abandon();
     this.incoming = undefined;
     this.openTransaction = undefined;
-    this.#tasks?.endTransaction();
+    this.endTransactionTasks();
     return NEXT;
   }
 
@@ -216,9 +201,9 @@ export class Session implements Expiring, HookSession, StreamEvents {
     this.flush();
     this.#hasHungUp = true;
     this.partial = undefined;
-    this.command.release();
+    this.releaseCommand();
     this.deadlineAt = this.host.deadlines.now + LINGER_MS;
-    if (!this.#isGone) closeStream(this.intake, this.#hasEnded || (this.hasQuit && this.unread.isEmpty));
+    if (!this.#isGone) closeStream(this.intake, this.#hasEnded || (this.hasQuit && !this.hasUnread));
   }
 
   /** The deadline has passed: of a client that keeps silent, or of one that does not take its leave. */
@@ -281,11 +266,11 @@ export class Session implements Expiring, HookSession, StreamEvents {
     if (this.isBusy) return;
     this.flush();
     if (this.mode === 'closed') return;
-    if (this.#hasEnded && this.unread.isEmpty) {
+    if (this.#hasEnded && !this.hasUnread) {
       this.#finish();
       return;
     }
-    this.command.release();
+    this.dropCommand();
     this.deadlineAt = Math.min(this.host.deadlines.now + this.#patienceMs(), latestAt(this));
     if (this.host.isDraining) this.drain();
   }
@@ -333,9 +318,9 @@ export class Session implements Expiring, HookSession, StreamEvents {
       this.run([disconnect]);
       return;
     }
-    const rest = this.unread.take();
+    const rest = this.takeUnread();
     if (rest !== undefined) this.#process(rest);
-    if (this.unread.isEmpty && this.intake.stream.isPaused()) this.intake.stream.resume();
+    if (!this.hasUnread && this.intake.stream.isPaused()) this.intake.stream.resume();
     this.#settleInput();
   }
 
@@ -356,7 +341,7 @@ export class Session implements Expiring, HookSession, StreamEvents {
   /** Of the stream: the client has closed its side. */
   end(): void {
     this.#hasEnded = true;
-    this.unread.end();
+    this.endInput();
     if (this.mode !== 'closed' && !this.isBusy && !this.#isClogged) this.#finish();
   }
 
@@ -371,9 +356,9 @@ export class Session implements Expiring, HookSession, StreamEvents {
   vanish(): void {
     this.#isGone = true;
     this.#isClogged = false;
-    this.unread.take();
-    this.unread.end();
-    this.tasks.close();
+    this.takeUnread();
+    this.endInput();
+    this.closeTasks();
     this.host.deadlines.forget(this);
     this.host.leave(this);
     if (!this.isBusy && this.mode !== 'closed') this.run([disconnect]);

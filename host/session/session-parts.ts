@@ -1,0 +1,82 @@
+/**
+ * The parts of a session that are made when they are first needed. Most connections say little and last long: while a
+ * client keeps silent, its session is to weigh little more than its socket.
+ */
+
+import type { PluginContext } from '../hooks/context.ts';
+import { SessionTasks } from '../hooks/session-tasks.ts';
+import { Command } from './command.ts';
+import { PathInput } from './path-input.ts';
+import { UnreadInput } from './unread-input.ts';
+
+export class SessionParts {
+  #command: Command | undefined = undefined;
+  #unread: UnreadInput | undefined = undefined;
+  #path: PathInput | undefined = undefined;
+  #contexts: (PluginContext | undefined)[] | undefined = undefined;
+  #tasks: SessionTasks | undefined = undefined;
+  #isOver = false;
+
+  /** The command that runs, or the last one of the chunk that is being read. */
+  get command(): Command {
+    return (this.#command ??= new Command());
+  }
+
+  /** Input that waits until a step is through. */
+  get unread(): UnreadInput {
+    return (this.#unread ??= new UnreadInput());
+  }
+
+  /** What MAIL or RCPT is about while its steps run. */
+  get path(): PathInput {
+    return (this.#path ??= new PathInput());
+  }
+
+  /** Contexts the hook runner made for this session, by plugin. */
+  get contexts(): (PluginContext | undefined)[] {
+    return (this.#contexts ??= []);
+  }
+
+  /** What plugins have begun; aborted at once where it is begun after the end of the connection. */
+  get tasks(): SessionTasks {
+    if (this.#tasks === undefined) {
+      this.#tasks = new SessionTasks();
+      if (this.#isOver) this.#tasks.close();
+    }
+    return this.#tasks;
+  }
+
+  get hasUnread(): boolean {
+    return this.#unread !== undefined && !this.#unread.isEmpty;
+  }
+
+  /** Hands over the input that waits. */
+  protected takeUnread(): Buffer | undefined {
+    return this.#unread?.take();
+  }
+
+  /** The client will send nothing more. */
+  protected endInput(): void {
+    this.#unread?.end();
+  }
+
+  /** Lets go of the chunk, while steps may still ask what the command was. */
+  protected releaseCommand(): void {
+    this.#command?.release();
+  }
+
+  /** All commands of a chunk have run. With the last of them goes the chunk, up to 64 KiB that would stay alive. */
+  protected dropCommand(): void {
+    this.#command = undefined;
+  }
+
+  protected endTransactionTasks(): void {
+    this.#tasks?.endTransaction();
+  }
+
+  /** The connection is gone: aborts all work that plugins have begun. */
+  protected closeTasks(): void {
+    this.#isOver = true;
+    this.#tasks?.close();
+  }
+}
