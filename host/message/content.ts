@@ -1,6 +1,7 @@
 import { MAX_HEADER_OCTETS } from '../../bindings/contract.ts';
 import { QpsmtpdError } from '../errors.ts';
 import { HeaderEnd } from './header-end.ts';
+import { SlabPool } from './slab-pool.ts';
 import type { SpoolDirectory } from './spool-directory.ts';
 import { SpoolFile } from './spool-file.ts';
 
@@ -8,6 +9,11 @@ import { SpoolFile } from './spool-file.ts';
 const SMALL_BLOCK = 2_048;
 const SLAB = 16_384;
 const FIRST_SLAB = 4_096;
+/** Behind so many octets a message is long: what follows is copied into slabs that are used again. */
+const LONG = 131_072;
+
+/** One for all messages of the process. */
+const pool = new SlabPool();
 
 /** Octets of the empty line and its CR, kept with the header so that its end can be seen again. */
 const SEPARATOR = 2;
@@ -28,7 +34,10 @@ export interface Keeping {
  * Memory is bounded by what was received, however it was cut: blocks below 2 KiB are copied into slabs no larger than
  * what is already there (4 to 16 KiB), so a client that sends one octet per packet costs no more than two octets per
  * octet and 4 KiB; larger blocks are views, each with less than a tenth of overhead. Only the first block is kept as
- * a view at any size, because most messages have no second one.
+ * a view at any size, because most messages have no second one. Behind 128 KiB all blocks are copied, into slabs of
+ * 64 KiB from `SlabPool`, to which they return once the message is discarded. That holds only as long as nobody has
+ * asked for them: a reader may keep what he gets, so with `from`, or a spool file that is still to be written, the
+ * slabs are given up to whoever holds them and never serve another message.
  */
 export class Content {
   readonly #keeping: Keeping;
@@ -40,6 +49,10 @@ export class Content {
   #slab: Buffer | undefined;
   #tailFrom = 0;
   #tailTo = 0;
+  /** Slabs of the pool that nobody but this message knows. */
+  #ownSlabs: Buffer[] = [];
+  /** Somebody may hold views of the blocks. */
+  #isShared = false;
   #spool: SpoolFile | undefined;
   #keepsLeading = true;
   #headerEnd: HeaderEnd | undefined;
@@ -65,6 +78,11 @@ export class Content {
     return this.#spool?.failure;
   }
 
+  /** What `append` takes now is copied at once: its memory may change afterwards. */
+  get isCopying(): boolean {
+    return this.#isDiscarded || (this.#octets > LONG && this.#spool === undefined);
+  }
+
   /** Octets waiting to be written to the spool file. */
   get backlogOctets(): number {
     return this.#spool?.backlogOctets ?? 0;
@@ -75,12 +93,12 @@ export class Content {
     return this.#spool?.drained();
   }
 
-  /** Takes the next octets. The caller gives `block` away: neither it nor its memory may change any more. */
+  /** Takes the next octets. Unless `isCopying` the caller gives `block` away: its memory may not change any more. */
   append(block: Buffer): void {
     if (block.length === 0 || this.#isDiscarded || this.#spool?.failure !== undefined) return;
     const isFirst = this.#octets === 0;
     this.#octets += block.length;
-    if (block.length >= SMALL_BLOCK || isFirst) {
+    if (isFirst || (block.length >= SMALL_BLOCK && !this.isCopying)) {
       this.#seal();
       this.#keep(block);
     } else {
@@ -114,7 +132,10 @@ export class Content {
     return this.headerEnd() >= 0 || this.#headerEnd!.isOver;
   }
 
-  /** The first `octets` octets in one piece; less if the message, or what of it is still in memory, is shorter. */
+  /**
+   * The first `octets` octets in one piece; less if the message, or what of it is still in memory, is shorter. A view
+   * of the first block, which is in no slab of the pool, or a copy.
+   */
   leading(octets: number): Buffer {
     this.#refuseDiscarded();
     this.#seal();
@@ -128,6 +149,7 @@ export class Content {
   from(from: number): Iterable<Buffer> | AsyncIterable<Buffer> {
     this.#refuseDiscarded();
     this.#seal();
+    this.#share();
     return this.#spool === undefined
       ? skipOctets(this.#blocks, from)
       : this.#spool.read(from, this.#octets - from);
@@ -148,6 +170,8 @@ export class Content {
    */
   discard(): Promise<void> | undefined {
     this.#isDiscarded = true;
+    pool.giveBack(this.#ownSlabs);
+    this.#ownSlabs = [];
     this.#blocks = [];
     this.#blockOctets = 0;
     this.#slab = undefined;
@@ -161,12 +185,27 @@ export class Content {
       throw new QpsmtpdError('Q_NO_MESSAGE', 'the message was discarded with its session');
   }
 
+  /** From here on others may hold views: no slab of this message returns to the pool. */
+  #share(): void {
+    this.#isShared = true;
+    this.#ownSlabs = [];
+  }
+
+  #newSlab(): Buffer {
+    if (!this.isCopying) {
+      return Buffer.allocUnsafeSlow(Math.min(SLAB, Math.max(FIRST_SLAB, this.#octets)));
+    }
+    const slab = pool.take();
+    if (!this.#isShared) this.#ownSlabs.push(slab);
+    return slab;
+  }
+
   #copy(block: Buffer): void {
     let copied = 0;
     while (copied < block.length) {
       if (this.#slab === undefined || this.#tailTo === this.#slab.length) {
         this.#seal();
-        this.#slab = Buffer.allocUnsafeSlow(Math.min(SLAB, Math.max(FIRST_SLAB, this.#octets)));
+        this.#slab = this.#newSlab();
         this.#tailFrom = this.#tailTo = 0;
       }
       const count = block.copy(this.#slab, this.#tailTo, copied);
@@ -194,6 +233,7 @@ export class Content {
   #startSpool(): void {
     if (this.#keeping.spool === undefined) return;
     this.#seal();
+    this.#share();
     this.#spool = new SpoolFile(this.#keeping.spool);
     for (const block of this.#blocks) this.#spool.write(block);
     this.#trim();

@@ -10,6 +10,7 @@ import { announceHeader, endOfData } from './end-of-data.ts';
 import { latestEndOfData } from './limits.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
+import { shareStreamReads } from './stream-grip.ts';
 
 const CR: Buffer = Buffer.from('\r');
 const CRLF: Buffer = Buffer.from('\r\n');
@@ -33,6 +34,8 @@ export class IncomingData {
   flags = 0;
   /** Its end has come. */
   isWhole = false;
+  /** It is so long that the stream was asked to share its reads. */
+  hasSharedReads = false;
   readonly #session: Session;
   #isOpen: boolean;
 
@@ -115,7 +118,12 @@ export function readData(session: Session, chunk: Buffer, from: number): number 
     if (hooks.has('data_headers_end') && !incoming.isHeaderAnnounced && incoming.message.headerEnds()) {
       session.run([announceHeader]);
     }
-    const drained = incoming.message.content.drained();
+    const { content } = incoming.message;
+    if (content.isCopying && !incoming.hasSharedReads) {
+      incoming.hasSharedReads = true;
+      shareStreamReads(session.intake.stream);
+    }
+    const drained = content.drained();
     if (drained !== undefined && !session.isBusy) session.holdInput(drained);
   }
   return behind;

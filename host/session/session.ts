@@ -248,6 +248,15 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
     }
   }
 
+  /** Only the data reader never holds on to what it reads, and only while its message copies: others get a copy. */
+  receiveLent(octets: Buffer): void {
+    const isCopied = this.mode === 'data' && this.incoming!.message.content.isCopying;
+    if (!isCopied || this.isBusy || this.#isClogged) return this.receive(Buffer.from(octets));
+    const at = readers.data(this, octets, 0);
+    if (at < octets.length) this.#process(Buffer.from(octets.subarray(at)));
+    this.#settleInput();
+  }
+
   /** Feeds the chunk to the reader of the mode, which may change while it goes. */
   #process(chunk: Buffer): void {
     let at = 0;

@@ -6,10 +6,13 @@
 
 import type { Duplex } from 'node:stream';
 import type { Intake } from '../intake/intake.ts';
+import { shareReads } from '../intake/shared-reads.ts';
 
 /** What a session wants to hear of its stream. */
 export interface StreamEvents {
   receive(chunk: Buffer): void;
+  /** Octets that are gone when this returns. Comes instead of `receive` after `shareStreamReads`. */
+  receiveLent(octets: Buffer): void;
   /** The client has closed its side. */
   end(): void;
   /** The stream is gone. */
@@ -38,6 +41,11 @@ export function closeStream({ stream, outlivesStream }: Intake, isThrough: boole
     stream.end();
     stream.resume();
   }
+}
+
+/** Asks for octets as `receiveLent`, for a client that sends many. Nothing changes if the stream cannot do that. */
+export function shareStreamReads(stream: Held): void {
+  shareReads(stream, (octets) => stream[holder]?.receiveLent(octets));
 }
 
 /** Leaves the stream to somebody else. Returns how many octets had come that nobody had read; they are dropped. */

@@ -1,0 +1,57 @@
+/** Memory for the content of long messages, used again for the next ones. */
+
+/** Octets of a slab, which is also the most that one read brings. */
+export const SLAB_OCTETS = 65_536;
+
+/** 32 MiB: six messages of 5 MiB. What comes back beyond that is left to the garbage collector. */
+const MOST_FREE = 512;
+/** How long slabs that nobody needs stay. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * Slabs that wait for their next message. Without them each message of 5 MiB leaves 80 buffers that have grown old:
+ * only a full collection frees them, and their weight makes V8 run one every few messages, at more than the message
+ * itself costs. A slab's pages also stay where the processor has them.
+ *
+ * A slab is handed out as its last user left it. Nobody may see an octet of it that he did not write himself.
+ */
+export class SlabPool {
+  readonly #free: Buffer[] = [];
+  readonly #mostFree: number;
+  readonly #patienceMs: number;
+  /** The fewest that were free since the last look: those were needed by nobody. */
+  #spare = 0;
+  #look: NodeJS.Timeout | undefined;
+
+  constructor(mostFree = MOST_FREE, patienceMs = PATIENCE_MS) {
+    this.#mostFree = mostFree;
+    this.#patienceMs = patienceMs;
+  }
+
+  /** Slabs that wait. */
+  get free(): number {
+    return this.#free.length;
+  }
+
+  /** A slab of `SLAB_OCTETS` octets with anything in it. */
+  take(): Buffer {
+    const slab = this.#free.pop() ?? Buffer.allocUnsafeSlow(SLAB_OCTETS);
+    this.#spare = Math.min(this.#spare, this.#free.length);
+    return slab;
+  }
+
+  /** Takes slabs back. Nobody may hold a view of them: it would come to show another message (a leak of mail). */
+  giveBack(slabs: readonly Buffer[]): void {
+    for (const slab of slabs) if (this.#free.length < this.#mostFree) this.#free.push(slab);
+    if (this.#free.length > 0)
+      this.#look ??= setTimeout(() => this.#lookForSpares(), this.#patienceMs).unref();
+  }
+
+  /** Lets go of what was not needed since the last look, so that an idle process keeps none. */
+  #lookForSpares(): void {
+    this.#free.splice(0, this.#spare);
+    this.#spare = this.#free.length;
+    this.#look = undefined;
+    if (this.#spare > 0) this.#look = setTimeout(() => this.#lookForSpares(), this.#patienceMs).unref();
+  }
+}
