@@ -35,6 +35,16 @@ export {
   shareNetwork,
   type ClientRangesOptions,
 } from './client-ranges.ts';
+export {
+  parcelOf,
+  verdictOf,
+  type DeliveryReport,
+  type HopReply,
+  type Outlet,
+  type Parcel,
+  type ParcelClient,
+  type RecipientOutcome,
+} from './delivery.ts';
 export { dsn } from './dsn.ts';
 export { error, fail, pass, skip, type FailOptions, type Finding } from './finding.ts';
 export {

@@ -1,0 +1,119 @@
+/**
+ * Hand-over of messages. An outlet (a next hop, a mailbox, a program) is given a parcel and reports for each recipient
+ * what became of it; a queue plugin makes one reply to the client of that. RFC 5321 sections 4.2.5 and 6.1.
+ */
+
+import { Address } from './address.ts';
+import type { Connection, MailOptions, Recipient } from './connection.ts';
+import type { HookContext } from './context.ts';
+import type { Message } from './message.ts';
+import { deny, denySoft, ok, withReplyCode, type Verdict } from './verdict.ts';
+
+/** What `Connection.remoteHost` says of an address without a name. */
+const UNKNOWN_HOST = 'Unknown';
+
+/** Whom a message came from, for next hops that want to know (XFORWARD, XCLIENT, PROXY). */
+export interface ParcelClient {
+  readonly ip: string;
+  readonly port: number;
+  /** Undefined if the address has no name. */
+  readonly host: string | undefined;
+  readonly helloHost: string | undefined;
+  readonly protocol: 'SMTP' | 'ESMTP';
+  /** Set after a successful AUTH. */
+  readonly user: string | undefined;
+  readonly localIp: string;
+  readonly localPort: number;
+}
+
+/** One message and those it goes to. Outlets may read it several times and change nothing of it. */
+export interface Parcel {
+  /** `Address.null` for bounces. */
+  readonly reversePath: Address;
+  /** At least one. */
+  readonly recipients: readonly Recipient[];
+  readonly mailOptions: MailOptions;
+  /** Its blocks stay readable until the hook has answered, or, for a stored message, until the delivery is settled. */
+  readonly message: Message;
+  /** Undefined for messages the daemon wrote itself. */
+  readonly client: ParcelClient | undefined;
+  /** Stands in the log of every outlet: the transaction's id, or that of the stored message. */
+  readonly id: string;
+}
+
+/** A reply of the next hop, or what stands for it where there was none. */
+export interface HopReply {
+  readonly code: number;
+  /** RFC 3463 status with its class digit; undefined if the hop gave none. */
+  readonly status: string | undefined;
+  /** Without code and status, printable, never empty. */
+  readonly lines: readonly string[];
+}
+
+/** `delivered`: the hop has taken the responsibility. `deferred`: it may do so later. `refused`: it never will. */
+export interface RecipientOutcome {
+  readonly kind: 'delivered' | 'deferred' | 'refused';
+  readonly reply: HopReply;
+  /** Name or address of the hop that said so; undefined if none was reached. */
+  readonly hop: string | undefined;
+}
+
+/** What became of a parcel: one outcome for each recipient, in their order. */
+export type DeliveryReport = readonly RecipientOutcome[];
+
+export interface Outlet {
+  /**
+   * Delivers the parcel to all of its recipients. Never rejects: what goes wrong, timeouts and aborts included, is a
+   * deferral in the report. What was reported as delivered is durable or in the hands of the next hop.
+   */
+  deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport>;
+}
+
+/** The parcel of a transaction whose message has come to its end. */
+export function parcelOf({
+  transaction,
+  connection,
+}: Pick<HookContext, 'transaction' | 'connection'>): Parcel {
+  const { reversePath, recipients, mailOptions, message } = transaction;
+  return {
+    reversePath: reversePath ?? Address.null,
+    recipients,
+    mailOptions,
+    message,
+    client: clientOf(connection),
+    id: connection.id,
+  };
+}
+
+function clientOf(connection: Connection): ParcelClient {
+  const { remoteIp, remotePort, remoteHost, helloHost, hello, auth, localIp, localPort } = connection;
+  return {
+    ip: remoteIp,
+    port: remotePort,
+    host: remoteHost === UNKNOWN_HOST ? undefined : remoteHost,
+    helloHost,
+    protocol: hello === 'ehlo' ? 'ESMTP' : 'SMTP',
+    user: auth?.user,
+    localIp,
+    localPort,
+  };
+}
+
+/**
+ * One honest reply for all recipients. OK means that nobody is left out: where some recipients have the message and
+ * others do not, the client hears of those who do not, because it alone can try again or tell the sender. Outlets avoid
+ * such mixtures by giving up before the data goes out.
+ */
+export function verdictOf(report: DeliveryReport): Verdict {
+  const worst =
+    report.find(({ kind }) => kind === 'deferred') ??
+    report.find(({ kind }) => kind === 'refused') ??
+    report[0];
+  if (worst === undefined) return denySoft('no recipients to deliver the message to', '3.0');
+  const { kind, reply } = worst;
+  const status = reply.status?.replace(/^[245]\./, '');
+  if (kind === 'delivered') return ok(reply.lines, status);
+  const isAnswered = Math.floor(reply.code / 100) === (kind === 'refused' ? 5 : 4);
+  const verdict = kind === 'refused' ? deny(reply.lines, status) : denySoft(reply.lines, status);
+  return isAnswered ? withReplyCode(verdict, reply.code) : verdict;
+}
