@@ -15,6 +15,7 @@ import {
   type Tasks,
   type Transaction,
 } from '../../bindings/plugin/index.ts';
+import type { Speaker } from '../observe/logger.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
 import type { HookSession } from './session.ts';
 
@@ -67,7 +68,7 @@ export class PluginContext implements HookContext {
   }
 
   get log(): Log {
-    return (this.#log ??= this.#openLog());
+    return (this.#log ??= this.#plugin.openLog(new HookSpeaker(this, this.#session)));
   }
 
   get tasks(): Tasks {
@@ -98,20 +99,31 @@ export class PluginContext implements HookContext {
   get talksWithin(): (withinMs: number) => Promise<boolean> {
     return (withinMs) => this.#session.unread.within(withinMs);
   }
+}
 
-  /** The speaker reads the hook of the moment, so one log serves all hooks of the plugin. */
-  #openLog(): Log {
-    const hookOfTheMoment = (): HookName | undefined => this.hook;
-    const session = this.#session;
-    return this.#plugin.openLog({
-      plugin: this.name,
-      connectionId: session.connectionId,
-      get transactionId() {
-        return session.transactionId;
-      },
-      get hook() {
-        return hookOfTheMoment();
-      },
-    });
+/** Who speaks in a plugin's log. It reads the hook of the moment, so one log serves all hooks of the plugin. */
+class HookSpeaker implements Speaker {
+  readonly #context: PluginContext;
+  readonly #session: HookSession;
+
+  constructor(context: PluginContext, session: HookSession) {
+    this.#context = context;
+    this.#session = session;
+  }
+
+  get plugin(): string {
+    return this.#context.name;
+  }
+
+  get hook(): HookName | undefined {
+    return this.#context.hook;
+  }
+
+  get connectionId(): string {
+    return this.#session.connectionId;
+  }
+
+  get transactionId(): string | undefined {
+    return this.#session.transactionId;
   }
 }

@@ -71,7 +71,8 @@ export function setUpPlugin<S extends OptionShape>(
   origin: PluginOrigin = GIVEN,
 ): LoadedPlugin {
   const { options, settings, loglevel } = readOptions(definition as unknown as PluginDefinition, line);
-  const openLog = (speaker: Speaker): Log => logger.speakingAs(speaker, levelAdjustment(loglevel));
+  const adjustment = levelAdjustment(loglevel);
+  const openLog = (speaker: Speaker): Log => logger.speakingAs(speaker, adjustment);
   const shared = { name: line.name, options, config, services, log: openLog({ plugin: line.name }) };
   let hooks: Hooks<unknown>;
   try {

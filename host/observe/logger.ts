@@ -3,10 +3,12 @@
  * standard error stream the way qpsmtpd does.
  */
 
-import { LogLevel, type Log } from '../../bindings/plugin/log-level.ts';
+import type { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { type Log } from '../../bindings/plugin/log-level.ts';
 import { formatLogLine } from '../../bindings/plugin/log-line.ts';
 import type { HookName, LogEvent } from '../../bindings/plugin/hooks.ts';
 import { logText } from './log-text.ts';
+import { SpeakerLog, type LevelAdjustment } from './speaker-log.ts';
 
 /** Where lines go. */
 export interface LogSink {
@@ -56,16 +58,9 @@ export class Logger {
   }
 
   /** A log that always speaks as `speaker`; `adjust` maps the level of a line to the one it is written at. */
-  speakingAs(speaker: Speaker, adjust: (level: LogLevel) => LogLevel = (level) => level): Log {
-    const at = (level: LogLevel, text: string): void => this.log(adjust(level), text, speaker);
-    return {
-      writes: (level) => this.writes(adjust(level)),
-      at,
-      error: (text) => at(LogLevel.ERROR, text),
-      warn: (text) => at(LogLevel.WARN, text),
-      notice: (text) => at(LogLevel.NOTICE, text),
-      info: (text) => at(LogLevel.INFO, text),
-      debug: (text) => at(LogLevel.DEBUG, text),
-    };
+  speakingAs(speaker: Speaker, adjust: LevelAdjustment = unchanged): Log {
+    return new SpeakerLog(this, speaker, adjust);
   }
 }
+
+const unchanged: LevelAdjustment = (level) => level;
