@@ -202,6 +202,11 @@ export interface Core {
    * at the `dropCount` positions in `drops` (dots of dot-stuffing).
    */
   data(slot: Slot, chunk: Uint8Array, from: number): boolean;
+  /**
+   * Scans [`from`, `to`) of `chunk`, any number of octets, as content that is nothing else (BDAT, RFC 3030 section 2): no
+   * dot is special. A slot serves either this or `data`. A CR at the end is no bare one yet.
+   */
+  content(slot: Slot, chunk: Uint8Array, from: number, to: number): void;
   /** The CR that the previous call held back turned out to be content. */
   readonly carriedCr: boolean;
   /** One past the last octet of content in this call, relative to `from`. */

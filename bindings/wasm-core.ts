@@ -26,6 +26,7 @@ interface Exports {
   scanCommands(input: number, length: number): number;
   openSlot(slot: number): void;
   scanData(slot: number, input: number, length: number): number;
+  scanChunk(slot: number, input: number, length: number): void;
   indexHeader(length: number): number;
   foldLineEnds(length: number): number;
 }
@@ -92,6 +93,13 @@ export class WasmCore implements Core {
     this.slotList.check(slot);
     const length = chunk.length - from;
     return this.exports.scanData(slot, this.copyIn(chunk, from), length < WINDOW ? length : WINDOW) !== 0;
+  }
+
+  content(slot: Slot, chunk: Uint8Array, from: number, to: number): void {
+    this.slotList.check(slot);
+    for (let at = from; at < to; at += WINDOW) {
+      this.exports.scanChunk(slot, this.copyIn(chunk, at), Math.min(to - at, WINDOW));
+    }
   }
 
   get carriedCr(): boolean {

@@ -12,13 +12,13 @@
 import { examineBlock } from './data-block';
 import { runOverCleanText } from './data-clean';
 import { settleDot } from './data-dot';
+import { recallPast, slotAddress, stateFromPast } from './data-past';
 import { currentMode, dropsBefore, foundFlags, lineSoFar, longestSoFar, startTally } from './data-tally';
 import {
   RESULT_CARRIED_CR,
   RESULT_CONSUMED,
   RESULT_CONTENT_END,
   RESULT_DROP_COUNT,
-  SLOTS,
   SLOT_FLAGS,
   SLOT_LINE,
   SLOT_LONGEST,
@@ -26,17 +26,15 @@ import {
   SLOT_OCTETS_LOW,
   SLOT_STATE,
 } from './layout';
-import { CR, DOT, LF, SP } from './octets';
+import { LF } from './octets';
 import { setResult, setWord, word } from './table';
 import {
-  STATE_BARE_LF,
   STATE_BARE_LF_DOT,
   STATE_BARE_LF_DOT_CR,
   STATE_CR,
   STATE_DOT,
   STATE_DOT_CR,
   STATE_END,
-  STATE_LINE_START,
   STATE_MIDDLE,
 } from './words';
 
@@ -105,26 +103,6 @@ function isWithDot(state: u32): bool {
   );
 }
 
-/** Writes the two octets in front of the chunk that bring the state back. */
-function recallPast(start: usize, state: u32): void {
-  let first: u32 = SP;
-  let second: u32 = SP;
-  if (state == STATE_LINE_START) first = CR;
-  if (state == STATE_DOT_CR || state == STATE_BARE_LF_DOT_CR) first = DOT;
-  if (state == STATE_LINE_START || state == STATE_BARE_LF) second = LF;
-  if (state == STATE_CR || state == STATE_DOT_CR || state == STATE_BARE_LF_DOT_CR) second = CR;
-  if (state == STATE_DOT || state == STATE_BARE_LF_DOT) second = DOT;
-  store<u8>(start - 2, first);
-  store<u8>(start - 1, second);
-}
-
-function stateFromPast(end: usize): u32 {
-  const last = load<u8>(end - 1);
-  if (last == CR) return STATE_CR;
-  if (last != LF) return STATE_MIDDLE;
-  return load<u8>(end - 2) == CR ? STATE_LINE_START : STATE_BARE_LF;
-}
-
 /** What the dot of an unfinished or finished end of data, and the CR behind it, leave of `octets` as content. */
 function endOfContent(state: u32, octets: u32): u32 {
   let behind: u32 = 0;
@@ -132,10 +110,6 @@ function endOfContent(state: u32, octets: u32): u32 {
   if (state == STATE_DOT_CR) behind = 2;
   if (state == STATE_END) behind = 3;
   return octets > behind ? octets - behind : 0;
-}
-
-function slotAddress(slot: i32): usize {
-  return <usize>SLOTS + <usize>slot * <usize>SLOT_OCTETS;
 }
 
 function leaveResult(consumed: u32, contentEnd: u32, drops: u32, carriedCr: u32): void {

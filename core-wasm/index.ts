@@ -5,6 +5,7 @@
  * nothing is allocated, and no input can make a call trap: positions never leave the regions they belong to.
  */
 
+export { scanChunk } from './chunk';
 export { scanCommands } from './commands';
 export { openSlot, scanData } from './data';
 export { indexHeader } from './headers';

@@ -17,6 +17,7 @@ import {
   type Slot,
 } from '../contract.ts';
 import { SlotList } from '../slot-list.ts';
+import { ChunkScan } from './chunk-scan.ts';
 import { splitCommands } from './commands.ts';
 import { DataScan } from './data-scan.ts';
 import { indexHeader } from './headers.ts';
@@ -41,6 +42,7 @@ export class ReferenceCore implements Core {
   headerFlags = 0;
   private readonly slotList = new SlotList(SLOT_COUNT);
   private readonly scans = new Map<Slot, DataScan>();
+  private readonly chunkScans = new Map<Slot, ChunkScan>();
 
   commands(chunk: Uint8Array, from: number): number {
     const { count, consumed } = splitCommands(window(chunk, from), this.records, this.parameters);
@@ -56,17 +58,26 @@ export class ReferenceCore implements Core {
 
   closeData(slot: Slot): void {
     this.scans.delete(slot);
+    this.chunkScans.delete(slot);
     this.slotList.giveBack(slot);
   }
 
   data(slot: Slot, chunk: Uint8Array, from: number): boolean {
-    const scan = this.scanOf(slot);
+    this.slotList.check(slot);
+    const scan = this.scans.get(slot)!;
     const span = scan.scan(window(chunk, from), this.drops);
     this.consumed = span.consumed;
     this.carriedCr = span.carriedCr;
     this.contentEnd = span.contentEnd;
     this.dropCount = span.dropCount;
     return scan.isEnded;
+  }
+
+  content(slot: Slot, chunk: Uint8Array, from: number, to: number): void {
+    this.slotList.check(slot);
+    const scan = this.chunkScans.get(slot) ?? new ChunkScan();
+    this.chunkScans.set(slot, scan);
+    scan.scan(chunk.subarray(from, to));
   }
 
   dataFlags(slot: Slot): number {
@@ -92,9 +103,9 @@ export class ReferenceCore implements Core {
     return Buffer.from(Buffer.from(chunk).latin1Slice().replaceAll('\r\n', '\n'), 'latin1');
   }
 
-  private scanOf(slot: Slot): DataScan {
+  private scanOf(slot: Slot): DataScan | ChunkScan {
     this.slotList.check(slot);
-    return this.scans.get(slot)!;
+    return this.chunkScans.get(slot) ?? this.scans.get(slot)!;
   }
 }
 

@@ -72,6 +72,7 @@ function receive(session: Session): Progress {
   if (!hasBegun(session)) {
     session.incoming?.abandon();
     session.incoming = IncomingData.inChunks(session);
+    if (session.incoming === undefined) return refuseChunk(session, replies.systemFull);
   }
   const { databytes } = session.host.settings;
   if (databytes > 0 && session.incoming!.chunks!.octets + chunk.octets > databytes) {

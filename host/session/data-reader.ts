@@ -4,7 +4,7 @@ import { DataFlag, type Slot } from '../../bindings/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Content } from '../message/content.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
-import { ChunkScan } from './chunk-scan.ts';
+import { ChunkContent } from './chunk-content.ts';
 import { disconnect } from './closing.ts';
 import { announceHeader, endOfData } from './end-of-data.ts';
 import { latestEndOfData } from './limits.ts';
@@ -20,10 +20,9 @@ const LINE_FLAGS = DataFlag.BareCr | DataFlag.BareLf;
 /** The message while it arrives. */
 export class IncomingData {
   readonly message: StoredMessage;
-  /** 0 for a message that comes by BDAT. */
   readonly slot: Slot;
   /** What BDAT brought; undefined for DATA. */
-  readonly chunks: ChunkScan | undefined;
+  readonly chunks: ChunkContent | undefined;
   /** When the message has to be complete, on the clock of `Deadlines.now`. */
   readonly endsAt: number;
   /** The message outgrew `databytes`; its octets are dropped while the client sends them. */
@@ -37,13 +36,12 @@ export class IncomingData {
   /** It is so long that the stream was asked to share its reads. */
   hasSharedReads = false;
   readonly #session: Session;
-  #isOpen: boolean;
+  #isOpen = true;
 
-  private constructor(session: Session, slot: Slot, chunks?: ChunkScan) {
+  private constructor(session: Session, slot: Slot, chunks?: ChunkContent) {
     this.#session = session;
     this.slot = slot;
     this.chunks = chunks;
-    this.#isOpen = slot !== 0;
     this.message = session.host.newMessage();
     this.endsAt = latestEndOfData(session);
   }
@@ -54,8 +52,11 @@ export class IncomingData {
     return slot === 0 ? undefined : new IncomingData(session, slot);
   }
 
-  static inChunks(session: Session): IncomingData {
-    return new IncomingData(session, 0, new ChunkScan());
+  /** The same for a message that comes by BDAT. */
+  static inChunks(session: Session): IncomingData | undefined {
+    const { core } = session.host;
+    const slot = core.openData();
+    return slot === 0 ? undefined : new IncomingData(session, slot, new ChunkContent(core, slot));
   }
 
   /**
@@ -84,11 +85,13 @@ export class IncomingData {
   }
 
   /** A last line without an end gets one: behind it the next hop would not find the dot that ends its data. */
-  #completeChunks(chunks: ChunkScan): Promise<void> | undefined {
+  #completeChunks(chunks: ChunkContent): Promise<void> | undefined {
     const { isBinary } = this;
     if (chunks.isInsideLine && !isBinary) this.message.content.append(CRLF);
     this.flags = isBinary ? chunks.flags & ~LINE_FLAGS : chunks.flags;
-    return this.message.complete(this.flags, chunks.longestLine);
+    const { longestLine } = chunks;
+    this.#giveBack();
+    return this.message.complete(this.flags, longestLine);
   }
 
   #giveBack(): void {

@@ -8,7 +8,9 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { DataFlag } from '../../bindings/contract.ts';
 import { definePlugin, deny, denyDisconnect, ok, type Message } from '../../bindings/plugin/index.ts';
-import { ChunkScan } from '../../host/session/chunk-scan.ts';
+import { loadCore } from '../../bindings/core.ts';
+import { ReferenceCore } from '../../bindings/reference/index.ts';
+import { ChunkContent } from '../../host/session/chunk-content.ts';
 import { TestServer, type TestClient, type TestServerOptions } from '../../host/testing/index.ts';
 import { judgeData } from '../core/data-oracle.ts';
 
@@ -258,24 +260,30 @@ describe('hooks', () => {
 });
 
 describe('the scan of chunks', () => {
-  const pieces = fc.array(fc.constantFrom('\r', '\n', '\r\n', '\0', '\xff', 'a', 'bc', ''), {
+  const long = ['x'.repeat(70), 'y'.repeat(150), `${'z'.repeat(30)}\r\n`.repeat(9), '\r\n.\r\n'];
+  const pieces = fc.array(fc.constantFrom('\r', '\n', '\r\n', '\0', '\xff', 'a', 'bc', '', ...long), {
     maxLength: 12,
   });
+  const cores = [loadCore().core, new ReferenceCore()];
 
-  test('sees what the core sees in mail data, wherever the chunks part', () => {
+  test.each(cores)('sees what $name sees in mail data, wherever the chunks part', (core) => {
     const LINES = DataFlag.BareCr | DataFlag.BareLf | DataFlag.Nul | DataFlag.EightBit;
     fc.assert(
       fc.property(fc.array(pieces, { maxLength: 6 }), (chunks) => {
-        const scan = new ChunkScan();
+        const slot = core.openData();
+        const scan = new ChunkContent(core, slot);
         const parts = chunks.map((chunk) => chunk.join(''));
         for (const part of parts) scan.scan(Buffer.from(part, 'latin1'));
         const whole = parts.join('');
         // A CR at the end is a bare one here, and undecided there.
-        const verdict = judgeData(whole.endsWith('\r') ? `${whole}a` : whole);
+        const stuffed = whole.replace(/(?<=^|\r\n)\./g, '..');
+        const verdict = judgeData(stuffed.endsWith('\r') ? `${stuffed}a` : stuffed);
         expect(scan.flags & LINES).toBe(verdict.flags & LINES);
         expect(scan.octets).toBe(whole.length);
-        expect(scan.longestLine).toBe(judgeData(whole).longest);
+        expect(scan.longestLine).toBe(judgeData(stuffed).longest);
         expect(scan.isInsideLine).toBe(whole !== '' && !whole.endsWith('\n'));
+        expect(core.dataOctets(slot)).toBe(whole.length);
+        core.closeData(slot);
       }),
       { numRuns: 3_000, seed: 3030 },
     );
