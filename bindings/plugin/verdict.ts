@@ -33,6 +33,8 @@ const NO_LINES: readonly string[] = Object.freeze([]);
 
 /** Every piece between line feeds is a line of the reply; empty pieces vanish, as an empty message does. */
 function splitLines(text: string | readonly string[]): readonly string[] {
+  // Nearly all refusals have one line, and a spammer may earn one for each of a thousand recipients.
+  if (typeof text === 'string' && text !== '' && !text.includes('\n')) return [text];
   const pieces = typeof text === 'string' ? [text] : text;
   return pieces.flatMap((piece) => piece.split(/\r?\n/)).filter((line) => line !== '');
 }

@@ -72,6 +72,7 @@ export class ReplyPrinter {
   worded(code: number, status: string, lines: readonly string[], isExplicit: boolean): string {
     if (this.style === 'enhanced' || !isExplicit) return this.lines(code, status, lines);
     const last = lines.length - 1;
+    if (last === 0) return `${code} ${onWire(lines[0]!)} (#${onWire(status)})\r\n`;
     return this.lines(
       code,
       status,
