@@ -1,5 +1,9 @@
 /** Errors of the host. Each has a stable `code` that documentation and scripts may rely on. */
 
+import type { Place } from '../bindings/plugin/config.ts';
+
+export type { Place } from '../bindings/plugin/config.ts';
+
 export type ErrorCode =
   | 'Q_CONFIG'
   | 'Q_PLUGIN_NOT_FOUND'
@@ -23,13 +27,6 @@ export class QpsmtpdError extends Error {
     this.name = 'QpsmtpdError';
     this.code = code;
   }
-}
-
-/** A place in the configuration that an operator can open in an editor. */
-export interface Place {
-  readonly file: string;
-  /** Counted from 1; undefined when the whole file is meant. */
-  readonly line?: number;
 }
 
 export const printPlace = ({ file, line }: Place): string => (line === undefined ? file : `${file}:${line}`);

@@ -1,9 +1,24 @@
+/** A place in the configuration that an operator can open in an editor. */
+export interface Place {
+  readonly file: string;
+  /** Counted from 1; undefined when the whole file is meant. */
+  readonly line?: number;
+}
+
+/** A line of the configuration and where it stands. */
+export interface PlacedLine {
+  readonly text: string;
+  readonly place: Place;
+}
+
 /** The configuration directory as plugins read it. */
 export interface Config {
   /** The first line of the file `name`, or undefined if the file is missing or holds no line. */
   value(name: string): string | undefined;
   /** All lines: comments and blank lines dropped, white space trimmed, `$include` followed. Empty if missing. */
   lines(name: string): readonly string[];
+  /** The same lines, each with its place, for errors that name it. */
+  linesWithPlaces(name: string): readonly PlacedLine[];
   /** The first line as a number; `fallback` if missing. Logs and returns `fallback` if it is not one. */
   number(name: string, fallback: number): number;
   /** True unless missing, empty, `0`, `no`, `off` or `false`. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Setup } from './context.ts';
+import type { Outlet } from './delivery.ts';
 import type { Hooks } from './hooks.ts';
 import type { LogLevel } from './log-level.ts';
 import { wholeNumber } from './option-kinds.ts';
@@ -61,6 +62,8 @@ export interface PluginDefinition<S extends OptionShape = OptionShape> {
    * up to `EXTRA_CONNECTIONS` more than `--max-from-ip` says.
    */
   readonly limitsConnections?: true;
+  /** For plugins that deliver, made by `defineOutlet`: the outlet alone, for those who use it in place of the hooks. */
+  readonly outlet?: (setup: Setup<z.output<S>>) => Outlet;
   /** The hooks, or a function that makes them once the options are known. */
   readonly hooks: Hooks<z.output<S>> | ((setup: Setup<z.output<S>>) => Hooks<z.output<S>>);
 }

@@ -1,7 +1,7 @@
 /** The plugin API: everything a plugin may import. */
 export { Address } from './address.ts';
 export { addressNumber, addressOfNumber } from './address-number.ts';
-export type { Config } from './config.ts';
+export type { Config, Place, PlacedLine } from './config.ts';
 export type {
   Connection,
   MailOptions,
@@ -45,6 +45,8 @@ export {
   type ParcelClient,
   type RecipientOutcome,
 } from './delivery.ts';
+export { defineOutlet, logReport, queueInto, type OutletDefinition } from './outlet-plugin.ts';
+export type { OpenedOutlet, Outlets } from './outlets.ts';
 export { dsn } from './dsn.ts';
 export { error, fail, pass, skip, type FailOptions, type Finding } from './finding.ts';
 export {

@@ -3,6 +3,7 @@
 import type { Transaction } from './connection.ts';
 import type { Http } from './http.ts';
 import type { Logs } from './log-services.ts';
+import type { Outlets } from './outlets.ts';
 import type { Stores } from './store.ts';
 import type { SystemServices } from './system-services.ts';
 
@@ -63,6 +64,7 @@ export interface Services extends SystemServices {
   random(): number;
   readonly programs: Programs;
   readonly maildirs: Maildirs;
+  readonly outlets: Outlets;
   readonly tls: TlsService;
   readonly store: Stores;
   readonly logs: Logs;

@@ -2,13 +2,13 @@
 
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Config } from '../../bindings/plugin/config.ts';
+import type { Config, PlacedLine } from '../../bindings/plugin/config.ts';
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { ConfigError, type Place } from '../errors.ts';
 import { ChangeWatch } from './change-watch.ts';
 import { CompiledValues } from './compiled-values.ts';
 import { Complaints } from './complaints.ts';
-import { emptyList, givenList, type ConfigList, type PlacedLine } from './config-list.ts';
+import { emptyList, givenList, type ConfigList } from './config-list.ts';
 import { ConfigReader, type ReadFailure } from './config-reader.ts';
 import { ConsultedLists, type ConfigSource } from './consulted-lists.ts';
 import { ConstantDatabase, emptyDatabase } from './constant-database.ts';

@@ -1,12 +1,7 @@
 /** The lines of a configuration name, over all the files they come from, and what is often asked about them. */
 
+import type { PlacedLine } from '../../bindings/plugin/config.ts';
 import type { Place } from '../errors.ts';
-
-/** A line of the configuration and where it stands. */
-export interface PlacedLine {
-  readonly text: string;
-  readonly place: Place;
-}
 
 const FALSE_WORDS = new Set(['', '0', 'no', 'off', 'false']);
 const NUMBER = /^[+-]?\d{1,16}(\.\d{1,16})?$/;

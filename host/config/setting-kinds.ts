@@ -3,7 +3,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { AddressRanges, NO_RANGES } from './address-ranges.ts';
-import type { PlacedLine } from './config-list.ts';
+import type { PlacedLine } from '../../bindings/plugin/config.ts';
 
 /** Where defaults come from that depend on the machine. */
 export interface Surroundings {

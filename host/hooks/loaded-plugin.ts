@@ -10,6 +10,7 @@ import {
   type Hooks,
   type Log,
   type OptionShape,
+  type Outlet,
   type PluginDefinition,
   type RejectOptions,
   type Services,
@@ -94,6 +95,25 @@ export function setUpPlugin<S extends OptionShape>(
     hooks,
     openLog,
   };
+}
+
+/** Reads the options, and has the plugin make its outlet alone. Throws as `setUpPlugin` does, and for one without. */
+export function setUpOutlet(
+  definition: PluginDefinition,
+  line: PluginLine,
+  { config, services, logger }: PluginEnvironment,
+): Outlet {
+  if (definition.outlet === undefined) {
+    throw loadError(line, 'is a plugin that is no outlet: nothing can be handed on to it');
+  }
+  const { options, loglevel } = readOptions(definition, line);
+  const log = logger.speakingAs({ plugin: line.name }, levelAdjustment(loglevel));
+  try {
+    return definition.outlet({ name: line.name, options: options as never, config, services, log });
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause;
+    throw loadError(line, `could not be set up: ${messageOf(cause)}`, cause);
+  }
 }
 
 /** The problems of several lines, so that an operator can mend them all at once. */

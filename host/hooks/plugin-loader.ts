@@ -2,26 +2,30 @@
 
 import { closeSync, openSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import type { PluginDefinition } from '../../bindings/plugin/index.ts';
+import type { Outlet, PluginDefinition, Services } from '../../bindings/plugin/index.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { ConfigError } from '../errors.ts';
 import {
   loadError,
   messageOf,
   PluginErrors,
+  setUpOutlet,
   setUpPlugin,
   throwProblems,
   type LoadedPlugin,
   type PluginEnvironment,
+  type PluginOrigin,
 } from './loaded-plugin.ts';
 import { showThrown } from './answer.ts';
 import { urlOfCode } from './code-cache.ts';
 import { guardExits } from './exit-guard.ts';
+import { OutletOpener } from './outlet-opener.ts';
 import { findPlugin, type FoundPlugin } from './plugin-finder.ts';
 import { blameFile, callInScope, type Charge } from './plugin-scope.ts';
 import { parsePluginLine, type ConfigLine, type PluginLine } from './plugin-line.ts';
 
-export interface LoaderEnvironment extends PluginEnvironment {
+export interface LoaderEnvironment extends Omit<PluginEnvironment, 'services'> {
+  readonly services: Omit<Services, 'outlets'>;
   /** The lines of `plugin_dirs`: searched in this order, before the plugins that come with the server. */
   readonly pluginDirs: readonly string[];
   /** Where packages are looked for, besides the directories of plugins. */
@@ -53,22 +57,44 @@ export async function loadPlugins(
   return plugins;
 }
 
-async function loadPlugin(line: PluginLine, environment: LoaderEnvironment): Promise<LoadedPlugin> {
+function loadPlugin(line: PluginLine, environment: LoaderEnvironment): Promise<LoadedPlugin> {
+  return setUp(line, environment, 0, setUpPlugin);
+}
+
+/** Finds the definition, has `make` set it up, and waits for the outlets it has opened meanwhile. */
+async function setUp<T>(
+  line: PluginLine,
+  environment: LoaderEnvironment,
+  depth: number,
+  make: (
+    definition: PluginDefinition,
+    line: PluginLine,
+    environment: PluginEnvironment,
+    origin: PluginOrigin,
+  ) => T,
+): Promise<T> {
+  const open = (inner: PluginLine): Promise<Outlet> => setUp(inner, environment, depth + 1, setUpOutlet);
+  const outlets = new OutletOpener(line.place, depth, open);
+  const services: Services = { ...environment.services, outlets };
+  const load = async (definition: PluginDefinition, origin: PluginOrigin): Promise<T> => {
+    const made = make(definition, line, { ...environment, services }, origin);
+    await outlets.settled();
+    return made;
+  };
   const charge = chargeOf(line, environment);
   const given = environment.definitions?.find(({ name }) => name === line.file);
-  if (given !== undefined) return callInScope(charge, () => setUpPlugin(given, line, environment));
+  if (given !== undefined) return callInScope(charge, () => load(given, { isBuiltIn: false }));
   const found = findPlugin(line, environment.pluginDirs, environment.packageBases);
   const { path, isBuiltIn, passedOver } = found;
   if (passedOver !== undefined) {
     const text = `${passedOver} is a Perl plugin: using ${line.file} of this server instead`;
     environment.logger.log(LogLevel.NOTICE, text, { plugin: line.name });
   }
-  const load = async (): Promise<LoadedPlugin> =>
-    setUpPlugin(await importDefinition(line, found), line, environment, { isBuiltIn, file: path });
-  if (isBuiltIn) return load();
+  const origin = { isBuiltIn, file: path };
+  if (isBuiltIn) return load(await importDefinition(line, found), origin);
   guardExits();
   blameFile(pathToFileURL(path).href, charge.blame);
-  return callInScope(charge, load);
+  return callInScope(charge, async () => load(await importDefinition(line, found), origin));
 }
 
 /** For what the plugin leaves behind while it is loaded. */

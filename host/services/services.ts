@@ -16,11 +16,11 @@ import { programs } from './programs.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
 
-/** All but TLS and the store, which depend on the settings. `host` goes into the names of Maildir files. */
+/** All but TLS and the store, which depend on the settings, and outlets, which depend on who asks. `host` goes into the names of Maildir files. */
 export function makeServices(
   host: string,
   writeError: (line: string) => void,
-): Omit<Services, 'tls' | 'store' | 'logs'> & { readonly logs: ClosableLogs } {
+): Omit<Services, 'tls' | 'store' | 'logs' | 'outlets'> & { readonly logs: ClosableLogs } {
   return {
     clock: systemClock,
     random: () => Math.random(),

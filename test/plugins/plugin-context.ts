@@ -54,6 +54,8 @@ export function fakeConfig({ files = {}, maps = {}, me = 'mx.example' }: Given):
   return {
     me,
     lines,
+    linesWithPlaces: (name) =>
+      lines(name).map((text, index) => ({ text, place: { file: name, line: index + 1 } })),
     value: (name) => lines(name)[0],
     number: (name, fallback) => Number(lines(name)[0] ?? fallback),
     flag: (name) => !['0', 'no', 'off', 'false', undefined].includes(lines(name)[0]),
@@ -80,6 +82,11 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
     store: memoryStores(clock),
     random: () => 0.5,
     programs: { isExecutable: () => false, run: () => Promise.reject(new Error('no such program')) },
+    outlets: {
+      open: (words) => {
+        throw new Error(`no outlet ${words}`);
+      },
+    },
     maildirs: { prepare: () => undefined, deliver: () => Promise.resolve() },
     tls: { offer: () => undefined },
     logs: noLogs,

@@ -1,0 +1,82 @@
+/**
+ * Plugins around an outlet. One definition serves two uses: the line `queue/NAME OPTIONS` in `config/plugins`, and `NAME
+ * OPTIONS` wherever an outlet may be named (`config/routes`, `queue/quarantine`, `Services.outlets`).
+ *
+ *     export default defineOutlet({
+ *       name: 'queue/example',
+ *       about: 'Delivers to the example service.',
+ *       options: z.object({ host: z.string() }),
+ *       positional: ['host'],
+ *       outlet: ({ options, services, log }) => services.example.open(options.host, log),
+ *     });
+ *
+ * The queue hook hands the parcel over, logs the report (so the outlet logs only what the report does not hold) and makes
+ * the verdict. Throw while the outlet is made for what an operator has to mend: that stops the start.
+ */
+
+import type { z } from 'zod';
+import type { HookContext, Setup } from './context.ts';
+import type { OptionShape, PluginDefinition } from './definition.ts';
+import { parcelOf, verdictOf, type DeliveryReport, type Outlet, type RecipientOutcome } from './delivery.ts';
+import type { Hook, Hooks } from './hooks.ts';
+import type { Log } from './log-level.ts';
+import type { Verdict } from './verdict.ts';
+
+export interface OutletDefinition<S extends OptionShape> extends Omit<
+  PluginDefinition<S>,
+  'hooks' | 'outlet'
+> {
+  /** Makes the outlet once the options are known; called once for each line that names it. */
+  readonly outlet: (setup: Setup<z.output<S>>) => Outlet;
+  /** The verdict of the queue hook, where it differs from `verdictOf`: qpsmtpd's plugins decline where others put off. */
+  readonly verdict?: (report: DeliveryReport, context: HookContext) => Verdict;
+  /** Hooks besides `queue`. They are asked only where the plugin has a line of its own. */
+  readonly hooks?: (setup: Setup<z.output<S>>, outlet: Outlet) => Hooks<z.output<S>>;
+}
+
+/** Declares a plugin that delivers; make it the default export of its file. */
+export function defineOutlet<S extends OptionShape = z.ZodObject<Record<never, never>>>(
+  definition: OutletDefinition<S>,
+): PluginDefinition<S> {
+  const { outlet: open, verdict = verdictOf, hooks } = definition;
+  return {
+    ...definition,
+    hooks: (setup) => {
+      const outlet = open(setup);
+      return { ...hooks?.(setup, outlet), queue: queueInto(outlet, verdict) };
+    },
+  };
+}
+
+/** The queue hook of an outlet. */
+export function queueInto(
+  outlet: Outlet,
+  verdict: (report: DeliveryReport, context: HookContext) => Verdict = verdictOf,
+): Hook<unknown, 'queue'> {
+  return async (context) => {
+    const report = await outlet.deliver(parcelOf(context));
+    logReport(report, context.log);
+    return verdict(report, context);
+  };
+}
+
+/** One line for each answer that recipients got, such as `delivered 2 of 3 recipients: mx.example: 250 2.0.0 Ok`. */
+export function logReport(report: DeliveryReport, log: Pick<Log, 'info' | 'warn'>): void {
+  const counts = new Map<string, { outcome: RecipientOutcome; count: number }>();
+  for (const outcome of report) {
+    const key = describe(outcome);
+    const entry = counts.get(key);
+    if (entry === undefined) counts.set(key, { outcome, count: 1 });
+    else entry.count++;
+  }
+  for (const [text, { outcome, count }] of counts) {
+    const line = `${outcome.kind} ${count} of ${report.length} recipients: ${text}`;
+    if (outcome.kind === 'delivered') log.info(line);
+    else log.warn(line);
+  }
+}
+
+function describe({ hop, reply }: RecipientOutcome): string {
+  const answer = [reply.code, reply.status, ...reply.lines].filter((part) => part !== undefined).join(' ');
+  return hop === undefined ? answer : `${hop}: ${answer}`;
+}

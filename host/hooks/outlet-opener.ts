@@ -1,0 +1,84 @@
+import type {
+  DeliveryReport,
+  OpenedOutlet,
+  Outlet,
+  Outlets,
+  Parcel,
+  Place,
+} from '../../bindings/plugin/index.ts';
+import { ConfigError } from '../errors.ts';
+import { messageOf, PluginErrors } from './loaded-plugin.ts';
+import { parsePluginLine, type PluginLine } from './plugin-line.ts';
+
+/** Outlets within outlets, such as a spool that delivers by routes: more is a circle. */
+const MOST_NESTED = 8;
+
+/** What one plugin opens. */
+export class OutletOpener implements Outlets {
+  readonly #place: Place;
+  readonly #depth: number;
+  readonly #load: (line: PluginLine) => Promise<Outlet>;
+  #opened: OpenedOutlet[] | undefined = [];
+
+  /** `place`: the line of the plugin. `depth`: how many outlets it stands within. `load` finds and makes an outlet. */
+  constructor(place: Place, depth: number, load: (line: PluginLine) => Promise<Outlet>) {
+    this.#place = place;
+    this.#depth = depth;
+    this.#load = load;
+  }
+
+  open(words: string, place = this.#place): OpenedOutlet {
+    const opened = new LoadingOutlet(this.#begin(words, place));
+    this.#opened?.push(opened);
+    return opened;
+  }
+
+  /** Waits for what was opened while the plugin was set up; throws what was wrong with it. */
+  async settled(): Promise<void> {
+    const opened = this.#opened ?? [];
+    // What is opened later is the plugin's own business, and would otherwise be kept here for ever.
+    this.#opened = undefined;
+    const results = await Promise.allSettled(opened.map(({ ready }) => ready));
+    const problems = results.flatMap((result): ConfigError[] => {
+      if (result.status === 'fulfilled') return [];
+      const reason: unknown = result.reason;
+      if (reason instanceof PluginErrors) return [...reason.problems];
+      return [reason instanceof ConfigError ? reason : new ConfigError(this.#place, messageOf(reason))];
+    });
+    const [first, ...rest] = problems;
+    if (first !== undefined) throw rest.length === 0 ? first : new PluginErrors([first, ...rest]);
+  }
+
+  async #begin(words: string, place: Place): Promise<Outlet> {
+    if (this.#depth >= MOST_NESTED) {
+      const remedy = 'an outlet must not lead back to itself';
+      throw new ConfigError(place, `\`${words}\`: outlets nest more than ${MOST_NESTED} deep`, remedy);
+    }
+    const [name = ''] = words.split(/[ \t]/, 1);
+    if (name === '') throw new ConfigError(place, 'no outlet is named', 'such as `maildir /var/mail/in`');
+    const text = name.includes('/') || name.startsWith('npm:') ? words : `queue/${words}`;
+    return await this.#load(parsePluginLine({ text, place }));
+  }
+}
+
+class LoadingOutlet implements OpenedOutlet {
+  readonly ready: Promise<void>;
+  readonly #loading: Promise<Outlet>;
+
+  constructor(loading: Promise<Outlet>) {
+    this.#loading = loading;
+    this.ready = loading.then(() => undefined);
+    this.ready.catch(() => undefined);
+  }
+
+  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+    let outlet: Outlet;
+    try {
+      outlet = await this.#loading;
+    } catch {
+      const reply = { code: 451, status: '4.3.5', lines: ['the outlet is not configured'] };
+      return parcel.recipients.map(() => ({ kind: 'deferred', reply, hop: undefined }));
+    }
+    return await outlet.deliver(parcel, signal);
+  }
+}
