@@ -39,6 +39,11 @@ export interface Parcel {
   readonly client: ParcelClient | undefined;
   /** Stands in the log of every outlet: the transaction's id, or that of the stored message. */
   readonly id: string;
+  /**
+   * Whoever hands the parcel over tries again for each recipient by himself, as the spool does: outlets then deliver to
+   * those who can have it now. Without it they give up before the data goes out as soon as one recipient is left out.
+   */
+  readonly isTrackedByRecipient?: boolean;
 }
 
 /** A reply of the next hop, or what stands for it where there was none. */
@@ -56,6 +61,8 @@ export interface RecipientOutcome {
   readonly reply: HopReply;
   /** Name or address of the hop that said so; undefined if none was reached. */
   readonly hop: string | undefined;
+  /** The hop offers DSN and was told NOTIFY and ORCPT: it reports success by itself. RFC 3461 section 5.2.2. */
+  readonly isReportedByHop?: boolean;
 }
 
 /** What became of a parcel: one outcome for each recipient, in their order. */
