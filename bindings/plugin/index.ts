@@ -101,6 +101,7 @@ export type {
   Clock,
   Maildirs,
   MaildirDelivery,
+  MaildirLetter,
   ProgramResult,
   Programs,
   Services,

@@ -1,6 +1,7 @@
 /** Everything with a side effect reaches plugins through here: that is what makes tests and replays exact. */
 
-import type { Transaction } from './connection.ts';
+import type { Address } from './address.ts';
+import type { Parcel } from './delivery.ts';
 import type { Http } from './http.ts';
 import type { Logs } from './log-services.ts';
 import type { Outlets } from './outlets.ts';
@@ -32,13 +33,25 @@ export interface MaildirDelivery {
   readonly subdirectory: string | undefined;
   /** Mode of new directories; files get the same bits without execution. */
   readonly mode: number;
+  /** The recipient's part of the path is in lower case. */
+  readonly isLowerCase?: boolean;
+  /** The local part ends before the first of these for %l and %u: `user+lists` has the Maildir of `user`. RFC 5233. */
+  readonly separator?: string | undefined;
 }
+
+/** What a Maildir needs of a parcel. */
+export type MaildirLetter = Pick<Parcel, 'reversePath' | 'recipients' | 'mailOptions' | 'message'>;
 
 export interface Maildirs {
   /** Makes the Maildir's three directories if they are missing; throws with the path if that can't be done. */
   prepare(directory: string, mode: number): void;
+  /**
+   * Why an address can have no Maildir under the pattern; undefined if it can, or if there is no pattern. Addresses are
+   * written by clients: `<../../etc@x>` must not lead out of the directory.
+   */
+  problemWith(address: Address, delivery: MaildirDelivery): string | undefined;
   /** Resolves once the message is durable in `new/`; rejects with nothing left in `tmp/` otherwise. */
-  deliver(transaction: Transaction, delivery: MaildirDelivery): Promise<void>;
+  deliver(letter: MaildirLetter, delivery: MaildirDelivery): Promise<void>;
 }
 
 /** The files of the server's certificate, all in PEM. Relative paths start at the working directory. */

@@ -1,41 +1,118 @@
-import { decline, definePlugin, directoryMode, dsn, ok, z } from '../../bindings/plugin/index.ts';
+import {
+  decline,
+  defineOutlet,
+  directoryMode,
+  dsn,
+  oneOf,
+  verdictOf,
+  z,
+  type MaildirDelivery,
+  type Parcel,
+  type RecipientOutcome,
+} from '../../bindings/plugin/index.ts';
 
 /** The reply to the end of data is one line of at most 512 octets. RFC 5321 section 4.5.3.1.5. */
 const MAX_MESSAGE_ID = 480;
 
+/** What qpsmtpd answers if the next queue plugin cannot take the message either. */
+const QUEUE_ERROR = 'queue error';
+
+const options = z.object({
+  directory: z.string().regex(/^[\w./+-]+$/, 'may hold letters, digits and _ . / + -'),
+  subdirectory: z
+    .string()
+    .regex(/%[ldu]/, 'must name the recipient by %l (local part), %d (domain) or %u (address)')
+    .optional(),
+  permissions: directoryMode().default(0o700),
+  /** Whether `User@X` and `user@x` are one mailbox. */
+  case: oneOf(['keep', 'lower']).default('keep'),
+  /** What stands between a user and the rest of the local part: `user+lists`. */
+  separator: z
+    .string()
+    .regex(/^[+=_-]$/, 'must be one of + - = _')
+    .optional(),
+});
+
 /** Stores messages in a Maildir, or in one for each recipient. */
-export default definePlugin({
+export default defineOutlet({
   name: 'queue/maildir',
   about: 'Delivers into a Maildir, or into one per recipient.',
-  options: z.object({
-    directory: z.string().regex(/^[\w./+-]+$/, 'may hold letters, digits and _ . / + -'),
-    subdirectory: z
-      .string()
-      .regex(/%[ldu]/, 'must name the recipient by %l (local part), %d (domain) or %u (address)')
-      .optional(),
-    permissions: directoryMode().default(0o700),
-  }),
+  options,
   positional: ['directory', 'subdirectory', 'permissions'],
-  hooks({ options, services: { maildirs } }) {
-    const { directory, subdirectory, permissions: mode } = options;
-    if (subdirectory === undefined) maildirs.prepare(directory, mode);
-    const delivery = { directory, subdirectory, mode };
+  outlet({ options, services: { maildirs }, log }) {
+    const delivery = deliveryOf(options);
+    const { directory, mode } = delivery;
+    if (delivery.subdirectory === undefined) maildirs.prepare(directory, mode);
     return {
-      async queue({ transaction, log }) {
-        const messageId = printable(transaction.message.header.get('Message-Id') ?? '');
-        try {
-          await maildirs.deliver(transaction, delivery);
-        } catch (cause) {
-          log.error(`${directory}: ${String(cause)}`);
-          return causes(cause).some(({ code }) => code === 'Q_DISK_FULL')
-            ? dsn.sysDiskFull()
-            : decline(`queue error (${stageOf(cause)})`);
-        }
-        return ok(`Queued! ${messageId}`);
+      async deliver(parcel) {
+        const outcomes = parcel.recipients.map(({ address }): RecipientOutcome | undefined => {
+          const problem = maildirs.problemWith(address, delivery);
+          if (problem === undefined) return undefined;
+          log.warn(`${parcel.id}: ${directory}: ${problem}`);
+          return NO_MAILDIR;
+        });
+        const recipients = parcel.recipients.filter((_, index) => outcomes[index] === undefined);
+        if (recipients.length === 0) return outcomes.map(() => NO_MAILDIR);
+        const shared = await maildirs.deliver({ ...parcel, recipients }, delivery).then(
+          () => stored(parcel),
+          (cause: unknown) => {
+            log.error(`${parcel.id}: ${directory}: ${String(cause)}`);
+            return failed(cause);
+          },
+        );
+        return outcomes.map((outcome) => outcome ?? shared);
       },
     };
   },
+  // As in qpsmtpd the next queue plugin is asked after a failure: it may have room where this one has not.
+  verdict: (report) =>
+    report[0]?.kind === 'deferred' && report.every(({ reply }) => reply.lines[0]?.startsWith(QUEUE_ERROR))
+      ? decline(report[0].reply.lines)
+      : verdictOf(report),
+  hooks: ({ options, services: { maildirs } }) => ({
+    /** Here nobody has the message yet: later a refusal would tell the sender that those who have it have not. */
+    data({ transaction: { recipients }, log }) {
+      const problem = recipients
+        .map(({ address }) => maildirs.problemWith(address, deliveryOf(options)))
+        .find((text) => text !== undefined);
+      if (problem === undefined) return undefined;
+      log.warn(problem);
+      return dsn.addrBadDestSyntax();
+    },
+  }),
 });
+
+function deliveryOf(given: z.output<typeof options>): MaildirDelivery {
+  const { directory, subdirectory, permissions: mode, separator } = given;
+  return { directory, subdirectory, mode, isLowerCase: given.case === 'lower', separator };
+}
+
+const NO_MAILDIR: RecipientOutcome = {
+  kind: 'refused',
+  reply: { code: 553, status: '5.1.3', lines: dsn.addrBadDestSyntax().lines },
+  hop: undefined,
+};
+
+const DISK_FULL: RecipientOutcome = {
+  kind: 'deferred',
+  reply: { code: 452, status: '4.3.1', lines: dsn.sysDiskFull().lines },
+  hop: undefined,
+};
+
+function stored({ message }: Parcel): RecipientOutcome {
+  const messageId = printable(message.header.get('Message-Id') ?? '');
+  return {
+    kind: 'delivered',
+    reply: { code: 250, status: undefined, lines: [`Queued! ${messageId}`] },
+    hop: undefined,
+  };
+}
+
+function failed(cause: unknown): RecipientOutcome {
+  if (causes(cause).some(({ code }) => code === 'Q_DISK_FULL')) return DISK_FULL;
+  const reply = { code: 451, status: undefined, lines: [`${QUEUE_ERROR} (${stageOf(cause)})`] };
+  return { kind: 'deferred', reply, hop: undefined };
+}
 
 /** The sender wrote it: what is no printable ASCII, or too much, must not get into a reply. */
 const printable = (text: string): string => text.replace(/[^ -~]+/g, '').slice(0, MAX_MESSAGE_ID);

@@ -4,7 +4,7 @@ import { Address } from '../../bindings/plugin/address.ts';
 import { maildirOf } from '../../host/delivery/maildir/layout.ts';
 
 const path = (pattern: string, localPart: string, domain: string): string =>
-  maildirOf('/var/mail', pattern, new Address(localPart, domain));
+  maildirOf({ directory: '/var/mail', subdirectory: pattern }, new Address(localPart, domain));
 
 describe("the Maildir of a recipient's own", () => {
   it.each([
@@ -40,6 +40,25 @@ describe("the Maildir of a recipient's own", () => {
     expect(() => path(pattern, localPart, domain)).toThrow(problem);
     expect(() => path(pattern, localPart, domain)).toThrow(expect.objectContaining({ code: 'Q_DELIVERY' }));
   });
+
+  it.each([
+    [{ isLowerCase: true }, 'User+Lists', 'X.Example', '/var/mail/x.example/user+lists'],
+    [{ separator: '+' }, 'User+Lists', 'X.Example', '/var/mail/X.Example/User'],
+    [{ separator: '+', isLowerCase: true }, 'User+a+b', 'X', '/var/mail/x/user'],
+    [{ separator: '+' }, '+lists', 'x', '/var/mail/x/+lists'],
+    [{ separator: '-' }, 'user+lists', 'x', '/var/mail/x/user+lists'],
+  ])('with %j for %s@%s is %s', (more, localPart, domain, expected) => {
+    const layout = { directory: '/var/mail', subdirectory: '%d/%l', ...more };
+    expect(maildirOf(layout, new Address(localPart, domain))).toBe(expected);
+  });
+
+  it.each(['..+x', '.+x', 'a/b+x', '../etc+x'])(
+    'is refused for %s before the separator, too',
+    (localPart) => {
+      const layout = { directory: '/var/mail', subdirectory: '%l', separator: '+' };
+      expect(() => maildirOf(layout, new Address(localPart, 'x'))).toThrow('no Maildir for');
+    },
+  );
 
   it('never leaves the directory, whatever the recipient (RCPT TO:<../../etc@x>)', () => {
     const odd = fc.string({ unit: fc.constantFrom('.', '/', '\0', '\\', '~', '%', 'l', 'a', ' ', '\u00fc') });

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -272,6 +273,33 @@ describe('a delivery that fails', () => {
     });
     expect(delivered(maildir)).toEqual([]);
     expect(openFiles()).toBe(before);
+    await deliver(maildir, messageOf('\r\nx'));
+    expect(delivered(maildir)).toHaveLength(1);
+  });
+
+  it('says so on a file system that is read-only, and delivers again when it is not', async () => {
+    const disk = smallDisk();
+    if (disk === undefined) return;
+    const maildir = join(disk, 'Maildir');
+    deliveries().prepare(maildir, 0o700);
+    const mount = (how: string): unknown => spawnSync('mount', ['-o', `remount,${how}`, disk]).status;
+    expect(mount('ro')).toBe(0);
+    await expect(deliver(maildir, messageOf('\r\nx'))).rejects.toMatchObject({
+      code: 'Q_DELIVERY',
+      step: 'open',
+      cause: { code: 'EROFS' },
+    });
+    const perUser = deliveries().deliver(
+      transactionOf(messageOf('\r\nx'), ['new@b']),
+      into(disk, { subdirectory: '%l' }),
+    );
+    await expect(perUser).rejects.toMatchObject({
+      code: 'Q_DELIVERY',
+      step: 'mkdir',
+      cause: { code: 'EROFS' },
+    });
+    expect(() => deliveries().prepare(join(disk, 'other'), 0o700)).toThrow(/EROFS.*\(make it/);
+    expect(mount('rw')).toBe(0);
     await deliver(maildir, messageOf('\r\nx'));
     expect(delivered(maildir)).toHaveLength(1);
   });

@@ -24,7 +24,7 @@ export function transactionOf(
   message: Message,
   recipients: readonly string[],
   sender = 's@c.example',
-): Transaction {
+): Transaction & { readonly reversePath: Address } {
   return {
     reversePath: sender === '' ? Address.null : address(sender),
     mailParameters: new Map(),

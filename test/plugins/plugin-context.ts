@@ -11,6 +11,7 @@ import {
   type LogOutput,
   type Logs,
   type MaildirDelivery,
+  type MaildirLetter,
   type OptionShape,
   type PluginDefinition,
   type Services,
@@ -87,7 +88,7 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
         throw new Error(`no outlet ${words}`);
       },
     },
-    maildirs: { prepare: () => undefined, deliver: () => Promise.resolve() },
+    maildirs: { prepare: () => undefined, problemWith: () => undefined, deliver: () => Promise.resolve() },
     tls: { offer: () => undefined },
     logs: noLogs,
     http: { text: () => Promise.reject(new Error('no network')) },
@@ -185,7 +186,9 @@ export function fakeMaildirs(failure?: Error) {
     prepared,
     delivered,
     prepare: (directory: string, mode: number): void => void prepared.push([directory, mode]),
-    deliver: (_: Transaction, delivery: MaildirDelivery): Promise<void> => {
+    problemWith: ({ localPart }: Address): string | undefined =>
+      localPart.startsWith('.') ? `no Maildir for ${localPart}` : undefined,
+    deliver: (_: MaildirLetter, delivery: MaildirDelivery): Promise<void> => {
       delivered.push(delivery);
       return failure === undefined ? Promise.resolve() : Promise.reject(failure);
     },

@@ -1,7 +1,24 @@
 import { expect, test } from 'vitest';
 import discard from '../../plugins/queue/discard.ts';
 import maildir from '../../plugins/queue/maildir.ts';
-import { fakeMaildirs, freshTransaction, given, words } from './plugin-context.ts';
+import type { Transaction } from '../../bindings/plugin/index.ts';
+import { address, fakeMaildirs, freshTransaction, given, words, type Given } from './plugin-context.ts';
+
+/** A transaction with a message to one recipient, or to those named. */
+function addressed(
+  fields: Record<string, string> = {},
+  to: readonly string[] = ['<u@x.example>'],
+): Transaction {
+  const recipients = to.map((path) => ({ address: address(path), parameters: new Map() }));
+  return { ...freshTransaction(fields), recipients };
+}
+
+/** queue/maildir, asked about such a message. */
+function givenMaildir(facts: Given, transaction = addressed()) {
+  const asked = given(maildir, facts);
+  asked.session.transaction = transaction;
+  return asked;
+}
 
 test('queue/discard says at start and to the client that mail is thrown away', async () => {
   const { ask, log } = given(discard);
@@ -20,11 +37,13 @@ test.each([
   ['directory /m subdirectory %l', [], ['/m', '%l', 0o700]],
 ] as const)('queue/maildir %s prepares and delivers as its line says', async (line, prepared, delivered) => {
   const maildirs = fakeMaildirs();
-  const { ask } = given(maildir, { words: line, services: { maildirs } });
+  const { ask } = givenMaildir({ words: line, services: { maildirs } });
   expect(maildirs.prepared).toEqual(prepared);
   await ask('queue');
   const [directory, subdirectory, mode] = delivered;
-  expect(maildirs.delivered).toEqual([{ directory, subdirectory, mode }]);
+  expect(maildirs.delivered).toEqual([
+    { directory, subdirectory, mode, isLowerCase: false, separator: undefined },
+  ]);
 });
 
 test.each([
@@ -34,6 +53,8 @@ test.each([
   ['/m %l 01777', 'permissions: must be three octal digits'],
   ['/m;rm', 'directory: may hold'],
   ['/m %l 700 extra', 'unknown option `extra`'],
+  ['/m %l case upper', 'case: '],
+  ['/m %l separator ++', 'separator: must be one of'],
 ])('queue/maildir %s is refused at start: %s', (line, problem) => {
   expect(() => given(maildir, { words: line, services: { maildirs: fakeMaildirs() } })).toThrow(problem);
 });
@@ -56,8 +77,8 @@ test.each([
   [{ 'Message-Id': '<a\r\n250 b\u00e9>' }, 'Queued! <a250 b>'],
   [{ 'Message-Id': 'x'.repeat(100_000) }, `Queued! ${'x'.repeat(480)}`],
 ])('queue/maildir answers with the Message-Id as far as a reply may hold it', async (fields, line) => {
-  const { ask, session } = given(maildir, { words: '/m', services: { maildirs: fakeMaildirs() } });
-  session.transaction = freshTransaction(fields as Record<string, string>);
+  const services = { maildirs: fakeMaildirs() };
+  const { ask } = givenMaildir({ words: '/m', services }, addressed(fields as Record<string, string>));
   expect((await ask('queue')).lines).toEqual([line]);
 });
 
@@ -72,7 +93,44 @@ test.each([
   [new Error('x', { cause: fault('EMLINK', { syscall: 'link' }) }), 'DECLINED queue error (link)'],
   [new Error('unknown'), 'DECLINED queue error (open)'],
 ])('queue/maildir: %s is answered with %s, and is in the log', async (failure, answer) => {
-  const { ask, log } = given(maildir, { words: '/m', services: { maildirs: fakeMaildirs(failure) } });
+  const { ask, log } = givenMaildir({ words: '/m', services: { maildirs: fakeMaildirs(failure) } });
   expect(words(await ask('queue'))).toBe(answer);
-  expect(log).toEqual([`[c1] (queue) queue/maildir: /m: ${String(failure)}`]);
+  expect(log[0]).toBe(`queue/maildir: c1: /m: ${String(failure)}`);
+  expect(log[1]).toMatch(/^\[c1\] \(queue\) queue\/maildir: deferred 1 of 1 recipients: 45[12] /);
+});
+
+test('queue/maildir takes case and separator by name', async () => {
+  const maildirs = fakeMaildirs();
+  const line = '/m %l case lower separator +';
+  await givenMaildir({ words: line, services: { maildirs } }).ask('queue');
+  expect(maildirs.delivered).toMatchObject([{ subdirectory: '%l', isLowerCase: true, separator: '+' }]);
+});
+
+test('queue/maildir refuses an address that can be no path before there is data, and says why in the log', async () => {
+  const services = { maildirs: fakeMaildirs() };
+  const to = ['<u@x.example>', '<../../etc@x.example>'];
+  const { ask, log } = givenMaildir({ words: '/m %l', services }, addressed({}, to));
+  expect(words(await ask('data'))).toBe('DENY Bad destination mailbox address syntax. (#1.3)');
+  expect(log).toEqual(['[c1] (data) queue/maildir: no Maildir for ../../etc']);
+  expect(words(await givenMaildir({ words: '/m %l', services }).ask('data'))).toBe('DECLINED');
+});
+
+test.each([
+  [['<u@x>', '<.@x>'], 1],
+  [['<.@x>'], 0],
+])(
+  'queue/maildir: should a plugin add such an address later, the others get the message: %j',
+  async (to, stored) => {
+    const maildirs = fakeMaildirs();
+    const { ask } = givenMaildir({ words: '/m %l', services: { maildirs } }, addressed({}, to));
+    expect(words(await ask('queue'))).toBe('DENY Bad destination mailbox address syntax. (#1.3)');
+    expect(maildirs.delivered).toHaveLength(stored);
+  },
+);
+
+test('queue/maildir does not take a message that goes to nobody', async () => {
+  const maildirs = fakeMaildirs();
+  const { ask } = givenMaildir({ words: '/m', services: { maildirs } }, addressed({}, []));
+  expect(words(await ask('queue'))).toBe('DENYSOFT no recipients to deliver the message to (#3.0)');
+  expect(maildirs.delivered).toEqual([]);
 });

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import type { Address } from '../../../bindings/plugin/address.ts';
+import type { MaildirDelivery } from '../../../bindings/plugin/services.ts';
 import { QpsmtpdError } from '../../errors.ts';
 
 /** Octets of a file name that common file systems allow. */
@@ -12,20 +13,26 @@ const ODD = /[^-A-Za-z0-9+_.,@=]/gu;
 
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
+/** How addresses become paths. */
+export type MaildirLayout = Pick<MaildirDelivery, 'directory' | 'isLowerCase' | 'separator'> & {
+  readonly subdirectory: string;
+};
+
 /**
- * The Maildir of `address` under `directory`, after a pattern with %l (local part), %d (domain) and %u (mailbox), case
- * as the client wrote it. Refuses what could leave the directory, hide in it, or name no file
+ * The Maildir of `address` under the directory, after a pattern with %l (local part), %d (domain) and %u (mailbox), case
+ * as the client wrote it unless the layout says lower case. Refuses what could leave the directory, hide in it, or name no file
  * (`RCPT TO:<../../etc@x>`): a path is never repaired, because the repaired one may be another recipient's.
  *
  * The bare `<postmaster>` (RFC 5321 section 4.5.1) has no domain: a part of the path that consists of %d alone is then
  * left out.
  */
-export function maildirOf(directory: string, pattern: string, address: Address): string {
+export function maildirOf(layout: MaildirLayout, address: Address): string {
+  const { directory, subdirectory: pattern } = layout;
   const refuse = (problem: string): never => {
     throw new QpsmtpdError('Q_DELIVERY', `no Maildir for ${JSON.stringify(address.mailbox)}: ${problem}`);
   };
-  const localPart = checkPart(address.localPart, 'local part', refuse);
-  const domain = address.domain === '' ? '' : checkPart(address.domain, 'domain', refuse);
+  const localPart = checkPart(userOf(address.localPart, layout), 'local part', refuse);
+  const domain = address.domain === '' ? '' : checkPart(foldCase(address.domain, layout), 'domain', refuse);
   const values: Readonly<Record<string, string>> = { l: localPart, d: domain, u: `${localPart}@${domain}` };
   const names: string[] = [];
   for (const part of pattern.split('/')) {
@@ -37,6 +44,16 @@ export function maildirOf(directory: string, pattern: string, address: Address):
   }
   if (names.length === 0) refuse(`nothing is left of the pattern ${pattern}`);
   return join(directory, ...names);
+}
+
+const foldCase = (text: string, { isLowerCase = false }: MaildirLayout): string =>
+  isLowerCase ? text.toLowerCase() : text;
+
+/** The local part up to the separator; all of it if it begins with one, as nobody is called nothing. */
+function userOf(localPart: string, layout: MaildirLayout): string {
+  const { separator } = layout;
+  const end = separator === undefined ? -1 : localPart.indexOf(separator);
+  return foldCase(end > 0 ? localPart.slice(0, end) : localPart, layout);
 }
 
 function checkPart(text: string, what: string, refuse: (problem: string) => never): string {

@@ -1,7 +1,6 @@
 import type { Address } from '../../../bindings/plugin/address.ts';
-import type { Transaction } from '../../../bindings/plugin/connection.ts';
 import type { LineEnds } from '../../../bindings/plugin/message.ts';
-import type { MaildirDelivery, Maildirs } from '../../../bindings/plugin/services.ts';
+import type { MaildirDelivery, MaildirLetter, Maildirs } from '../../../bindings/plugin/services.ts';
 import { QpsmtpdError } from '../../errors.ts';
 import { maskControls } from '../../message/field-text.ts';
 import { makeMaildir, prepareMaildir } from './directories.ts';
@@ -31,17 +30,27 @@ export class MaildirDeliveries implements Maildirs {
     prepareMaildir(directory, mode);
   }
 
+  problemWith(address: Address, { subdirectory, ...delivery }: MaildirDelivery): string | undefined {
+    if (subdirectory === undefined) return undefined;
+    try {
+      maildirOf({ ...delivery, subdirectory }, address);
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
   /**
    * With several copies all are on disk before the first appears in new/: a full disk half way must not leave some
    * recipients with the message, and with another one each time the client tries again.
    */
-  async deliver(transaction: Transaction, delivery: MaildirDelivery): Promise<void> {
+  async deliver(letter: MaildirLetter, delivery: MaildirDelivery): Promise<void> {
     const staged: StagedFile[] = [];
     try {
-      for (const copy of copiesOf(transaction, delivery)) {
+      for (const copy of copiesOf(letter, delivery)) {
         const file = new StagedFile(copy.maildir, this.#names.next());
         staged.push(file);
-        await this.#stage(file, copy, transaction, delivery);
+        await this.#stage(file, copy, letter, delivery);
       }
       const targets = new Set<string>();
       for (const file of staged) {
@@ -58,12 +67,12 @@ export class MaildirDeliveries implements Maildirs {
   async #stage(
     file: StagedFile,
     copy: Copy,
-    transaction: Transaction,
+    letter: MaildirLetter,
     delivery: MaildirDelivery,
   ): Promise<void> {
     const { maildir, envelope } = copy;
     const write = (): Promise<void> =>
-      file.write(delivery.mode & 0o666, envelope, transaction.message.blocks(lineEndsOf(transaction)));
+      file.write(delivery.mode & 0o666, envelope, letter.message.blocks(lineEndsOf(letter)));
     try {
       await write();
     } catch (error) {
@@ -79,15 +88,16 @@ export class MaildirDeliveries implements Maildirs {
 }
 
 /** One copy for all recipients, or one each under a pattern. */
-function copiesOf(transaction: Transaction, { directory, subdirectory }: MaildirDelivery): Copy[] {
-  const addresses = transaction.recipients.map((recipient) => recipient.address);
+function copiesOf(letter: MaildirLetter, delivery: MaildirDelivery): Copy[] {
+  const { directory, subdirectory } = delivery;
+  const addresses = letter.recipients.map((recipient) => recipient.address);
   if (subdirectory === undefined) {
-    return [{ maildir: directory, envelope: envelopeOf(transaction, addresses) }];
+    return [{ maildir: directory, envelope: envelopeOf(letter, addresses) }];
   }
   if (addresses.length === 0) throw new QpsmtpdError('Q_DELIVERY', 'no recipients to deliver the message to');
   return addresses.map((address) => ({
-    maildir: maildirOf(directory, subdirectory, address),
-    envelope: envelopeOf(transaction, [address]),
+    maildir: maildirOf({ ...delivery, subdirectory }, address),
+    envelope: envelopeOf(letter, [address]),
   }));
 }
 
@@ -95,14 +105,14 @@ function copiesOf(transaction: Transaction, { directory, subdirectory }: Maildir
  * Mailboxes have LF for line ends, but in a binary message a CR and LF may be a picture's: it is stored as it came, the
  * fields on top included, so that a reader meets one kind of line end. RFC 3030 section 3.
  */
-const lineEndsOf = ({ mailOptions }: Transaction): LineEnds =>
+const lineEndsOf = ({ mailOptions }: MaildirLetter): LineEnds =>
   mailOptions.body === 'binarymime' ? 'crlf' : 'lf';
 
 /** The envelope as fields on top (RFC 5321 section 4.4 for Return-Path); the last recipient comes first. */
-function envelopeOf(transaction: Transaction, recipients: readonly Address[]): Buffer {
-  const { reversePath } = transaction;
-  const end = lineEndsOf(transaction) === 'lf' ? '\n' : '\r\n';
-  let text = `Return-Path: ${maskControls(reversePath?.toString() ?? '<>')}${end}`;
+function envelopeOf(letter: MaildirLetter, recipients: readonly Address[]): Buffer {
+  const { reversePath } = letter;
+  const end = lineEndsOf(letter) === 'lf' ? '\n' : '\r\n';
+  let text = `Return-Path: ${maskControls(reversePath.toString())}${end}`;
   for (const address of recipients.toReversed())
     text += `Delivered-To: ${maskControls(address.mailbox)}${end}`;
   return Buffer.from(text, 'utf8');
