@@ -78,7 +78,7 @@ export class Content {
     return this.#spool?.failure;
   }
 
-  /** What `append` takes now is copied at once: its memory may change afterwards. */
+  /** What `append` takes now is copied at once. */
   get isCopying(): boolean {
     return this.#isDiscarded || (this.#octets > LONG && this.#spool === undefined);
   }
@@ -93,12 +93,15 @@ export class Content {
     return this.#spool?.drained();
   }
 
-  /** Takes the next octets. Unless `isCopying` the caller gives `block` away: its memory may not change any more. */
-  append(block: Buffer): void {
+  /**
+   * Takes the next octets. The caller gives `block` away, and its memory may not change any more, unless it is lent: then
+   * it is copied, whatever becomes of the octets (the first of them may be those that make the message go to disk).
+   */
+  append(block: Buffer, isLent = false): void {
     if (block.length === 0 || this.#isDiscarded || this.#spool?.failure !== undefined) return;
     const isFirst = this.#octets === 0;
     this.#octets += block.length;
-    if (isFirst || (block.length >= SMALL_BLOCK && !this.isCopying)) {
+    if (!isLent && (isFirst || (block.length >= SMALL_BLOCK && !this.isCopying))) {
       this.#seal();
       this.#keep(block);
     } else {

@@ -2,7 +2,6 @@
 
 import { DataFlag, type Slot } from '../../bindings/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import type { Content } from '../message/content.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
 import { ChunkContent } from './chunk-content.ts';
 import { disconnect } from './closing.ts';
@@ -35,6 +34,8 @@ export class IncomingData {
   isWhole = false;
   /** It is so long that the stream was asked to share its reads. */
   hasSharedReads = false;
+  /** What is being read is gone afterwards. */
+  isLent = false;
   readonly #session: Session;
   #isOpen = true;
 
@@ -111,7 +112,7 @@ export function readData(session: Session, chunk: Buffer, from: number): number 
     incoming.isTooBig = true;
     incoming.message.discard();
   }
-  if (!incoming.isTooBig) keepContent(session, incoming.message.content, chunk, from);
+  if (!incoming.isTooBig) keepContent(session, chunk, from);
   if ((core.dataFlags(incoming.slot) & DataFlag.LookAlike) !== 0) {
     refuseLookAlike(session);
   } else if (isEnd) {
@@ -132,25 +133,26 @@ export function readData(session: Session, chunk: Buffer, from: number): number 
   return behind;
 }
 
-/** Hands the content of this window over, without the dots of dot-stuffing. Nothing is copied. */
-function keepContent(session: Session, content: Content, chunk: Buffer, from: number): void {
-  const { core } = session.host;
+/** Hands the content of this window over, without the dots of dot-stuffing. Nothing is copied but what was lent. */
+function keepContent({ host, incoming }: Session, chunk: Buffer, from: number): void {
+  const { core } = host;
+  const { isLent, message } = incoming!;
+  const { content } = message;
   if (core.carriedCr) content.append(CR);
   const { contentEnd, dropCount, drops } = core;
   if (dropCount === 0) {
     if (contentEnd === 0) return;
-    content.append(
-      from === 0 && contentEnd === chunk.length ? chunk : chunk.subarray(from, from + contentEnd),
-    );
+    const isAll = from === 0 && contentEnd === chunk.length;
+    content.append(isAll ? chunk : chunk.subarray(from, from + contentEnd), isLent);
     return;
   }
   let start = 0;
   for (let index = 0; index < dropCount; index++) {
     const dot = drops[index]!;
-    if (dot > start) content.append(chunk.subarray(from + start, from + dot));
+    if (dot > start) content.append(chunk.subarray(from + start, from + dot), isLent);
     start = dot + 1;
   }
-  if (contentEnd > start) content.append(chunk.subarray(from + start, from + contentEnd));
+  if (contentEnd > start) content.append(chunk.subarray(from + start, from + contentEnd), isLent);
 }
 
 /**

@@ -250,9 +250,12 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
 
   /** Only the data reader never holds on to what it reads, and only while its message copies: others get a copy. */
   receiveLent(octets: Buffer): void {
-    const isCopied = this.mode === 'data' && this.incoming!.message.content.isCopying;
+    const { incoming } = this;
+    const isCopied = this.mode === 'data' && incoming!.message.content.isCopying;
     if (!isCopied || this.isBusy || this.#isClogged) return this.receive(Buffer.from(octets));
+    incoming!.isLent = true;
     const at = readers.data(this, octets, 0);
+    incoming!.isLent = false;
     if (at < octets.length) this.#process(Buffer.from(octets.subarray(at)));
     this.#settleInput();
   }

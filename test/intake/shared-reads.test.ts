@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -91,6 +92,28 @@ test('long messages of many clients at a time, in one write each, arrive as they
   expect(recipients.toSorted()).toEqual(
     names.flatMap((name) => ['one', 'three', 'two'].map((part) => `<${name}-${part}@example.test>`)),
   );
+});
+
+test('a message that goes to disk in the middle of a read arrives as it was sent', async () => {
+  bodies.length = 0;
+  const config = { size_threshold: ['300000'], spool_dir: [join(folder.path, 'spool')] };
+  const spooling = await SecureServer.start({ plugins: ['rcpt_ok', late], config });
+  const client = new TestClient(spooling.connectSocket());
+  await client.reply();
+  await client.say('EHLO client.example');
+  const sums: string[] = [];
+  for (const name of ['eve', 'fred', 'gina']) {
+    // Dots far apart: large pieces on both sides of the octet that makes it go to disk.
+    const line = (number: number): string =>
+      `${number % 4 === 0 ? '.' : ''}${name} ${number} ${'x'.repeat(980)}\r\n`;
+    const body = `\r\n${Array.from({ length: 900 }, (_, number) => line(number)).join('')}`;
+    sums.push(sumOf(body));
+    client.send(transaction(name, body));
+    expect(await replies(client, 4)).toBe('250 250 354 250');
+  }
+  expect(bodies).toEqual(sums);
+  spooling.dropClients();
+  await spooling.close();
 });
 
 test('STARTTLS works on a connection whose reads are shared', async () => {
