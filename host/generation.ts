@@ -26,6 +26,7 @@ import { DateStamp } from './message/date-stamp.ts';
 import type { Keeping } from './message/content.ts';
 import { openSpoolDirectory, sweepSpool } from './message/spool-directory.ts';
 import { StoredMessage } from './message/stored-message.ts';
+import type { ClosableHops } from './delivery/smtp/hop-service.ts';
 import type { ClosableLogs } from './observe/log-outputs.ts';
 import { Logger } from './observe/logger.ts';
 import { makeServices, systemClock } from './services/services.ts';
@@ -85,6 +86,7 @@ export class Generation implements SessionHost {
   readonly #tls: TlsOffers;
   readonly #limits: HookLimits;
   readonly #logs: ClosableLogs;
+  readonly #hops: ClosableHops;
 
   private constructor(
     foundation: Foundation,
@@ -93,6 +95,7 @@ export class Generation implements SessionHost {
       keeping: Keeping;
       tls: TlsOffers;
       logs: ClosableLogs;
+      hops: ClosableHops;
     },
   ) {
     this.#foundation = foundation;
@@ -106,6 +109,7 @@ export class Generation implements SessionHost {
     this.#keeping = parts.keeping;
     this.#tls = parts.tls;
     this.#logs = parts.logs;
+    this.#hops = parts.hops;
     this.#limits = { deadlines: foundation.deadlines, budgetMs: () => this.settings.pluginTimeoutMs };
     const leavesLimit = parts.plugins.some(({ definition }) => definition.limitsConnections === true);
     this.extraConnections = leavesLimit ? EXTRA_CONNECTIONS : 0;
@@ -142,12 +146,13 @@ export class Generation implements SessionHost {
         throwAll(settings.problems());
       }
       const keeping = openKeeping(config, settings, logger);
-      const { logs } = system;
-      return new Generation(foundation, { config, logger, plugins, settings, keeping, tls, logs });
+      const { logs, hops } = system;
+      return new Generation(foundation, { config, logger, plugins, settings, keeping, tls, logs, hops });
     } catch (error) {
       config.close();
       tls.close();
       system.logs.close();
+      system.hops.close();
       throw error;
     }
   }
@@ -195,6 +200,7 @@ export class Generation implements SessionHost {
     this.config.close();
     this.#tls.close();
     this.#logs.close();
+    this.#hops.close();
   }
 }
 

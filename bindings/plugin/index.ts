@@ -76,6 +76,21 @@ export { HostList } from './host-list.ts';
 export { karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from './karma-record.ts';
 export { formatLogLine, formatNamedLine } from './log-line.ts';
 export type { LogOutput, Logs, SyslogTarget } from './log-services.ts';
+export type {
+  HopCertificate,
+  HopCounters,
+  HopExtensions,
+  HopHost,
+  HopIntroduction,
+  HopOptions,
+  HopOutlet,
+  HopRoute,
+  Hops,
+  HopTalk,
+  HopTimeouts,
+  TlsDemand,
+  TlsLevel,
+} from './hop-services.ts';
 export type { Http } from './http.ts';
 export { parseMailDate } from './mail-date.ts';
 export { LogLevel, parseLogLevel, type Log } from './log-level.ts';

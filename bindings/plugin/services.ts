@@ -2,6 +2,7 @@
 
 import type { Address } from './address.ts';
 import type { Parcel } from './delivery.ts';
+import type { Hops } from './hop-services.ts';
 import type { Http } from './http.ts';
 import type { Logs } from './log-services.ts';
 import type { Outlets } from './outlets.ts';
@@ -82,6 +83,7 @@ export interface Services extends SystemServices {
   readonly store: Stores;
   readonly logs: Logs;
   readonly http: Http;
+  readonly hops: Hops;
   /** The number of this process, as log lines begin with it. */
   readonly processId: number;
   /** Writes one line to the standard error stream. */

@@ -3,6 +3,7 @@
 import { loadavg } from 'node:os';
 import type { Clock, Services } from '../../bindings/plugin/services.ts';
 import { openSyslog } from '../delivery/syslog/syslog-output.ts';
+import { HopService, type ClosableHops } from '../delivery/smtp/hop-service.ts';
 import { webClient } from '../http/web-client.ts';
 import { makeLogs, type ClosableLogs } from '../observe/log-outputs.ts';
 import { MaildirDeliveries } from '../delivery/maildir/maildir-deliveries.ts';
@@ -20,7 +21,10 @@ export const systemClock: Clock = { now: () => Date.now() };
 export function makeServices(
   host: string,
   writeError: (line: string) => void,
-): Omit<Services, 'tls' | 'store' | 'logs' | 'outlets'> & { readonly logs: ClosableLogs } {
+): Omit<Services, 'tls' | 'store' | 'logs' | 'outlets' | 'hops'> & {
+  readonly logs: ClosableLogs;
+  readonly hops: ClosableHops;
+} {
   return {
     clock: systemClock,
     random: () => Math.random(),
@@ -34,6 +38,7 @@ export function makeServices(
     localTime,
     environment: (name) => process.env[name],
     logs: makeLogs(host, writeError, (target, complain) => openSyslog(target, host, complain)),
+    hops: new HopService(() => Math.random()),
     http: webClient,
     processId: process.pid,
     writeError,

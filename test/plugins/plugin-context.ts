@@ -92,6 +92,11 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
     tls: { offer: () => undefined },
     logs: noLogs,
     http: { text: () => Promise.reject(new Error('no network')) },
+    hops: {
+      open: () => {
+        throw new Error('no network');
+      },
+    },
     processId: 4711,
     writeError: () => undefined,
     ...overrides,

@@ -32,3 +32,19 @@ function fromPoint(digits: string): string | undefined {
   const isCharacter = point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
   return isCharacter ? String.fromCodePoint(point) : undefined;
 }
+
+/** The text as xtext; what is not ASCII goes as the octets of its UTF-8. */
+export const encodeXtext = (text: string): string =>
+  Array.from(Buffer.from(text), (octet) =>
+    octet > 0x20 && octet < 0x7f && octet !== 0x2b && octet !== 0x3d
+      ? String.fromCharCode(octet)
+      : `+${octet.toString(16).toUpperCase().padStart(2, '0')}`,
+  ).join('');
+
+/** An address of type `utf-8` in ASCII alone, for hops with and without SMTPUTF8. RFC 6533 section 3. */
+export const encodeUnicodeAddress = (address: string): string =>
+  Array.from(address, (character) => {
+    const point = character.codePointAt(0)!;
+    const isPlain = point > 0x20 && point < 0x7f && !'+=\\'.includes(character);
+    return isPlain ? character : `\\x{${point.toString(16).toUpperCase().padStart(2, '0')}}`;
+  }).join('');

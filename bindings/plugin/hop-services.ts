@@ -1,0 +1,159 @@
+/** Next hops: mail servers that messages are handed on to by SMTP or LMTP. Part of `Services`. */
+
+import type { HopReply, Outlet, Parcel, RecipientOutcome } from './delivery.ts';
+import type { Log } from './log-level.ts';
+
+/**
+ * How much TLS a hop has to offer. `none`: it is not asked. `opportunistic`: what can be had, without a look at the
+ * certificate (RFC 7435). `required`: encrypted, whoever it is. `verified`: encrypted, with a certificate that an authority
+ * vouches for and that has one of the names, or that `judge` accepts.
+ */
+export type TlsLevel = 'none' | 'opportunistic' | 'required' | 'verified';
+
+/** What is known of a hop's certificate after the handshake. */
+export interface HopCertificate {
+  /** DER, the hop's own first, then its issuers as far as they were sent or are known. */
+  readonly chain: readonly Buffer[];
+  /** Why no authority vouches for it; undefined if one does. */
+  readonly distrust: string | undefined;
+  /** It stands for one of the names of the demand. */
+  readonly hasName: boolean;
+  /** Whether it stands for `name`: RFC 6125, wildcards included. */
+  standsFor(name: string): boolean;
+}
+
+export interface TlsDemand {
+  readonly level: TlsLevel;
+  /** TLS from the first octet, without STARTTLS. RFC 8314 section 3.3. */
+  readonly isImplicit?: boolean | undefined;
+  /** The certificate has to stand for one of these; undefined: for the name of the host. */
+  readonly names?: readonly string[] | undefined;
+  /** Server name indication; undefined: the name of the host, if it is no address. RFC 6066 section 3. */
+  readonly serverName?: string | undefined;
+  /** Authorities in PEM instead of the system's. */
+  readonly authorities?: string | undefined;
+  /** Our own certificate and its key, in PEM, for hops that ask for one. */
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
+  /** Undefined: TLSv1.2. RFC 8996 forbids what is older. */
+  readonly minimumVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
+  /**
+   * Judges in place of the usual rules of `verified` (DANE: RFC 7672). Returns why the certificate won't do, or undefined
+   * if it will.
+   */
+  readonly judge?: ((certificate: HopCertificate) => string | undefined) | undefined;
+}
+
+/** One host that takes the mail. */
+export interface HopHost {
+  /** Stands in logs and outcomes; what its certificate is to say, unless `tls` says otherwise. */
+  readonly name: string;
+  /** What is connected to, a name or an IP address; undefined: `name`. */
+  readonly address?: string | undefined;
+  /** Undefined: 25 for SMTP, 24 for LMTP. */
+  readonly port?: number | undefined;
+  /** A Unix socket instead of address and port. */
+  readonly path?: string | undefined;
+  /** Lower ones are tried first, as with MX records. Undefined: 0. */
+  readonly preference?: number | undefined;
+  /** Share among hosts of the same preference. Undefined: 1. */
+  readonly weight?: number | undefined;
+  /** Instead of the outlet's. */
+  readonly tls?: TlsDemand | undefined;
+}
+
+/** How long each answer is waited for, in milliseconds. RFC 5321 section 4.5.3.2. */
+export interface HopTimeouts {
+  readonly connectMs: number;
+  readonly greetingMs: number;
+  /** EHLO, HELO, LHLO, STARTTLS with its handshake, each turn of AUTH, RSET, QUIT. */
+  readonly helloMs: number;
+  readonly mailMs: number;
+  readonly rcptMs: number;
+  readonly dataMs: number;
+  /** For the hop to take the next block of content. */
+  readonly blockMs: number;
+  /** Behind the end of the content. */
+  readonly endMs: number;
+}
+
+/** The extensions a hop offers: keywords in upper case, with what stands behind them. RFC 5321 section 4.1.1.1. */
+export type HopExtensions = ReadonlyMap<string, string>;
+
+/** A connection to a hop between two transactions, for those who have something to say there. */
+export interface HopTalk {
+  readonly extensions: HopExtensions;
+  /** Sends a command line, given without its end, and returns the reply. Rejects if the connection is lost. */
+  say(line: string): Promise<HopReply>;
+  /** Waits for a greeting and says EHLO again, as XCLIENT wants it; `extensions` are new then. */
+  greet(): Promise<void>;
+}
+
+/** What a hop is told about the client of a parcel: PROXY, XCLIENT, XFORWARD. */
+export interface HopIntroduction {
+  /** Parcels with the same key may share a connection; undefined: the parcel gets one of its own, closed behind it. */
+  keyOf(parcel: Parcel): string | undefined;
+  /** Octets that go out in front of everything, TLS included. */
+  beforeGreeting?(parcel: Parcel): Buffer | undefined;
+  /** Once for a connection, when it is ready for MAIL. Throwing gives the connection up: the parcel is deferred. */
+  afterHello?(talk: HopTalk, parcel: Parcel): Promise<void>;
+  /** In front of each MAIL. */
+  beforeMail?(talk: HopTalk, parcel: Parcel): Promise<void>;
+}
+
+/** The hosts for a parcel, or what becomes of all its recipients because there are none. */
+export type HopRoute = readonly HopHost[] | RecipientOutcome;
+
+export interface HopOptions {
+  /** The hosts, or who finds them for each parcel. Must not reject. */
+  readonly hosts: readonly HopHost[] | ((parcel: Parcel, signal?: AbortSignal) => Promise<HopRoute>);
+  /** Undefined: `smtp`. LMTP (RFC 2033) has an answer for each recipient behind the content. */
+  readonly protocol?: 'smtp' | 'lmtp' | undefined;
+  /** Our name in EHLO. */
+  readonly helloName: string;
+  /** Undefined: opportunistic; `none` for Unix sockets. */
+  readonly tls?: TlsDemand | undefined;
+  readonly timeouts?: Partial<HopTimeouts> | undefined;
+  /** From `deliver` to its report, unless the content's end is on its way; undefined: no limit but the others. */
+  readonly withinMs?: number | undefined;
+  /** Connections at a time to one host. Undefined: 10. */
+  readonly connections?: number | undefined;
+  /** Messages over one connection. Undefined: 100. */
+  readonly messages?: number | undefined;
+  /** How long an unused connection is kept; 0: not at all. Undefined: 15,000. */
+  readonly idleMs?: number | undefined;
+  /** Parcels that wait for a connection to one host; more are deferred. Undefined: 1,000. */
+  readonly waiting?: number | undefined;
+  /** 8-bit content for a hop without 8BITMIME. Undefined: `refuse` (RFC 6152 section 3); `send` is what Perl's qpsmtpd does. */
+  readonly eightBit?: 'refuse' | 'send' | undefined;
+  readonly introduction?: HopIntroduction | undefined;
+  readonly log: Log;
+}
+
+/** What happened at an outlet's hops since it was opened. */
+export interface HopCounters {
+  connections: number;
+  /** Messages that went over a connection kept from an earlier one. */
+  reuses: number;
+  deliveries: number;
+  failedConnections: number;
+  /** Content was on its way whole when the connection was lost: the hop may have it, and gets it again. RFC 1047. */
+  uncertain: number;
+}
+
+export interface HopOutlet extends Outlet {
+  readonly counters: Readonly<HopCounters>;
+  /** Open connections. */
+  readonly connections: number;
+  /** Unused connections end with QUIT, used ones with their message. Later parcels are deferred. */
+  close(): void;
+}
+
+export interface Hops {
+  /**
+   * An outlet over next hops, with kept connections. Unless the parcel is tracked by recipient, nobody gets it unless all can:
+   * one recipient the hop does not take decides for the others too. LMTP answers for recipients behind the content, so there
+   * it cannot be promised. Closed with the configuration it was opened under.
+   */
+  open(options: HopOptions): HopOutlet;
+}

@@ -1,0 +1,91 @@
+/** The content of a message on its way to the hop, by DATA or by BDAT. RFC 5321 section 4.1.1.4, RFC 3030 section 2. */
+
+import type { HopReply } from '../../../bindings/plugin/delivery.ts';
+import type { HopTimeouts } from '../../../bindings/plugin/hop-services.ts';
+import type { Message } from '../../../bindings/plugin/message.ts';
+import { DotStuffing } from './dot-stuffing.ts';
+import type { HopConnection } from './hop-connection.ts';
+import { isGood } from './hop-fault.ts';
+
+/** A chunk is sent once it has so many octets: few replies, and no more than that in memory. */
+const CHUNK = 1_048_576;
+/** Chunks whose replies are still to come: what the hop refuses is not sent on for ever. */
+const MAX_PENDING = 3;
+
+export interface Sending {
+  readonly connection: HopConnection;
+  readonly message: Message;
+  readonly timeouts: HopTimeouts;
+  /** The message is over with the octets that go out next: from now on the hop may have it. */
+  end(): void;
+}
+
+/**
+ * Sends the content and the dot; DATA has been answered by 354 and the reply to come is owed. True if the dot went out;
+ * false if the hop has replied before, so that the connection is of no more use. Rejects with whatever reading the message
+ * throws, and with a `StrayLineEnd`.
+ */
+export async function sendData({ connection, message, timeouts, end }: Sending): Promise<boolean> {
+  const stuffing = new DotStuffing();
+  connection.cork();
+  try {
+    for await (const block of message.blocks('crlf')) {
+      for (const piece of stuffing.stuff(block)) connection.write(piece);
+      const drained = connection.drained(timeouts.blockMs);
+      if (drained === undefined) continue;
+      connection.uncork();
+      await drained;
+      if (connection.hasReply) return false;
+      connection.cork();
+    }
+    end();
+    connection.write(stuffing.end());
+    return true;
+  } finally {
+    connection.uncork();
+  }
+}
+
+/**
+ * Sends the content in chunks. Resolves with undefined once the last one is out, with `lastReplies` replies owed for it;
+ * with the reply to a chunk that was refused, behind which the connection is of no more use.
+ */
+export async function sendChunks(sending: Sending, lastReplies: number): Promise<HopReply | undefined> {
+  const { connection, message, timeouts, end } = sending;
+  const mayPipeline = connection.extensions.has('PIPELINING');
+  let gathered: Buffer[] = [];
+  let octets = 0;
+  let pending = 0;
+  const settle = async (most: number): Promise<HopReply | undefined> => {
+    for (; pending > most; pending--) {
+      const reply = await connection.reply('data', timeouts.blockMs);
+      if (!isGood(reply)) return reply;
+    }
+    return undefined;
+  };
+  const send = (last: boolean): void => {
+    connection.cork();
+    if (last) end();
+    connection.command(`BDAT ${octets}${last ? ' LAST' : ''}\r\n`, last ? lastReplies : 1);
+    for (const block of gathered) connection.write(block);
+    connection.uncork();
+    gathered = [];
+    octets = 0;
+  };
+  for await (const block of message.blocks('crlf')) {
+    if (octets + block.length > CHUNK) {
+      send(false);
+      pending++;
+      await connection.drained(timeouts.blockMs);
+      const refusal = await settle(mayPipeline ? MAX_PENDING : 0);
+      if (refusal !== undefined) return refusal;
+    }
+    gathered.push(block);
+    octets += block.length;
+  }
+  // Once the last chunk is out nothing can be taken back, so all others have to be accepted before.
+  const refusal = await settle(0);
+  if (refusal !== undefined) return refusal;
+  send(true);
+  return undefined;
+}

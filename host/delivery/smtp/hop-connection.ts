@@ -1,0 +1,280 @@
+/** One connection to a next hop: commands out, replies in, each waited for within its time. */
+
+import { connect, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { HopReply } from '../../../bindings/plugin/delivery.ts';
+import type { HopHost, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
+import type { Deadlines, Expiring } from '../../session/deadlines.ts';
+import { NO_EXTENSIONS } from './extension-table.ts';
+import { HopFault, hopReplies, printReply, type HopStage } from './hop-fault.ts';
+import { ReplyReader } from './reply-reader.ts';
+import { handshake } from './tls-handshake.ts';
+
+/** How long a hop that was told QUIT may take to close the connection. */
+const QUIT_MS = 5_000;
+
+export class HopConnection implements Expiring {
+  deadlineAt = Number.POSITIVE_INFINITY;
+  readonly host: HopHost;
+  extensions = NO_EXTENSIONS;
+  /** Encrypted; verified as `verified` wants it. */
+  isSecure = false;
+  isVerified = false;
+  /** Messages handed over so far. */
+  deliveries = 0;
+  /** The hop has announced that it will close. RFC 5321 section 3.8. */
+  isClosing = false;
+  /** Called once, when the connection is gone. */
+  onGone: () => void = () => undefined;
+  readonly #deadlines: Deadlines;
+  #socket: Socket | TLSSocket;
+  #reader = new ReplyReader();
+  readonly #replies: HopReply[] = [];
+  /** Replies that commands were sent for and that have not been taken. */
+  #owed = 0;
+  #stage: HopStage = 'connect';
+  /** Who waits for a reply, for the hop to take what was written, and whoever of them is to hear of a fault. */
+  #takeReply: ((reply: HopReply) => void) | undefined;
+  #takeDrain: (() => void) | undefined;
+  #reject: ((fault: HopFault) => void) | undefined;
+  #fault: HopFault | undefined;
+  #expire: () => void = () => undefined;
+
+  /** Begins to connect. */
+  constructor(host: HopHost, port: number, deadlines: Deadlines) {
+    const { path } = host;
+    this.host = host;
+    this.#deadlines = deadlines;
+    this.#socket = connect(path === undefined ? { host: host.address ?? host.name, port } : { path });
+    this.#socket.setNoDelay(true);
+    deadlines.watch(this);
+    this.#listen(this.#socket);
+  }
+
+  /** Resolves once the hop has taken the connection. Rejects with a `HopFault`, as everything here does. */
+  connected(timeoutMs: number): Promise<void> {
+    return this.#within(timeoutMs, (resolve) => this.#socket.once('connect', () => resolve()));
+  }
+
+  /** True until the connection is lost or given up. */
+  get isOpen(): boolean {
+    return this.#fault === undefined;
+  }
+
+  /** A reply has come that nobody has taken yet. */
+  get hasReply(): boolean {
+    return this.#replies.length > 0;
+  }
+
+  /** Ready for the next transaction: open, and nothing is under way. */
+  get isReady(): boolean {
+    return this.isOpen && !this.isClosing && this.#owed === 0 && this.deadlineAt === Infinity;
+  }
+
+  /** Sends octets that need no reply. They may not change any more. */
+  write(octets: string | Buffer): void {
+    if (this.#fault === undefined) this.#socket.write(octets);
+  }
+
+  /** What is written until `uncork` leaves in one piece. */
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  /** Sends commands, each with its line end, for which `replies` replies are owed. */
+  command(lines: string | Buffer, replies = 1): void {
+    this.#owed += replies;
+    this.write(lines);
+  }
+
+  /** `replies` more, or as many less, are expected. */
+  owe(replies: number): void {
+    this.#owed += replies;
+  }
+
+  /** The next reply. Rejects with a `HopFault` if there is none within the time. */
+  async reply(stage: HopStage, timeoutMs: number): Promise<HopReply> {
+    this.#stage = stage;
+    const reply =
+      this.#replies.shift() ??
+      (await this.#within<HopReply>(timeoutMs, (resolve) => {
+        this.#takeReply = resolve;
+      }));
+    this.#owed--;
+    if (reply.code === 421) this.isClosing = true;
+    return reply;
+  }
+
+  /** Says one line, given without its end, and returns the reply. */
+  say(line: string, stage: HopStage, timeoutMs: number): Promise<HopReply> {
+    this.command(`${line}\r\n`);
+    return this.reply(stage, timeoutMs);
+  }
+
+  /** Undefined if more can be written; otherwise resolves once the hop has taken enough. Rejects with a `HopFault`. */
+  drained(timeoutMs: number): Promise<void> | undefined {
+    if (!this.#socket.writableNeedDrain && this.#fault === undefined) return undefined;
+    return this.#within(timeoutMs, (resolve) => {
+      this.#takeDrain = resolve;
+    });
+  }
+
+  /**
+   * Goes on under TLS. Octets that came before the handshake are thrown away with the connection: somebody on the way may
+   * have put them there to have them taken for replies that came under TLS (CVE-2011-0411).
+   */
+  async upgrade(demand: TlsDemand, timeoutMs: number): Promise<void> {
+    this.#stage = 'tls';
+    if (this.#reader.isInsideReply || this.#replies.length > 0) {
+      throw this.fail(new HopFault('tls', hopReplies.injected));
+    }
+    const plain = this.#socket;
+    plain.removeAllListeners('data');
+    const { isVerified, socket } = await this.#within<Awaited<ReturnType<typeof handshake>>>(
+      timeoutMs,
+      (resolve, reject) => {
+        handshake(plain, this.host, demand).then(resolve, (cause: unknown) =>
+          reject(
+            cause instanceof HopFault
+              ? cause
+              : new HopFault('tls', hopReplies.handshakeFailed, `TLS: ${(cause as Error).message}`),
+          ),
+        );
+      },
+    ).catch((cause: HopFault) => {
+      throw this.fail(cause);
+    });
+    this.isSecure = true;
+    this.isVerified = isVerified;
+    this.#reader = new ReplyReader();
+    this.#socket = socket;
+    this.#listen(socket);
+  }
+
+  /** No transaction is under way: the process may end, and what the hop sends now means its end of the connection. */
+  rest(idleMs: number): void {
+    this.#socket.unref();
+    this.#wait(idleMs, () => this.quit());
+  }
+
+  /** The next transaction begins. */
+  resume(): void {
+    this.#socket.ref();
+    this.#endWait();
+  }
+
+  /** Says goodbye if that can be said, and closes. */
+  quit(): void {
+    if (this.#fault !== undefined) return;
+    if (this.#owed > 0 || this.isClosing) {
+      this.destroy();
+      return;
+    }
+    this.#fault = new HopFault(this.#stage, hopReplies.closed);
+    this.#socket.unref();
+    this.#socket.end('QUIT\r\n');
+    this.#wait(QUIT_MS, () => this.#socket.destroy());
+    this.onGone();
+  }
+
+  /** Closes at once, whatever is under way. */
+  destroy(): void {
+    this.fail(new HopFault(this.#stage, hopReplies.aborted));
+  }
+
+  /** The first fault stays; whoever waits gets it. Returns it. */
+  fail(fault: HopFault): HopFault {
+    if (this.#fault !== undefined) return this.#fault;
+    this.#fault = fault;
+    this.#socket.destroy();
+    this.#deadlines.forget(this);
+    this.#reject?.(fault);
+    this.onGone();
+    return fault;
+  }
+
+  expire(): void {
+    this.#expire();
+  }
+
+  #listen(socket: Socket | TLSSocket): void {
+    const lost = (cause?: Error): void => {
+      const goodbye = this.#replies.find(({ code }) => code === 421);
+      const detail =
+        (cause as NodeJS.ErrnoException | undefined)?.code ?? cause?.message ?? 'closed by the hop';
+      const isConnecting = this.#stage === 'connect';
+      const reply =
+        goodbye ?? (isConnecting ? hopReplies.noConnection(detail) : hopReplies.lost(this.#stage));
+      this.fail(
+        new HopFault(this.#stage, reply, goodbye ? printReply(goodbye) : `${this.#stage}: ${detail}`),
+      );
+    };
+    socket.on('data', (chunk) => this.#take(chunk));
+    socket.on('error', lost);
+    socket.on('end', () => lost());
+    socket.on('close', () => {
+      lost();
+      this.#deadlines.forget(this);
+    });
+    socket.on('drain', () => this.#takeDrain?.());
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#fault !== undefined) return;
+    try {
+      for (const reply of this.#reader.take(chunk)) this.#file(reply);
+    } catch (cause) {
+      const why = (cause as Error).message;
+      this.fail(new HopFault(this.#stage, hopReplies.garbage(why)));
+    }
+  }
+
+  /** Replies nobody asked for come to an end here: a hop must not fill the memory with them. */
+  #file(reply: HopReply): void {
+    if (this.#takeReply !== undefined) {
+      this.#takeReply(reply);
+    } else if (this.#replies.length < this.#owed) {
+      this.#replies.push(reply);
+    } else if (reply.code === 421) {
+      this.fail(new HopFault(this.#stage, reply, printReply(reply)));
+    } else {
+      this.fail(new HopFault(this.#stage, hopReplies.garbage('a reply nobody asked for')));
+    }
+  }
+
+  /** Runs `begin` under the deadline. */
+  #within<T>(
+    timeoutMs: number,
+    begin: (resolve: (value: T) => void, reject: (fault: HopFault) => void) => void,
+  ): Promise<T> {
+    if (this.#fault !== undefined) return Promise.reject(this.#fault);
+    return new Promise<T>((resolve, reject) => {
+      const settle = (): void => {
+        this.#takeReply = this.#takeDrain = this.#reject = undefined;
+        this.#endWait();
+      };
+      this.#reject = (fault) => {
+        settle();
+        reject(fault);
+      };
+      this.#wait(timeoutMs, () => this.fail(new HopFault(this.#stage, hopReplies.timedOut(this.#stage))));
+      begin((value) => {
+        settle();
+        resolve(value);
+      }, this.#reject);
+    });
+  }
+
+  #wait(timeoutMs: number, expire: () => void): void {
+    this.#expire = expire;
+    this.deadlineAt = this.#deadlines.now + timeoutMs;
+  }
+
+  #endWait(): void {
+    this.deadlineAt = Number.POSITIVE_INFINITY;
+  }
+}

@@ -1,0 +1,51 @@
+/** Opens outlets over next hops for plugins. */
+
+import type { HopOptions, HopOutlet, Hops } from '../../../bindings/plugin/hop-services.ts';
+import { Deadlines } from '../../session/deadlines.ts';
+import { USUAL_TIMEOUTS } from './hop-timeouts.ts';
+import { SmtpOutlet } from './smtp-outlet.ts';
+
+/** One timer for all connections to all hops. */
+const deadlines = new Deadlines();
+
+export interface ClosableHops extends Hops {
+  /** Closes every outlet. */
+  close(): void;
+}
+
+export class HopService implements ClosableHops {
+  readonly #outlets = new Set<HopOutlet>();
+  readonly #random: () => number;
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  open(options: HopOptions): HopOutlet {
+    const { protocol = 'smtp', timeouts, tls = { level: 'opportunistic' } } = options;
+    const outlet = new SmtpOutlet({
+      hosts: options.hosts,
+      protocol,
+      helloName: options.helloName,
+      timeouts: { ...USUAL_TIMEOUTS, ...timeouts },
+      tls,
+      introduction: options.introduction,
+      deadlines,
+      log: options.log,
+      withinMs: options.withinMs ?? Number.POSITIVE_INFINITY,
+      connections: options.connections ?? 10,
+      messages: options.messages ?? 100,
+      idleMs: options.idleMs ?? 15_000,
+      waiting: options.waiting ?? 1_000,
+      eightBit: options.eightBit ?? 'refuse',
+      random: this.#random,
+    });
+    this.#outlets.add(outlet);
+    return outlet;
+  }
+
+  close(): void {
+    for (const outlet of this.#outlets) outlet.close();
+    this.#outlets.clear();
+  }
+}

@@ -1,0 +1,206 @@
+/** One message over one connection: envelope, content, and what the hop says to it. RFC 5321 section 3.3, RFC 2033. */
+
+import type { HopReply, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
+import type { HopTimeouts } from '../../../bindings/plugin/hop-services.ts';
+import { sendChunks, sendData, type Sending } from './content-sending.ts';
+import { mailCommand, rcptCommand } from './envelope-commands.ts';
+import type { HopConnection } from './hop-connection.ts';
+import { HopFault, hopReplies, isGood } from './hop-fault.ts';
+import { deferral, outcomeOf } from './outcome.ts';
+import { fitnessOf } from './parcel-fitness.ts';
+
+export interface TransactionTerms {
+  readonly protocol: 'smtp' | 'lmtp';
+  readonly timeouts: HopTimeouts;
+  readonly eightBit: 'refuse' | 'send';
+}
+
+export class HopTransaction {
+  /** One for each recipient, as soon as it is known. */
+  readonly outcomes: (RecipientOutcome | undefined)[];
+  /** MAIL was answered: until then the hop has nothing to do with the parcel. */
+  isMailAnswered = false;
+  /** The end of the content is on its way: the hop may have the message. */
+  isEnding = false;
+  /** The hop holds an envelope that nothing came of. */
+  needsReset = false;
+  readonly #connection: HopConnection;
+  readonly #parcel: Parcel;
+  readonly #terms: TransactionTerms;
+
+  constructor(connection: HopConnection, parcel: Parcel, terms: TransactionTerms) {
+    this.#connection = connection;
+    this.#parcel = parcel;
+    this.#terms = terms;
+    this.outcomes = parcel.recipients.map(() => undefined);
+  }
+
+  /** Settles `outcomes`. Rejects with a `HopFault`, or with what reading the message throws: the rest is open then. */
+  async run(): Promise<void> {
+    const fitness = fitnessOf(this.#parcel, this.#connection, this.#terms.eightBit);
+    const { name } = this.#connection.host;
+    for (const [index, problem] of fitness.problems.entries()) {
+      const reply = fitness.problem ?? problem;
+      if (reply !== undefined) this.outcomes[index] = outcomeOf(reply, name);
+    }
+    if (this.#givesUp()) return;
+    const chosen = this.#open();
+    const accepted = await this.#sendEnvelope(chosen, fitness.isUtf8);
+    if (accepted.length > 0) await this.#sendContent(accepted);
+  }
+
+  /** Recipients without an outcome. */
+  #open(): number[] {
+    return [...this.outcomes.keys()].filter((index) => this.outcomes[index] === undefined);
+  }
+
+  /**
+   * True if nobody is left to deliver to. Where all have to get the message or nobody, a recipient who cannot decides for
+   * all: the others get his outcome, so that the client hears why.
+   */
+  #givesUp(): boolean {
+    const known = this.outcomes.filter((outcome) => outcome !== undefined);
+    if (!this.#isPartial && known.length > 0) {
+      const decisive = known.find(({ kind }) => kind === 'deferred') ?? known[0]!;
+      for (const index of this.#open()) this.outcomes[index] = decisive;
+    }
+    return this.#open().length === 0;
+  }
+
+  /** DATA may go along with the envelope where it cannot happen that some recipients get what others were to get too. */
+  #mayDataGoAlong(recipients: number): boolean {
+    return !this.#usesChunks && (this.#isPartial || recipients === 1);
+  }
+
+  /** Some may get the message where others do not. */
+  get #isPartial(): boolean {
+    return this.#parcel.isTrackedByRecipient === true;
+  }
+
+  get #usesChunks(): boolean {
+    return this.#connection.extensions.has('CHUNKING');
+  }
+
+  /** Resolves with the recipients the content is to be sent for, DATA having been accepted if that is needed. */
+  async #sendEnvelope(chosen: readonly number[], isUtf8: boolean): Promise<readonly number[]> {
+    const connection = this.#connection;
+    const { extensions } = connection;
+    const isPipelined = extensions.has('PIPELINING');
+    const dataGoesAlong = isPipelined && this.#mayDataGoAlong(chosen.length);
+    const mail = `${mailCommand(this.#parcel, extensions, isUtf8)}\r\n`;
+    const rcpts = chosen.map((index) => `${rcptCommand(this.#parcel.recipients[index]!, extensions)}\r\n`);
+    if (isPipelined) {
+      const lines = [mail, ...rcpts, ...(dataGoesAlong ? ['DATA\r\n'] : [])];
+      connection.command(lines.join(''), lines.length);
+    } else {
+      connection.command(mail);
+    }
+    const isTaken = await this.#takeMailReply();
+    if (!isTaken && !isPipelined) return [];
+    await this.#takeRcptReplies(chosen, isPipelined ? undefined : rcpts, isTaken);
+    const mayGoOn = isTaken && !this.#givesUp();
+    if (isTaken && !mayGoOn) this.needsReset = true;
+    if (dataGoesAlong) return this.#takeDataReply(mayGoOn);
+    if (!mayGoOn || this.#usesChunks) return mayGoOn ? this.#open() : [];
+    connection.command('DATA\r\n');
+    return this.#takeDataReply(true);
+  }
+
+  async #takeMailReply(): Promise<boolean> {
+    const connection = this.#connection;
+    const reply = await connection.reply('mail', this.#terms.timeouts.mailMs);
+    // A kept connection whose time was up: the parcel gets another one.
+    if (reply.code === 421) throw connection.fail(new HopFault('mail', reply));
+    this.isMailAnswered = true;
+    if (isGood(reply)) return true;
+    this.#settle(this.#open(), reply);
+    return false;
+  }
+
+  /** Replies to RCPT behind a refused MAIL say nothing about the recipient. */
+  async #takeRcptReplies(
+    chosen: readonly number[],
+    lines: readonly string[] | undefined,
+    isTaken: boolean,
+  ): Promise<void> {
+    const connection = this.#connection;
+    for (const [position, index] of chosen.entries()) {
+      if (lines !== undefined) connection.command(lines[position]!);
+      const reply = await connection.reply('rcpt', this.#terms.timeouts.rcptMs);
+      if (isTaken && !isGood(reply)) this.#settle([index], reply);
+    }
+  }
+
+  /**
+   * A hop may say 354 although it has accepted nobody; it is sent a message without content then, whose fate is of no
+   * interest. RFC 2920 section 3.1.
+   */
+  async #takeDataReply(isWanted: boolean): Promise<readonly number[]> {
+    const connection = this.#connection;
+    const { timeouts } = this.#terms;
+    const reply = await connection.reply('data', timeouts.dataMs);
+    if (reply.code === 354) {
+      this.needsReset = false;
+      if (isWanted) return this.#open();
+      connection.command('.\r\n');
+      await connection.reply('data', timeouts.endMs);
+      return [];
+    }
+    if (!isWanted) return [];
+    if (reply.code < 400)
+      throw connection.fail(new HopFault('data', hopReplies.garbage(`${reply.code} for DATA`)));
+    this.#settle(this.#open(), reply);
+    this.needsReset = true;
+    return [];
+  }
+
+  async #sendContent(accepted: readonly number[]): Promise<void> {
+    const connection = this.#connection;
+    const { protocol, timeouts } = this.#terms;
+    const replies = protocol === 'lmtp' ? accepted.length : 1;
+    const sending: Sending = {
+      connection,
+      message: this.#parcel.message,
+      timeouts,
+      end: () => {
+        this.isEnding = true;
+      },
+    };
+    if (this.#usesChunks) {
+      const refusal = await sendChunks(sending, replies);
+      if (refusal !== undefined) return this.#breakOff(accepted, refusal);
+    } else {
+      connection.owe(replies);
+      if (!(await sendData(sending))) {
+        return this.#breakOff(accepted, await connection.reply('data', timeouts.dataMs));
+      }
+    }
+    for (const [position, index] of accepted.entries()) {
+      if (protocol === 'lmtp' || position === 0) {
+        const reply = await connection.reply('end', timeouts.endMs);
+        this.#settle(protocol === 'lmtp' ? [index] : accepted, reply);
+      }
+    }
+    connection.deliveries++;
+  }
+
+  /** The hop has made up its mind in the middle of the content; what it takes for good now cannot be the message. */
+  #breakOff(accepted: readonly number[], reply: HopReply): void {
+    const { name } = this.#connection.host;
+    this.#connection.destroy();
+    for (const index of accepted) {
+      this.outcomes[index] =
+        reply.code >= 400
+          ? outcomeOf(reply, name)
+          : deferral(hopReplies.garbage('a reply inside the content'), name);
+    }
+  }
+
+  #settle(indexes: readonly number[], reply: HopReply): void {
+    const { host, extensions } = this.#connection;
+    const outcome = outcomeOf(reply, host.name);
+    const isReported = outcome.kind === 'delivered' && extensions.has('DSN');
+    const settled = isReported ? { ...outcome, isReportedByHop: true } : outcome;
+    for (const index of indexes) this.outcomes[index] = settled;
+  }
+}

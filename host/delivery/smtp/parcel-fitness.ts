@@ -1,0 +1,65 @@
+/** What a hop cannot take for want of an extension is not sent there. */
+
+import type { HopReply, Parcel } from '../../../bindings/plugin/delivery.ts';
+import { isAscii } from './envelope-commands.ts';
+import { sizeLimitOf } from './extension-table.ts';
+import type { HopConnection } from './hop-connection.ts';
+import { hopReplies } from './hop-fault.ts';
+
+/** Whoever makes addresses that hold a line end would have the hop read commands in them (command injection). */
+const CONTROL = /[\u0000-\u001f\u007f]/;
+
+export interface Fitness {
+  /** Why nobody gets the parcel from this hop. */
+  readonly problem: HopReply | undefined;
+  /** MAIL has to say SMTPUTF8. */
+  readonly isUtf8: boolean;
+  /** Why this recipient cannot, in the order of the recipients. */
+  readonly problems: readonly (HopReply | undefined)[];
+}
+
+export function fitnessOf(
+  parcel: Parcel,
+  { extensions, isVerified }: Pick<HopConnection, 'extensions' | 'isVerified'>,
+  eightBit: 'refuse' | 'send',
+): Fitness {
+  const offersUtf8 = extensions.has('SMTPUTF8');
+  const isUtf8 = offersUtf8 && needsUtf8(parcel);
+  const problems = parcel.recipients.map(({ address }) => {
+    const path = address.toString();
+    if (CONTROL.test(path)) return hopReplies.badAddress;
+    return offersUtf8 || isAscii(path) ? undefined : hopReplies.needsUtf8;
+  });
+  return { problem: problemFor(parcel, extensions, { isVerified, eightBit, offersUtf8 }), isUtf8, problems };
+}
+
+function problemFor(
+  { reversePath, mailOptions, message }: Parcel,
+  extensions: HopConnection['extensions'],
+  { isVerified, eightBit, offersUtf8 }: { isVerified: boolean; eightBit: string; offersUtf8: boolean },
+): HopReply | undefined {
+  const limit = sizeLimitOf(extensions);
+  const path = reversePath.toString();
+  if (CONTROL.test(path)) return hopReplies.badSender;
+  if (limit !== undefined && message.octets > limit) return hopReplies.tooLarge;
+  if (mailOptions.requireTls && !(isVerified && extensions.has('REQUIRETLS'))) return hopReplies.needsSafeHop;
+  if (mailOptions.body === 'binarymime') {
+    // RFC 3030 section 3: without both, the content cannot be told from commands.
+    return extensions.has('BINARYMIME') && extensions.has('CHUNKING') ? undefined : hopReplies.needsBinary;
+  }
+  if (!offersUtf8 && (!isAscii(path) || (mailOptions.isUtf8 && hasUtf8Header(message))))
+    return hopReplies.needsUtf8;
+  if (message.hasEightBit && eightBit === 'refuse' && !extensions.has('8BITMIME'))
+    return hopReplies.needsEightBit;
+  return undefined;
+}
+
+/** RFC 6531 section 3.4: the parameter goes on where the client gave it, and where an address needs it. */
+const needsUtf8 = ({ mailOptions, reversePath, recipients }: Parcel): boolean =>
+  mailOptions.isUtf8 ||
+  !isAscii(reversePath.toString()) ||
+  recipients.some(({ address }) => !isAscii(address.toString()));
+
+/** A client may ask for SMTPUTF8 where it is not needed; such a message passes by old hops. */
+const hasUtf8Header = ({ hasEightBit, header }: Parcel['message']): boolean =>
+  hasEightBit && header.names().some((name) => header.all(name).some((value) => !isAscii(value)));

@@ -1,0 +1,189 @@
+/** An outlet over next hops: picks a host and a connection, and says what became of the parcel. RFC 5321 section 5.1. */
+
+import type { DeliveryReport, HopReply, Parcel } from '../../../bindings/plugin/delivery.ts';
+import type {
+  HopCounters,
+  HopHost,
+  HopIntroduction,
+  HopOptions,
+  HopOutlet,
+  HopRoute,
+} from '../../../bindings/plugin/hop-services.ts';
+import type { Log } from '../../../bindings/plugin/log-level.ts';
+import { Attempt } from './attempt.ts';
+import { StrayLineEnd } from './dot-stuffing.ts';
+import { HopFault, hopReplies } from './hop-fault.ts';
+import { openHop, talkTo, type OpeningTerms } from './hop-opening.ts';
+import { HopTransaction, type TransactionTerms } from './hop-transaction.ts';
+import { HostHealth } from './host-health.ts';
+import { orderOf, placeOf } from './host-order.ts';
+import { HostPool, type Lease, type PoolLimits } from './host-pool.ts';
+import { deferral, outcomeOf } from './outcome.ts';
+
+/** Everything about an outlet that does not change. */
+export interface OutletTerms extends OpeningTerms, TransactionTerms, PoolLimits {
+  readonly hosts: HopOptions['hosts'];
+  readonly introduction: HopIntroduction | undefined;
+  readonly withinMs: number;
+  readonly log: Log;
+  readonly random: () => number;
+}
+
+/** Parcels without an introduction share all connections. */
+const SHARED = '';
+
+export class SmtpOutlet implements HopOutlet {
+  readonly counters: HopCounters = {
+    connections: 0,
+    reuses: 0,
+    deliveries: 0,
+    failedConnections: 0,
+    uncertain: 0,
+  };
+  readonly #terms: OutletTerms;
+  readonly #pools = new Map<string, HostPool>();
+  readonly #health = new HostHealth();
+  #isClosed = false;
+
+  constructor(terms: OutletTerms) {
+    this.#terms = terms;
+  }
+
+  get connections(): number {
+    let sum = 0;
+    for (const pool of this.#pools.values()) sum += pool.connections;
+    return sum;
+  }
+
+  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+    const attempt = new Attempt(this.#terms.deadlines, this.#terms.withinMs, signal);
+    try {
+      const { hosts } = this.#terms;
+      const route: HopRoute = typeof hosts === 'function' ? await hosts(parcel, signal) : hosts;
+      if ('kind' in route) return parcel.recipients.map(() => route);
+      return await this.#deliverTo(route, parcel, attempt);
+    } catch (cause) {
+      this.#terms.log.error(`${parcel.id}: ${String(cause)}`);
+      return deferAll(parcel, hopReplies.unreadable);
+    } finally {
+      attempt.finish();
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const pool of this.#pools.values()) pool.close();
+  }
+
+  /** Until the parcel is mentioned to a host the next one may be tried; behind that it must not be sent twice. */
+  async #deliverTo(hosts: readonly HopHost[], parcel: Parcel, attempt: Attempt): Promise<DeliveryReport> {
+    const { log, random } = this.#terms;
+    let last: HopReply = this.#isClosed ? hopReplies.closed : hopReplies.noHosts;
+    for (const host of this.#isClosed ? [] : orderOf(hosts, random, (host) => this.#rank(host))) {
+      try {
+        const lease = await this.#lease(host, parcel, attempt);
+        return await this.#send(lease, host, parcel, attempt);
+      } catch (cause) {
+        if (!(cause instanceof HopFault)) throw cause;
+        log.warn(`${parcel.id}: ${host.name}: ${cause.message}`);
+        last = cause.reply;
+        if (attempt.fault !== undefined) break;
+      }
+    }
+    return deferAll(parcel, last);
+  }
+
+  /** Unreachable ones come last, those that would have to be waited for in front of them. */
+  #rank(host: HopHost): number {
+    const place = placeOf(host);
+    if (this.#health.isAvoided(place)) return 2;
+    return this.#pools.get(place)?.hasRoom === false ? 1 : 0;
+  }
+
+  async #lease(host: HopHost, parcel: Parcel, attempt: Attempt): Promise<Lease> {
+    const place = placeOf(host);
+    const lease = await this.#poolOf(place).take(this.#keyOf(parcel), attempt, async () => {
+      this.counters.connections++;
+      try {
+        const connection = await openHop(host, parcel, attempt, this.#terms);
+        this.#health.worked(place);
+        return connection;
+      } catch (cause) {
+        this.counters.failedConnections++;
+        if (attempt.fault === undefined) this.#health.failed(place);
+        throw cause;
+      }
+    });
+    if (lease.isKept) this.counters.reuses++;
+    return lease;
+  }
+
+  /** Rejects with a `HopFault` only if the hop has not heard of the parcel. */
+  async #send(lease: Lease, host: HopHost, parcel: Parcel, attempt: Attempt): Promise<DeliveryReport> {
+    const { connection, isKept } = lease;
+    const { introduction, timeouts } = this.#terms;
+    const transaction = new HopTransaction(connection, parcel, this.#terms);
+    attempt.isEnding = () => transaction.isEnding;
+    try {
+      await introduction?.beforeMail?.(talkTo(connection, this.#terms), parcel);
+      await transaction.run();
+      this.#poolOf(placeOf(host)).giveBack(
+        connection,
+        this.#keyOf(parcel),
+        transaction.needsReset,
+        timeouts.helloMs,
+      );
+    } catch (cause) {
+      connection.destroy();
+      const isUnheard = cause instanceof HopFault && !transaction.isMailAnswered;
+      if (isUnheard && isKept && attempt.fault === undefined) return this.#sendAfresh(host, parcel, attempt);
+      this.#settleRest(transaction, parcel, host, cause);
+    }
+    attempt.release();
+    const report = transaction.outcomes.map((outcome) => outcome!);
+    if (report.some(({ kind }) => kind === 'delivered')) this.counters.deliveries++;
+    return report;
+  }
+
+  /** The hop has closed a kept connection meanwhile, as it may at any time. Only a fresh one tells how it is. */
+  #sendAfresh(host: HopHost, parcel: Parcel, attempt: Attempt): Promise<DeliveryReport> {
+    this.#poolOf(placeOf(host)).dropIdle();
+    return this.#lease(host, parcel, attempt).then((lease) => this.#send(lease, host, parcel, attempt));
+  }
+
+  #settleRest(transaction: HopTransaction, parcel: Parcel, { name }: HopHost, cause: unknown): void {
+    const { log } = this.#terms;
+    const isFault = cause instanceof HopFault;
+    log.warn(`${parcel.id}: ${name}: ${isFault ? cause.message : String(cause)}`);
+    if (transaction.isEnding) {
+      this.counters.uncertain++;
+      log.warn(`${parcel.id}: ${name}: lost behind the end of the message: it may arrive twice`);
+    }
+    const outcome =
+      cause instanceof StrayLineEnd
+        ? outcomeOf(hopReplies.strayLineEnd, name)
+        : deferral(isFault ? cause.reply : hopReplies.unreadable, name);
+    for (const [index, known] of transaction.outcomes.entries()) {
+      if (known === undefined) transaction.outcomes[index] = outcome;
+    }
+  }
+
+  #keyOf(parcel: Parcel): string | undefined {
+    const { introduction } = this.#terms;
+    return introduction === undefined ? SHARED : introduction.keyOf(parcel);
+  }
+
+  /** Pools of hosts that are not talked to are forgotten: routes may bring ever new ones. */
+  #poolOf(place: string): HostPool {
+    const known = this.#pools.get(place);
+    if (known !== undefined) return known;
+    const pool = new HostPool(this.#terms, () => this.#pools.delete(place));
+    this.#pools.set(place, pool);
+    return pool;
+  }
+}
+
+const deferAll = (parcel: Parcel, reply: HopReply): DeliveryReport => {
+  const outcome = deferral(reply, undefined);
+  return parcel.recipients.map(() => outcome);
+};

@@ -1,0 +1,75 @@
+/** Parcels and outlets for tests of the hop client. */
+
+import type { Recipient } from '../../bindings/plugin/connection.ts';
+import type { Parcel } from '../../bindings/plugin/delivery.ts';
+import type { HopOptions, HopOutlet } from '../../bindings/plugin/hop-services.ts';
+import type { Log } from '../../bindings/plugin/log-level.ts';
+import { Address } from '../../bindings/plugin/address.ts';
+import { HopService } from '../../host/delivery/smtp/hop-service.ts';
+import { PLAIN_MAIL } from '../../host/session/parameters/mail-parameters.ts';
+import type { ScriptedHop } from './scripted-hop.ts';
+import { address, messageOf } from './transaction.ts';
+
+export const LETTER = 'Subject: x\r\n\r\n.one\r\ntwo\r\n';
+
+export function parcelTo(recipients: readonly (string | Recipient)[], parts: Partial<Parcel> = {}): Parcel {
+  return {
+    reversePath: new Address('s', 'c.example'),
+    recipients: recipients.map((recipient) =>
+      typeof recipient === 'string' ? { address: address(recipient), parameters: new Map() } : recipient,
+    ),
+    mailOptions: PLAIN_MAIL,
+    message: messageOf(LETTER),
+    client: undefined,
+    id: 'p1',
+    ...parts,
+  };
+}
+
+/** A log that keeps its lines. */
+export function keptLog(): Log & { readonly lines: string[] } {
+  const lines: string[] = [];
+  const add = (text: string): void => void lines.push(text);
+  return {
+    lines,
+    writes: () => true,
+    at: (_, text) => add(text),
+    error: add,
+    warn: add,
+    notice: add,
+    info: add,
+    debug: add,
+  };
+}
+
+/** Short waits: the pass that looks after deadlines comes twice a second. */
+export const SHORT = {
+  connectMs: 300,
+  greetingMs: 300,
+  helloMs: 300,
+  mailMs: 300,
+  rcptMs: 300,
+  dataMs: 300,
+  blockMs: 300,
+  endMs: 300,
+};
+
+export const hostOf = (hop: ScriptedHop, name = 'hop.test') => ({
+  name,
+  address: '127.0.0.1',
+  port: hop.port,
+});
+
+export function outletTo(
+  hops: readonly ScriptedHop[],
+  options: Partial<HopOptions> = {},
+): HopOutlet & { readonly log: string[] } {
+  const log = keptLog();
+  const outlet = new HopService(() => 0.5).open({
+    hosts: hops.map((hop, index) => ({ ...hostOf(hop), preference: index })),
+    helloName: 'mx.test',
+    log,
+    ...options,
+  });
+  return Object.assign(outlet, { log: log.lines });
+}
