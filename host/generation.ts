@@ -79,6 +79,8 @@ export class Generation implements SessionHost {
   readonly version = version;
   /** Connections beyond `--max-from-ip` that plugins decide about. */
   readonly extraConnections: number;
+  /** Open sessions that began under it. */
+  sessions = 0;
   readonly #settings: Settings;
   readonly #foundation: Foundation;
   readonly #dateStamp: DateStamp;

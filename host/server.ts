@@ -101,7 +101,7 @@ export class Server implements Foundation {
   async reload(): Promise<void> {
     const old = this.#generation;
     this.#generation = await this.#loadGeneration();
-    this.#closeIfUnused(old);
+    closeIfUnused(old);
   }
 
   /** Stops accepting, lets transactions end, and cuts off whoever is left after `graceMs`. */
@@ -125,7 +125,9 @@ export class Server implements Foundation {
     this.#ledgerFor(session.intake)?.release(session.intake.peer.address);
     this.#turnstile.leave();
     const { host } = session;
-    if (host instanceof Generation && host !== this.#generation) this.#closeIfUnused(host);
+    if (!(host instanceof Generation)) return;
+    host.sessions--;
+    if (host !== this.#generation) closeIfUnused(host);
   }
 
   /** A listener whose clients begin with TLS would otherwise answer them in the clear. */
@@ -176,13 +178,14 @@ export class Server implements Foundation {
     session.facts.fromSameAddress = fromSameAddress;
     session.facts.maxFromSameAddress = this.#options.maxFromIp;
     this.#sessions.add(session);
+    this.#generation.sessions++;
     session.begin();
   }
+}
 
-  #closeIfUnused(generation: Generation): void {
-    for (const session of this.#sessions) if (session.host === generation) return;
-    generation.close();
-  }
+/** A configuration that was replaced lasts as long as its last session. */
+function closeIfUnused(generation: Generation): void {
+  if (generation.sessions === 0) generation.close();
 }
 
 /** An acceptor that cannot close must not keep the others open. */
