@@ -11,6 +11,19 @@ export interface PlacedLine {
   readonly place: Place;
 }
 
+/** What is wrong with a file that a plugin reads: thrown while it is set up, it stops the start with place and remedy. */
+export class ConfigProblem extends Error {
+  readonly place: Place;
+  readonly remedy: string | undefined;
+
+  constructor(place: Place, problem: string, remedy?: string) {
+    super(problem);
+    this.name = 'ConfigProblem';
+    this.place = place;
+    this.remedy = remedy;
+  }
+}
+
 /** The configuration directory as plugins read it. */
 export interface Config {
   /** The first line of the file `name`, or undefined if the file is missing or holds no line. */
@@ -19,6 +32,8 @@ export interface Config {
   lines(name: string): readonly string[];
   /** The same lines, each with its place, for errors that name it. */
   linesWithPlaces(name: string): readonly PlacedLine[];
+  /** Where the first line stands or, without one, the file an operator would write. */
+  placeOf(name: string): Place;
   /** The first line as a number; `fallback` if missing. Logs and returns `fallback` if it is not one. */
   number(name: string, fallback: number): number;
   /** True unless missing, empty, `0`, `no`, `off` or `false`. */

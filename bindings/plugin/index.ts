@@ -1,7 +1,7 @@
 /** The plugin API: everything a plugin may import. */
 export { Address } from './address.ts';
 export { addressNumber, addressOfNumber } from './address-number.ts';
-export type { Config, Place, PlacedLine } from './config.ts';
+export { ConfigProblem, type Config, type Place, type PlacedLine } from './config.ts';
 export type {
   Connection,
   MailOptions,
@@ -46,7 +46,9 @@ export {
   type RecipientOutcome,
 } from './delivery.ts';
 export { defineOutlet, logReport, queueInto, type OutletDefinition } from './outlet-plugin.ts';
+export { deliverSplit, type Consignment, type SplitTerms } from './outlet-split.ts';
 export type { OpenedOutlet, Outlets } from './outlets.ts';
+export { openingAnew, RouteTable, type Route } from './route-table.ts';
 export { dsn } from './dsn.ts';
 export { error, fail, pass, skip, type FailOptions, type Finding } from './finding.ts';
 export {
@@ -146,6 +148,7 @@ export {
   karmaHistory,
   naughty,
   naughtyRejectType,
+  quarantine,
   whitelistHost,
   whitelistRecipients,
   whitelistSender,

@@ -19,6 +19,12 @@ export const naughty = connectionNote<readonly string[]>('naughty');
 export const naughtyRejectType =
   connectionNote<NonNullable<RejectOptions['reject_type']>>('naughty_reject_type');
 
+/**
+ * Why this message is to be kept for somebody to look at, and not delivered: a sentence. queue/quarantine takes such
+ * messages.
+ */
+export const quarantine = transactionNote<string>('quarantine');
+
 /** Points earned in earlier connections from this address; set by the plugin karma. */
 export const karmaHistory = connectionNote<number>('karma_history');
 

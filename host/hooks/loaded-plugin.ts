@@ -2,6 +2,7 @@
 
 import {
   commonOptions,
+  ConfigProblem,
   HOOK_NAMES,
   LogLevel,
   rejectOptions,
@@ -80,9 +81,7 @@ export function setUpPlugin<S extends OptionShape>(
     const made = definition.hooks as Hooks<unknown> | ((setup: typeof shared) => Hooks<unknown>);
     hooks = typeof made === 'function' ? made(shared) : made;
   } catch (cause) {
-    // A list the plugin could not read has its own place, closer to the cause than the plugin's line.
-    if (cause instanceof ConfigError) throw cause;
-    throw loadError(line, `could not be set up: ${messageOf(cause)}`, cause);
+    throw setUpError(line, cause);
   }
   checkHooks(hooks, line);
   const logsUpTo = (definition.logsUpTo?.(options as z.output<S>) ?? LogLevel.DEBUG) as LogLevel | -1;
@@ -111,9 +110,15 @@ export function setUpOutlet(
   try {
     return definition.outlet({ name: line.name, options: options as never, config, services, log });
   } catch (cause) {
-    if (cause instanceof ConfigError) throw cause;
-    throw loadError(line, `could not be set up: ${messageOf(cause)}`, cause);
+    throw setUpError(line, cause);
   }
+}
+
+/** A list the plugin could not read has its own place, closer to the cause than the plugin's line. */
+function setUpError(line: PluginLine, cause: unknown): ConfigError {
+  if (cause instanceof ConfigError) return cause;
+  if (cause instanceof ConfigProblem) return new ConfigError(cause.place, cause.message, cause.remedy);
+  return loadError(line, `could not be set up: ${messageOf(cause)}`, cause);
 }
 
 /** The problems of several lines, so that an operator can mend them all at once. */

@@ -52,7 +52,9 @@ export default defineOutlet({
           return NO_MAILDIR;
         });
         const recipients = parcel.recipients.filter((_, index) => outcomes[index] === undefined);
-        if (recipients.length === 0) return outcomes.map(() => NO_MAILDIR);
+        // With one reply for all, those who have the message must not be told of as if they had not.
+        const isRefused = recipients.length < outcomes.length && parcel.isTrackedByRecipient !== true;
+        if (recipients.length === 0 || isRefused) return outcomes.map(() => NO_MAILDIR);
         const shared = await maildirs.deliver({ ...parcel, recipients }, delivery).then(
           () => stored(parcel),
           (cause: unknown) => {

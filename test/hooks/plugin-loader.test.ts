@@ -29,7 +29,7 @@ const MAP = { lines: ['a@b.example OK'], refresh: () => undefined };
 async function load(texts: string[], dirs = ['a', 'b']) {
   const { logger, lines: log } = collectingLogger(LogLevel.NOTICE);
   const environment = {
-    config: fakeConfig({}),
+    config: fakeConfig({ files: { routes: ['* discard'] } }),
     services: fakeServices({ maildirs: fakeMaildirs(), files: { ...fakeSystem().files, keep: () => MAP } }),
     logger,
     pluginDirs: dirs.map((dir) => join(root, dir)),
@@ -54,6 +54,7 @@ describe('found', () => {
       'ident/p0f': ' /run/p0f',
       'logging/file': ' /var/log/qpsmtpd',
       'queue/maildir': ' /mail',
+      'queue/quarantine': ' maildir /held',
       rcpt_map: ' domain b.example file /map',
     };
     const names = readdirSync('plugins', { recursive: true, encoding: 'utf8' })

@@ -55,6 +55,7 @@ export function fakeConfig({ files = {}, maps = {}, me = 'mx.example' }: Given):
   return {
     me,
     lines,
+    placeOf: (name) => ({ file: name }),
     linesWithPlaces: (name) =>
       lines(name).map((text, index) => ({ text, place: { file: name, line: index + 1 } })),
     value: (name) => lines(name)[0],

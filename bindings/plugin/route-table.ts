@@ -1,0 +1,97 @@
+/** Which outlet a recipient's mail goes to, by a list of patterns. */
+
+import type { Address } from './address.ts';
+import { ConfigProblem, type Place, type PlacedLine } from './config.ts';
+import type { Outlet } from './delivery.ts';
+import type { OpenedOutlet } from './outlets.ts';
+
+export interface Route {
+  readonly pattern: string;
+  /** The outlet as the line names it. Routes with the same words share one. */
+  readonly words: string;
+  readonly place: Place;
+  readonly outlet: Outlet;
+}
+
+/** `*`, a domain, a domain with a dot in front for everything below it, a mailbox, an address literal. */
+const PATTERN = /^(?:\*|\.?[^\s@.*/][^\s@*/]*|[^\s@]+@[^\s@*/]+|postmaster)$/u;
+
+export class RouteTable {
+  readonly #routes: ReadonlyMap<string, Route>;
+
+  private constructor(routes: ReadonlyMap<string, Route>) {
+    this.#routes = routes;
+  }
+
+  /**
+   * Lines `PATTERN OUTLET`. Throws a `ConfigProblem` for a line that cannot be read or says again what one before it
+   * said, and, with `file`, for a list without any. `open` is asked once for each outlet.
+   */
+  static parse(
+    lines: readonly PlacedLine[],
+    file: Place,
+    open: (words: string, place: Place) => Outlet,
+  ): RouteTable {
+    const routes = new Map<string, Route>();
+    const outlets = new Map<string, Outlet>();
+    for (const { text, place } of lines) {
+      const [, pattern = '', rest = ''] = /^(\S+)\s*(.*)$/su.exec(text.trim()) ?? [];
+      const words = rest.trim().replace(/\s+/g, ' ');
+      const key = pattern.toLowerCase();
+      if (!PATTERN.test(pattern)) {
+        const remedy = 'write `*`, `example.org`, `.example.org` for what is below it, or `user@example.org`';
+        throw new ConfigProblem(place, `\`${pattern}\` is no pattern of recipients`, remedy);
+      }
+      if (words === '')
+        throw new ConfigProblem(place, `${pattern} has no outlet`, 'such as `smtp-forward 10.0.0.5 25`');
+      const before = routes.get(key);
+      if (before !== undefined)
+        throw new ConfigProblem(place, `${pattern} has a route in line ${before.place.line ?? '?'} already`);
+      const outlet = outlets.get(words) ?? open(words, place);
+      outlets.set(words, outlet);
+      routes.set(key, { pattern, words, place, outlet });
+    }
+    if (routes.size === 0)
+      throw new ConfigProblem(file, 'there is no route', 'add a line such as `* OUTLET`');
+    return new RouteTable(routes);
+  }
+
+  /**
+   * The most specific route: of the mailbox, of the domain, of the nearest domain above it, and last `*`. Case does not
+   * count. Undefined if there is none. The bare `<postmaster>` goes by `postmaster`, else by `*`.
+   */
+  find(address: Address): Route | undefined {
+    const domain = address.domain.toLowerCase();
+    if (domain === '') return this.#routes.get(address.localPart.toLowerCase()) ?? this.#routes.get('*');
+    const exact = this.#routes.get(address.mailbox.toLowerCase()) ?? this.#routes.get(domain);
+    if (exact !== undefined) return exact;
+    for (let dot = domain.indexOf('.'); dot >= 0; dot = domain.indexOf('.', dot + 1)) {
+      const above = this.#routes.get(domain.slice(dot));
+      if (above !== undefined) return above;
+    }
+    return this.#routes.get('*');
+  }
+
+  /** Every outlet once, by its words. */
+  outlets(): ReadonlyMap<string, Outlet> {
+    return new Map([...this.#routes.values()].map(({ words, outlet }) => [words, outlet]));
+  }
+}
+
+/** The outlets of a table that is being made, those of the table before it used again: they may hold connections. */
+export function openingAnew(
+  before: ReadonlyMap<string, Outlet>,
+  open: (words: string, place: Place) => OpenedOutlet,
+): { open: (words: string, place: Place) => Outlet; ready: () => Promise<unknown> } {
+  const opened: OpenedOutlet[] = [];
+  return {
+    open(words, place) {
+      const kept = before.get(words);
+      if (kept !== undefined) return kept;
+      const outlet = open(words, place);
+      opened.push(outlet);
+      return outlet;
+    },
+    ready: () => Promise.all(opened.map(({ ready }) => ready)),
+  };
+}

@@ -1,0 +1,142 @@
+import {
+  ConfigProblem,
+  defineOutlet,
+  deliverSplit,
+  dsn,
+  oneOf,
+  openingAnew,
+  RouteTable,
+  withReplyCode,
+  z,
+  type Config,
+  type Consignment,
+  type Log,
+  type Outlet,
+  type Outlets,
+  type Parcel,
+  type RecipientOutcome,
+  type Setup,
+} from '../../bindings/plugin/index.ts';
+
+const options = z.object({
+  file: z
+    .string()
+    .regex(/^[\w.-]+$/, 'must be the name of a file in the configuration')
+    .default('routes'),
+  /** Whether recipients of different outlets may share a message. */
+  mixture: oneOf(['allow', 'separate']).default('allow'),
+  leftovers: z.array(z.string()).optional(),
+});
+
+/** Splits a message over outlets by the domains of its recipients. */
+export default defineOutlet({
+  name: 'queue/routes',
+  about: 'Delivers by the domain of the recipient, over the outlets that config/routes names.',
+  options,
+  rest: 'leftovers',
+  outlet: (setup) => new RoutedOutlet(setup),
+  hooks: ({ options }, outlet) => {
+    const routes = outlet as RoutedOutlet;
+    return {
+      /** Asked only where this line stands in front of those that accept recipients. */
+      async rcpt({ transaction }, forwardPath) {
+        const table = await routes.refreshed();
+        const route = table.find(forwardPath);
+        if (route === undefined) return dsn.addrBadDestSystem();
+        if (options.mixture === 'allow') return undefined;
+        const others = transaction.recipients.map(({ address }) => table.find(address)?.outlet);
+        // RFC 5321 section 4.5.3.1.10: the client sends the rest in a transaction of their own.
+        return others.some((other) => other !== route.outlet)
+          ? withReplyCode(dsn.tooManyRcpts('One destination at a time.'), 452)
+          : undefined;
+      },
+      /** Here nobody has the message yet: later a refusal would also tell the sender of those who have it. */
+      async data({ transaction: { recipients }, log }) {
+        const table = await routes.refreshed();
+        const stray = recipients.find(({ address }) => table.find(address) === undefined);
+        if (stray === undefined) return undefined;
+        log.warn(`no route for ${stray.address.toString()}`);
+        return dsn.addrBadDestSystem();
+      },
+    };
+  },
+});
+
+class RoutedOutlet implements Outlet {
+  readonly #file: string;
+  readonly #config: Config;
+  readonly #log: Log;
+  readonly #outlets: Outlets;
+  readonly #leftovers: Outlet | undefined;
+  #table: RouteTable;
+  /** What the table was made of; the configuration has other lines after a change. */
+  #lines: readonly string[];
+  #refreshing: Promise<void> | undefined;
+
+  constructor({ options: given, config, log, services }: Setup<z.output<typeof options>>) {
+    this.#file = given.file;
+    this.#config = config;
+    this.#log = log;
+    this.#outlets = services.outlets;
+    const { leftovers } = given;
+    this.#leftovers = leftovers === undefined ? undefined : this.#outlets.open(leftovers.join(' '));
+    this.#lines = config.lines(this.#file);
+    this.#table = this.#parse((words, place) => this.#outlets.open(words, place));
+  }
+
+  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<readonly RecipientOutcome[]> {
+    const table = await this.refreshed();
+    const consignments = consign(parcel, table);
+    const log = this.#log;
+    return deliverSplit(parcel, { consignments, leftovers: this.#leftovers, log }, signal);
+  }
+
+  /** The table as the file says now; the last good one if the file is wrong, which is logged once. */
+  async refreshed(): Promise<RouteTable> {
+    if (this.#config.lines(this.#file) !== this.#lines)
+      await (this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined)));
+    return this.#table;
+  }
+
+  async #refresh(): Promise<void> {
+    this.#lines = this.#config.lines(this.#file);
+    const opening = openingAnew(this.#table.outlets(), (words, place) => this.#outlets.open(words, place));
+    try {
+      const table = this.#parse(opening.open);
+      await opening.ready();
+      this.#table = table;
+    } catch (cause) {
+      const { message } = cause as Error;
+      const { file, line } = cause instanceof ConfigProblem ? cause.place : { file: undefined, line: 0 };
+      const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
+      this.#log.error(`${place}${message}; the last good routes stay`);
+    }
+  }
+
+  #parse(open: Parameters<typeof RouteTable.parse>[2]): RouteTable {
+    const file = this.#config.placeOf(this.#file);
+    return RouteTable.parse(this.#config.linesWithPlaces(this.#file), file, open);
+  }
+}
+
+/**
+ * Recipients by outlet: those without a route first, so that nobody has the message when they are refused, then in the
+ * order of the routes.
+ */
+function consign({ recipients }: Parcel, table: RouteTable): Consignment[] {
+  const indexes = new Map<Outlet, number[]>(
+    [NOWHERE, ...table.outlets().values()].map((outlet) => [outlet, []]),
+  );
+  recipients.forEach(({ address }, index) =>
+    indexes.get(table.find(address)?.outlet ?? NOWHERE)!.push(index),
+  );
+  return [...indexes].flatMap(([outlet, some]) => (some.length === 0 ? [] : [{ outlet, indexes: some }]));
+}
+
+/** Where recipients without a route go. */
+const NOWHERE: Outlet = {
+  deliver({ recipients }) {
+    const reply = { code: 550, status: '5.1.2', lines: dsn.addrBadDestSystem().lines };
+    return Promise.resolve(recipients.map(() => ({ kind: 'refused', reply, hop: undefined })));
+  },
+};
