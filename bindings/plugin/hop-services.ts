@@ -85,20 +85,33 @@ export interface HopTalk {
   readonly extensions: HopExtensions;
   /** Sends a command line, given without its end, and returns the reply. Rejects if the connection is lost. */
   say(line: string): Promise<HopReply>;
-  /** Waits for a greeting and says EHLO again, as XCLIENT wants it; `extensions` are new then. */
-  greet(): Promise<void>;
+  /** Says EHLO again, as XCLIENT wants it behind its reply; `extensions` are new then. Rejects if that is refused. */
+  hello(): Promise<void>;
+}
+
+/** What of a parcel a hop is told before it. */
+export type Introduced = Pick<Parcel, 'client' | 'id'>;
+
+/** By what a hop is told who the client is. */
+export interface IntroductionTerms {
+  /** The header of the PROXY protocol, version 2, in front of everything: the hop has to expect it. */
+  readonly proxy?: boolean | undefined;
+  /** Postfix's XCLIENT. A hop that does not take it gets no message: it would take our address for the client's. */
+  readonly xclient?: boolean | undefined;
+  /** Postfix's XFORWARD, for the hop's log. A hop that does not take it gets the message all the same. */
+  readonly xforward?: boolean | undefined;
 }
 
 /** What a hop is told about the client of a parcel: PROXY, XCLIENT, XFORWARD. */
 export interface HopIntroduction {
   /** Parcels with the same key may share a connection; undefined: the parcel gets one of its own, closed behind it. */
-  keyOf(parcel: Parcel): string | undefined;
+  keyOf(parcel: Introduced): string | undefined;
   /** Octets that go out in front of everything, TLS included. */
-  beforeGreeting?(parcel: Parcel): Buffer | undefined;
+  beforeGreeting?(parcel: Introduced): Buffer | undefined;
   /** Once for a connection, when it is ready for MAIL. Throwing gives the connection up: the parcel is deferred. */
-  afterHello?(talk: HopTalk, parcel: Parcel): Promise<void>;
+  afterHello?(talk: HopTalk, parcel: Introduced): Promise<void>;
   /** In front of each MAIL. */
-  beforeMail?(talk: HopTalk, parcel: Parcel): Promise<void>;
+  beforeMail?(talk: HopTalk, parcel: Introduced): Promise<void>;
 }
 
 /** The hosts for a parcel, or what becomes of all its recipients because there are none. */
@@ -150,6 +163,8 @@ export interface HopOutlet extends Outlet {
 }
 
 export interface Hops {
+  /** What tells hops who the client is, for `HopOptions.introduction`; undefined if nothing of it is wanted. */
+  introduction(terms: IntroductionTerms, log: Log): HopIntroduction | undefined;
   /**
    * An outlet over next hops, with kept connections. Unless the parcel is tracked by recipient, nobody gets it unless all can:
    * one recipient the hop does not take decides for the others too. LMTP answers for recipients behind the content, so there

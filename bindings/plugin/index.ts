@@ -90,6 +90,8 @@ export type {
   Hops,
   HopTalk,
   HopTimeouts,
+  Introduced,
+  IntroductionTerms,
   TlsDemand,
   TlsLevel,
 } from './hop-services.ts';

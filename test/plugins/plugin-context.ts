@@ -94,6 +94,7 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
     logs: noLogs,
     http: { text: () => Promise.reject(new Error('no network')) },
     hops: {
+      introduction: () => undefined,
       open: () => {
         throw new Error('no network');
       },

@@ -1,11 +1,12 @@
 /** From the first octet to a hop that is ready for MAIL. RFC 5321 sections 3.1 and 3.2, RFC 3207. */
 
-import type { HopReply, Parcel } from '../../../bindings/plugin/delivery.ts';
+import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import type {
   HopHost,
   HopIntroduction,
   HopTalk,
   HopTimeouts,
+  Introduced,
   TlsDemand,
 } from '../../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
@@ -31,7 +32,7 @@ export interface OpeningTerms {
 /** Rejects with a `HopFault`; nothing was said of the parcel's envelope then. */
 export async function openHop(
   host: HopHost,
-  parcel: Parcel,
+  parcel: Introduced,
   attempt: Attempt,
   terms: OpeningTerms,
 ): Promise<HopConnection> {
@@ -50,7 +51,7 @@ export async function openHop(
 
 async function open(
   host: HopHost,
-  parcel: Parcel,
+  parcel: Introduced,
   attempt: Attempt,
   terms: OpeningTerms,
   demand: TlsDemand,
@@ -84,7 +85,7 @@ export const talkTo = (connection: HopConnection, terms: OpeningTerms): HopTalk 
     return connection.extensions;
   },
   say: (line) => connection.say(line, 'introduction', terms.timeouts.helloMs),
-  greet: () => greet(connection, terms),
+  hello: () => hello(connection, terms),
 });
 
 async function greet(connection: HopConnection, terms: OpeningTerms): Promise<void> {

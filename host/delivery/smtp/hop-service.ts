@@ -1,7 +1,15 @@
 /** Opens outlets over next hops for plugins. */
 
-import type { HopOptions, HopOutlet, Hops } from '../../../bindings/plugin/hop-services.ts';
+import type {
+  HopIntroduction,
+  HopOptions,
+  HopOutlet,
+  Hops,
+  IntroductionTerms,
+} from '../../../bindings/plugin/hop-services.ts';
+import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { Deadlines } from '../../session/deadlines.ts';
+import { ClientIntroduction } from '../introduction/client-introduction.ts';
 import { USUAL_TIMEOUTS } from './hop-timeouts.ts';
 import { SmtpOutlet } from './smtp-outlet.ts';
 
@@ -19,6 +27,11 @@ export class HopService implements ClosableHops {
 
   constructor(random: () => number) {
     this.#random = random;
+  }
+
+  introduction(terms: IntroductionTerms, log: Log): HopIntroduction | undefined {
+    const isWanted = terms.proxy === true || terms.xclient === true || terms.xforward === true;
+    return isWanted ? new ClientIntroduction(terms, log) : undefined;
   }
 
   open(options: HopOptions): HopOutlet {
