@@ -127,6 +127,15 @@ export type {
   TlsFiles,
   TlsService,
 } from './services.ts';
+export {
+  PORTIONS,
+  WEBHOOK_FORMATS,
+  type AmqpTerms,
+  type Portion,
+  type WebhookFormatName,
+  type WebhookTerms,
+  type WebOutlets,
+} from './web-outlet-services.ts';
 export { connectionTask, transactionTask, type Task, type Tasks } from './tasks.ts';
 export {
   decline,

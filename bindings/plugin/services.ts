@@ -8,6 +8,7 @@ import type { Logs } from './log-services.ts';
 import type { Outlets } from './outlets.ts';
 import type { Stores } from './store.ts';
 import type { SystemServices } from './system-services.ts';
+import type { WebOutlets } from './web-outlet-services.ts';
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -84,6 +85,7 @@ export interface Services extends SystemServices {
   readonly logs: Logs;
   readonly http: Http;
   readonly hops: Hops;
+  readonly webOutlets: WebOutlets;
   /** The number of this process, as log lines begin with it. */
   readonly processId: number;
   /** Writes one line to the standard error stream. */

@@ -9,6 +9,7 @@ import { makeLogs, type ClosableLogs } from '../observe/log-outputs.ts';
 import { MaildirDeliveries } from '../delivery/maildir/maildir-deliveries.ts';
 import { UniqueNames } from '../delivery/maildir/unique-name.ts';
 import { askDaemon } from '../delivery/daemon-query.ts';
+import { makeWebOutlets } from '../delivery/web/web-outlets.ts';
 import { SystemDns } from '../dns/system-dns.ts';
 import { SystemFiles } from './files.ts';
 import { openGeoDatabase } from './geo-databases.ts';
@@ -40,6 +41,7 @@ export function makeServices(
     logs: makeLogs(host, writeError, (target, complain) => openSyslog(target, host, complain)),
     hops: new HopService(() => Math.random()),
     http: webClient,
+    webOutlets: makeWebOutlets(systemClock),
     processId: process.pid,
     writeError,
   };

@@ -76,6 +76,10 @@ const noLogs: Logs = {
   json: () => () => '{}',
 };
 
+const noOutlet = (): never => {
+  throw new Error('no outlet');
+};
+
 export function fakeServices(overrides: Partial<Services> = {}): Services {
   const clock = overrides.clock ?? { now: () => 0 };
   return {
@@ -99,6 +103,7 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
         throw new Error('no network');
       },
     },
+    webOutlets: { webhook: noOutlet, amqp: noOutlet },
     processId: 4711,
     writeError: () => undefined,
     ...overrides,

@@ -1,0 +1,29 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { pathText, type RequestBody, type Seal, type Share } from '../request-body.ts';
+import { formOf } from './form-data.ts';
+
+/** Octets of the random token, in hex 50 characters as Mailgun has them. */
+const TOKEN_OCTETS = 25;
+
+/**
+ * A route of Mailgun whose URL ends in `mime`: a form with the message in `body-mime`. The signature is over timestamp and
+ * token; receivers refuse old timestamps and tokens they have seen.
+ */
+export function mailgunBody({ parcel, recipients }: Share, { key, now }: Seal): RequestBody {
+  const timestamp = String(Math.floor(now / 1000));
+  const token = randomBytes(TOKEN_OCTETS).toString('hex');
+  const signature = createHmac('sha256', key ?? '')
+    .update(timestamp + token)
+    .digest('hex');
+  const { header } = parcel.message;
+  return formOf([
+    ['recipient', recipients.map(pathText).join(',')],
+    ['sender', pathText({ address: parcel.reversePath })],
+    ['from', header.get('From') ?? ''],
+    ['subject', header.get('Subject') ?? ''],
+    ['body-mime', () => parcel.message.blocks('crlf')],
+    ['timestamp', timestamp],
+    ['token', token],
+    ['signature', signature],
+  ]);
+}

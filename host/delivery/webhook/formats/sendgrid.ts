@@ -1,0 +1,19 @@
+import { pathText, type RequestBody, type Share } from '../request-body.ts';
+import { formOf } from './form-data.ts';
+
+/**
+ * SendGrid's Inbound Parse with "send raw": a form with the message in `email` and the envelope as JSON. What SendGrid
+ * itself finds out of a message (SPF, dkim, spam_score) is left out: no value is better than a made-up one.
+ */
+export function sendgridBody({ parcel, recipients }: Share): RequestBody {
+  const { header } = parcel.message;
+  const envelope = { to: recipients.map(pathText), from: pathText({ address: parcel.reversePath }) };
+  const names = ['to', 'cc', 'from', 'subject'] as const;
+  return formOf([
+    ['email', () => parcel.message.blocks('crlf')],
+    ...names.map((name) => [name, header.get(name) ?? ''] as const),
+    ['envelope', JSON.stringify(envelope)],
+    ['sender_ip', parcel.client?.ip ?? ''],
+    ['charsets', JSON.stringify(Object.fromEntries(names.map((name) => [name, 'UTF-8'])))],
+  ]);
+}

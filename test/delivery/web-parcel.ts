@@ -1,0 +1,93 @@
+/** Parcels, terms and logs for tests of the outlets over HTTP and AMQP. */
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Parcel } from '../../bindings/plugin/delivery.ts';
+import type { AmqpTerms, WebhookTerms } from '../../bindings/plugin/web-outlet-services.ts';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { PLAIN_MAIL } from '../../host/session/parameters/mail-parameters.ts';
+import { collectingLogger } from '../plugins/plugin-context.ts';
+import { folder } from '../message/folder.ts';
+import { address, messageOf } from './transaction.ts';
+
+export const MAIL = [
+  'Received: from client by mx; Sun, 22 Nov 2026 19:00:00 +0000',
+  'Message-ID: <m1@c.example>',
+  'Date: Sun, 22 Nov 2026 18:59:59 +0000',
+  'From: =?utf-8?q?J=C3=B6rg?= <s@c.example>',
+  'To: One <one@d.example>, two@d.example',
+  'Subject: a =?utf-8?q?caf=C3=A9?=',
+  '',
+  '.dot',
+  'body',
+  '',
+].join('\r\n');
+
+export function parcel(
+  text = MAIL,
+  recipients: readonly string[] = ['one@d.example', 'two+tag@d.example'],
+  more: Partial<Parcel> = {},
+): Parcel {
+  return {
+    reversePath: address('s@c.example'),
+    recipients: recipients.map((mailbox) => ({ address: address(mailbox), parameters: new Map() })),
+    mailOptions: PLAIN_MAIL,
+    message: messageOf(text),
+    client: {
+      ip: '192.0.2.7',
+      port: 4000,
+      host: 'client.example',
+      helloHost: 'hello.example',
+      protocol: 'ESMTP',
+      user: undefined,
+      localIp: '192.0.2.25',
+      localPort: 25,
+    },
+    id: 'abc-1',
+    ...more,
+  };
+}
+
+export function secretsFile(text: string, mode = 0o600): string {
+  const path = join(folder(), 'secrets');
+  writeFileSync(path, text, { mode });
+  return path;
+}
+
+const SHARED = {
+  secretsFile: undefined,
+  authoritiesFile: undefined,
+  isPlainAllowed: false,
+  per: undefined,
+  maxOctets: undefined,
+  connectTimeoutMs: 2_000,
+} as const;
+
+export const webhookTerms = (url: string, more: Partial<WebhookTerms> = {}): WebhookTerms => ({
+  ...SHARED,
+  url,
+  format: 'raw',
+  requestTimeoutMs: 5_000,
+  maxConnections: 8,
+  ...more,
+});
+
+export const amqpTerms = (url: string, more: Partial<AmqpTerms> = {}): AmqpTerms => ({
+  ...SHARED,
+  url,
+  exchange: '',
+  routingKey: 'mail',
+  unroutable: 'defer',
+  confirmTimeoutMs: 2_000,
+  maxInFlight: 10,
+  ...more,
+});
+
+/** A log, and its lines as `LEVEL text`. */
+export function logOf(): {
+  log: ReturnType<ReturnType<typeof collectingLogger>['logger']['speakingAs']>;
+  lines: string[];
+} {
+  const { logger, lines } = collectingLogger(LogLevel.DEBUG);
+  return { log: logger.speakingAs({}), lines };
+}

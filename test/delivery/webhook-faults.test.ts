@@ -1,0 +1,300 @@
+/** What becomes of a message when the web server does not do what it should. */
+
+import { writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Outlet, RecipientOutcome } from '../../bindings/plugin/delivery.ts';
+import type { WebhookTerms } from '../../bindings/plugin/web-outlet-services.ts';
+import { verdictOf } from '../../bindings/plugin/delivery.ts';
+import { MimeReaderExhausted, readMime } from '../../host/delivery/webhook/formats/mime-reader.ts';
+import { WebhookOutlet } from '../../host/delivery/webhook/webhook-outlet.ts';
+import { systemClock } from '../../host/services/services.ts';
+import { folder } from '../message/folder.ts';
+import { words } from '../plugins/plugin-context.ts';
+import { makePair } from '../tls/secure-server.ts';
+import { logOf, MAIL, parcel, secretsFile, webhookTerms } from './web-parcel.ts';
+import { tcpServer, webServer } from './web-server.ts';
+
+interface Tried {
+  outcome: RecipientOutcome;
+  log: string[];
+}
+
+const outletFor = (url: string, terms: Partial<WebhookTerms> = {}): { outlet: Outlet; lines: string[] } => {
+  const { log, lines } = logOf();
+  return { outlet: new WebhookOutlet(webhookTerms(url, terms), log, systemClock), lines };
+};
+
+async function tried(url: string, terms: Partial<WebhookTerms> = {}, what = parcel()): Promise<Tried> {
+  const { outlet, lines } = outletFor(url, terms);
+  const report = await outlet.deliver(what);
+  expect(report).toHaveLength(what.recipients.length);
+  return { outcome: report[0]!, log: lines };
+}
+
+const LARGE = `${MAIL}${'0123456789abcdef\r\n'.repeat(300_000)}`;
+
+describe('answers', () => {
+  test.each([
+    [200, 'delivered', 250],
+    [204, 'delivered', 250],
+    [301, 'deferred', 451],
+    [307, 'deferred', 451],
+    [400, 'refused', 554],
+    [401, 'deferred', 451],
+    [403, 'refused', 550],
+    [404, 'refused', 554],
+    [406, 'refused', 550],
+    [408, 'deferred', 451],
+    [413, 'refused', 552],
+    [415, 'refused', 554],
+    [422, 'refused', 554],
+    [425, 'deferred', 451],
+    [429, 'deferred', 451],
+    [500, 'deferred', 451],
+    [503, 'deferred', 451],
+    [599, 'deferred', 451],
+  ] as const)('%i means %s', async (status, kind, code) => {
+    const elsewhere = await webServer();
+    const server = await webServer((response) =>
+      response
+        .writeHead(status, { 'retry-after': '30', location: elsewhere.url })
+        .end(status === 204 ? '' : 'so\nmore'),
+    );
+    const { outcome, log } = await tried(server.url);
+    expect([outcome.kind, outcome.reply.code, outcome.hop]).toEqual([kind, code, `127.0.0.1:${server.port}`]);
+    expect(server.seen).toHaveLength(1);
+    expect(elsewhere.seen).toEqual([]);
+    expect(log).toHaveLength(1);
+    expect(log[0]).toContain(`HTTP ${status}${status === 204 ? '' : ', "so"'}, retry after 30`);
+  });
+
+  test('the client reads the id of the request, and nothing else the server wrote', async () => {
+    const server = await webServer((response, { path }) =>
+      response
+        .writeHead(path === '/inbound' ? 202 : 500, { 'x-request-id': 'r-17' })
+        .end('secret inside\x1b[31m'),
+    );
+    const accepted = await tried(server.url);
+    expect(words(verdictOf([accepted.outcome]))).toBe('OK Queued! r-17 (#0.0)');
+    const failed = await tried(`${server.url}?token=s3cret`);
+    expect(words(verdictOf([failed.outcome]))).toBe('DENYSOFT The next hop failed (HTTP 500, r-17) (#3.0)');
+    expect(failed.log.join()).not.toMatch(/\x1b|s3cret/);
+  });
+
+  test('of one recipient does not count for another', async () => {
+    const server = await webServer((response, { headers }) =>
+      response.writeHead(String(headers['x-envelope-to']).startsWith('<two') ? 403 : 200).end(),
+    );
+    const report = await outletFor(server.url, { per: 'recipient' }).outlet.deliver(parcel());
+    expect(report.map(({ kind }) => kind)).toEqual(['delivered', 'refused']);
+  });
+
+  test('to a part of the message: a refusal counts, success does not', async () => {
+    const early = (line: string, isReading: boolean): Promise<number> =>
+      tcpServer((socket) => {
+        socket.once('data', () => {
+          if (isReading) socket.resume();
+          else socket.pause();
+          socket.write(`HTTP/1.1 ${line}\r\nContent-Length: 0\r\n\r\n`);
+        });
+      });
+    const refused = await tried(`http://127.0.0.1:${await early('413 Too Large', true)}/`, {}, parcel(LARGE));
+    expect([refused.outcome.kind, refused.outcome.reply.code]).toEqual(['refused', 552]);
+    const accepted = await tried(`http://127.0.0.1:${await early('200 OK', false)}/`, {}, parcel(LARGE));
+    expect(accepted.outcome.kind).toBe('deferred');
+    expect(accepted.log[0]).toContain('before the whole message was sent');
+  });
+
+  test('without end are cut', async () => {
+    const server = await webServer((response) => {
+      response.writeHead(200);
+      const more = (): void =>
+        void (response.writable && response.write('x'.repeat(65_536), () => setImmediate(more)));
+      more();
+    });
+    expect((await tried(server.url)).outcome.kind).toBe('delivered');
+  });
+});
+
+describe('connections', () => {
+  test('5 MB arrive whole at a server that reads slowly', async () => {
+    const server = await webServer();
+    const { outcome } = await tried(server.url, {}, parcel(LARGE));
+    expect(outcome.kind).toBe('delivered');
+    expect(server.seen[0]!.octets.equals(Buffer.from(LARGE))).toBe(true);
+  });
+
+  test('are kept for the next message', async () => {
+    const server = await webServer();
+    const { outlet } = outletFor(server.url);
+    for (let count = 0; count < 3; count++) await outlet.deliver(parcel());
+    expect([server.seen.length, server.connections]).toEqual([3, 1]);
+  });
+
+  test('that the server closed while idle cost nothing but a second try', async () => {
+    const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
+    let requests = 0;
+    const port = await tcpServer((socket, count) => {
+      socket.on('data', (block) => {
+        if (!block.toString().startsWith('POST')) return;
+        requests++;
+        // The first connection answers once and resets with the second request, as a server does that just let go.
+        if (count === 0 && requests > 1) socket.resetAndDestroy();
+        else setTimeout(() => socket.write(answer), 20);
+      });
+    });
+    const { outlet } = outletFor(`http://127.0.0.1:${port}/`);
+    expect((await outlet.deliver(parcel()))[0]!.kind).toBe('delivered');
+    expect((await outlet.deliver(parcel()))[0]!.kind).toBe('delivered');
+    expect(requests).toBe(3);
+  });
+
+  test.each([
+    ['is closed at once', (socket: Socket) => socket.destroy(), '4.4.2'],
+    [
+      'is reset behind the request',
+      (socket: Socket) => socket.once('data', () => socket.resetAndDestroy()),
+      '4.4.2',
+    ],
+    ['brings no HTTP', (socket: Socket) => socket.end('220 mx ESMTP\r\n'), '4.4.2'],
+    [
+      'brings a header without end',
+      (socket: Socket) => socket.write(`HTTP/1.1 200 OK\r\n${'X-A: b\r\n'.repeat(20_000)}`),
+      '4.4.2',
+    ],
+    [
+      'changes the protocol',
+      (socket: Socket) => socket.write('HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'),
+      '4.4.2',
+    ],
+    ['never answers', () => undefined, '4.4.2'],
+    [
+      'answers for ever',
+      (socket: Socket) => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx');
+      },
+      undefined,
+    ],
+  ] as const)('a connection that %s', async (_what, serve, status) => {
+    const port = await tcpServer(serve);
+    const { outcome } = await tried(`http://127.0.0.1:${port}/`, { requestTimeoutMs: 500 });
+    if (status === undefined) expect(outcome.kind).toBe('delivered');
+    else expect([outcome.kind, outcome.reply.status]).toEqual(['deferred', status]);
+  });
+
+  test('refused, or to a name that does not exist, are deferrals', async () => {
+    const { outcome } = await tried('http://127.0.0.1:1/');
+    expect([outcome.kind, outcome.reply.status]).toEqual(['deferred', '4.4.1']);
+    const nowhere = await tried('https://nowhere.invalid/');
+    expect([nowhere.outcome.kind, nowhere.outcome.reply.status]).toEqual(['deferred', '4.4.1']);
+  });
+
+  test('end with the signal of the caller', async () => {
+    const port = await tcpServer(() => undefined);
+    const { outlet } = outletFor(`http://127.0.0.1:${port}/`, { requestTimeoutMs: 60_000 });
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 100);
+    expect((await outlet.deliver(parcel(), controller.signal))[0]!.reply.status).toBe('4.3.2');
+    expect((await outlet.deliver(parcel(), controller.signal))[0]!.reply.status).toBe('4.3.2');
+  });
+});
+
+describe('TLS', () => {
+  test('is verified: authority and name', async () => {
+    const pair = makePair('127.0.0.1');
+    const other = makePair('elsewhere.example');
+    const caFile = (text: string): string => {
+      const path = join(folder(), 'ca.pem');
+      writeFileSync(path, text);
+      return path;
+    };
+    const server = await webServer(undefined, pair);
+    const trusted = await tried(server.url, { authoritiesFile: caFile(pair.certificate) });
+    expect(trusted.outcome.kind).toBe('delivered');
+    const unknown = await tried(server.url);
+    expect([unknown.outcome.kind, unknown.outcome.reply.status]).toEqual(['deferred', '4.4.1']);
+    expect(unknown.log[0]).toContain('self-signed certificate');
+    const misnamed = await webServer(undefined, other);
+    const wrong = await tried(misnamed.url, { authoritiesFile: caFile(other.certificate) });
+    expect(wrong.outcome.kind).toBe('deferred');
+    expect([server.seen.length, misnamed.seen.length]).toEqual([1, 0]);
+  });
+
+  test('a message that requires it does not go without', async () => {
+    const what = parcel();
+    const strict = { ...what, mailOptions: { ...what.mailOptions, requireTls: true } };
+    const { outcome } = await tried('http://192.0.2.1/', { isPlainAllowed: true }, strict);
+    expect([outcome.kind, outcome.reply.status]).toEqual(['refused', '5.7.30']);
+    const here = await webServer();
+    expect((await tried(here.url, {}, strict)).outcome.kind).toBe('delivered');
+  });
+});
+
+describe('messages', () => {
+  test('that are too big are refused and not sent', async () => {
+    const server = await webServer();
+    const { outcome } = await tried(server.url, { maxOctets: 100 });
+    expect([outcome.kind, outcome.reply.code]).toEqual(['refused', 552]);
+    const huge = parcel('Subject: x\r\n\r\n' + 'x'.repeat(10_485_761));
+    expect((await tried(server.url, { format: 'postmark' }, huge)).outcome.reply.code).toBe(552);
+    expect(server.seen).toEqual([]);
+  });
+
+  test('that can not be read any more are deferred', async () => {
+    const server = await webServer();
+    const what = parcel();
+    await (what.message as unknown as { discard(): Promise<void> }).discard();
+    expect((await tried(server.url, {}, what)).outcome.kind).toBe('deferred');
+  });
+
+  test('of short lines without end cost a thread its time, and nobody else his', async () => {
+    const raw = Buffer.from(`Subject: x\r\n\r\n${'a\r\n'.repeat(2_000_000)}`);
+    let ticks = 0;
+    const ticking = setInterval(() => ticks++, 20);
+    await expect(readMime(raw, 600)).rejects.toBeInstanceOf(MimeReaderExhausted);
+    clearInterval(ticking);
+    expect(ticks).toBeGreaterThan(5);
+  });
+
+  test('nested without end are refused by formats that take them apart, and passed on by others', async () => {
+    const server = await webServer();
+    let mail = 'Subject: deep\r\nMIME-Version: 1.0\r\n';
+    for (let level = 0; level < 200; level++)
+      mail += `Content-Type: multipart/mixed; boundary=b${level}\r\n\r\n--b${level}\r\n`;
+    const deep = parcel(`${mail}\r\nx\r\n`);
+    expect((await tried(server.url, { format: 'postmark' }, deep)).outcome.reply.status).toBe('5.6.0');
+    expect((await tried(server.url, { format: 'sendgrid' }, deep)).outcome.kind).toBe('delivered');
+  });
+});
+
+describe('terms that do not fit are refused with a remedy', () => {
+  test.each([
+    ['http://mail.example/', {}, /without TLS only for loopback.*insecure yes/],
+    ['ftp://mail.example/', {}, /begin it with https:/],
+    ['https://user:p4ss@mail.example/', {}, /put user and password into the file/],
+    ['nothing', {}, /write it as scheme/],
+    ['https://mail.example/', { format: 'mailgun' as const }, /mailgun needs a signing_key/],
+    ['https://mail.example/', { format: 'postmark' as const, per: 'message' as const }, /leave `per` out/],
+    ['https://mail.example/', { secretsFile: '/nowhere/secrets' }, /can't be read: ENOENT/],
+    ['https://mail.example/', { authoritiesFile: '/nowhere/ca' }, /ENOENT/],
+  ])('%s %j', (url, terms, problem) => {
+    expect(() => outletFor(url, terms)).toThrow(problem);
+    expect(() => outletFor(url, terms)).not.toThrow(/p4ss/);
+  });
+
+  test.each([
+    ['username=u\npassword=p', 0o644, /read or written by others \(chmod 600\)/],
+    ['username=u', 0o600, /write both/],
+    ['username=a:b\npassword=p', 0o600, /colon/],
+    ['signing_key=short-p4ss', 0o600, /too short/],
+    ['pasword=p4ss', 0o600, /line 1 has no known key \(it takes username, password, signing_key\)/],
+    ['password=', 0o600, /no value/],
+    ['password=p4ss\npassword=p4ss2', 0o600, /twice/],
+  ])('a secrets file with %j, mode %o', (text, mode, problem) => {
+    const terms = { secretsFile: secretsFile(text, mode) };
+    expect(() => outletFor('https://mail.example/', terms)).toThrow(problem);
+    expect(() => outletFor('https://mail.example/', terms)).not.toThrow(/p4ss/);
+  });
+});

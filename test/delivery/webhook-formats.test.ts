@@ -1,0 +1,217 @@
+/** What the receivers of each format get, read by parsers that are not ours. */
+
+import { createHmac } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import type { Parcel } from '../../bindings/plugin/delivery.ts';
+import type { WebhookTerms } from '../../bindings/plugin/web-outlet-services.ts';
+import { WebhookOutlet } from '../../host/delivery/webhook/webhook-outlet.ts';
+import { clock } from '../message/folder.ts';
+import { logOf, MAIL, parcel, secretsFile, webhookTerms } from './web-parcel.ts';
+import { webServer, type Seen } from './web-server.ts';
+
+/** Delivers to a server that accepts everything, and returns the requests. */
+async function sent(terms: Partial<WebhookTerms>, what: Parcel = parcel()): Promise<Seen[]> {
+  const server = await webServer();
+  const outlet = new WebhookOutlet(webhookTerms(server.url, terms), logOf().log, clock);
+  const report = await outlet.deliver(what);
+  expect(report.map(({ kind }) => kind)).toEqual(what.recipients.map(() => 'delivered'));
+  for (const { headers, octets } of server.seen)
+    expect(Number(headers['content-length'])).toBe(octets.length);
+  return server.seen;
+}
+
+const form = async ({ headers, octets }: Seen): Promise<FormData> =>
+  new Response(new Uint8Array(octets), { headers: { 'content-type': headers['content-type']! } }).formData();
+
+const KEY = 'a signing key of some length';
+
+describe('raw', () => {
+  test('is the message, with envelope and client in fields', async () => {
+    const [seen, ...others] = await sent({});
+    expect(others).toEqual([]);
+    expect(seen!.octets.toString()).toBe(MAIL);
+    expect(seen!.headers).toMatchObject({
+      'content-type': 'message/rfc822',
+      'x-envelope-from': '<s@c.example>',
+      'x-envelope-to': '<one@d.example>, <two+tag@d.example>',
+      'x-client-ip': '192.0.2.7',
+      'x-client-hello': 'hello.example',
+      'x-transaction-id': 'abc-1',
+    });
+  });
+
+  test('a path can not add a second one, nor a field', async () => {
+    const [seen] = await sent({}, parcel(MAIL, ['a>,<b\r\nX-Evil: 1@d.example', 'jörg@d.example']));
+    expect(seen!.headers['x-evil']).toBeUndefined();
+    const paths = String(seen!.headers['x-envelope-to']).split(', ');
+    expect(paths).toHaveLength(2);
+    expect(decodeURIComponent(paths[1]!)).toBe('<jörg@d.example>');
+  });
+
+  test('many recipients come in several requests, whose fields fit any server', async () => {
+    const many = Array.from({ length: 25 }, (_, index) => `${'u'.repeat(60)}${index}@d.example`);
+    const requests = await sent({}, parcel(MAIL, many));
+    expect(requests).toHaveLength(3);
+    const paths = requests.flatMap(({ headers }) => String(headers['x-envelope-to']).split(', '));
+    expect(paths.sort()).toEqual(many.map((mailbox) => `<${mailbox}>`).sort());
+  });
+});
+
+test('action-mailbox has the envelope in fields on top of the message', async () => {
+  const [seen] = await sent({ format: 'action-mailbox' });
+  expect(seen!.headers['content-type']).toBe('message/rfc822');
+  expect(seen!.octets.toString()).toBe(
+    `Return-Path: <s@c.example>\r\nX-Original-To: one@d.example\r\nX-Original-To: two+tag@d.example\r\n${MAIL}`,
+  );
+  expect(await sent({ format: 'action-mailbox', per: 'recipient' })).toHaveLength(2);
+});
+
+test('mailgun is one signed form for each recipient', async () => {
+  const requests = await sent({ format: 'mailgun', secretsFile: secretsFile(`signing_key=${KEY}`) });
+  expect(requests).toHaveLength(2);
+  const forms = await Promise.all(requests.map(form));
+  expect(forms.map((fields) => fields.get('recipient')).sort()).toEqual([
+    'one@d.example',
+    'two+tag@d.example',
+  ]);
+  for (const fields of forms) {
+    expect(fields.get('sender')).toBe('s@c.example');
+    expect(fields.get('body-mime')).toBe(MAIL);
+    const [timestamp, token] = [String(fields.get('timestamp')), String(fields.get('token'))];
+    expect(timestamp).toBe('1795354336');
+    expect(token).toMatch(/^[0-9a-f]{50}$/);
+    expect(fields.get('signature')).toBe(
+      createHmac('sha256', KEY)
+        .update(timestamp + token)
+        .digest('hex'),
+    );
+  }
+  expect(forms[0]!.get('token')).not.toBe(forms[1]!.get('token'));
+});
+
+test('sendgrid is a form with the message and the envelope as JSON', async () => {
+  const [seen, ...others] = await sent({ format: 'sendgrid' });
+  expect(others).toEqual([]);
+  const fields = await form(seen!);
+  expect(fields.get('email')).toBe(MAIL);
+  expect(JSON.parse(String(fields.get('envelope')))).toEqual({
+    to: ['one@d.example', 'two+tag@d.example'],
+    from: 's@c.example',
+  });
+  expect(fields.get('sender_ip')).toBe('192.0.2.7');
+  expect(fields.get('subject')).toBe('a =?utf-8?q?caf=C3=A9?=');
+});
+
+test('a message that holds something like a boundary stays in its field', async () => {
+  const forged = `${MAIL}--qpsmtpd-00\r\nContent-Disposition: form-data; name="envelope"\r\n\r\n{"to":["root@d.example"]}\r\n`;
+  const [seen] = await sent({ format: 'sendgrid' }, parcel(forged));
+  const fields = await form(seen!);
+  expect(fields.get('email')).toBe(forged);
+  expect(fields.getAll('envelope')).toHaveLength(1);
+});
+
+test('postmark is the message taken apart, and whole beside it', async () => {
+  const mail = [
+    'Message-ID: <m2@c.example>',
+    'From: =?utf-8?q?J=C3=B6rg?= <s@c.example>',
+    'To: Team: One <one@d.example>, two@d.example;',
+    'Subject: =?utf-8?q?caf=C3=A9?=',
+    'MIME-Version: 1.0',
+    'Content-Type: multipart/mixed; boundary=b',
+    '',
+    '--b',
+    'Content-Type: multipart/alternative; boundary=c',
+    '',
+    '--c',
+    'Content-Type: text/plain; charset=iso-8859-1',
+    'Content-Transfer-Encoding: quoted-printable',
+    '',
+    'caf=E9',
+    '--c',
+    'Content-Type: text/html; charset=utf-8',
+    '',
+    '<p>hello</p>',
+    '--c--',
+    '--b',
+    'Content-Type: application/octet-stream; name="x.bin"',
+    'Content-Disposition: attachment; filename="x.bin"',
+    'Content-Transfer-Encoding: base64',
+    '',
+    'AAEC/w==',
+    '--b--',
+    '',
+  ].join('\r\n');
+  const requests = await sent({ format: 'postmark' }, parcel(mail, ['two+tag@d.example']));
+  expect(requests[0]!.headers['content-type']).toBe('application/json');
+  const json = JSON.parse(requests[0]!.octets.toString()) as Record<string, unknown>;
+  expect(json).toMatchObject({
+    From: 's@c.example',
+    FromName: 'Jörg',
+    ToFull: [
+      { Email: 'one@d.example', Name: 'One', MailboxHash: '' },
+      { Email: 'two@d.example', Name: '', MailboxHash: '' },
+    ],
+    OriginalRecipient: 'two+tag@d.example',
+    MailboxHash: 'tag',
+    Subject: 'café',
+    MessageID: 'm2@c.example',
+    Attachments: [
+      { Name: 'x.bin', Content: 'AAEC/w==', ContentType: 'application/octet-stream', ContentLength: 4 },
+    ],
+    RawEmail: mail,
+  });
+  expect(String(json['TextBody']).trim()).toBe('café');
+  expect(String(json['HtmlBody']).trim()).toBe('<p>hello</p>');
+  expect(json['Headers']).toContainEqual({ Name: 'Message-ID', Value: '<m2@c.example>' });
+});
+
+describe('what proves where a request comes from', () => {
+  const verify = ({ headers, octets }: Seen, key: Buffer): void => {
+    const signed = Buffer.concat([
+      Buffer.from(`${String(headers['webhook-id'])}.${String(headers['webhook-timestamp'])}.`),
+      octets,
+    ]);
+    const digest = createHmac('sha256', key).update(signed).digest('base64');
+    expect(headers['webhook-signature']).toBe(`v1,${digest}`);
+    expect(headers['webhook-timestamp']).toBe('1795354336');
+  };
+
+  test.each(['raw', 'action-mailbox', 'mailgun', 'sendgrid', 'postmark'] as const)(
+    '%s is signed as Standard Webhooks says, with a key as text or in base64',
+    async (format) => {
+      const octets = Buffer.from('0123456789abcdef01234567');
+      const inText = await sent({ format, secretsFile: secretsFile(`# key\nsigning_key = ${KEY}\n`) });
+      for (const seen of inText) verify(seen, Buffer.from(KEY));
+      const inBase64 = await sent({
+        format,
+        secretsFile: secretsFile(`signing_key=whsec_${octets.toString('base64')}`),
+      });
+      for (const seen of inBase64) verify(seen, octets);
+    },
+  );
+
+  test('Basic authentication; and nothing of the kind without secrets', async () => {
+    const [seen] = await sent({ secretsFile: secretsFile('username=actionmailbox\npassword=p: w=ö') });
+    const [scheme, text] = String(seen!.headers.authorization).split(' ');
+    expect(scheme).toBe('Basic');
+    expect(Buffer.from(text!, 'base64').toString()).toBe('actionmailbox:p: w=ö');
+    const [bare] = await sent({});
+    expect(Object.keys(bare!.headers).filter((name) => /auth|webhook/.test(name))).toEqual([]);
+  });
+
+  test('a message keeps its key when it comes again, whatever trace fields it has', async () => {
+    const key = async (what: Parcel): Promise<string> =>
+      String((await sent({}, what))[0]!.headers['idempotency-key']);
+    const first = await key(parcel());
+    expect(first).toMatch(/^"[0-9a-f]{40}"$/);
+    expect(await key(parcel(MAIL.replace('from client by mx', 'from other by mx2')))).toBe(first);
+    expect(await key(parcel(MAIL, ['two+tag@D.EXAMPLE', 'one@d.example']))).toBe(first);
+    const others = [
+      parcel(MAIL.replace('m1@', 'm2@')),
+      parcel(`${MAIL}x`),
+      parcel(MAIL, ['one@d.example']),
+      parcel(MAIL, ['ONE@d.example', 'two+tag@d.example']),
+    ];
+    for (const other of others) expect(await key(other)).not.toBe(first);
+  });
+});
