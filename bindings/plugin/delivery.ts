@@ -7,7 +7,7 @@ import { Address } from './address.ts';
 import type { Connection, MailOptions, Recipient } from './connection.ts';
 import type { HookContext } from './context.ts';
 import type { Message } from './message.ts';
-import { deny, denySoft, ok, withReplyCode, type Verdict } from './verdict.ts';
+import { decline, deny, denySoft, ok, withReplyCode, type Verdict } from './verdict.ts';
 
 /** What `Connection.remoteHost` says of an address without a name. */
 const UNKNOWN_HOST = 'Unknown';
@@ -123,4 +123,14 @@ export function verdictOf(report: DeliveryReport): Verdict {
   const isAnswered = Math.floor(reply.code / 100) === (kind === 'refused' ? 5 : 4);
   const verdict = kind === 'refused' ? deny(reply.lines, status) : denySoft(reply.lines, status);
   return isAnswered ? withReplyCode(verdict, reply.code) : verdict;
+}
+
+/**
+ * As `verdictOf`, but what may succeed later for everybody is DECLINED with the same words: the next queue plugin is
+ * asked, and if there is none the client reads them behind 451. That is how qpsmtpd's own queue plugins answer.
+ */
+export function verdictOrDecline(report: DeliveryReport): Verdict {
+  const [first] = report;
+  const isDeferred = first !== undefined && report.every(({ kind }) => kind === 'deferred');
+  return isDeferred ? decline(first.reply.lines) : verdictOf(report);
 }

@@ -38,6 +38,7 @@ export {
 export {
   parcelOf,
   verdictOf,
+  verdictOrDecline,
   type DeliveryReport,
   type HopReply,
   type Outlet,
@@ -74,6 +75,15 @@ export {
   type GreylistJudgement,
   type GreylistTimes,
 } from './greylist-record.ts';
+export type {
+  CleanupOptions,
+  CleanupSocket,
+  HandOver,
+  PipeOptions,
+  ProgramLimits,
+  ProgramOutletOptions,
+  QmqpOptions,
+} from './hand-over-services.ts';
 export { HostList } from './host-list.ts';
 export { karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from './karma-record.ts';
 export { formatLogLine, formatNamedLine } from './log-line.ts';
@@ -102,6 +112,7 @@ export type { Header, LineEnds, Message } from './message.ts';
 export { connectionNote, Notes, transactionNote, type Lifetime, type Note } from './notes.ts';
 export { decimal, directoryMode, flag, logLevel, oneOf, wholeNumber } from './option-kinds.ts';
 export { compilePattern, type Pattern } from './pattern.ts';
+export { limitsOf, outletSeconds, programOptions, programPath } from './program-options.ts';
 export type { Change, Store, Stores } from './store.ts';
 export { strftime, type LocalTime } from './strftime.ts';
 export type {
@@ -159,6 +170,8 @@ export {
   karmaHistory,
   naughty,
   naughtyRejectType,
+  postfixQueueFlags,
+  postfixQueueSockets,
   quarantine,
   whitelistHost,
   whitelistRecipients,

@@ -2,6 +2,7 @@
 
 import type { Address } from './address.ts';
 import type { Parcel } from './delivery.ts';
+import type { HandOver } from './hand-over-services.ts';
 import type { Hops } from './hop-services.ts';
 import type { Http } from './http.ts';
 import type { Logs } from './log-services.ts';
@@ -80,6 +81,7 @@ export interface Services extends SystemServices {
   readonly programs: Programs;
   readonly maildirs: Maildirs;
   readonly outlets: Outlets;
+  readonly handOver: HandOver;
   readonly tls: TlsService;
   readonly store: Stores;
   readonly logs: Logs;

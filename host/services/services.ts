@@ -8,6 +8,7 @@ import { webClient } from '../http/web-client.ts';
 import { makeLogs, type ClosableLogs } from '../observe/log-outputs.ts';
 import { MaildirDeliveries } from '../delivery/maildir/maildir-deliveries.ts';
 import { UniqueNames } from '../delivery/maildir/unique-name.ts';
+import { LocalHandOver } from '../delivery/program/hand-over.ts';
 import { askDaemon } from '../delivery/daemon-query.ts';
 import { makeWebOutlets } from '../delivery/web/web-outlets.ts';
 import { SystemDns } from '../dns/system-dns.ts';
@@ -31,6 +32,7 @@ export function makeServices(
     random: () => Math.random(),
     programs,
     maildirs: new MaildirDeliveries(new UniqueNames({ clock: systemClock, pid: process.pid, host })),
+    handOver: new LocalHandOver({ clock: systemClock, environment: process.env, host }),
     dns: new SystemDns(),
     files: new SystemFiles(systemClock),
     openGeoDatabase,

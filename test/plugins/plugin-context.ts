@@ -19,6 +19,7 @@ import {
   type Transaction,
   type Verdict,
 } from '../../bindings/plugin/index.ts';
+import { LocalHandOver } from '../../host/delivery/program/hand-over.ts';
 import { setUpPlugin, type LoadedPlugin } from '../../host/hooks/loaded-plugin.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';
@@ -94,6 +95,7 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
       },
     },
     maildirs: { prepare: () => undefined, problemWith: () => undefined, deliver: () => Promise.resolve() },
+    handOver: new LocalHandOver({ clock, environment: {}, host: 'mx.example' }),
     tls: { offer: () => undefined },
     logs: noLogs,
     http: { text: () => Promise.reject(new Error('no network')) },

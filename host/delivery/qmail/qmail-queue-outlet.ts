@@ -1,0 +1,85 @@
+/** Hands messages to a program with the interface of qmail-queue(8). */
+
+import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
+import type { ProgramOutletOptions } from '../../../bindings/plugin/hand-over-services.ts';
+import type { Log } from '../../../bindings/plugin/log-level.ts';
+import { delivered, deferred, forAll, messageIdOf, refused } from '../program/outcome.ts';
+import type { ProgramEnd } from '../program/program-run.ts';
+import { deadline, ProgramStation } from '../program/program-station.ts';
+import { unfitFor } from '../program/safe-envelope.ts';
+import type { HandOverSystem } from '../program/hand-over.ts';
+import { meaningOf, ownWords, OWN_WORDS_AT } from './qmail-exit-codes.ts';
+
+/** Where the program reads the message and the envelope. */
+const MESSAGE_FD = 0;
+const ENVELOPE_FD = 1;
+
+export class QmailQueueOutlet implements Outlet {
+  readonly #options: ProgramOutletOptions;
+  readonly #system: HandOverSystem;
+  readonly #log: Log;
+  readonly #station: ProgramStation;
+
+  constructor(options: ProgramOutletOptions, system: HandOverSystem, log: Log) {
+    this.#options = options;
+    this.#system = system;
+    this.#log = log;
+    this.#station = new ProgramStation(options);
+  }
+
+  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+    const { program, timeoutMs } = this.#options;
+    const unfit = unfitFor(program, parcel);
+    if (unfit !== undefined) return unfit;
+    const order = {
+      command: [program],
+      environment: this.#system.environment,
+      inputs: [
+        { fd: MESSAGE_FD, blocks: parcel.message.blocks('lf') },
+        { fd: ENVELOPE_FD, blocks: [envelopeOf(parcel)] },
+      ],
+      outputs: [ENVELOPE_FD, ...OWN_WORDS_AT],
+    };
+    const end = await this.#station.run(order, deadline(timeoutMs, signal));
+    return forAll(parcel, this.#outcome(end, parcel));
+  }
+
+  /** The texts are qpsmtpd's, with the exit code; what it stands for goes to the log. */
+  #outcome(end: ProgramEnd, parcel: Parcel): RecipientOutcome {
+    const { program } = this.#options;
+    const complain = (problem: string): void => this.#log.error(`${parcel.id}: ${program}: ${problem}`);
+    if (end.kind !== 'exited') {
+      complain(`${end.kind}, ${end.problem}`);
+      return deferred(program, `Unable to queue message (${end.kind})`);
+    }
+    const { code, pid, outputs, hasTakenAll } = end;
+    if (code === 0 && hasTakenAll) return delivered(program, this.#queuedText(parcel, pid));
+    if (code === 0) {
+      complain('exit code 0, but it did not read all of the message and the envelope');
+      return deferred(program, 'Unable to queue message (54)');
+    }
+    const own = ownWords(code, outputs);
+    const { isPermanent, text, status } = own ?? meaningOf(code);
+    complain(`exit code ${code}, ${text}${printed(outputs)}`);
+    if (isPermanent) return refused(program, text, status);
+    return deferred(program, own?.text ?? `Unable to queue message (${code})`, status);
+  }
+
+  #queuedText(parcel: Parcel, pid: number): string {
+    const id = messageIdOf(parcel);
+    const seconds = Math.floor(this.#system.clock.now() / 1_000);
+    return `Queued! ${seconds} qp ${pid} ${/^<.*>$/.test(id) ? id : `<${id}>`}`;
+  }
+}
+
+/** `F` and the sender, `T` and each recipient, each behind a NUL; an empty one at the end makes it whole. */
+function envelopeOf({ reversePath, recipients }: Parcel): Buffer {
+  const addresses = [`F${reversePath.mailbox}`, ...recipients.map(({ address }) => `T${address.mailbox}`)];
+  return Buffer.from(`${addresses.join('\0')}\0\0`, 'utf8');
+}
+
+/** What it had to say on its standard error stream. */
+function printed(outputs: ReadonlyMap<number, string>): string {
+  const text = outputs.get(2)?.trim() ?? '';
+  return text === '' ? '' : `: ${text}`;
+}

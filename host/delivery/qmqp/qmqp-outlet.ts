@@ -1,0 +1,56 @@
+/** Hands messages to servers of the Quick Mail Queueing Protocol, qmail's and Postfix's. */
+
+import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
+import type { QmqpOptions } from '../../../bindings/plugin/hand-over-services.ts';
+import type { Log } from '../../../bindings/plugin/log-level.ts';
+import { connect } from '../program/connection.ts';
+import { delivered, deferred, forAll, refused, replyText } from '../program/outcome.ts';
+import { deadline } from '../program/program-station.ts';
+import { unfitFor } from '../program/safe-envelope.ts';
+import { submit } from './qmqp-conversation.ts';
+
+export class QmqpOutlet implements Outlet {
+  readonly #options: QmqpOptions;
+  readonly #log: Log;
+
+  constructor(options: QmqpOptions, log: Log) {
+    this.#options = options;
+    this.#log = log;
+  }
+
+  /** A server queues a message once it has all of it: until then the next host may be tried. */
+  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+    const { hosts, connectTimeoutMs, timeoutMs } = this.#options;
+    const unfit = unfitFor('qmqp', parcel);
+    if (unfit !== undefined) return unfit;
+    const until = deadline(timeoutMs, signal);
+    for (const { host, port } of hosts) {
+      const hop = `${host}:${port}`;
+      const socket = await connect({ host, port }, connectTimeoutMs, until);
+      const answer =
+        typeof socket === 'string'
+          ? { isHandedOver: false, problem: socket }
+          : await submit(socket, parcel, until);
+      if (typeof answer === 'string') return forAll(parcel, this.#outcome(hop, answer, parcel));
+      this.#log.error(`${parcel.id}: ${hop}: ${answer.problem}`);
+      if (answer.isHandedOver)
+        return forAll(parcel, deferred(hop, 'the next host did not say what became of the message', '4.4.2'));
+    }
+    return forAll(parcel, deferred('qmqp', 'no host takes messages now', '4.4.1'));
+  }
+
+  /** `K`, `Z` or `D`, and words for the sender. */
+  #outcome(hop: string, answer: string, { id }: Parcel): RecipientOutcome {
+    const text = replyText(answer.slice(1), '');
+    if (answer.startsWith('K')) return delivered(hop, text === '' ? 'Queued' : text);
+    this.#log.error(`${id}: ${hop}: ${answer}`);
+    const [, words = text, status] = /^(.*?)\s*\(#([45]\.\d{1,3}\.\d{1,3})\)$/.exec(text) ?? [];
+    if (answer.startsWith('D')) {
+      return refused(hop, words === '' ? 'the next host refuses the message' : words, inClass('5', status));
+    }
+    return deferred(hop, words === '' ? 'the next host defers the message' : words, inClass('4', status));
+  }
+}
+
+const inClass = (digit: '4' | '5', status: string | undefined): string =>
+  status?.[0] === digit ? status : `${digit}.3.0`;

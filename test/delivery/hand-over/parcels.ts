@@ -1,0 +1,83 @@
+/** Parcels, a log that collects, and programs made for a test. */
+
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import type { DeliveryReport, Parcel } from '../../../bindings/plugin/delivery.ts';
+import type { Log } from '../../../bindings/plugin/log-level.ts';
+import { PLAIN_MAIL } from '../../../host/session/parameters/mail-parameters.ts';
+import { collectingLogger } from '../../plugins/plugin-context.ts';
+import { address, messageOf } from '../transaction.ts';
+
+export const TEXT = 'Message-Id: <1@c.example>\r\nSubject: hello\r\n\r\nbody\r\n.\r\n..dots\r\n';
+export const TEXT_LF = TEXT.replaceAll('\r\n', '\n');
+
+/** A parcel for `to`; `facts` go on top. */
+export function parcel({
+  text = TEXT,
+  from = 's@c.example',
+  to = ['a@b.example'],
+  ...facts
+}: { text?: string; from?: string; to?: readonly string[] } & Partial<Parcel> = {}): Parcel {
+  return {
+    reversePath: address(from),
+    recipients: to.map((mailbox) => ({ address: address(mailbox), parameters: new Map() })),
+    mailOptions: PLAIN_MAIL,
+    message: messageOf(text),
+    client: undefined,
+    id: 'c1',
+    ...facts,
+  };
+}
+
+/** The same, but its content fails while it is read. */
+export function unreadable(): Parcel {
+  const whole = parcel();
+  const blocks = async function* (): AsyncIterable<Buffer> {
+    yield Buffer.from('Subject: half a mess');
+    await Promise.resolve();
+    throw new Error('EIO: the spool can not be read');
+  };
+  return { ...whole, message: { ...whole.message, header: whole.message.header, blocks } };
+}
+
+export function collectingLog(): { log: Log; lines: string[] } {
+  const { logger, lines } = collectingLogger();
+  return { log: logger.speakingAs({}), lines };
+}
+
+/** One line per recipient: `refused 554 5.3.0 text`. */
+export const shown = (report: DeliveryReport): string[] =>
+  report.map(({ kind, reply: { code, status, lines } }) =>
+    [kind, code, ...(status === undefined ? [] : [status]), ...lines].join(' '),
+  );
+
+/** A folder for programs and for what they write, removed behind the last test. */
+export class Workshop {
+  readonly folder = mkdtempSync(join(tmpdir(), 'qpsmtpd-programs-'));
+  #count = 0;
+
+  constructor() {
+    afterAll(() => rmSync(this.folder, { recursive: true, force: true }));
+  }
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  /** An executable shell script with this body. */
+  program(body: string): string {
+    const path = this.path(`program-${++this.#count}`);
+    writeFileSync(path, `#!/bin/sh\n${body}\n`);
+    chmodSync(path, 0o755);
+    return path;
+  }
+}
+
+export const LIMITS = { timeoutMs: 5_000, processes: 4, waiting: 10 };
+export const SYSTEM = {
+  clock: { now: () => 1_700_000_000_123 },
+  environment: process.env,
+  host: 'mx.example',
+};

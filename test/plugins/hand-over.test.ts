@@ -1,0 +1,202 @@
+import { expect, test } from 'vitest';
+import {
+  postfixQueueFlags,
+  postfixQueueSockets,
+  type HandOver,
+  type Outlet,
+  type RecipientOutcome,
+} from '../../bindings/plugin/index.ts';
+import eximBsmtp from '../../plugins/queue/exim-bsmtp.ts';
+import pipe from '../../plugins/queue/pipe.ts';
+import postfixQueue from '../../plugins/queue/postfix-queue.ts';
+import qmailQueue from '../../plugins/queue/qmail-queue.ts';
+import qmqp from '../../plugins/queue/qmqp.ts';
+import { fakeServices, given, words } from './plugin-context.ts';
+import { transactionWith } from './stored.ts';
+
+const programs = { ...fakeServices().programs, isExecutable: (path: string) => !path.includes('missing') };
+
+const outcome = (
+  kind: RecipientOutcome['kind'],
+  code: number,
+  status: string | undefined,
+  text: string,
+): RecipientOutcome => ({ kind, hop: 'x', reply: { code, status, lines: [text] } });
+
+/** A service that keeps what it is asked to make, and whose outlets report `outcomes`. */
+function fakeHandOver(
+  outcomes: readonly RecipientOutcome[] = [outcome('delivered', 250, undefined, 'Queued!')],
+) {
+  const made: [string, unknown][] = [];
+  const make =
+    (kind: string) =>
+    (options: unknown): Outlet => {
+      made.push([kind, options]);
+      return { deliver: () => Promise.resolve(outcomes) };
+    };
+  const handOver: HandOver = {
+    qmailQueue: make('qmailQueue'),
+    bsmtp: make('bsmtp'),
+    cleanup: make('cleanup'),
+    qmqp: make('qmqp'),
+    pipe: make('pipe'),
+  };
+  return { made, handOver };
+}
+
+const environment =
+  (variables: Record<string, string>) =>
+  (name: string): string | undefined =>
+    variables[name];
+
+test.each([
+  ['', {}, '/var/qmail/bin/qmail-queue'],
+  ['', { QMAIL: '/opt/qmail' }, '/opt/qmail/bin/qmail-queue'],
+  ['/bin/another-queue', { QMAIL: '/opt/qmail' }, '/bin/another-queue'],
+  ['/bin/another-queue', { QMAILQUEUE: '/bin/third' }, '/bin/third'],
+  ['/bin/another-queue', { QMAILQUEUE: '' }, '/bin/another-queue'],
+])('queue/qmail-queue %s with %j runs %s', (line, variables, program) => {
+  const { made, handOver } = fakeHandOver();
+  given(qmailQueue, { words: line, services: { programs, handOver, environment: environment(variables) } });
+  expect(made).toEqual([['qmailQueue', { program, timeoutMs: 120_000, processes: 20, waiting: 100 }]]);
+});
+
+test('limits of programs stand in the line', () => {
+  const { made, handOver } = fakeHandOver();
+  const line = 'program_timeout 30 processes 5 waiting 0';
+  given(qmailQueue, { words: line, services: { programs, handOver } });
+  expect(made[0]![1]).toMatchObject({ timeoutMs: 30_000, processes: 5, waiting: 0 });
+});
+
+test.each([
+  ['', '/usr/sbin/rsmtp'],
+  ['exim_path /usr/sbin/exim4', '/usr/sbin/exim4'],
+])('queue/exim-bsmtp %s runs %s', (line, program) => {
+  const { made, handOver } = fakeHandOver();
+  given(eximBsmtp, { words: line, services: { programs, handOver } });
+  expect(made).toEqual([['bsmtp', { program, timeoutMs: 120_000, processes: 20, waiting: 100 }]]);
+});
+
+const USUAL = { path: '/var/spool/postfix/public/cleanup' };
+
+test.each([
+  ['', [USUAL], 0],
+  ['FLAG_FILTER FLAG_BCC_OK', [USUAL], 18],
+  ['/run/cleanup', [{ path: '/run/cleanup' }], 0],
+  ['/run/cleanup FLAG_MASK_EXTERNAL FLAG_HOLD', [{ path: '/run/cleanup' }], 118],
+  ['cleanup_timeout 9 /run/cleanup FLAG_NONE', [{ path: '/run/cleanup' }], 0],
+])('queue/postfix-queue %s', async (line, sockets, flags) => {
+  const { made, handOver } = fakeHandOver();
+  const { ask, session } = given(postfixQueue, { words: line, services: { handOver } });
+  await ask('queue');
+  expect(made[0]![1]).toMatchObject({ sockets, flags });
+  expect(session.transaction.notes.get(postfixQueueFlags)).toBe(flags);
+});
+
+test('queue/postfix-queue: cleanup_sockets before the line, POSTFIXQUEUE before both, notes before all', async () => {
+  const files = { cleanup_sockets: ['/a', 'mx.example:9000', '[2001:db8::1]:9000'] };
+  const listed = [{ path: '/a' }, { host: 'mx.example', port: 9000 }, { host: '2001:db8::1', port: 9000 }];
+  const ask = async (variables: Record<string, string>, notes?: { flags: number; sockets: string[] }) => {
+    const { made, handOver } = fakeHandOver();
+    const services = { handOver, environment: environment(variables) };
+    const plugin = given(postfixQueue, { words: '/b FLAG_FILTER', files, services });
+    if (notes !== undefined) {
+      plugin.session.transaction.notes.set(postfixQueueFlags, notes.flags);
+      plugin.session.transaction.notes.set(postfixQueueSockets, notes.sockets);
+    }
+    await plugin.ask('queue');
+    return made[0]![1];
+  };
+  expect(await ask({})).toMatchObject({ sockets: listed, flags: 2 });
+  expect(await ask({ POSTFIXQUEUE: 'other.example:1' })).toMatchObject({
+    sockets: [{ host: 'other.example', port: 1 }],
+  });
+  expect(await ask({ POSTFIXQUEUE: '/e' }, { flags: 8, sockets: ['/n'] })).toMatchObject({
+    sockets: [{ path: '/n' }],
+    flags: 8,
+  });
+});
+
+test('queue/qmqp takes hosts with and without ports', () => {
+  const { made, handOver } = fakeHandOver();
+  given(qmqp, { words: 'qmqp_timeout 20 a.example b.example:1628 [2001:db8::1]:9', services: { handOver } });
+  const hosts = [
+    { host: 'a.example', port: 628 },
+    { host: 'b.example', port: 1628 },
+    { host: '2001:db8::1', port: 9 },
+  ];
+  expect(made).toEqual([['qmqp', { hosts, connectTimeoutMs: 10_000, timeoutMs: 20_000 }]]);
+});
+
+test('queue/pipe takes everything behind its options for the command', () => {
+  const { made, handOver } = fakeHandOver();
+  const line = 'per recipient line_ends crlf null_sender MAILER-DAEMON /bin/deliver -a %r per message';
+  given(pipe, { words: line, services: { programs, handOver } });
+  expect(made[0]![1]).toMatchObject({
+    command: ['/bin/deliver', '-a', '%r', 'per', 'message'],
+    per: 'recipient',
+    lineEnds: 'crlf',
+    nullSender: 'MAILER-DAEMON',
+  });
+});
+
+test.each([
+  [qmailQueue, 'qmail-queue', 'program: must be an absolute path'],
+  [qmailQueue, '/bin/../;rm', 'program: must be an absolute path'],
+  [qmailQueue, '/missing', '/missing can not be executed'],
+  [qmailQueue, 'program_timeout 281', 'must be a whole number from 1 to 280'],
+  [qmailQueue, 'processes 0', 'must be a whole number from 1 to 1000'],
+  [eximBsmtp, 'exim_path /missing/exim', 'Could not find exim at /missing/exim; please set exim_path'],
+  [eximBsmtp, '/usr/sbin/exim4', 'unknown option'],
+  [postfixQueue, 'FLAG_FLITER', 'words: must be the path of a socket, or left out, then flags'],
+  [postfixQueue, 'FLAG_FILTER /run/cleanup', 'words: must be the path of a socket, or left out, then flags'],
+  [qmqp, '', 'hosts: is missing'],
+  [qmqp, 'a.example:0', 'must be HOST, HOST:PORT or [ADDRESS]:PORT'],
+  [pipe, '', 'command: is missing'],
+  [pipe, 'procmail', 'command: must begin with the absolute path of a program'],
+  [pipe, '/missing', '/missing can not be executed'],
+  [pipe, 'null_sender -x /bin/deliver', 'null_sender: must not begin with a hyphen'],
+])('a bad line is refused at start: %o %s', ({ name, ...rest }, line, problem) => {
+  const definition = { name, ...rest } as typeof qmailQueue;
+  const services = { programs, handOver: fakeHandOver().handOver };
+  expect(() => given(definition, { words: line, services })).toThrow(problem);
+});
+
+test('a pattern that can not be filled is refused at start', () => {
+  expect(() => given(pipe, { words: '/bin/deliver %z', services: { programs } })).toThrow(
+    '`%z` can not stand here',
+  );
+});
+
+test('a list of sockets that can not be read is refused at start', () => {
+  expect(() => given(postfixQueue, { files: { cleanup_sockets: ['cleanup'] } })).toThrow(
+    '`cleanup` is no socket of cleanup',
+  );
+});
+
+const LATER = outcome('deferred', 451, '4.3.0', 'Unable to queue message (53)');
+const NEVER = outcome('refused', 552, '5.7.1', 'no');
+const DONE = outcome('delivered', 250, undefined, 'Queued! 1 qp 2 <3>');
+
+test.each([
+  [qmailQueue, '/bin/q', [DONE], 'OK Queued! 1 qp 2 <3>'],
+  [qmailQueue, '/bin/q', [LATER], 'DECLINED Unable to queue message (53)'],
+  [qmailQueue, '/bin/q', [NEVER], 'DENY no (#7.1)'],
+  [eximBsmtp, '', [LATER], 'DECLINED Unable to queue message (53)'],
+  [postfixQueue, '', [LATER], 'DECLINED Unable to queue message (53)'],
+  [postfixQueue, '', [NEVER], 'DENY no (#7.1)'],
+  [qmqp, 'a.example', [LATER], 'DENYSOFT Unable to queue message (53) (#3.0)'],
+  [pipe, '/bin/deliver', [DONE, LATER], 'DENYSOFT Unable to queue message (53) (#3.0)'],
+  [pipe, '/bin/deliver', [DONE, NEVER], 'DENY no (#7.1)'],
+])('what became of a message is one verdict: %o %s %j %s', async (definition, line, outcomes, verdict) => {
+  const { handOver } = fakeHandOver(outcomes);
+  const { ask, session } = given(definition as typeof qmailQueue, {
+    words: line,
+    services: { programs, handOver },
+  });
+  session.transaction = transactionWith('Subject: x\r\n\r\ny\r\n', {
+    from: '<a@b>',
+    to: outcomes.map(() => '<c@d>'),
+  });
+  expect(words(await ask('queue'))).toBe(verdict);
+});
