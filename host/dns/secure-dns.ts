@@ -1,0 +1,147 @@
+/** The DNS as the routing of mail asks it: with word whether DNSSEC vouches for the answer. RFC 4035, RFC 7672 section 2.1. */
+
+import type { DnsAnswer } from '../../bindings/plugin/system-services.ts';
+import { BoundedCache } from './bounded-cache.ts';
+import { exchange } from './exchange.ts';
+import { Places } from './places.ts';
+import type { TrustedResolver } from './trusted-resolvers.ts';
+import type { RecordData, RecordType, WireAnswer, WireRecord } from './wire-message.ts';
+
+/** An answer and what it is worth. */
+export type SecureAnswer<T> = DnsAnswer<T> & {
+  /** A trusted resolver has verified it, aliases included; also that there is nothing. */
+  readonly isSecure: boolean;
+  /** The name behind all aliases; the name that was asked for if it is none. */
+  readonly canonicalName: string;
+};
+
+export interface SecureDns {
+  /** Never rejects. `name` is a name of the DNS: no address, no Unicode. */
+  ask<T extends RecordType>(name: string, type: T): Promise<SecureAnswer<RecordData[T]>>;
+}
+
+export interface SecureDnsLimits {
+  /** For one attempt at one resolver. */
+  readonly attemptMs: number;
+  /** Rounds over all resolvers. */
+  readonly rounds: number;
+  /** Questions under way at a time; further ones wait. */
+  readonly questions: number;
+  readonly keptAnswers: number;
+}
+
+const USUAL_LIMITS: SecureDnsLimits = { attemptMs: 3_000, rounds: 2, questions: 64, keptAnswers: 10_000 };
+const MAX_ALIASES = 8;
+/** RFC 8767 section 4 has a cache keep nothing longer than days; mail routes are looked up again within the hour. */
+const MAX_KEEP_MS = 3_600_000;
+const MIN_KEEP_MS = 1_000;
+/** That there is nothing is believed for a minute, that nobody could tell for moments. RFC 2308 sections 5 and 7. */
+const KEEP_NOTHING_MS = 60_000;
+const KEEP_FAILURE_MS = 5_000;
+
+const NO_ERROR = 0;
+const NO_SUCH_NAME = 3;
+const CODE_NAMES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'];
+
+type AnyAnswer = SecureAnswer<RecordData[RecordType]>;
+
+export class ResolverDns implements SecureDns {
+  readonly #resolvers: readonly TrustedResolver[];
+  readonly #limits: SecureDnsLimits;
+  readonly #places: Places;
+  readonly #kept: BoundedCache<AnyAnswer>;
+  readonly #asked = new Map<string, Promise<AnyAnswer>>();
+
+  constructor(
+    resolvers: readonly TrustedResolver[],
+    now: () => number,
+    limits: Partial<SecureDnsLimits> = {},
+  ) {
+    this.#resolvers = resolvers;
+    this.#limits = { ...USUAL_LIMITS, ...limits };
+    this.#places = new Places(this.#limits.questions);
+    this.#kept = new BoundedCache(this.#limits.keptAnswers, now);
+  }
+
+  ask<T extends RecordType>(name: string, type: T): Promise<SecureAnswer<RecordData[T]>> {
+    const asked = name.toLowerCase().replace(/\.$/, '');
+    const key = `${type} ${asked}`;
+    const kept = this.#kept.get(key);
+    const answer =
+      kept === undefined ? (this.#asked.get(key) ?? this.#begin(key, asked, type)) : Promise.resolve(kept);
+    // The key holds the type, so what is kept under it has that type's records.
+    return answer as Promise<SecureAnswer<RecordData[T]>>;
+  }
+
+  #begin(key: string, name: string, type: RecordType): Promise<AnyAnswer> {
+    const answer = this.#places
+      .use(() => this.#askAll(name, type))
+      .then(({ answer, keepMs }) => {
+        this.#asked.delete(key);
+        this.#kept.set(key, answer, keepMs);
+        return answer;
+      });
+    this.#asked.set(key, answer);
+    return answer;
+  }
+
+  async #askAll(name: string, type: RecordType): Promise<{ answer: AnyAnswer; keepMs: number }> {
+    let reason = 'no resolver';
+    for (let round = 0; round < this.#limits.rounds; round++) {
+      for (const resolver of this.#resolvers) {
+        const answer = await exchange(resolver, name, type, this.#limits.attemptMs);
+        if (answer === 'not a name') {
+          return { answer: { status: 'no such name', isSecure: false, canonicalName: name }, keepMs: 0 };
+        }
+        if (typeof answer === 'string') reason = answer;
+        else if (answer.code === NO_ERROR || answer.code === NO_SUCH_NAME)
+          return digest(answer, name, type, resolver.isTrusted && answer.isAuthenticated);
+        else reason = CODE_NAMES[answer.code] ?? `code ${answer.code}`;
+      }
+    }
+    return {
+      answer: { status: 'failed', reason, isSecure: false, canonicalName: name },
+      keepMs: KEEP_FAILURE_MS,
+    };
+  }
+}
+
+function digest(
+  { code, records }: WireAnswer,
+  name: string,
+  type: RecordType,
+  isSecure: boolean,
+): { answer: AnyAnswer; keepMs: number } {
+  const aliases = type === 'CNAME' ? [] : aliasesFrom(records, name);
+  if (aliases === undefined) {
+    const reason = 'aliases without end';
+    return {
+      answer: { status: 'failed', reason, isSecure: false, canonicalName: name },
+      keepMs: KEEP_FAILURE_MS,
+    };
+  }
+  const canonicalName = aliases.at(-1)?.data ?? name;
+  const found = records.filter((record) => record.type === type && record.name === canonicalName);
+  if (found.length === 0) {
+    const status = code === NO_SUCH_NAME ? 'no such name' : 'no such record';
+    return { answer: { status, isSecure, canonicalName }, keepMs: KEEP_NOTHING_MS };
+  }
+  const ttlMs = Math.min(...[...aliases, ...found].map(({ ttlSeconds }) => ttlSeconds)) * 1_000;
+  return {
+    answer: { status: 'found', records: found.map(({ data }) => data), isSecure, canonicalName },
+    keepMs: Math.min(Math.max(ttlMs, MIN_KEEP_MS), MAX_KEEP_MS),
+  };
+}
+
+type Alias = Extract<WireRecord, { type: 'CNAME' }>;
+
+/** The aliases from `name` on, in their order; undefined if they are too many or go in circles. */
+function aliasesFrom(records: readonly WireRecord[], name: string): readonly Alias[] | undefined {
+  const aliases: Alias[] = [];
+  for (let at = name; ; at = aliases.at(-1)!.data) {
+    const next = records.find((record): record is Alias => record.type === 'CNAME' && record.name === at);
+    if (next === undefined) return aliases;
+    if (aliases.length === MAX_ALIASES) return undefined;
+    aliases.push(next);
+  }
+}
