@@ -16,8 +16,11 @@ export interface TlsTerms {
   readonly asksForCertificate: boolean;
   /** The certificate for clients that name no server, or one that no certificate stands for. */
   readonly context: TlsContext;
-  /** The certificate that stands for `serverName`; undefined if none does. */
-  contextFor(serverName: string): TlsContext | undefined;
+  /**
+   * The certificate that stands for a server's name in lower case; undefined if none does. Not there at all if there is
+   * but one certificate: being asked costs each handshake a detour.
+   */
+  readonly contextFor: ((serverName: string) => TlsContext | undefined) | undefined;
 }
 
 /** Why there is no TLS. Its message is for the log. */
@@ -35,12 +38,15 @@ export function startTls(intake: Intake, terms: TlsTerms): Promise<void> {
   if (plain.destroyed) return Promise.reject(new HandshakeError('the client has gone'));
   // From here on its errors are the secured stream's.
   plain.on('error', ignore);
+  const { contextFor } = terms;
   const secured = new TLSSocket(plain, {
     isServer: true,
     secureContext: terms.context,
     requestCert: terms.asksForCertificate,
     rejectUnauthorized: false,
-    SNICallback: (serverName, choose) => choose(null, terms.contextFor(serverName.toLowerCase())),
+    ...(contextFor === undefined
+      ? {}
+      : { SNICallback: (serverName, choose) => choose(null, contextFor(serverName.toLowerCase())) }),
   });
   // Errors behind the handshake are told by this event alone: a socket wrapped by hand has no server to tell.
   secured.on('_tlsError', () => secured.destroy()).on('error', ignore);

@@ -56,6 +56,11 @@ export class Certificates {
     return this.#entries[0]!.context;
   }
 
+  /** There is something to choose by the server's name. */
+  get areSeveral(): boolean {
+    return this.#sources.pairs.length > 1;
+  }
+
   /** `serverName` in lower case. */
   contextFor(serverName: string): TlsContext | undefined {
     const exact = this.#byName.get(serverName);

@@ -75,7 +75,7 @@ export class TlsOffers implements TlsService {
       get context(): TlsContext {
         return certificates.context;
       },
-      contextFor: (serverName) => certificates.contextFor(serverName),
+      contextFor: certificates.areSeveral ? (name) => certificates.contextFor(name) : undefined,
     };
   }
 
