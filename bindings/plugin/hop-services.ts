@@ -44,6 +44,13 @@ export interface TlsDemand {
   readonly judge?: ((certificate: HopCertificate) => string | undefined) | undefined;
 }
 
+/** Files in PEM, for a demand that does not hold their text itself. */
+export interface HopTlsFiles {
+  readonly authorities?: string | undefined;
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
+}
+
 /** One host that takes the mail. */
 export interface HopHost {
   /** Stands in logs and outcomes; what its certificate is to say, unless `tls` says otherwise. */
@@ -126,6 +133,12 @@ export interface HopOptions {
   readonly helloName: string;
   /** Undefined: opportunistic; `none` for Unix sockets. */
   readonly tls?: TlsDemand | undefined;
+  /** Added to `tls`; hosts with a demand of their own bring their own. */
+  readonly tlsFiles?: HopTlsFiles | undefined;
+  /** Lines `user NAME`, `password SECRET` or `token TOKEN`, `mechanism NAME`; nobody else may be able to read it. */
+  readonly loginFile?: string | undefined;
+  /** Says the password even where anybody on the way can hear it. */
+  readonly allowsClearLogin?: boolean | undefined;
   readonly timeouts?: Partial<HopTimeouts> | undefined;
   /** From `deliver` to its report, unless the content's end is on its way; undefined: no limit but the others. */
   readonly withinMs?: number | undefined;
@@ -168,7 +181,8 @@ export interface Hops {
   /**
    * An outlet over next hops, with kept connections. Unless the parcel is tracked by recipient, nobody gets it unless all can:
    * one recipient the hop does not take decides for the others too. LMTP answers for recipients behind the content, so there
-   * it cannot be promised. Closed with the configuration it was opened under.
+   * it cannot be promised. What it needs of files is read
+   * now: throws with file and remedy. Closed with the configuration it was opened under.
    */
   open(options: HopOptions): HopOutlet;
 }

@@ -88,6 +88,8 @@ export { HostList } from './host-list.ts';
 export { karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from './karma-record.ts';
 export { formatLogLine, formatNamedLine } from './log-line.ts';
 export type { LogOutput, Logs, SyslogTarget } from './log-services.ts';
+export { hopList } from './hop-list.ts';
+export { hopOptions, hopOptionsOf } from './hop-option-kinds.ts';
 export type {
   HopCertificate,
   HopCounters,
@@ -100,6 +102,7 @@ export type {
   Hops,
   HopTalk,
   HopTimeouts,
+  HopTlsFiles,
   Introduced,
   IntroductionTerms,
   TlsDemand,

@@ -1,24 +1,7 @@
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { hopWith, outlet } from './hop-closers.ts';
 import { messageOf } from './transaction.ts';
-import { LETTER, outletTo, parcelTo } from './parcel.ts';
-import { ScriptedHop, type Script } from './scripted-hop.ts';
-
-const closers: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-async function hopWith(script: Script = {}): Promise<ScriptedHop> {
-  const hop = await ScriptedHop.start(script);
-  closers.push(() => hop.close());
-  return hop;
-}
-
-function outlet(...words: Parameters<typeof outletTo>): ReturnType<typeof outletTo> {
-  const made = outletTo(...words);
-  closers.push(() => made.close());
-  return made;
-}
+import { LETTER, parcelTo } from './parcel.ts';
 
 test.each([
   ['DATA', []],

@@ -30,7 +30,7 @@ export class HopConnection implements Expiring {
   #socket: Socket | TLSSocket;
   #reader = new ReplyReader();
   readonly #replies: HopReply[] = [];
-  /** Replies that commands were sent for and that have not been taken. */
+  /** Replies that commands were sent for and that have not come. */
   #owed = 0;
   #stage: HopStage = 'connect';
   /** Who waits for a reply, for the hop to take what was written, and whoever of them is to hear of a fault. */
@@ -68,7 +68,9 @@ export class HopConnection implements Expiring {
 
   /** Ready for the next transaction: open, and nothing is under way. */
   get isReady(): boolean {
-    return this.isOpen && !this.isClosing && this.#owed === 0 && this.deadlineAt === Infinity;
+    return (
+      this.isOpen && !this.isClosing && this.#owed === 0 && !this.hasReply && this.deadlineAt === Infinity
+    );
   }
 
   /** Sends octets that need no reply. They may not change any more. */
@@ -104,7 +106,6 @@ export class HopConnection implements Expiring {
       (await this.#within<HopReply>(timeoutMs, (resolve) => {
         this.#takeReply = resolve;
       }));
-    this.#owed--;
     if (reply.code === 421) this.isClosing = true;
     return reply;
   }
@@ -235,10 +236,10 @@ export class HopConnection implements Expiring {
 
   /** Replies nobody asked for come to an end here: a hop must not fill the memory with them. */
   #file(reply: HopReply): void {
-    if (this.#takeReply !== undefined) {
-      this.#takeReply(reply);
-    } else if (this.#replies.length < this.#owed) {
-      this.#replies.push(reply);
+    if (this.#owed > 0) {
+      this.#owed--;
+      if (this.#takeReply === undefined) this.#replies.push(reply);
+      else this.#takeReply(reply);
     } else if (reply.code === 421) {
       this.fail(new HopFault(this.#stage, reply, printReply(reply)));
     } else {

@@ -14,6 +14,7 @@ import type { Deadlines } from '../../session/deadlines.ts';
 import type { Attempt } from './attempt.ts';
 import { extensionsOf, NO_EXTENSIONS } from './extension-table.ts';
 import { HopConnection } from './hop-connection.ts';
+import { logIn, type LoginTerms } from './login/hop-login.ts';
 import { HopFault, hopReplies, isGood, printReply, type HopStage } from './hop-fault.ts';
 
 const PORTS = { smtp: 25, lmtp: 24 } as const;
@@ -24,6 +25,7 @@ export interface OpeningTerms {
   readonly timeouts: HopTimeouts;
   /** For hosts without a demand of their own. */
   readonly tls: TlsDemand;
+  readonly login: LoginTerms | undefined;
   readonly introduction: HopIntroduction | undefined;
   readonly deadlines: Deadlines;
   readonly log: Log;
@@ -36,7 +38,7 @@ export async function openHop(
   attempt: Attempt,
   terms: OpeningTerms,
 ): Promise<HopConnection> {
-  const demand = host.tls ?? terms.tls;
+  const demand = demandFor(host, terms.tls);
   try {
     return await open(host, parcel, attempt, terms, demand);
   } catch (cause) {
@@ -66,6 +68,7 @@ async function open(
     if (demand.isImplicit === true) await connection.upgrade(demand, timeouts.helloMs);
     await greet(connection, terms);
     await startTls(connection, demand, terms);
+    if (terms.login !== undefined) await logIn(connection, terms.login);
     await introduction?.afterHello?.(talkTo(connection, terms), parcel);
     return connection;
   } catch (cause) {
@@ -77,6 +80,12 @@ async function open(
     if (connection.isOpen) connection.quit();
     throw fault;
   }
+}
+
+/** On a Unix socket nobody listens in: TLS has to be asked for. */
+function demandFor(host: HopHost, usual: TlsDemand): TlsDemand {
+  if (host.tls !== undefined) return host.tls;
+  return host.path !== undefined && usual.level === 'opportunistic' ? { level: 'none' } : usual;
 }
 
 /** What `HopIntroduction` may do with a connection. */

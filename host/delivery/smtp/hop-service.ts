@@ -10,7 +10,9 @@ import type {
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { Deadlines } from '../../session/deadlines.ts';
 import { ClientIntroduction } from '../introduction/client-introduction.ts';
+import { withTlsFiles } from './tls-files.ts';
 import { USUAL_TIMEOUTS } from './hop-timeouts.ts';
+import { readLoginFile } from './login/login-file.ts';
 import { SmtpOutlet } from './smtp-outlet.ts';
 
 /** One timer for all connections to all hops. */
@@ -35,13 +37,19 @@ export class HopService implements ClosableHops {
   }
 
   open(options: HopOptions): HopOutlet {
-    const { protocol = 'smtp', timeouts, tls = { level: 'opportunistic' } } = options;
+    const { protocol = 'smtp', tls = { level: 'opportunistic' }, loginFile } = options;
+    const timeouts = { ...USUAL_TIMEOUTS, ...options.timeouts };
+    if (loginFile !== undefined) readLoginFile(loginFile);
     const outlet = new SmtpOutlet({
       hosts: options.hosts,
       protocol,
       helloName: options.helloName,
-      timeouts: { ...USUAL_TIMEOUTS, ...timeouts },
-      tls,
+      timeouts,
+      tls: withTlsFiles(tls, options.tlsFiles),
+      login:
+        loginFile === undefined
+          ? undefined
+          : { file: loginFile, allowsClear: options.allowsClearLogin ?? false, timeoutMs: timeouts.helloMs },
       introduction: options.introduction,
       deadlines,
       log: options.log,

@@ -1,0 +1,85 @@
+/** The options of every plugin that hands mail to next hops. */
+
+import { z } from 'zod';
+import type { Setup } from './context.ts';
+import type { HopOptions, TlsDemand } from './hop-services.ts';
+import { flag, oneOf, wholeNumber } from './option-kinds.ts';
+
+const SECOND_MS = 1_000;
+const path = () => z.string().regex(/^\//, 'must be a path that begins with /');
+
+/** Add them to the plugin's own: `z.object({ ...hopOptions, host: hopList() })`. */
+export const hopOptions = {
+  helo: z
+    .string()
+    .regex(/^[A-Za-z0-9._:[\]-]{1,255}$/, 'must be a host name or an address in brackets')
+    .optional(),
+  tls: oneOf(['none', 'opportunistic', 'required', 'verified', 'implicit', 'implicit-verified']).optional(),
+  tls_ca: path().optional(),
+  tls_cert: path().optional(),
+  tls_key: path().optional(),
+  tls_name: z.string().optional(),
+  tls_min: oneOf(['1.2', '1.3']).default('1.2'),
+  auth: path().optional(),
+  auth_clear: flag().default(false),
+  eightbit: oneOf(['refuse', 'send']).default('refuse'),
+  connections: wholeNumber(1, 1_000).default(10),
+  messages: wholeNumber(1, 100_000).default(100),
+  idle: wholeNumber(0, 3_600).default(15),
+  waiting: wholeNumber(0, 100_000).default(1_000),
+  connect_timeout: wholeNumber(1, 600).default(15),
+  reply_timeout: wholeNumber(1, 1_800).default(60),
+  end_timeout: wholeNumber(1, 3_600).default(240),
+  within: wholeNumber(1, 3_600).default(270),
+} as const;
+
+type HopWords = z.output<z.ZodObject<typeof hopOptions>>;
+
+/** What `Hops.open` needs, but for the hosts and the protocol. */
+export function hopOptionsOf({
+  options,
+  config,
+  log,
+}: Pick<Setup<HopWords>, 'options' | 'config' | 'log'>): Omit<HopOptions, 'hosts' | 'protocol'> {
+  const connectMs = options.connect_timeout * SECOND_MS;
+  const replyMs = options.reply_timeout * SECOND_MS;
+  return {
+    helloName: options.helo ?? config.me,
+    tls: demandOf(options),
+    tlsFiles: { authorities: options.tls_ca, certificate: options.tls_cert, key: options.tls_key },
+    loginFile: options.auth,
+    allowsClearLogin: options.auth_clear,
+    timeouts: {
+      connectMs,
+      greetingMs: replyMs,
+      helloMs: replyMs,
+      mailMs: replyMs,
+      rcptMs: replyMs,
+      dataMs: replyMs,
+      blockMs: replyMs,
+      endMs: options.end_timeout * SECOND_MS,
+    },
+    withinMs: options.within * SECOND_MS,
+    connections: options.connections,
+    messages: options.messages,
+    idleMs: options.idle * SECOND_MS,
+    waiting: options.waiting,
+    eightBit: options.eightbit,
+    log,
+  };
+}
+
+/** Whoever logs in says a password: without a word about TLS it goes to a hop with a good certificate alone. */
+function demandOf({ tls, auth, auth_clear, tls_name, tls_min }: HopWords): TlsDemand {
+  const wanted = tls ?? (auth !== undefined && !auth_clear ? 'verified' : 'opportunistic');
+  const [isImplicit, level] =
+    wanted === 'implicit' || wanted === 'implicit-verified'
+      ? [true, wanted === 'implicit' ? ('required' as const) : ('verified' as const)]
+      : [false, wanted];
+  return {
+    level,
+    isImplicit,
+    minimumVersion: `TLSv${tls_min}`,
+    ...(tls_name !== undefined && { names: [tls_name], serverName: tls_name }),
+  };
+}

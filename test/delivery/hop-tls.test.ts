@@ -1,0 +1,133 @@
+import { createSecureContext } from 'node:tls';
+import { expect, test } from 'vitest';
+import type { HopCertificate, TlsDemand } from '../../bindings/plugin/hop-services.ts';
+import { makeSelfSigned } from '../../host/tls/self-signed.ts';
+import { makePair } from '../tls/secure-server.ts';
+import { hopWith, outlet } from './hop-closers.ts';
+import { parcelTo } from './parcel.ts';
+import type { Script } from './scripted-hop.ts';
+
+const pair = makePair('hop.test');
+const DAY_MS = 86_400_000;
+const expired = makeSelfSigned({
+  names: ['hop.test'],
+  notBefore: new Date(Date.now() - 3 * DAY_MS),
+  notAfter: new Date(Date.now() - DAY_MS),
+});
+const contextOf = ({ certificate, key }: typeof pair) => createSecureContext({ cert: certificate, key });
+const tls = contextOf(pair);
+const offers = ['PIPELINING', 'STARTTLS'];
+
+async function deliver(script: Script, demand: TlsDemand) {
+  const hop = await hopWith(script);
+  const out = outlet([hop], { tls: demand });
+  const [outcome] = await out.deliver(parcelTo(['a@d.example']));
+  return { hop, out, outcome: outcome! };
+}
+
+test.each([
+  ['none', 'none', {}],
+  ['opportunistic, whatever the certificate', 'opportunistic', {}],
+  ['required, whatever the certificate', 'required', {}],
+  ['verified', 'verified', { authorities: pair.certificate }],
+  [
+    'verified, under another name',
+    'verified',
+    { authorities: pair.certificate, names: ['x.test', 'hop.test'] },
+  ],
+] as const)('%s: delivered', async (_, level, more) => {
+  const { hop, outcome } = await deliver({ offers, tls }, { level, ...more });
+  expect(outcome.kind).toBe('delivered');
+  // Behind the handshake everything begins anew.
+  expect(hop.lines.filter((line) => line.startsWith('EHLO'))).toHaveLength(level === 'none' ? 1 : 2);
+});
+
+test.each([
+  ['no authority vouches for it', { offers, tls }, {}, '4.7.5', 'SELF_SIGNED'],
+  ['wrong name', { offers, tls }, { authorities: pair.certificate, names: ['other.test'] }, '4.7.5', 'name'],
+  [
+    'expired',
+    { offers, tls: contextOf(expired) },
+    { authorities: expired.certificate },
+    '4.7.5',
+    'CERT_HAS_EXPIRED',
+  ],
+  ['STARTTLS not offered', { offers: [], tls }, { authorities: pair.certificate }, '4.7.4', 'no encryption'],
+  ['STARTTLS refused', { offers, tls, says: { STARTTLS: '454 not now' } }, {}, '4.7.4', '454'],
+])('verified, %s: deferred, and no word of the parcel', async (_, script, more, status, reason) => {
+  const { hop, out, outcome } = await deliver(script, { level: 'verified', ...more });
+  expect(outcome).toMatchObject({ kind: 'deferred', reply: { code: 451, status } });
+  expect(out.log.join('\n')).toContain(reason);
+  expect(hop.lines.join('\n')).not.toContain('MAIL');
+});
+
+test('octets in front of the handshake end the connection', async () => {
+  const { hop, out, outcome } = await deliver(
+    { offers, tls, says: { STARTTLS: '220 ready\n250-evil.test\n250 AUTH PLAIN' } },
+    { level: 'required' },
+  );
+  expect(outcome.kind).toBe('deferred');
+  expect(out.log.join('\n')).toMatch(/front of the TLS handshake|nobody asked for/);
+  expect(hop.lines).not.toContain('MAIL FROM:<s@c.example>');
+});
+
+test('an opportunistic handshake that fails: once more, in the clear', async () => {
+  const { hop, outcome } = await deliver(
+    { offers, tls: createSecureContext({ ...pair, cert: pair.certificate, maxVersion: 'TLSv1.2' }) },
+    { level: 'opportunistic', minimumVersion: 'TLSv1.3' },
+  );
+  expect(outcome.kind).toBe('delivered');
+  expect(hop.talks).toHaveLength(2);
+  expect(hop.talks[1]!.received.lines).not.toContain('STARTTLS');
+});
+
+test('a version that is too old is not taken where TLS is required', async () => {
+  const { outcome } = await deliver(
+    { offers, tls: createSecureContext({ cert: pair.certificate, key: pair.key, maxVersion: 'TLSv1.2' }) },
+    { level: 'required', minimumVersion: 'TLSv1.3' },
+  );
+  expect(outcome).toMatchObject({ kind: 'deferred', reply: { status: '4.7.5' } });
+});
+
+test('TLS from the first octet', async () => {
+  const { hop, outcome } = await deliver(
+    { offers: ['PIPELINING'], tls, isImplicit: true },
+    { level: 'verified', isImplicit: true, authorities: pair.certificate },
+  );
+  expect(outcome.kind).toBe('delivered');
+  expect(hop.lines).not.toContain('STARTTLS');
+});
+
+test('a judge decides in place of authorities and names', async () => {
+  const seen: HopCertificate[] = [];
+  const judge = (certificate: HopCertificate): string | undefined => {
+    seen.push(certificate);
+    return undefined;
+  };
+  const taken = await deliver({ offers, tls }, { level: 'verified', names: ['other.test'], judge });
+  expect(taken.outcome.kind).toBe('delivered');
+  expect(seen[0]!.chain).toHaveLength(1);
+  expect(seen[0]).toMatchObject({ hasName: false });
+  expect(seen[0]!.distrust).toContain('SELF_SIGNED');
+  expect(seen[0]!.standsFor('hop.test')).toBe(true);
+  const refused = await deliver({ offers, tls }, { level: 'verified', judge: () => 'no TLSA record fits' });
+  expect(refused.outcome.kind).toBe('deferred');
+  expect(refused.out.log.join('\n')).toContain('no TLSA record fits');
+});
+
+test('a message that requires TLS all the way goes only where both is promised', async () => {
+  const { certificate } = pair;
+  for (const [more, kind] of [
+    [['REQUIRETLS'], 'delivered'],
+    [[], 'refused'],
+  ] as const) {
+    const hop = await hopWith({ offers: [...offers, ...more], tls });
+    const out = outlet([hop], { tls: { level: 'verified', authorities: certificate } });
+    const parcel = parcelTo(['a@d.example']);
+    const [outcome] = await out.deliver({
+      ...parcel,
+      mailOptions: { ...parcel.mailOptions, requireTls: true },
+    });
+    expect(outcome!.kind).toBe(kind);
+  }
+});
