@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'Q_NO_MESSAGE'
   | 'Q_DISK_FULL'
   | 'Q_DELIVERY'
+  | 'Q_SPOOL'
   | 'Q_PRIVILEGES'
   | 'Q_STORE'
   | 'Q_CORE';

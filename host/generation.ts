@@ -14,6 +14,7 @@ import { ConfigDirectory } from './config/config-directory.ts';
 import { searchPath } from './config/search-path.ts';
 import { SETTINGS } from './config/settings-table.ts';
 import { Settings, type SettingValues } from './config/settings.ts';
+import type { ProcessSpools, SpoolOffers } from './delivery/spool/process-spools.ts';
 import type { ReverseLookup } from './dns/reverse-lookup.ts';
 import { ConfigError } from './errors.ts';
 import { HookRunner } from './hooks/runner.ts';
@@ -47,6 +48,7 @@ export interface Foundation {
   readonly reverseLookup: ReverseLookup;
   readonly isDraining: boolean;
   readonly stores: ProcessStores;
+  readonly spools: ProcessSpools;
   leave(session: Session): void;
 }
 
@@ -89,6 +91,7 @@ export class Generation implements SessionHost {
   readonly #limits: HookLimits;
   readonly #logs: ClosableLogs;
   readonly #hops: ClosableHops;
+  readonly #spools: SpoolOffers;
 
   private constructor(
     foundation: Foundation,
@@ -98,6 +101,7 @@ export class Generation implements SessionHost {
       tls: TlsOffers;
       logs: ClosableLogs;
       hops: ClosableHops;
+      spools: SpoolOffers;
     },
   ) {
     this.#foundation = foundation;
@@ -112,6 +116,7 @@ export class Generation implements SessionHost {
     this.#tls = parts.tls;
     this.#logs = parts.logs;
     this.#hops = parts.hops;
+    this.#spools = parts.spools;
     this.#limits = { deadlines: foundation.deadlines, budgetMs: () => this.settings.pluginTimeoutMs };
     const leavesLimit = parts.plugins.some(({ definition }) => definition.limitsConnections === true);
     this.extraConnections = leavesLimit ? EXTRA_CONNECTIONS : 0;
@@ -133,7 +138,8 @@ export class Generation implements SessionHost {
       throwAll(settings.problems());
       logger.level = settings.current.logLevel;
       const store = foundation.stores.under(storeLocationOf(settings.current));
-      const services = { ...system, tls, store };
+      const spools = foundation.spools.offers();
+      const services = { ...system, tls, store, spools };
       const packageBases = [...config.directories, process.cwd()];
       const pluginDirs = config.lines('plugin_dirs');
       const environment = { config, services, logger, pluginDirs, packageBases, definitions };
@@ -149,7 +155,17 @@ export class Generation implements SessionHost {
       }
       const keeping = openKeeping(config, settings, logger);
       const { logs, hops } = system;
-      return new Generation(foundation, { config, logger, plugins, settings, keeping, tls, logs, hops });
+      return new Generation(foundation, {
+        config,
+        logger,
+        plugins,
+        settings,
+        keeping,
+        tls,
+        logs,
+        hops,
+        spools,
+      });
     } catch (error) {
       config.close();
       tls.close();
@@ -162,7 +178,13 @@ export class Generation implements SessionHost {
   /** Before the first client: the plugins begin what they need a running process for. */
   async begin(): Promise<void> {
     await runPostFork(this.plugins, this.logger, this.#limits);
+    await this.beginSpools();
     this.config.consultAgain();
+  }
+
+  /** From now on stored messages go by this reading of the configuration. Never rejects. */
+  beginSpools(): Promise<void> {
+    return this.#spools.begin();
   }
 
   get settings(): SettingValues {

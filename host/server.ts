@@ -4,6 +4,7 @@ import { loadCore } from '../bindings/core.ts';
 import type { Core } from '../bindings/contract.ts';
 import { LogLevel } from '../bindings/plugin/log-level.ts';
 import { DnsReverseLookup, type ReverseLookup } from './dns/reverse-lookup.ts';
+import { ProcessSpools } from './delivery/spool/process-spools.ts';
 import { ConfigError } from './errors.ts';
 import { Generation, type Foundation, type GenerationOptions } from './generation.ts';
 import type { Acceptor, Intake } from './intake/intake.ts';
@@ -48,6 +49,7 @@ export class Server implements Foundation {
   readonly deadlines = new Deadlines();
   readonly reverseLookup: ReverseLookup;
   readonly stores = new ProcessStores(systemClock);
+  readonly spools: ProcessSpools;
   isDraining = false;
   readonly #options: ServerOptions;
   readonly #turnstile: Turnstile;
@@ -59,6 +61,7 @@ export class Server implements Foundation {
     this.#options = options;
     this.reverseLookup = options.reverseLookup ?? new DnsReverseLookup();
     this.core = coreOfProcess();
+    this.spools = new ProcessSpools({ core: this.core, clock: systemClock, random: () => Math.random() });
     this.#turnstile = new Turnstile({
       places: options.maxConnections ?? Number.POSITIVE_INFINITY,
       waitingPlaces: WAITING_PLACES,
@@ -101,12 +104,14 @@ export class Server implements Foundation {
   async reload(): Promise<void> {
     const old = this.#generation;
     this.#generation = await this.#loadGeneration();
+    await this.#generation.beginSpools();
     closeIfUnused(old);
   }
 
   /** Stops accepting, lets transactions end, and cuts off whoever is left after `graceMs`. */
   async drain(graceMs: number): Promise<void> {
     this.isDraining = true;
+    this.spools.pause();
     await Promise.all(this.#options.acceptors.map((acceptor) => acceptor.close()).map(settle));
     this.#turnstile.dismiss();
     for (const session of this.#sessions) session.drain();
@@ -115,6 +120,7 @@ export class Server implements Foundation {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
     }
     for (const session of this.#sessions) session.destroy();
+    await this.spools.close(Math.max(0, until - performance.now()));
     this.#generation.close();
     await this.stores.close();
   }

@@ -117,6 +117,7 @@ export { decimal, directoryMode, flag, logLevel, oneOf, wholeNumber } from './op
 export { compilePattern, type Pattern } from './pattern.ts';
 export { limitsOf, outletSeconds, programOptions, programPath } from './program-options.ts';
 export type { Change, Store, Stores } from './store.ts';
+export type { Spools, SpoolTerms } from './spool-services.ts';
 export { strftime, type LocalTime } from './strftime.ts';
 export type {
   Dns,

@@ -7,6 +7,7 @@ import type { Hops } from './hop-services.ts';
 import type { Http } from './http.ts';
 import type { Logs } from './log-services.ts';
 import type { Outlets } from './outlets.ts';
+import type { Spools } from './spool-services.ts';
 import type { Stores } from './store.ts';
 import type { SystemServices } from './system-services.ts';
 import type { WebOutlets } from './web-outlet-services.ts';
@@ -82,6 +83,7 @@ export interface Services extends SystemServices {
   readonly maildirs: Maildirs;
   readonly outlets: Outlets;
   readonly handOver: HandOver;
+  readonly spools: Spools;
   readonly tls: TlsService;
   readonly store: Stores;
   readonly logs: Logs;

@@ -19,11 +19,11 @@ import { programs } from './programs.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
 
-/** All but TLS and the store, which depend on the settings, and outlets, which depend on who asks. `host` goes into the names of Maildir files. */
+/** All but TLS and the store, which depend on the settings, outlets, which depend on who asks, and spools, which outlive a reload. `host` goes into the names of Maildir files. */
 export function makeServices(
   host: string,
   writeError: (line: string) => void,
-): Omit<Services, 'tls' | 'store' | 'logs' | 'outlets' | 'hops'> & {
+): Omit<Services, 'tls' | 'store' | 'logs' | 'outlets' | 'hops' | 'spools'> & {
   readonly logs: ClosableLogs;
   readonly hops: ClosableHops;
 } {

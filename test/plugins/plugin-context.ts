@@ -96,6 +96,7 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
     },
     maildirs: { prepare: () => undefined, problemWith: () => undefined, deliver: () => Promise.resolve() },
     handOver: new LocalHandOver({ clock, environment: {}, host: 'mx.example' }),
+    spools: { open: () => ({ deliver: () => Promise.reject(new Error('no spool')) }) },
     tls: { offer: () => undefined },
     logs: noLogs,
     http: { text: () => Promise.reject(new Error('no network')) },

@@ -1,0 +1,213 @@
+/** One look for work, inside one transaction: what has become due, and as much of it as there are free places. */
+
+import type { IndexRecords } from './index-database.ts';
+import type { ShareEntry } from './index-entries.ts';
+import { isDue, keys, partsOf } from './index-keys.ts';
+import { isOver, type Lease, type LeaseHolder } from './lease.ts';
+import {
+  claimEntry,
+  destinationEntry,
+  messageEntry,
+  moveShare,
+  shareEntry,
+  tryDestination,
+} from './share-places.ts';
+
+/** Moves of one round: all processes wait for its transaction. */
+const MOST_MOVES = 200;
+/** Destinations looked at in one round. */
+const MOST_DESTINATIONS = 200;
+/** How long a share whose age matters is left alone while somebody works on it, or while it is about to be tried. */
+const AGE_PAUSE_MS = 60_000;
+/** From so many failures on, every other try is made by the second message: the first may be what fails. */
+const SUSPICIOUS_FAILURES = 5;
+
+export interface RoundTerms {
+  readonly nowMs: number;
+  readonly holder: LeaseHolder;
+  readonly leaseMs: number;
+  /** Attempts at a time, at one destination and in all processes together. */
+  readonly perDestination: number;
+  readonly inAll: number;
+  /** Messages older than this have reached the end of their life. */
+  readonly lifeMs: number;
+}
+
+/** What a share was claimed for: an attempt, or what its age asks for. */
+export interface Claim {
+  readonly id: string;
+  readonly dest: string;
+  readonly share: ShareEntry;
+  readonly purpose: 'attempt' | 'delay-notice' | 'expiry';
+}
+
+export interface Round {
+  readonly claims: readonly Claim[];
+  /** The destination to begin the next round with, so that none has to wait for those before it in the alphabet. */
+  readonly next: string;
+  /** There may be more to do at once. */
+  readonly isUnfinished: boolean;
+}
+
+export function claimRound(records: IndexRecords, terms: RoundTerms, from: string): Round {
+  const active = countClaims(records, terms.inAll);
+  const claims: Claim[] = [];
+  const moved = wakeShares(records, terms.nowMs) + openDestinations(records, terms.nowMs);
+  const aged = claimAged(records, terms, claims);
+  let free = terms.inAll - active.total - claims.length;
+  const open = destinationsFrom(records, from);
+  let next = '';
+  for (const dest of open) {
+    next = dest;
+    if (free <= 0) break;
+    const taken = claimAt(records, dest, Math.min(free, freeAt(records, dest, terms, active)), terms, claims);
+    free -= taken;
+  }
+  const isUnfinished = moved >= MOST_MOVES || aged >= MOST_MOVES || open.length >= MOST_DESTINATIONS;
+  return { claims, next: free <= 0 ? next : '', isUnfinished };
+}
+
+/** Puts back what dead processes held; returns how much that was. */
+export function releaseDead(
+  records: IndexRecords,
+  holder: LeaseHolder,
+  nowMs: number,
+  limit: number,
+): number {
+  let released = 0;
+  for (const key of records.keys('c/', limit)) {
+    const [dest, id] = partsOf(key) as [string, string];
+    const claim = claimEntry(records, dest, id);
+    if (claim === undefined || !isOver(claim, holder, nowMs)) continue;
+    const share = shareEntry(records, id, dest);
+    if (share === undefined) records.remove(key);
+    else moveShare(records, id, dest, share, { state: isHeld(records, id) ? 'held' : 'ready' });
+    released++;
+  }
+  return released;
+}
+
+const isHeld = (records: IndexRecords, id: string): boolean => messageEntry(records, id)?.isHeld === true;
+
+interface Active {
+  total: number;
+  readonly byDestination: Map<string, number>;
+}
+
+function countClaims(records: IndexRecords, inAll: number): Active {
+  const found = records.keys('c/', inAll + MOST_MOVES);
+  const byDestination = new Map<string, number>();
+  for (const key of found) {
+    const dest = partsOf(key)[0]!;
+    byDestination.set(dest, (byDestination.get(dest) ?? 0) + 1);
+  }
+  return { total: found.length, byDestination };
+}
+
+/** A destination that failed last time is tried by one message first. */
+function freeAt(records: IndexRecords, dest: string, terms: RoundTerms, active: Active): number {
+  const places = destinationEntry(records, dest) === undefined ? terms.perDestination : 1;
+  return places - (active.byDestination.get(dest) ?? 0);
+}
+
+function wakeShares(records: IndexRecords, nowMs: number): number {
+  let moves = 0;
+  for (const key of records.keys('w/', MOST_MOVES)) {
+    if (!isDue(key, nowMs)) break;
+    const [, dest, id] = partsOf(key) as [string, string, string];
+    const share = shareEntry(records, id, dest);
+    if (share === undefined) records.remove(key);
+    else moveShare(records, id, dest, share, { state: 'ready' });
+    moves++;
+  }
+  return moves;
+}
+
+function openDestinations(records: IndexRecords, nowMs: number): number {
+  let moves = 0;
+  for (const key of records.keys('p/', MOST_MOVES)) {
+    if (!isDue(key, nowMs)) break;
+    tryDestination(records, key, partsOf(key)[1]!);
+    moves++;
+  }
+  return moves;
+}
+
+function claimAged(records: IndexRecords, terms: RoundTerms, claims: Claim[]): number {
+  let moves = 0;
+  for (const key of records.keys('a/', MOST_MOVES)) {
+    if (!isDue(key, terms.nowMs)) break;
+    const [, dest, id] = partsOf(key) as [string, string, string];
+    const [share, message] = [shareEntry(records, id, dest), messageEntry(records, id)];
+    moves++;
+    if (share === undefined || message === undefined) {
+      records.remove(key);
+      continue;
+    }
+    const isExpired = terms.nowMs >= message.arrivedMs + terms.lifeMs;
+    // Nobody gives up a message that was never tried, however long the daemon was down.
+    const isUntried = isExpired && share.tries === 0 && destinationEntry(records, dest) === undefined;
+    if (share.state === 'claimed' || isUntried) {
+      records.remove(key);
+      const later = { ...share, ageMs: terms.nowMs + AGE_PAUSE_MS };
+      records.put(keys.share(id, dest), JSON.stringify(later));
+      records.put(keys.age(later.ageMs, dest, id), '1');
+      continue;
+    }
+    claims.push(claim(records, id, dest, share, isExpired ? 'expiry' : 'delay-notice', terms));
+  }
+  return moves;
+}
+
+function destinationsFrom(records: IndexRecords, from: string): readonly string[] {
+  const names = (found: readonly string[]): string[] => found.map((key) => partsOf(key)[0]!);
+  const behind = names(records.keys('o/', MOST_DESTINATIONS, keys.open(from)));
+  if (from === '' || behind.length >= MOST_DESTINATIONS) return behind;
+  const before = names(records.keys('o/', MOST_DESTINATIONS - behind.length)).filter((dest) => dest < from);
+  return [...behind, ...before];
+}
+
+function claimAt(
+  records: IndexRecords,
+  dest: string,
+  places: number,
+  terms: RoundTerms,
+  claims: Claim[],
+): number {
+  if (places <= 0) return 0;
+  const failures = destinationEntry(records, dest)?.failures ?? 0;
+  const skips = failures >= SUSPICIOUS_FAILURES && failures % 2 === 1 ? 1 : 0;
+  const found = records.keys(keys.readyAt(dest), places + skips);
+  if (found.length === 0) records.remove(keys.open(dest));
+  let taken = 0;
+  for (const key of found.slice(Math.min(skips, found.length - 1))) {
+    if (taken >= places) break;
+    const [, , id] = partsOf(key) as [string, string, string];
+    const share = shareEntry(records, id, dest);
+    if (share === undefined) {
+      records.remove(key);
+      continue;
+    }
+    claims.push(claim(records, id, dest, share, 'attempt', terms));
+    taken++;
+  }
+  return taken;
+}
+
+function claim(
+  records: IndexRecords,
+  id: string,
+  dest: string,
+  share: ShareEntry,
+  purpose: Claim['purpose'],
+  { nowMs, leaseMs, holder }: RoundTerms,
+): Claim {
+  moveShare(records, id, dest, share, {
+    state: 'claimed',
+    // Its age comes up again behind the lease, should nobody settle it.
+    ageMs: Math.max(share.ageMs, nowMs + AGE_PAUSE_MS),
+  });
+  const lease: Lease = { holder, expiresMs: nowMs + leaseMs };
+  records.put(keys.claim(dest, id), JSON.stringify(lease));
+  return { id, dest, share, purpose };
+}

@@ -1,0 +1,93 @@
+/** What the index holds: made from the files, and made anew from them if it is lost. */
+
+import type { HopReply } from '../../../bindings/plugin/delivery.ts';
+import type { StoredEnvelope } from './envelope.ts';
+import { isLeft, stateAfter, type HistoryEvent } from './history.ts';
+import { keyPart } from './index-keys.ts';
+import type { Lease } from './lease.ts';
+import { nextAgeMs, type RetryTimes } from './schedule.ts';
+
+export interface MessageEntry {
+  readonly arrivedMs: number;
+  readonly order: string;
+  /** Octets of the content. */
+  readonly octets: number;
+  /** Mailbox of the reverse-path; '' for bounces. */
+  readonly from: string;
+  readonly isHeld: boolean;
+}
+
+export interface ShareEntry {
+  readonly order: string;
+  readonly destination: string;
+  /** Mailboxes of those who are left. */
+  readonly to: readonly string[];
+  readonly state: 'ready' | 'waiting' | 'claimed' | 'held';
+  /** When it may be tried again; of use while it waits. */
+  readonly nextMs: number;
+  /** Attempts in which a hop answered: they decide how long to wait. */
+  readonly attempts: number;
+  /** All attempts. */
+  readonly tries: number;
+  readonly isNoticed: boolean;
+  /** Where its `a/` key is. */
+  readonly ageMs: number;
+  readonly reply?: HopReply | undefined;
+  readonly hop?: string | undefined;
+}
+
+export interface DestinationEntry {
+  /** Attempts in a row that reached no hop. */
+  readonly failures: number;
+  readonly retryAtMs: number;
+  readonly reply: HopReply | undefined;
+}
+
+export interface Totals {
+  readonly messages: number;
+  readonly octets: number;
+}
+
+export type ClaimEntry = Lease;
+
+export interface IndexedMessage {
+  readonly id: string;
+  readonly message: MessageEntry;
+  /** By `keyPart` of the destination. */
+  readonly shares: ReadonlyMap<string, ShareEntry>;
+}
+
+/** The entries of a message, from its file alone. Without shares it has been dealt with. */
+export function entriesOf(
+  envelope: StoredEnvelope,
+  octets: number,
+  events: readonly HistoryEvent[],
+  times: RetryTimes,
+): IndexedMessage {
+  const { id, arrivedMs, order, reversePath, recipients } = envelope;
+  const state = stateAfter(events, recipients.length);
+  const shares = new Map<string, ShareEntry>();
+  recipients.forEach(({ address, destination }, index) => {
+    const { reply, hop } = state.recipients[index]!;
+    if (!isLeft(state.recipients[index]!)) return;
+    const part = keyPart(destination);
+    const known = shares.get(part);
+    const isNoticed = state.noticed.has(destination);
+    const tries = state.attempts.get(destination) ?? 0;
+    shares.set(part, {
+      order,
+      destination,
+      to: [...(known?.to ?? []), address.mailbox],
+      state: state.isHeld ? 'held' : 'ready',
+      nextMs: arrivedMs,
+      attempts: tries,
+      tries,
+      isNoticed,
+      ageMs: nextAgeMs(arrivedMs, times, isNoticed),
+      reply: reply ?? known?.reply,
+      hop: hop ?? known?.hop,
+    });
+  });
+  const message = { arrivedMs, order, octets, from: reversePath.mailbox, isHeld: state.isHeld };
+  return { id, message, shares };
+}

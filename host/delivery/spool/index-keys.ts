@@ -1,0 +1,52 @@
+/**
+ * The keys of the index. A share is the recipients of one message at one destination: what one attempt is about.
+ *
+ *     m/ID                     a message
+ *     s/ID/DEST                a share, and where it stands
+ *     r/DEST/ORDER/ID          it is ready, oldest first
+ *     w/MS/DEST/ID             it waits until then
+ *     a/MS/DEST/ID             its age matters then
+ *     c/DEST/ID                somebody works on it: the lease
+ *     o/DEST                   the destination is open: it may have ready shares
+ *     d/DEST                   it failed; what is ready waits with it
+ *     p/MS/DEST                it is opened again then
+ *     n                        how much there is
+ */
+
+import { createHash } from 'node:crypto';
+
+/** Longer keys than LMDB's would be refused; a name in UTF-8 takes three times its octets. */
+const MAX_DESTINATION = 600;
+const MS_DIGITS = 15;
+
+/** A destination as a part of a key: no slash, ASCII alone; half a surrogate pair becomes U+FFFD. */
+export function keyPart(destination: string): string {
+  const part = encodeURIComponent(Buffer.from(destination, 'utf8').toString('utf8'));
+  return part.length <= MAX_DESTINATION
+    ? part
+    : `sha256:${createHash('sha256').update(destination).digest('hex')}`;
+}
+
+const ms = (at: number): string => String(Math.max(0, Math.floor(at))).padStart(MS_DIGITS, '0');
+
+/** All take destinations as `keyPart` made them. */
+export const keys = {
+  totals: 'n',
+  message: (id: string): string => `m/${id}`,
+  share: (id: string, dest: string): string => `s/${id}/${dest}`,
+  shares: (id: string): string => `s/${id}/`,
+  ready: (dest: string, order: string, id: string): string => `r/${dest}/${order}/${id}`,
+  readyAt: (dest: string): string => `r/${dest}/`,
+  waiting: (at: number, dest: string, id: string): string => `w/${ms(at)}/${dest}/${id}`,
+  age: (at: number, dest: string, id: string): string => `a/${ms(at)}/${dest}/${id}`,
+  claim: (dest: string, id: string): string => `c/${dest}/${id}`,
+  open: (dest: string): string => `o/${dest}`,
+  destination: (dest: string): string => `d/${dest}`,
+  opening: (at: number, dest: string): string => `p/${ms(at)}/${dest}`,
+} as const;
+
+/** The parts behind the letter. */
+export const partsOf = (key: string): readonly string[] => key.split('/').slice(1);
+
+/** True if the moment in a key of `w/`, `a/` or `p/` has come. */
+export const isDue = (key: string, nowMs: number): boolean => Number(partsOf(key)[0]) <= nowMs;

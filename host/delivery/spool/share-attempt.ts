@@ -1,0 +1,223 @@
+/** One claim from the file to the file: an attempt, a notice of delay, or the end of a message's life. */
+
+import type { DeliveryReport, Outlet } from '../../../bindings/plugin/delivery.ts';
+import type { Core } from '../../../bindings/contract.ts';
+import type { Clock } from '../../../bindings/plugin/services.ts';
+import type { Log } from '../../../bindings/plugin/log-level.ts';
+import type { Claim } from './claim-round.ts';
+import type { StoredEnvelope } from './envelope.ts';
+import { isLeft, stateAfter, type MessageState } from './history.ts';
+import { keyPart } from './index-keys.ts';
+import { appendEvent, MessageFile } from './message-file.ts';
+import type { ReportedRecipient, ReportKind } from './report/report-case.ts';
+import type { RetryTimes } from './schedule.ts';
+import {
+  BROKEN_OUTLET,
+  grouped,
+  isReached,
+  isSettled,
+  NO_REPLY,
+  reportedOf,
+  settle,
+  type Settled,
+} from './settlement.ts';
+import { DamagedError } from './spool-error.ts';
+import type { SpoolFolder } from './spool-folder.ts';
+import type { Aftermath, SpoolIndex } from './spool-index.ts';
+import { StoredContent } from './stored-content.ts';
+import { storedParcel } from './stored-parcel.ts';
+
+/** What an attempt works with. */
+export interface AttemptParts {
+  readonly folder: SpoolFolder;
+  readonly index: SpoolIndex;
+  readonly core: Core;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly outlet: Outlet;
+  readonly times: RetryTimes;
+  readonly log: Log;
+  /** Tells the sender; resolves once the report is durable, or nobody is to get it. */
+  readonly tell: (
+    kind: ReportKind,
+    recipients: readonly ReportedRecipient[],
+    file: MessageFile,
+    claim: Claim,
+  ) => Promise<void>;
+}
+
+export class ShareAttempt {
+  readonly claim: Claim;
+  readonly #parts: AttemptParts;
+  readonly #abort = new AbortController();
+  #content: StoredContent | undefined;
+
+  constructor(claim: Claim, parts: AttemptParts) {
+    this.claim = claim;
+    this.#parts = parts;
+  }
+
+  /** True from the moment the content is read for a hop: breaking off then may deliver twice. */
+  get isBeingSent(): boolean {
+    return this.#content?.isBeingSent === true;
+  }
+
+  /** The outlet breaks off; what it reports still counts. */
+  abort(): void {
+    this.#abort.abort();
+  }
+
+  /** Rejects only if the spool itself fails; the claim then stays until the lease ends. */
+  async run(): Promise<void> {
+    const { folder } = this.#parts;
+    const { id } = this.claim;
+    let file: MessageFile | undefined;
+    try {
+      file = await MessageFile.open(folder, id);
+      if (file === undefined) await this.#forget();
+      else await this.#work(file);
+    } catch (error) {
+      if (!(error instanceof DamagedError)) throw error;
+      await this.#setAside(error);
+    } finally {
+      await file?.close();
+    }
+  }
+
+  async #work(file: MessageFile): Promise<void> {
+    const { envelope } = file;
+    const state = stateAfter(await file.history(), envelope.recipients.length);
+    const indices = envelope.recipients.flatMap(({ destination }, index) =>
+      keyPart(destination) === this.claim.dest && isLeft(state.recipients[index]!) ? [index] : [],
+    );
+    // A process that died behind its last write to the file has left no more to do than this.
+    if (indices.length === 0) await this.#end(file, state, []);
+    else if (this.claim.purpose === 'delay-notice') await this.#notify(file, state, indices);
+    else if (this.claim.purpose === 'expiry') await this.#expire(file, state, indices);
+    else await this.#deliver(file, state, indices);
+  }
+
+  async #deliver(file: MessageFile, state: MessageState, indices: readonly number[]): Promise<void> {
+    const { core, times, clock } = this.#parts;
+    const { envelope } = file;
+    this.#content = await StoredContent.of(file, core);
+    const report = await this.#ask(storedParcel(envelope, indices, this.#content));
+    if (this.#content.isDamaged) throw file.damage('the content has changed');
+    const isExpired = clock.now() >= envelope.arrivedMs + times.lifeMs;
+    if (this.#abort.signal.aborted && report.every(({ kind }) => kind === 'deferred')) {
+      await this.#settle({ kind: 'untouched' });
+      return;
+    }
+    await this.#end(file, state, settle(indices, report, isExpired));
+  }
+
+  async #ask(parcel: ReturnType<typeof storedParcel>): Promise<DeliveryReport> {
+    const { outlet, log } = this.#parts;
+    try {
+      return await outlet.deliver(parcel, this.#abort.signal);
+    } catch (error) {
+      log.error(`${parcel.id}: the outlet failed: ${String(error)}`);
+      return parcel.recipients.map(() => BROKEN_OUTLET);
+    }
+  }
+
+  async #expire(file: MessageFile, state: MessageState, indices: readonly number[]): Promise<void> {
+    const settled = indices.map((index): Settled => {
+      const { reply = this.claim.share.reply ?? NO_REPLY, hop } = state.recipients[index]!;
+      return { index, kind: 'expired', reply, hop, isReportedByHop: false };
+    });
+    await this.#end(file, state, settled);
+  }
+
+  async #notify(file: MessageFile, state: MessageState, indices: readonly number[]): Promise<void> {
+    const { folder, clock, tell } = this.#parts;
+    const { id, share } = this.claim;
+    const settled = indices.map((index): Settled => {
+      const { reply = share.reply ?? NO_REPLY, hop } = state.recipients[index]!;
+      return { index, kind: 'deferred', reply, hop, isReportedByHop: false };
+    });
+    if (!state.noticed.has(share.destination)) {
+      const recipients = reportedOf(file.envelope, settled, 'delay');
+      if (recipients.length > 0) await tell('delay', recipients, file, this.claim);
+      const event = { event: 'delay-notice', ms: clock.now(), destination: share.destination } as const;
+      await appendEvent(folder, id, event, { isDurable: true });
+    }
+    await this.#settle({ kind: 'noticed' });
+  }
+
+  /** Senders are told first, then the file knows, then the index: whatever a crash undoes is done again. */
+  async #end(file: MessageFile, state: MessageState, settled: readonly Settled[]): Promise<void> {
+    const { folder, tell } = this.#parts;
+    const { envelope } = file;
+    for (const kind of ['failure', 'success'] as const) {
+      const recipients = reportedOf(envelope, settled, kind);
+      if (recipients.length > 0) await tell(kind, recipients, file, this.claim);
+    }
+    this.#report(envelope, settled);
+    const done = new Set(settled.filter(isSettled).map(({ index }) => index));
+    const isLast = state.recipients.every((recipient, index) => !isLeft(recipient) || done.has(index));
+    if (isLast) await folder.discard(envelope.id);
+    else if (settled.length > 0) await this.#remember(settled, done.size > 0);
+    const last = await this.#settle(aftermathOf(envelope, settled));
+    // The last shares of a message may end side by side, and neither see the other's end in the file.
+    if (last === 'gone' && !isLast) await folder.discard(envelope.id);
+  }
+
+  async #remember(settled: readonly Settled[], isDurable: boolean): Promise<void> {
+    const { folder, clock } = this.#parts;
+    const { id, share } = this.claim;
+    const outcomes = grouped(settled);
+    const event = { event: 'attempt', ms: clock.now(), destination: share.destination, outcomes } as const;
+    await appendEvent(folder, id, event, { isDurable });
+  }
+
+  async #settle(aftermath: Aftermath): Promise<'kept' | 'gone' | 'lost'> {
+    const { index, clock, times, random, log } = this.#parts;
+    const moment = { nowMs: clock.now(), times, chance: random() };
+    const result = await index.settle(this.claim, aftermath, moment);
+    if (result === 'lost') log.warn(`${this.claim.id}: another process took the message over meanwhile`);
+    return result;
+  }
+
+  #report({ id, reversePath, recipients }: StoredEnvelope, settled: readonly Settled[]): void {
+    const { log } = this.#parts;
+    for (const { recipients: indices, kind, reply, hop } of grouped(settled)) {
+      const first = recipients[indices[0]!]!.address.toString();
+      const to = indices.length === 1 ? first : `${first} and ${indices.length - 1} more`;
+      const answer = [reply.code, reply.status, ...reply.lines]
+        .filter((word) => word !== undefined)
+        .join(' ');
+      const line = `${id}: ${kind}: from ${reversePath.toString()} to ${to}: ${hop ?? 'no hop'}: ${answer}`;
+      if (kind === 'delivered') log.info(line);
+      else log.notice(line);
+    }
+  }
+
+  /** Nothing can be delivered without a file; whoever removed it meant it. */
+  async #forget(): Promise<void> {
+    const { index, log } = this.#parts;
+    log.warn(`${this.claim.id}: there is no such file in the spool: dropped from the index`);
+    await index.drop(this.claim.id);
+  }
+
+  async #setAside(error: DamagedError): Promise<void> {
+    const { folder, index, log } = this.#parts;
+    const { id } = this.claim;
+    const path = await folder.setAside(id).catch((cause: unknown) => `nowhere else: ${String(cause)}`);
+    log.error(`${id}: ${error.message}: it is not delivered, and kept as ${path}`);
+    await index.drop(id);
+  }
+}
+
+function aftermathOf({ recipients }: StoredEnvelope, settled: readonly Settled[]): Aftermath {
+  const left = settled.filter((one) => !isSettled(one));
+  const [first] = left;
+  if (first === undefined) return { kind: 'finished', isReached: isReached(settled) };
+  return {
+    kind: 'deferred',
+    to: left.map(({ index }) => recipients[index]!.address.mailbox),
+    reply: first.reply,
+    hop: first.hop,
+    isReached: isReached(settled),
+  };
+}

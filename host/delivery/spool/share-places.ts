@@ -1,0 +1,131 @@
+/** Where shares stand in the index: each is in one line at a time, and every move happens inside one transaction. */
+
+import type { IndexRecords } from './index-database.ts';
+import type {
+  ClaimEntry,
+  DestinationEntry,
+  IndexedMessage,
+  MessageEntry,
+  ShareEntry,
+  Totals,
+} from './index-entries.ts';
+import { keys, partsOf } from './index-keys.ts';
+
+function read<T>(records: IndexRecords, key: string): T | undefined {
+  const text = records.get(key);
+  return text === undefined ? undefined : (JSON.parse(text) as T);
+}
+
+export const messageEntry = (records: IndexRecords, id: string): MessageEntry | undefined =>
+  read(records, keys.message(id));
+export const shareEntry = (records: IndexRecords, id: string, dest: string): ShareEntry | undefined =>
+  read(records, keys.share(id, dest));
+export const claimEntry = (records: IndexRecords, dest: string, id: string): ClaimEntry | undefined =>
+  read(records, keys.claim(dest, id));
+export const destinationEntry = (records: IndexRecords, dest: string): DestinationEntry | undefined =>
+  read(records, keys.destination(dest));
+export const totalsOf = (records: IndexRecords): Totals =>
+  read(records, keys.totals) ?? { messages: 0, octets: 0 };
+
+/** A message has 1,000 recipients at most. */
+const MOST_SHARES = 10_000;
+
+export const shareParts = (records: IndexRecords, id: string): readonly string[] =>
+  records.keys(keys.shares(id), MOST_SHARES).map((key) => partsOf(key)[1]!);
+
+const MARK = '1';
+
+/** Writes the share and puts it in the line that its state names. A new one is in none before. */
+export function placeShare(records: IndexRecords, id: string, dest: string, share: ShareEntry): void {
+  records.put(keys.share(id, dest), JSON.stringify(share));
+  if (share.state === 'held') return;
+  records.put(keys.age(share.ageMs, dest, id), MARK);
+  if (share.state === 'waiting') records.put(keys.waiting(share.nextMs, dest, id), MARK);
+  if (share.state !== 'ready') return;
+  records.put(keys.ready(dest, share.order, id), MARK);
+  // What is ready at a destination that failed waits until that is opened again.
+  if (destinationEntry(records, dest) === undefined) records.put(keys.open(dest), MARK);
+}
+
+/** Takes the share out of whatever line it is in. */
+export function liftShare(records: IndexRecords, id: string, dest: string, share: ShareEntry): void {
+  records.remove(keys.age(share.ageMs, dest, id));
+  records.remove(keys.waiting(share.nextMs, dest, id));
+  records.remove(keys.ready(dest, share.order, id));
+  records.remove(keys.claim(dest, id));
+}
+
+export function moveShare(
+  records: IndexRecords,
+  id: string,
+  dest: string,
+  share: ShareEntry,
+  changes: Partial<ShareEntry>,
+): void {
+  liftShare(records, id, dest, share);
+  placeShare(records, id, dest, { ...share, ...changes });
+}
+
+/** The share is done with; the last one takes the message with it. */
+export function dropShare(records: IndexRecords, id: string, dest: string, share: ShareEntry): void {
+  liftShare(records, id, dest, share);
+  records.remove(keys.share(id, dest));
+  if (records.keys(keys.shares(id), 1).length === 0) dropMessage(records, id);
+}
+
+/** Takes in a message, unless it is known already. */
+export function placeMessage(records: IndexRecords, { id, message, shares }: IndexedMessage): boolean {
+  if (records.get(keys.message(id)) !== undefined) return false;
+  records.put(keys.message(id), JSON.stringify(message));
+  count(records, 1, message.octets);
+  for (const [dest, share] of shares) placeShare(records, id, dest, share);
+  return true;
+}
+
+/** Forgets a message and all of its shares. */
+export function dropMessage(records: IndexRecords, id: string): void {
+  const message = messageEntry(records, id);
+  for (const dest of shareParts(records, id)) {
+    const share = shareEntry(records, id, dest);
+    if (share !== undefined) liftShare(records, id, dest, share);
+    records.remove(keys.share(id, dest));
+  }
+  if (message === undefined) return;
+  records.remove(keys.message(id));
+  count(records, -1, -message.octets);
+}
+
+function count(records: IndexRecords, messages: number, octets: number): void {
+  const totals = totalsOf(records);
+  records.put(
+    keys.totals,
+    JSON.stringify({
+      messages: Math.max(0, totals.messages + messages),
+      octets: Math.max(0, totals.octets + octets),
+    }),
+  );
+}
+
+/** The destination can't be reached: what is ready there waits until `retryAtMs`. */
+export function closeDestination(records: IndexRecords, dest: string, entry: DestinationEntry): void {
+  const before = destinationEntry(records, dest);
+  if (before !== undefined) records.remove(keys.opening(before.retryAtMs, dest));
+  records.put(keys.destination(dest), JSON.stringify(entry));
+  records.put(keys.opening(entry.retryAtMs, dest), MARK);
+  records.remove(keys.open(dest));
+}
+
+/** A hop of the destination has answered. */
+export function openDestination(records: IndexRecords, dest: string): void {
+  const before = destinationEntry(records, dest);
+  if (before === undefined) return;
+  records.remove(keys.opening(before.retryAtMs, dest));
+  records.remove(keys.destination(dest));
+  records.put(keys.open(dest), MARK);
+}
+
+/** The pause of a failed destination is over: it may be tried, by one message. */
+export function tryDestination(records: IndexRecords, openingKey: string, dest: string): void {
+  records.remove(openingKey);
+  records.put(keys.open(dest), MARK);
+}

@@ -1,0 +1,72 @@
+/** Brings files and index together: the files are right. Done at every start, and by `qpsmtpd queue check`. */
+
+import type { Log } from '../../../bindings/plugin/log-level.ts';
+import { entriesOf } from './index-entries.ts';
+import { MessageFile } from './message-file.ts';
+import type { RetryTimes } from './schedule.ts';
+import { DamagedError } from './spool-error.ts';
+import type { SpoolFolder } from './spool-folder.ts';
+import type { SpoolIndex } from './spool-index.ts';
+
+export interface CheckResult {
+  /** Files the index did not know: accepted, or handed on by a process that was killed. */
+  readonly found: number;
+  /** Entries without a file. */
+  readonly dropped: number;
+  readonly damaged: number;
+}
+
+/**
+ * Other processes may be at work meanwhile: a message that comes or goes while this looks is left to them, because its
+ * file is there before its entry and gone before it.
+ */
+export async function checkSpool(
+  folder: SpoolFolder,
+  index: SpoolIndex,
+  times: RetryTimes,
+  log: Log,
+): Promise<CheckResult> {
+  let [found, dropped, damaged] = [0, 0, 0];
+  for (const piece of index.messages()) {
+    for (const { id } of piece) {
+      if (await folder.has(id)) continue;
+      if (index.message(id) === undefined) continue;
+      log.warn(`${id}: there is no such file in the spool: dropped from the index`);
+      await index.drop(id);
+      dropped++;
+    }
+  }
+  for await (const piece of folder.ids()) {
+    for (const id of piece) {
+      if (index.message(id) !== undefined) continue;
+      try {
+        if (await takeUp(folder, index, id, times)) found++;
+      } catch (error) {
+        if (!(error instanceof DamagedError)) throw error;
+        log.error(`${id}: ${error.message}: it is not delivered, and kept as ${await folder.setAside(id)}`);
+        damaged++;
+      }
+    }
+  }
+  await index.recount();
+  return { found, dropped, damaged };
+}
+
+async function takeUp(
+  folder: SpoolFolder,
+  index: SpoolIndex,
+  id: string,
+  times: RetryTimes,
+): Promise<boolean> {
+  const file = await MessageFile.open(folder, id);
+  if (file === undefined) return false;
+  try {
+    const entries = entriesOf(file.envelope, file.contentOctets, await file.history(), times);
+    if (entries.shares.size > 0) return await index.add(entries);
+    // All have it; the process died before it could remove the file.
+    await folder.discard(id);
+    return false;
+  } finally {
+    await file.close();
+  }
+}
