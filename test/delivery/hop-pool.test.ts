@@ -1,0 +1,172 @@
+/** Many messages, several hosts: connections are shared, limited and replaced, hosts stand in for each other. */
+
+import { createServer } from 'node:net';
+import { expect, test } from 'vitest';
+import { HostHealth } from '../../host/delivery/smtp/host-health.ts';
+import { orderOf } from '../../host/delivery/smtp/host-order.ts';
+import { closeLater, hopWith, outlet } from './hop-closers.ts';
+import { hostOf, parcelTo, SHORT } from './parcel.ts';
+
+const parcel = parcelTo(['a@d.example']);
+const kindsOf = async (reports: Promise<readonly { kind: string }[]>[]): Promise<string[]> =>
+  (await Promise.all(reports)).map(([outcome]) => outcome!.kind);
+
+test('no more connections than allowed, and all who wait get their turn', async () => {
+  const hop = await hopWith({ offers: ['PIPELINING'] });
+  const out = outlet([hop], { connections: 3 });
+  const kinds = await kindsOf(Array.from({ length: 50 }, () => out.deliver(parcel)));
+  expect(new Set(kinds)).toEqual(new Set(['delivered']));
+  expect(hop.talks).toHaveLength(3);
+  expect(out.connections).toBe(3);
+});
+
+test('who finds the line too long is put off', async () => {
+  const hop = await hopWith();
+  const out = outlet([hop], { connections: 1, waiting: 2 });
+  const kinds = await kindsOf(Array.from({ length: 5 }, () => out.deliver(parcel)));
+  expect(kinds.filter((kind) => kind === 'delivered')).toHaveLength(3);
+});
+
+test('who waits is let go when his time is up or he gives up', async () => {
+  const hop = await hopWith({ says: { MAIL: '[silence]' } });
+  const out = outlet([hop], { connections: 1, withinMs: 400 });
+  const controller = new AbortController();
+  const reports = [out.deliver(parcel), out.deliver(parcel), out.deliver(parcel, controller.signal)];
+  setTimeout(() => controller.abort(), 20);
+  const statuses = (await Promise.all(reports)).map(([outcome]) => outcome!.reply.status);
+  expect(statuses).toEqual(['4.4.7', '4.4.7', '4.3.2']);
+});
+
+test('a connection takes so many messages and then ends with QUIT', async () => {
+  const hop = await hopWith();
+  const out = outlet([hop], { messages: 2 });
+  for (let index = 0; index < 5; index++) await out.deliver(parcel);
+  expect(hop.talks).toHaveLength(3);
+  expect(hop.lines.filter((line) => line === 'QUIT').length).toBeGreaterThanOrEqual(1);
+});
+
+test('an unused connection ends with QUIT after its time, and at once when the outlet is closed', async () => {
+  const hop = await hopWith();
+  const out = outlet([hop], { idleMs: 300 });
+  await out.deliver(parcel);
+  await expect.poll(() => hop.lines.at(-1), { timeout: 3_000 }).toBe('QUIT');
+  await out.deliver(parcel);
+  out.close();
+  await expect.poll(() => hop.talks[1]!.received.lines.at(-1), { timeout: 3_000 }).toBe('QUIT');
+  expect((await out.deliver(parcel))[0]).toMatchObject({ kind: 'deferred', hop: undefined });
+  expect(hop.talks).toHaveLength(2);
+});
+
+test('the hop closes kept connections: nobody notices', async () => {
+  const hop = await hopWith();
+  const out = outlet([hop], { connections: 4 });
+  await Promise.all([1, 2, 3, 4].map(() => out.deliver(parcel)));
+  hop.dropConnections();
+  const kinds = await kindsOf([1, 2, 3, 4].map(() => out.deliver(parcel)));
+  expect(kinds).toEqual(['delivered', 'delivered', 'delivered', 'delivered']);
+});
+
+test('an envelope that nothing came of is taken back before the connection is used again', async () => {
+  const hop = await hopWith({ says: { RCPT: (path) => (path.includes('b@') ? '550 no' : '') } });
+  const out = outlet([hop], { connections: 1 });
+  await out.deliver(parcelTo(['b@d.example']));
+  await out.deliver(parcel);
+  expect(hop.talks).toHaveLength(1);
+  expect(hop.lines.slice(1, 5)).toEqual([
+    'MAIL FROM:<s@c.example>',
+    'RCPT TO:<b@d.example>',
+    'RSET',
+    'MAIL FROM:<s@c.example>',
+  ]);
+});
+
+test.each([
+  ['GREETING', '421 no'],
+  ['GREETING', '554 no'],
+  ['GREETING', '[close]'],
+  ['GREETING', '[silence]'],
+  ['GREETING', 'hello'],
+  ['EHLO', '[close]'],
+  ['EHLO', '421 no'],
+])('%s %s: the next host takes the message, and is asked first from then on', async (stage, say) => {
+  const bad = await hopWith({ says: { [stage]: say } });
+  const good = await hopWith();
+  const out = outlet([bad, good], { timeouts: SHORT, messages: 1 });
+  expect((await out.deliver(parcel))[0]!.kind).toBe('delivered');
+  const asked = bad.talks.length;
+  expect((await out.deliver(parcel))[0]!.kind).toBe('delivered');
+  expect([asked, bad.talks.length]).toEqual([1, 1]);
+  expect(good.talks).toHaveLength(2);
+});
+
+test.each(['MAIL', 'RCPT', 'DATA', 'END'])('%s is put off: no other host is tried', async (stage) => {
+  const first = await hopWith({ says: { [stage]: '451 later' } });
+  const second = await hopWith();
+  expect((await outlet([first, second]).deliver(parcel))[0]!.kind).toBe('deferred');
+  expect(second.talks).toHaveLength(0);
+});
+
+test('no host at all takes connections: deferred with the last reason', async () => {
+  const socket = createServer();
+  await new Promise<void>((resolve) => socket.listen(0, '127.0.0.1', resolve));
+  const { port } = socket.address() as { port: number };
+  await new Promise((resolve) => socket.close(resolve));
+  const out = outlet([], { hosts: [1, 2].map(() => ({ name: 'h', address: '127.0.0.1', port })) });
+  closeLater(() => out.close());
+  expect((await out.deliver(parcel))[0]).toMatchObject({
+    kind: 'deferred',
+    hop: undefined,
+    reply: { status: '4.4.1', lines: ['next hop unreachable (ECONNREFUSED)'] },
+  });
+  expect(out.counters.failedConnections).toBe(2);
+});
+
+test('hosts may be found for each parcel, or not', async () => {
+  const hop = await hopWith();
+  const found = outlet([], { hosts: () => Promise.resolve([hostOf(hop)]) });
+  expect((await found.deliver(parcel))[0]!.kind).toBe('delivered');
+  const outcome = {
+    kind: 'refused',
+    reply: { code: 556, status: '5.1.10', lines: ['null MX'] },
+    hop: undefined,
+  } as const;
+  const none = outlet([], { hosts: () => Promise.resolve(outcome) });
+  expect(await none.deliver(parcel)).toEqual([outcome]);
+});
+
+test('hosts are drawn by weight, within their preference, and troubled ones come last', () => {
+  const hosts = [
+    { name: 'heavy', weight: 3 },
+    { name: 'light' },
+    { name: 'backup', preference: 10, weight: 1_000 },
+  ];
+  let heavy = 0;
+  let seed = 1;
+  const random = (): number => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647;
+  for (let round = 0; round < 2_000; round++) {
+    const order = orderOf(hosts, random, () => 0).map(({ name }) => name);
+    expect(order[2]).toBe('backup');
+    if (order[0] === 'heavy') heavy++;
+  }
+  expect(heavy).toBeGreaterThan(1_400);
+  expect(heavy).toBeLessThan(1_600);
+  const order = orderOf(hosts, random, ({ name }) => (name === 'backup' ? 0 : 1)).map(({ name }) => name);
+  expect(order[0]).toBe('backup');
+});
+
+test('a host that fails is avoided ever longer, and at once no more when it works', () => {
+  let now = 0;
+  const health = new HostHealth(() => now);
+  health.failed('h');
+  now = 1_001;
+  expect(health.isAvoided('h')).toBe(false);
+  health.failed('h');
+  now += 1_500;
+  expect(health.isAvoided('h')).toBe(true);
+  for (let round = 0; round < 40; round++) health.failed('h');
+  now += 300_001;
+  expect(health.isAvoided('h')).toBe(false);
+  health.failed('h');
+  health.worked('h');
+  expect(health.isAvoided('h')).toBe(false);
+});
