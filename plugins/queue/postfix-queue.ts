@@ -4,11 +4,14 @@ import {
   postfixQueueFlags,
   postfixQueueSockets,
   queueInto,
+  verdictOf,
   verdictOrDecline,
   z,
   type CleanupSocket,
+  type DeliveryReport,
   type Outlet,
   type Setup,
+  type Verdict,
 } from '../../bindings/plugin/index.ts';
 
 const USUAL_SOCKET = '/var/spool/postfix/public/cleanup';
@@ -62,11 +65,18 @@ export default definePlugin({
         const flags = notes.get(postfixQueueFlags) ?? usualFlags;
         notes.set(postfixQueueSockets, names);
         notes.set(postfixQueueFlags, flags);
-        return queueInto(outletTo(names, flags), verdictOrDecline)(context);
+        return queueInto(outletTo(names, flags), verdictOfCleanup)(context);
       },
     };
   },
 });
+
+/** As in qpsmtpd: a cleanup that puts off decides, one that did not say what it does leaves it to the next plugin. */
+const verdictOfCleanup = (report: DeliveryReport): Verdict =>
+  report.some(({ reply }) => reply.code === UNDECIDED) ? verdictOrDecline(report) : verdictOf(report);
+
+/** What the outlet reports where there is no status of cleanup that it knows. */
+const UNDECIDED = 451;
 
 /** What the line, the environment and the configuration say; throws if that can't be used. */
 function prepare({ options, services, config, log }: Setup<z.output<typeof lineOptions>>) {

@@ -176,6 +176,7 @@ test('a list of sockets that can not be read is refused at start', () => {
 
 const LATER = outcome('deferred', 451, '4.3.0', 'Unable to queue message (53)');
 const NEVER = outcome('refused', 552, '5.7.1', 'no');
+const SOFT = outcome('deferred', 452, '4.7.1', 'service unavailable');
 const DONE = outcome('delivered', 250, undefined, 'Queued! 1 qp 2 <3>');
 
 test.each([
@@ -184,6 +185,7 @@ test.each([
   [qmailQueue, '/bin/q', [NEVER], 'DENY no (#7.1)'],
   [eximBsmtp, '', [LATER], 'DECLINED Unable to queue message (53)'],
   [postfixQueue, '', [LATER], 'DECLINED Unable to queue message (53)'],
+  [postfixQueue, '', [SOFT], 'DENYSOFT service unavailable (#7.1)'],
   [postfixQueue, '', [NEVER], 'DENY no (#7.1)'],
   [qmqp, 'a.example', [LATER], 'DENYSOFT Unable to queue message (53) (#3.0)'],
   [pipe, '/bin/deliver', [DONE, LATER], 'DENYSOFT Unable to queue message (53) (#3.0)'],

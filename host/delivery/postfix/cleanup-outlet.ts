@@ -41,7 +41,8 @@ export class CleanupOutlet implements Outlet {
       const { queueId, status, reason } = answer;
       if (status === 0) {
         const text = `Queued! ${messageIdOf(parcel)} (Queue-Id: ${queueId})`;
-        return forAll(parcel, delivered(hop, text));
+        // Postfix was told NOTIFY and ORCPT of each recipient.
+        return forAll(parcel, { ...delivered(hop, text), isReportedByHop: true });
       }
       this.#log.error(
         `${parcel.id}: ${hop}: ${queueId}: status ${status}${reason === '' ? '' : `, ${reason}`}`,

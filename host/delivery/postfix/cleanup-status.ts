@@ -33,5 +33,5 @@ export function outcomeOf(hop: string, status: number, reason: string): Recipien
   const said = replyText(words ?? '', text);
   return isPermanent
     ? refused(hop, said, kept, code?.[0] === '5' ? Number(code) : 552)
-    : deferred(hop, said, kept, code?.[0] === '4' ? Number(code) : 452);
+    : deferred(hop, said, kept, code?.[0] === '4' && code !== '451' ? Number(code) : 452);
 }
