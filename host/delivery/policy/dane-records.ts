@@ -1,0 +1,80 @@
+/** TLSA records as SMTP reads them. RFC 7672 section 3.1, RFC 6698 section 2.1, RFC 7671. */
+
+import { createHash, createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
+import type { TlsaRecord } from '../../dns/wire-message.ts';
+import { publicKeyOf } from './certificate-parts.ts';
+
+/** DANE-TA: the record names an authority. DANE-EE: it names the server's own certificate or key. RFC 7218 section 2.1. */
+export const USAGE = { danePkixTa: 0, danePkixEe: 1, daneTa: 2, daneEe: 3 } as const;
+const SELECTOR = { certificate: 0, publicKey: 1 } as const;
+const MATCHING = { full: 0, sha256: 1, sha512: 2 } as const;
+
+const DIGESTS: Readonly<Record<number, { readonly name: string; readonly octets: number }>> = {
+  [MATCHING.sha256]: { name: 'sha256', octets: 32 },
+  [MATCHING.sha512]: { name: 'sha512', octets: 64 },
+};
+
+/**
+ * The records that can be used, digests that are weaker than others of the same kind left out (RFC 7672 section 5). PKIX-TA
+ * and PKIX-EE are none: nobody agreed on the authorities of mail servers. RFC 7672 section 3.1.3.
+ */
+export function usableRecords(records: readonly TlsaRecord[]): readonly TlsaRecord[] {
+  const usable = records.filter(isUsable);
+  return usable.filter(
+    (record) =>
+      record.matching !== MATCHING.sha256 ||
+      !usable.some(
+        ({ usage, selector, matching }) =>
+          usage === record.usage && selector === record.selector && matching === MATCHING.sha512,
+      ),
+  );
+}
+
+function isUsable({ usage, selector, matching, data }: TlsaRecord): boolean {
+  if (usage !== USAGE.daneTa && usage !== USAGE.daneEe) return false;
+  if (selector !== SELECTOR.certificate && selector !== SELECTOR.publicKey) return false;
+  if (matching !== MATCHING.full) return data.length === DIGESTS[matching]?.octets;
+  return (selector === SELECTOR.certificate ? readCertificate(data) : readKey(data)) !== undefined;
+}
+
+/** The record stands for the certificate, given in DER. */
+export function matches({ selector, matching, data }: TlsaRecord, certificate: Buffer): boolean {
+  const selected = selector === SELECTOR.certificate ? certificate : publicKeyOf(certificate);
+  if (selected === undefined) return false;
+  const digest = DIGESTS[matching];
+  return data.equals(digest === undefined ? selected : createHash(digest.name).update(selected).digest());
+}
+
+/** An authority that stands in the DNS as a whole: servers need not send it. RFC 7672 section 3.1.2. */
+export interface PublishedAnchor {
+  readonly key: KeyObject;
+  /** Undefined for a bare key, which has neither name nor dates. */
+  readonly certificate: X509Certificate | undefined;
+}
+
+export function publishedAnchors(records: readonly TlsaRecord[]): readonly PublishedAnchor[] {
+  return records.flatMap(({ usage, selector, matching, data }): readonly PublishedAnchor[] => {
+    if (usage !== USAGE.daneTa || matching !== MATCHING.full) return [];
+    const certificate = selector === SELECTOR.certificate ? readCertificate(data) : undefined;
+    const key = certificate?.publicKey ?? readKey(data);
+    return key === undefined ? [] : [{ key, certificate }];
+  });
+}
+
+function readCertificate(der: Buffer): X509Certificate | undefined {
+  try {
+    const certificate = new X509Certificate(der);
+    // Reads the key, which may be of a kind that OpenSSL does not know.
+    return certificate.publicKey.type === 'public' ? certificate : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function readKey(der: Buffer): KeyObject | undefined {
+  try {
+    return createPublicKey({ key: der, format: 'der', type: 'spki' });
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,193 @@
+/** Where mail for a domain goes, and how safely: MX, then DANE, then MTA-STS. RFC 5321 section 5, RFC 7672, RFC 8461. */
+
+import type { HopHost, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
+import type { Log } from '../../../bindings/plugin/log-level.ts';
+import type { SecureDns } from '../../dns/secure-dns.ts';
+import { literalAddress } from './address-literal.ts';
+import { lookUpDane, type DaneFinding } from './dane-lookup.ts';
+import { lookUpAddresses, type HostAddresses } from './host-addresses.ts';
+import { lookUpMx, type MxHost } from './mx-lookup.ts';
+import type { PolicyCounters, PolicyType } from './policy-counters.ts';
+import { routeFaults, type RouteFault } from './route-faults.ts';
+import { isInPolicy, type StsPolicy } from './sts-policy.ts';
+import { blindDemand, daneDemand, opportunisticDemand, webDemand, type DemandTerms } from './tls-demands.ts';
+
+/** What the sender asks for. RFC 8689: REQUIRETLS, or the field `TLS-Required: No`. */
+export type SenderWish = 'required' | 'waived' | undefined;
+
+export interface RouteTerms {
+  readonly dns: SecureDns;
+  /** The policies of MTA-STS; undefined: none are looked for. */
+  readonly sts: { policyFor(domain: string): Promise<StsPolicy | undefined> } | undefined;
+  /** False: no TLSA records are looked for. */
+  readonly isDaneUsed: boolean;
+  readonly counters: PolicyCounters;
+  readonly isOwn: (name: string) => boolean;
+  readonly mayReach: (address: string) => boolean;
+  readonly random: () => number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly port: number;
+  /** PEM, in place of the system's authorities. */
+  readonly authorities: string | undefined;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+}
+
+/** The way to a domain, or what all its recipients are told because there is none. */
+export type MailRoute =
+  | {
+      readonly kind: 'hosts';
+      /** At least one, in the order they are to be tried. */
+      readonly hosts: readonly HopHost[];
+      readonly policyType: PolicyType;
+    }
+  | RouteFault;
+
+/** Connections that one message may try. */
+export const MAX_ADDRESSES = 40;
+
+/** A host of the list with all that was found out about it, or why it is passed over. */
+type Candidate =
+  | ({ readonly addresses: readonly string[] } & AppliedPolicy)
+  | { readonly skipped: string; readonly fault: RouteFault | undefined };
+
+interface AppliedPolicy {
+  readonly demand: TlsDemand;
+  /** For the log. */
+  readonly policy: string;
+  readonly policyType: PolicyType;
+}
+
+/** What holds for all hosts of a domain. */
+interface DomainFacts {
+  readonly domain: string;
+  readonly isSecure: boolean;
+  readonly policy: StsPolicy | undefined;
+  readonly wish: SenderWish;
+  readonly demands: DemandTerms;
+}
+
+export class MailRoutes {
+  readonly #terms: RouteTerms;
+
+  constructor(terms: RouteTerms) {
+    this.#terms = terms;
+  }
+
+  /** `domain` is in ASCII and lower case, or an address in brackets. Never rejects. */
+  async routeTo(domain: string, wish?: SenderWish): Promise<MailRoute> {
+    const { counters, now, authorities, sts } = this.#terms;
+    const demands = { domain, counters, now, authorities };
+    if (domain.startsWith('[')) return this.#routeToAddress(domain, wish, demands);
+    const [mx, policy] = await Promise.all([lookUpMx(domain, this.#terms), sts?.policyFor(domain)]);
+    if (mx.kind === 'fault') return mx.fault;
+    const { isSecure } = mx;
+    const facts: DomainFacts = { domain, isSecure, policy, wish, demands };
+    const candidates = await Promise.all(mx.hosts.map((host) => this.#examine(host, facts)));
+    return this.#routeOver(mx.hosts, candidates, domain);
+  }
+
+  #routeOver(mxHosts: readonly MxHost[], candidates: readonly Candidate[], domain: string): MailRoute {
+    const { log, port } = this.#terms;
+    const hosts: HopHost[] = [];
+    let policyType: PolicyType = 'no-policy-found';
+    for (const [index, candidate] of candidates.entries()) {
+      const { name } = mxHosts[index]!;
+      if ('skipped' in candidate) {
+        log.warn(`${domain}: ${name}: passed over: ${candidate.skipped}`);
+        continue;
+      }
+      log.info(`${domain}: ${name}: ${candidate.policy}`);
+      if (hosts.length === 0) policyType = candidate.policyType;
+      for (const address of candidate.addresses) {
+        // The order has been settled here; an outlet may still put those last that it could not reach lately.
+        hosts.push({ name, address, port, preference: hosts.length, tls: candidate.demand });
+      }
+    }
+    if (hosts.length === 0) return worstOf(candidates, domain);
+    return { kind: 'hosts', hosts: hosts.slice(0, MAX_ADDRESSES), policyType };
+  }
+
+  /** RFC 5321 section 5.1: an address in brackets needs no DNS, and nothing vouches for it. */
+  #routeToAddress(literal: string, wish: SenderWish, demands: DemandTerms): MailRoute {
+    const { mayReach, port } = this.#terms;
+    const address = literalAddress(literal);
+    if (address === undefined || !mayReach(address)) return routeFaults.noHost(literal);
+    if (wish === 'required') return routeFaults.notRequirable(literal);
+    const tls = opportunisticDemand(address, false, demands);
+    return { kind: 'hosts', hosts: [{ name: address, address, port, tls }], policyType: 'no-policy-found' };
+  }
+
+  async #examine(host: MxHost, facts: DomainFacts): Promise<Candidate> {
+    const { dns, mayReach, counters } = this.#terms;
+    const { domain, policy, wish } = facts;
+    const found = await lookUpAddresses(dns, host.name, mayReach);
+    if (found.kind === 'none') return { skipped: 'it has no address', fault: undefined };
+    if (found.kind === 'failed')
+      return { skipped: found.reason, fault: routeFaults.lookUpFailed(domain, found.reason) };
+    const dane = await this.#daneOf(host, found, facts);
+    if (dane.kind === 'failed') {
+      counters.failure(domain, 'tlsa', 'dnssec-invalid');
+      return { skipped: `TLSA: ${dane.reason}`, fault: routeFaults.noTrustedHost(domain) };
+    }
+    const isListed = policy !== undefined && policy.mode !== 'none' && isInPolicy(policy, host.name);
+    const isEnforced = policy?.mode === 'enforce' && wish !== 'waived';
+    // DANE comes first where both can tell the host by its certificate, also if they disagree: RFC 8461 section 2.
+    if (dane.kind !== 'usable' && policy !== undefined && policy.mode !== 'none' && !isListed) {
+      counters.failure(domain, 'sts', 'validation-failure');
+      if (isEnforced) return { skipped: 'not in the MTA-STS policy', fault: routeFaults.notInPolicy(domain) };
+    }
+    // RFC 8689 section 4.2.1: a verified certificate proves nothing if anybody could have named the host.
+    if (wish === 'required' && !facts.isSecure && !(isEnforced && isListed))
+      return { skipped: 'REQUIRETLS: nothing vouches for it', fault: routeFaults.notRequirable(domain) };
+    return { addresses: found.addresses, ...demandFor(host.name, dane, facts) };
+  }
+
+  async #daneOf(
+    { name }: MxHost,
+    { isSecure, canonicalName }: Extract<HostAddresses, { kind: 'found' }>,
+    facts: DomainFacts,
+  ): Promise<DaneFinding> {
+    const { dns, port, isDaneUsed } = this.#terms;
+    // RFC 7672 section 2.2.1: records for a host that anybody could have named protect nothing.
+    if (!isDaneUsed || !facts.isSecure || facts.wish === 'waived') return { kind: 'none' };
+    return lookUpDane(dns, { name, port, isSecure, canonicalName });
+  }
+}
+
+function demandFor(host: string, dane: DaneFinding, facts: DomainFacts): AppliedPolicy {
+  const { policy: sts, wish, demands } = facts;
+  const none = 'no-policy-found';
+  if (wish === 'waived') {
+    const demand = opportunisticDemand(host, false, demands);
+    return { demand, policy: 'opportunistic TLS, as the sender waives policies', policyType: none };
+  }
+  if (dane.kind === 'usable') {
+    const policy = `DANE by the records of ${dane.baseDomain}`;
+    return { demand: daneDemand(host, dane, demands), policy, policyType: 'tlsa' };
+  }
+  if (dane.kind === 'unusable') demands.counters.failure(demands.domain, 'tlsa', 'tlsa-invalid');
+  if (sts?.mode === 'enforce')
+    return { demand: webDemand(host, 'sts', demands), policy: 'MTA-STS, enforced', policyType: 'sts' };
+  if (wish === 'required')
+    return { demand: webDemand(host, none, demands), policy: 'REQUIRETLS', policyType: none };
+  if (dane.kind === 'unusable')
+    return {
+      demand: blindDemand(),
+      policy: 'DANE without usable records: any certificate',
+      policyType: 'tlsa',
+    };
+  const isTested = sts?.mode === 'testing';
+  const demand = opportunisticDemand(host, isTested, demands);
+  return isTested
+    ? { demand, policy: 'MTA-STS, testing', policyType: 'sts' }
+    : { demand, policy: 'opportunistic TLS', policyType: none };
+}
+
+/** Why none of the hosts is left: while one of them may come back, the mail waits. */
+function worstOf(candidates: readonly Candidate[], domain: string): RouteFault {
+  const faults = candidates.flatMap((candidate) =>
+    'skipped' in candidate && candidate.fault !== undefined ? [candidate.fault] : [],
+  );
+  return faults.find(({ kind }) => kind === 'deferred') ?? faults[0] ?? routeFaults.noHost(domain);
+}

@@ -1,0 +1,112 @@
+/** The outlet of mail that goes where the DNS says, each domain under its own policy. */
+
+import { domainToASCII } from 'node:url';
+import type { DeliveryReport, Outlet, Parcel } from '../../../bindings/plugin/delivery.ts';
+import type { HopCounters, HopOptions, HopOutlet } from '../../../bindings/plugin/hop-services.ts';
+import type { Log } from '../../../bindings/plugin/log-level.ts';
+import { deliverSplit } from '../../../bindings/plugin/outlet-split.ts';
+import { hopReplies } from '../smtp/hop-fault.ts';
+import type { MailRoute, MailRoutes, SenderWish } from './mail-routes.ts';
+import type { PolicyCounters } from './policy-counters.ts';
+import { routeFaults } from './route-faults.ts';
+
+export interface MxOutletTerms {
+  readonly routes: Pick<MailRoutes, 'routeTo'>;
+  /** Opens the outlet whose hosts are found for each parcel. */
+  readonly openHops: (hosts: HopOptions['hosts']) => HopOutlet;
+  readonly counters: PolicyCounters;
+  readonly log: Log;
+  /** For everything that has to be looked up for a domain, policies included. */
+  readonly lookUpMs?: number;
+}
+
+/** Longer than the look-ups of one domain take where servers answer, if slowly: RFC 8461 section 3.3 grants a minute to one. */
+const LOOK_UP_MS = 120_000;
+
+export class MxOutlet implements HopOutlet {
+  readonly #terms: MxOutletTerms;
+  readonly #hops: HopOutlet;
+  /** Of parcels that are being handed over. */
+  readonly #routes = new WeakMap<Parcel, Extract<MailRoute, { kind: 'hosts' }>>();
+
+  constructor(terms: MxOutletTerms) {
+    this.#terms = terms;
+    this.#hops = terms.openHops((parcel) => Promise.resolve(this.#routes.get(parcel)?.hosts ?? []));
+  }
+
+  get counters(): Readonly<HopCounters> {
+    return this.#hops.counters;
+  }
+
+  get connections(): number {
+    return this.#hops.connections;
+  }
+
+  deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+    const byDomain = new Map<string, number[]>();
+    for (const [index, { address }] of parcel.recipients.entries()) {
+      const domain = routedDomain(address.domain);
+      const indexes = byDomain.get(domain);
+      if (indexes === undefined) byDomain.set(domain, [index]);
+      else indexes.push(index);
+    }
+    const [only, ...others] = byDomain.keys();
+    if (only !== undefined && others.length === 0) return this.#deliverTo(only, parcel, signal);
+    const consignments = [...byDomain].map(([domain, indexes]) => {
+      const outlet: Outlet = { deliver: (share) => this.#deliverTo(domain, share, signal) };
+      return { outlet, indexes };
+    });
+    return deliverSplit(parcel, { consignments, log: this.#terms.log }, signal);
+  }
+
+  close(): void {
+    this.#hops.close();
+  }
+
+  async #deliverTo(domain: string, parcel: Parcel, signal: AbortSignal | undefined): Promise<DeliveryReport> {
+    const { counters } = this.#terms;
+    const route = await this.#routeTo(domain, parcel, signal);
+    if (route.kind !== 'hosts') return parcel.recipients.map(() => route);
+    this.#routes.set(parcel, route);
+    const report = await this.#hops.deliver(parcel, signal);
+    if (report.some(({ reply }) => reply === hopReplies.noTls))
+      counters.failure(domain, route.policyType, 'starttls-not-supported');
+    return report;
+  }
+
+  async #routeTo(domain: string, parcel: Parcel, signal: AbortSignal | undefined): Promise<MailRoute> {
+    if (domain === '') return routeFaults.noDomain;
+    const { routes, lookUpMs = LOOK_UP_MS, log } = this.#terms;
+    let stop = (): void => undefined;
+    const stopped = new Promise<MailRoute>((resolve) => {
+      stop = () => resolve(routeFaults.tookTooLong(domain));
+    });
+    const timer = setTimeout(stop, lookUpMs);
+    signal?.addEventListener('abort', stop, { once: true });
+    if (signal?.aborted === true) stop();
+    try {
+      return await Promise.race([stopped, routes.routeTo(domain, wishOf(parcel))]);
+    } catch (cause) {
+      // Outlets never reject; what could not be foreseen costs a delay and no mail.
+      log.error(`${parcel.id}: ${domain}: ${String(cause)}`);
+      return routeFaults.lookUpFailed(domain, 'internal error');
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+}
+
+/** As the DNS has it, or an address in brackets; `''` for an address without a domain or one that cannot be written so. */
+export function routedDomain(domain: string): string {
+  const lower = domain.toLowerCase().replace(/\.$/, '');
+  // Only for names in Unicode (RFC 5891): others must not become something else, such as `0x7f.1` the address 127.0.0.1.
+  return /[^\u0000-\u007f]/.test(lower) ? domainToASCII(lower) : lower;
+}
+
+/** RFC 8689: REQUIRETLS comes first where a message has both. */
+function wishOf({ mailOptions, message }: Parcel): SenderWish {
+  if (mailOptions.requireTls) return 'required';
+  const field = message.header.get('TLS-Required');
+  return field !== undefined && /^\s*no\s*$/i.test(field) ? 'waived' : undefined;
+}

@@ -1,0 +1,90 @@
+/** Opens outlets that find their hosts in the DNS. */
+
+import type { Hops } from '../../../bindings/plugin/hop-services.ts';
+import type { MailExchange, MxOptions, TlsPolicyCount } from '../../../bindings/plugin/mx-services.ts';
+import type { HopOutlet } from '../../../bindings/plugin/hop-services.ts';
+import type { Stores } from '../../../bindings/plugin/store.ts';
+import { ResolverDns, type SecureDns } from '../../dns/secure-dns.ts';
+import type { TrustedResolver } from '../../dns/trusted-resolvers.ts';
+import { MailRoutes } from './mail-routes.ts';
+import { MxOutlet } from './mx-outlet.ts';
+import { PolicyCounters } from './policy-counters.ts';
+import { isReachable } from './reachable-address.ts';
+import { fetchStsPolicy, type StsOrigin } from './sts-fetch.ts';
+import { StsPolicies } from './sts-policies.ts';
+
+export interface MxServiceTerms {
+  readonly hops: Hops;
+  readonly stores: Stores;
+  /** Asked once, when the first outlet is opened. */
+  readonly resolvers: () => readonly TrustedResolver[];
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** What only those give who are in a network of their own. */
+export interface MxSurroundings {
+  /** Undefined: addresses of this machine are never connected to. */
+  readonly mayReach?: ((address: string) => boolean) | undefined;
+  /** Undefined: the web server that the domain names. */
+  readonly stsOrigin?: StsOrigin | undefined;
+  /** Authorities of mail hosts in PEM; undefined: the system's. */
+  readonly authorities?: string | undefined;
+}
+
+const SMTP_PORT = 25;
+
+export class MxService implements MailExchange {
+  readonly #terms: MxServiceTerms;
+  readonly #surroundings: MxSurroundings;
+  readonly #counters = new PolicyCounters();
+  #dns: SecureDns | undefined;
+
+  constructor(terms: MxServiceTerms, surroundings: MxSurroundings = {}) {
+    this.#terms = terms;
+    this.#surroundings = surroundings;
+  }
+
+  get policyCounts(): readonly TlsPolicyCount[] {
+    return this.#counters.counts;
+  }
+
+  open(options: MxOptions): HopOutlet {
+    const { hops, random, now } = this.#terms;
+    const { mayReach = isReachable, authorities } = this.#surroundings;
+    const { port = SMTP_PORT, ownNames = [], isDaneUsed = true, isStsUsed = true, ...hopOptions } = options;
+    const { log } = options;
+    const dns = (this.#dns ??= new ResolverDns(this.#terms.resolvers(), () => performance.now()));
+    const own = new Set([options.helloName, ...ownNames].map((name) => name.toLowerCase()));
+    const counters = this.#counters;
+    const routes = new MailRoutes({
+      dns,
+      sts: isStsUsed ? this.#stsPolicies(dns, options) : undefined,
+      isDaneUsed,
+      counters,
+      isOwn: (name) => own.has(name),
+      mayReach,
+      random,
+      now,
+      port,
+      authorities,
+      log,
+    });
+    return new MxOutlet({ routes, counters, log, openHops: (hosts) => hops.open({ ...hopOptions, hosts }) });
+  }
+
+  #stsPolicies(dns: SecureDns, { log }: MxOptions): StsPolicies {
+    const { stores, now } = this.#terms;
+    const { stsOrigin } = this.#surroundings;
+    return new StsPolicies({
+      dns,
+      fetch: (domain) => fetchStsPolicy(domain, stsOrigin),
+      store: stores.open('mta-sts'),
+      now,
+      log,
+      onFault: (domain, result) => this.#counters.failure(domain, 'sts', result),
+    });
+  }
+}

@@ -1,0 +1,83 @@
+/** What a hop's TLS has to be under each policy, and how its certificate is judged and counted. */
+
+import type { HopCertificate, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
+import type { DaneFinding } from './dane-lookup.ts';
+import { judgeByDane } from './dane-judgement.ts';
+import type { FailureResult, PolicyCounters, PolicyType } from './policy-counters.ts';
+
+export interface DemandTerms {
+  readonly domain: string;
+  readonly counters: PolicyCounters;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** PEM, in place of the system's authorities. */
+  readonly authorities: string | undefined;
+}
+
+type UsableDane = Extract<DaneFinding, { kind: 'usable' }>;
+
+/** RFC 7672 section 3. */
+export function daneDemand(host: string, { records, baseDomain }: UsableDane, terms: DemandTerms): TlsDemand {
+  const { domain, counters, now } = terms;
+  // RFC 7672 section 3.2.2: the domain of the mailboxes counts too, DNSSEC has led from it to the host.
+  const names = [...new Set([baseDomain, host, domain])];
+  return {
+    level: 'verified',
+    names,
+    // RFC 7672 section 8.1: the server picks its certificate by the name the records stand at.
+    serverName: baseDomain,
+    judge: (certificate) => {
+      const fault = judgeByDane(records, certificate, names, now());
+      if (fault === undefined) counters.success(domain, 'tlsa');
+      else counters.failure(domain, 'tlsa', fault.result);
+      return fault?.text;
+    },
+  };
+}
+
+/** A certificate as authorities of the web issue it, with the name of the host. RFC 8461 section 4.2, RFC 8689 section 4.2.1. */
+export const webDemand = (host: string, policyType: PolicyType, terms: DemandTerms): TlsDemand => ({
+  level: 'verified',
+  names: [host],
+  authorities: terms.authorities,
+  judge: (certificate) => judgeByAuthorities(certificate, policyType, terms),
+});
+
+/** Encryption with whoever answers. RFC 7672 section 2.2. */
+export const blindDemand = (): TlsDemand => ({ level: 'required' });
+
+/** What can be had; where a policy is being tried out (RFC 8461 section 5, `testing`), what would be wrong is counted. */
+export const opportunisticDemand = (host: string, isTested: boolean, terms: DemandTerms): TlsDemand => ({
+  level: 'opportunistic',
+  names: [host],
+  authorities: terms.authorities,
+  judge: (certificate) => {
+    if (isTested) return judgeByAuthorities(certificate, 'sts', terms);
+    terms.counters.success(terms.domain, 'no-policy-found');
+    return problemOf(certificate)?.text;
+  },
+});
+
+function judgeByAuthorities(
+  certificate: HopCertificate,
+  policyType: PolicyType,
+  { domain, counters }: DemandTerms,
+): string | undefined {
+  const problem = problemOf(certificate);
+  if (problem === undefined) counters.success(domain, policyType);
+  else counters.failure(domain, policyType, problem.result);
+  return problem?.text;
+}
+
+function problemOf({
+  distrust,
+  hasName,
+}: HopCertificate): { readonly result: FailureResult; readonly text: string } | undefined {
+  if (distrust !== undefined) {
+    const result = /expired/i.test(distrust) ? 'certificate-expired' : 'certificate-not-trusted';
+    return { result, text: distrust };
+  }
+  return hasName
+    ? undefined
+    : { result: 'certificate-host-mismatch', text: 'it does not stand for the name of the host' };
+}

@@ -1,0 +1,64 @@
+/** Routes over a DNS of the test. */
+
+import { afterEach } from 'vitest';
+import { MailRoutes, type RouteTerms, type SenderWish } from '../../../host/delivery/policy/mail-routes.ts';
+import { PolicyCounters } from '../../../host/delivery/policy/policy-counters.ts';
+import { isReachable } from '../../../host/delivery/policy/reachable-address.ts';
+import { parseStsPolicy } from '../../../host/delivery/policy/sts-policy.ts';
+import { ResolverDns } from '../../../host/dns/secure-dns.ts';
+import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
+import { keptLog } from '../parcel.ts';
+
+/** Closed after each test. */
+export const servers: ZoneServer[] = [];
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+export async function given(zone: Zone, sts?: string, terms: Partial<RouteTerms> = {}) {
+  const server = await ZoneServer.start(zone);
+  servers.push(server);
+  const counters = new PolicyCounters();
+  const log = keptLog();
+  const policy = sts === undefined ? undefined : parseStsPolicy(sts);
+  const routes = new MailRoutes({
+    dns: new ResolverDns([server.resolver()], () => 0, { attemptMs: 200, rounds: 1 }),
+    sts: { policyFor: () => Promise.resolve(policy) },
+    isDaneUsed: true,
+    counters,
+    isOwn: (name) => name === 'us.example',
+    mayReach: isReachable,
+    random: () => 0.5,
+    now: () => Date.now(),
+    port: 25,
+    authorities: undefined,
+    log,
+    ...terms,
+  });
+  return { routes, server, counters, log };
+}
+
+/** Where mail for a.example goes, as `NAME ADDRESS LEVEL`, or what its recipients are told. */
+export async function routeOf(
+  zone: Zone,
+  sts?: string,
+  wish?: SenderWish,
+  domain = 'a.example',
+): Promise<string[]> {
+  const { routes } = await given(zone, sts);
+  const route = await routes.routeTo(domain, wish);
+  if (route.kind !== 'hosts') return [`${route.kind} ${route.reply.code} ${route.reply.status ?? ''}`];
+  return route.hosts.map(({ name, address = '', tls }) => `${name} ${address} ${tls?.level ?? ''}`);
+}
+
+export const SECURE = { isSecure: true } as const;
+export const FAILS: Said = { code: 2 };
+export const mx = (...hosts: string[]): Said => ({ records: hosts.map((host) => ['MX a.example', host]) });
+export const a = (name: string, ...addresses: string[]): Said => ({
+  records: addresses.map((address) => [`A ${name}`, address]),
+});
+/** One host with one address. */
+export const PLAIN: Zone = {
+  'MX a.example': mx('10 mx.a.example'),
+  'A mx.a.example': a('mx.a.example', '11.0.0.1'),
+};
