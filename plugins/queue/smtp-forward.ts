@@ -10,6 +10,8 @@ import {
   z,
 } from '../../bindings/plugin/index.ts';
 
+const UNABLE = 'Unable to queue message';
+
 /** Hands mail to a next hop by SMTP while the client waits. RFC 5321 section 3.6. */
 export default defineOutlet({
   name: 'queue/smtp-forward',
@@ -25,7 +27,8 @@ export default defineOutlet({
   verdict(report) {
     const verdict = verdictOf(report);
     if (report.every(({ hop }) => hop === undefined)) {
-      return decline(`Unable to queue message (${verdict.lines.join(' ')})`);
+      const text = verdict.lines.join(' ');
+      return decline(text.startsWith(UNABLE) ? text : `${UNABLE} (${text})`);
     }
     if (report.some(({ kind }) => kind !== 'delivered')) return verdict;
     return ok(`queued as ${verdict.lines.at(-1)?.split(' ').at(-1) ?? ''}`);
