@@ -14,7 +14,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const PROGRAM = fileURLToPath(new URL('../../dist/host/cli/qpsmtpd.js', import.meta.url));
+/** From the source tree, or from `build`, where the tools are compiled to. */
+const PROGRAM = ['../../dist/host/cli/qpsmtpd.js', '../../../dist/host/cli/qpsmtpd.js']
+  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  .find((path) => existsSync(path))!;
 /** How long a daemon may take to start or to stop. */
 const PATIENCE_MS = 15_000;
 
@@ -42,7 +45,7 @@ export class Workplace {
 
   /** The messages delivered so far, in no particular order. */
   delivered(): Buffer[] {
-    return this.names('new').map((name) => readFileSync(join(this.maildir, 'new', name)));
+    return messagesOf(this.maildir);
   }
 
   names(part: 'new' | 'tmp'): string[] {
@@ -59,6 +62,12 @@ export class Workplace {
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** The messages in the `new` folder of a Maildir; none if there is no such Maildir. */
+export function messagesOf(maildir: string): Buffer[] {
+  const folder = join(maildir, 'new');
+  return existsSync(folder) ? readdirSync(folder).map((name) => readFileSync(join(folder, name))) : [];
 }
 
 export class RunningDaemon {

@@ -7,7 +7,6 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { describe } from 'vitest';
 
 const START_MS = 20_000;
 const STOP_MS = 10_000;
@@ -188,17 +187,4 @@ async function readMailboxes(folder: string): Promise<Buffer[]> {
 export async function countFiles(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   return entries.filter((entry) => entry.isFile()).length;
-}
-
-/**
- * `describe`, or a skip that says what is missing; where CI runs nothing may be missing. `missing` comes from the
- * `missing…` function of the server's file.
- */
-export function describeWithReceiver(
-  name: string,
-  missing: string | undefined,
-): typeof describe | typeof describe.skip {
-  if (missing === undefined || process.env['CI'] === 'true') return describe;
-  process.stderr.write(`skipped: ${name}: ${missing}\n`);
-  return describe.skip;
 }

@@ -7,7 +7,8 @@ import { missingDovecot, startDovecot } from './dovecot.ts';
 import { missingExim, startExim } from './exim.ts';
 import { missingOpenSmtpd, startOpenSmtpd } from './opensmtpd.ts';
 import { missingPostfix, startPostfix } from './postfix.ts';
-import { describeWithReceiver, type Receiver } from './receiver.ts';
+import { describeWithReceiver } from './described.ts';
+import type { Receiver } from './receiver.ts';
 
 const SERVERS = [
   { name: 'Postfix', missing: missingPostfix(), start: startPostfix },
