@@ -26,11 +26,19 @@ function write(path: string, text = PLUGIN): string {
 /** A list some plugin keeps. */
 const MAP = { lines: ['a@b.example OK'], refresh: () => undefined };
 
+const NOWHERE = { deliver: () => Promise.resolve([]) };
+
 async function load(texts: string[], dirs = ['a', 'b']) {
   const { logger, lines: log } = collectingLogger(LogLevel.NOTICE);
   const environment = {
     config: fakeConfig({ files: { routes: ['* discard'] } }),
-    services: fakeServices({ maildirs: fakeMaildirs(), files: { ...fakeSystem().files, keep: () => MAP } }),
+    services: fakeServices({
+      maildirs: fakeMaildirs(),
+      programs: { isExecutable: () => true, run: () => Promise.reject(new Error('no programs')) },
+      files: { ...fakeSystem().files, keep: () => MAP },
+      hops: { introduction: () => undefined, open: () => NOWHERE as never },
+      webOutlets: { webhook: () => NOWHERE, amqp: () => NOWHERE },
+    }),
     logger,
     pluginDirs: dirs.map((dir) => join(root, dir)),
   };
@@ -53,8 +61,16 @@ describe('found', () => {
       http_config: ' http://127.0.0.1/',
       'ident/p0f': ' /run/p0f',
       'logging/file': ' /var/log/qpsmtpd',
+      'queue/amqp': ' amqp://127.0.0.1/ mail',
+      'queue/exim-bsmtp': ' exim_path /bin/true',
+      'queue/lmtp': ' 127.0.0.1',
       'queue/maildir': ' /mail',
+      'queue/pipe': ' /bin/true',
+      'queue/qmqp': ' 127.0.0.1:628',
       'queue/quarantine': ' maildir /held',
+      'queue/smtp-forward': ' 127.0.0.1',
+      'queue/spool': ' /var/spool/outgoing via discard',
+      'queue/webhook': ' http://127.0.0.1/',
       rcpt_map: ' domain b.example file /map',
     };
     const names = readdirSync('plugins', { recursive: true, encoding: 'utf8' })
