@@ -11,7 +11,8 @@ import { missingDovecot, startDovecot } from './receivers/dovecot.ts';
 import { missingExim, startExim } from './receivers/exim.ts';
 import { missingOpenSmtpd, startOpenSmtpd } from './receivers/opensmtpd.ts';
 import { missingPostfix, startPostfix } from './receivers/postfix.ts';
-import { describeWithReceiver, type Receiver } from './receivers/receiver.ts';
+import { describeWithReceiver } from './receivers/described.ts';
+import type { Receiver } from './receivers/receiver.ts';
 
 const LINES = Array.from({ length: 40_000 }, (_, index) =>
   index % 3 === 0 ? `.${'.'.repeat(index % 5)}` : `line ${index} ${'x'.repeat(index % 70)}`,

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RunningDaemon, Workplace } from '../daemon.ts';
 import { missingPostfix, startPostfix } from '../receivers/postfix.ts';
-import { describeWithReceiver, freePort, type Receiver } from '../receivers/receiver.ts';
+import { describeWithReceiver } from '../receivers/described.ts';
+import { freePort, type Receiver } from '../receivers/receiver.ts';
 import { eximProgram, missingExim, type EximProgram } from './exim-program.ts';
 
 const QMAIL_QUEUE = fileURLToPath(new URL('qmail-queue-stand-in.mjs', import.meta.url));

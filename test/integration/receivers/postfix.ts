@@ -43,7 +43,11 @@ export async function startPostfix(options: PostfixOptions = {}): Promise<Receiv
     port,
     mailboxes,
     logFile: join(folder, 'maillog'),
-    isBusy: async () => (await Promise.all(queues.map(countFiles))).some((count) => count > 0),
+    // Complete queue files can be executed; the others were left by a kill and belong to nobody.
+    isBusy: async () => {
+      const counts = await Promise.all(queues.map((queue) => countFiles(queue, 0o100)));
+      return counts.some((count) => count > 0);
+    },
   });
 }
 
@@ -80,6 +84,9 @@ function mainCf(folder: string, { uid, gid }: { uid: number; gid: number }, opti
     'smtpd_error_sleep_time = 0',
     'message_size_limit = 104857600',
     'in_flow_delay = 0',
+    'minimal_backoff_time = 1s',
+    'maximal_backoff_time = 2s',
+    'queue_run_delay = 1s',
     `maillog_file = ${join(folder, 'maillog')}`,
     `maillog_file_prefixes = ${folder}`,
     ...(tls === undefined

@@ -2,7 +2,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -183,8 +183,18 @@ async function readMailboxes(folder: string): Promise<Buffer[]> {
   return Promise.all(files.map((entry) => readFile(join(entry.parentPath, entry.name))));
 }
 
-/** How many files there are below `folder`, at any depth. */
-export async function countFiles(folder: string): Promise<number> {
+/** How many files there are below `folder`, at any depth; those alone that have one of the bits `mode`, if it is given. */
+export async function countFiles(folder: string, mode = 0): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries.filter((entry) => entry.isFile()).length;
+  const files = entries.filter((entry) => entry.isFile());
+  if (mode === 0) return files.length;
+  const modes = await Promise.all(
+    files.map((entry) =>
+      stat(join(entry.parentPath, entry.name)).then(
+        ({ mode }) => mode,
+        () => 0,
+      ),
+    ),
+  );
+  return modes.filter((bits) => (bits & mode) !== 0).length;
 }
