@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { pathText, type RequestBody, type Seal, type Share } from '../request-body.ts';
-import { formOf } from './form-data.ts';
+import { formOf, messageValue } from './form-data.ts';
 
 /** Octets of the random token, in hex 50 characters as Mailgun has them. */
 const TOKEN_OCTETS = 25;
@@ -9,7 +9,7 @@ const TOKEN_OCTETS = 25;
  * A route of Mailgun whose URL ends in `mime`: a form with the message in `body-mime`. The signature is over timestamp and
  * token; receivers refuse old timestamps and tokens they have seen.
  */
-export function mailgunBody({ parcel, recipients }: Share, { key, now }: Seal): RequestBody {
+export async function mailgunBody({ parcel, recipients }: Share, { key, now }: Seal): Promise<RequestBody> {
   const timestamp = String(Math.floor(now / 1000));
   const token = randomBytes(TOKEN_OCTETS).toString('hex');
   const signature = createHmac('sha256', key ?? '')
@@ -21,7 +21,7 @@ export function mailgunBody({ parcel, recipients }: Share, { key, now }: Seal): 
     ['sender', pathText({ address: parcel.reversePath })],
     ['from', header.get('From') ?? ''],
     ['subject', header.get('Subject') ?? ''],
-    ['body-mime', () => parcel.message.blocks('crlf')],
+    ['body-mime', await messageValue(parcel.message)],
     ['timestamp', timestamp],
     ['token', token],
     ['signature', signature],

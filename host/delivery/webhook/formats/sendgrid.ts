@@ -1,16 +1,16 @@
 import { pathText, type RequestBody, type Share } from '../request-body.ts';
-import { formOf } from './form-data.ts';
+import { formOf, messageValue } from './form-data.ts';
 
 /**
  * SendGrid's Inbound Parse with "send raw": a form with the message in `email` and the envelope as JSON. What SendGrid
  * itself finds out of a message (SPF, dkim, spam_score) is left out: no value is better than a made-up one.
  */
-export function sendgridBody({ parcel, recipients }: Share): RequestBody {
+export async function sendgridBody({ parcel, recipients }: Share): Promise<RequestBody> {
   const { header } = parcel.message;
   const envelope = { to: recipients.map(pathText), from: pathText({ address: parcel.reversePath }) };
   const names = ['to', 'cc', 'from', 'subject'] as const;
   return formOf([
-    ['email', () => parcel.message.blocks('crlf')],
+    ['email', await messageValue(parcel.message)],
     ...names.map((name) => [name, header.get(name) ?? ''] as const),
     ['envelope', JSON.stringify(envelope)],
     ['sender_ip', parcel.client?.ip ?? ''],
