@@ -62,6 +62,14 @@ describe('publications', () => {
     expect(ends).toHaveLength(1);
   });
 
+  test('log in as the secrets say, and as guest without any', async () => {
+    const { port, ends } = await fakeBroker(({ tag }, end) => end.ack(tag));
+    const file = secretsFile('username=mail\npassword=p: wd');
+    await outletAt(port, { secretsFile: file }).outlet.deliver(parcel());
+    await outletAt(port).outlet.deliver(parcel());
+    expect(ends.map(({ login }) => login)).toEqual(['\0mail\0p: wd', '\0guest\0guest']);
+  });
+
   test('are no more at a time than there are places', async () => {
     let inFlight = 0;
     let most = 0;

@@ -31,6 +31,8 @@ const tagged = (tag: number): Buffer => Buffer.concat([long(0), long(tag), Buffe
 /** The broker's end of one connection. */
 export class BrokerEnd {
   readonly socket: Socket;
+  /** What the client logged in with: `\\0user\\0password`. RFC 4616. */
+  login = '';
   readonly #onPublish: (published: Published, end: BrokerEnd) => void;
   #buffered = Buffer.alloc(0);
   #hasGreeted = false;
@@ -96,8 +98,10 @@ export class BrokerEnd {
 
   #answer(payload: Buffer): void {
     const method = `${payload.readUInt16BE(0)}.${payload.readUInt16BE(2)}`;
-    if (method === '10.11') this.#send(0, 10, 30, short(100), long(131_072), short(0));
-    else if (method === '10.40') this.#send(0, 10, 41, shortText(''));
+    if (method === '10.11') {
+      this.login = /PLAIN[^]{4}(\0[^]*?)\x05en_US$/.exec(payload.toString('latin1'))?.[1] ?? '';
+      this.#send(0, 10, 30, short(100), long(131_072), short(0));
+    } else if (method === '10.40') this.#send(0, 10, 41, shortText(''));
     else if (method === '10.50') this.#send(0, 10, 51);
     else if (method === '20.10') this.#send(1, 20, 11, longText(''));
     else if (method === '20.40') this.#send(1, 20, 41);

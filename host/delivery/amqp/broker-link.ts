@@ -216,7 +216,8 @@ async function dial(place: BrokerPlace, signal: AbortSignal): Promise<ChannelMod
     vhost: virtualHost,
     heartbeat: HEARTBEAT_SECONDS,
     maxFrameSize: MAX_FRAME_OCTETS,
-    credentials: library.credentials.plain(username, password),
+    username,
+    password,
   };
   const encryption = isEncrypted
     ? { rejectUnauthorized: true, minVersion: 'TLSv1.2' as const, ...(ca === undefined ? {} : { ca }) }
