@@ -3,10 +3,11 @@
 import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
 import type { ProgramOutletOptions } from '../../../bindings/plugin/hand-over-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
+import { withDeadline } from '../program/deadline.ts';
 import type { HandOverSystem } from '../program/hand-over.ts';
 import { delivered, deferred, forAll, refused } from '../program/outcome.ts';
 import type { ProgramEnd } from '../program/program-run.ts';
-import { deadline, ProgramStation } from '../program/program-station.ts';
+import { ProgramStation } from '../program/program-station.ts';
 import { unfitFor } from '../program/safe-envelope.ts';
 import { batchOf } from './batch.ts';
 import { complaintIn } from './complaint.ts';
@@ -38,7 +39,7 @@ export class BsmtpOutlet implements Outlet {
       inputs: [{ fd: INPUT, blocks: batchOf(parcel, this.#system.host) }],
       outputs: [OUTPUT, ERRORS],
     };
-    const end = await this.#station.run(order, deadline(timeoutMs, signal));
+    const end = await withDeadline(timeoutMs, signal, (until) => this.#station.run(order, until));
     return forAll(parcel, this.#outcome(end, parcel));
   }
 

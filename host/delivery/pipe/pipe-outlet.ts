@@ -4,9 +4,10 @@ import type { Recipient } from '../../../bindings/plugin/connection.ts';
 import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
 import type { PipeOptions } from '../../../bindings/plugin/hand-over-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
+import { withDeadline } from '../program/deadline.ts';
 import { delivered, deferred, forAll, refused, replyText } from '../program/outcome.ts';
 import type { ProgramEnd } from '../program/program-run.ts';
-import { deadline, ProgramStation } from '../program/program-station.ts';
+import { ProgramStation } from '../program/program-station.ts';
 import { unfitFor } from '../program/safe-envelope.ts';
 import { CommandWords, inCommands, type UnsafeWord } from './command-words.ts';
 import { meaningOfExit } from './sysexits.ts';
@@ -48,12 +49,14 @@ export class PipeOutlet implements Outlet {
       if (isTrackedByRecipient !== true) return forAll(parcel, this.#unsafe(command));
       outcomes.set(recipient, this.#unsafe(command));
     }
-    const until = deadline(this.#options.timeoutMs, signal);
-    // One after the other: a message with many recipients must not take all the places.
-    for (const group of this.#groups(recipients.filter((recipient) => !outcomes.has(recipient)))) {
-      const outcome = await this.#run(group, parcel, until);
-      for (const recipient of group) outcomes.set(recipient, outcome);
-    }
+    const rest = recipients.filter((recipient) => !outcomes.has(recipient));
+    await withDeadline(this.#options.timeoutMs, signal, async (until) => {
+      // One after the other: a message with many recipients must not take all the places.
+      for (const group of this.#groups(rest)) {
+        const outcome = await this.#run(group, parcel, until);
+        for (const recipient of group) outcomes.set(recipient, outcome);
+      }
+    });
     return recipients.map((recipient) => outcomes.get(recipient)!);
   }
 

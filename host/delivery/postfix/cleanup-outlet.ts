@@ -4,9 +4,9 @@ import type { DeliveryReport, Outlet, Parcel } from '../../../bindings/plugin/de
 import type { CleanupOptions, CleanupSocket } from '../../../bindings/plugin/hand-over-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { connect } from '../program/connection.ts';
+import { withDeadline } from '../program/deadline.ts';
 import type { HandOverSystem } from '../program/hand-over.ts';
 import { delivered, deferred, forAll, messageIdOf } from '../program/outcome.ts';
-import { deadline } from '../program/program-station.ts';
 import { unfitFor } from '../program/safe-envelope.ts';
 import { converse, type CleanupAnswer } from './cleanup-conversation.ts';
 import { cleanupMessage } from './cleanup-message.ts';
@@ -29,7 +29,10 @@ export class CleanupOutlet implements Outlet {
   async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
     const unfit = unfitFor('cleanup', parcel);
     if (unfit !== undefined) return unfit;
-    const until = deadline(this.#options.timeoutMs, signal);
+    return withDeadline(this.#options.timeoutMs, signal, (until) => this.#tryAll(parcel, until));
+  }
+
+  async #tryAll(parcel: Parcel, until: AbortSignal): Promise<DeliveryReport> {
     for (const socket of this.#options.sockets) {
       const hop = nameOf(socket);
       const answer = await this.#handOver(socket, parcel, until);

@@ -6,6 +6,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { BoundedOutput } from './bounded-output.ts';
+import { reasonOf } from './deadline.ts';
 import { feed, type Blocks } from './feed.ts';
 import { ProcessGroup } from './process-group.ts';
 
@@ -53,7 +54,7 @@ export function runProgram(
   limit: ProgramLimit = USUAL_LIMIT,
 ): Promise<ProgramEnd> {
   const child = start(order);
-  if (!('stdio' in child)) return Promise.resolve({ kind: 'not started', problem: child.problem });
+  if ('problem' in child) return Promise.resolve({ kind: 'not started', problem: child.problem });
   return new ProgramRun(child, order, limit).end(signal);
 }
 
@@ -63,7 +64,10 @@ function start({ command: [program = '', ...words], environment, inputs, outputs
     inputs.some((input) => input.fd === fd) || outputs.includes(fd) ? ('pipe' as const) : ('ignore' as const),
   );
   try {
-    return spawn(program, words, { stdio, env: { ...environment }, detached: true, shell: false });
+    const child = spawn(program, words, { stdio, env: { ...environment }, detached: true, shell: false });
+    child.on('error', () => undefined);
+    // Where this process may open no more files there are none, whatever the types say.
+    return (child.stdio as unknown) === undefined ? { problem: 'too many open files' } : child;
   } catch (cause) {
     return { problem: String(cause) };
   }
@@ -167,6 +171,3 @@ class ProgramRun {
 
 type Exit =
   { readonly code: number | null; readonly signalName: NodeJS.Signals | null } | { readonly problem: string };
-
-const reasonOf = ({ reason }: AbortSignal): string =>
-  (reason as Error | undefined)?.name === 'TimeoutError' ? 'its time was up' : 'the delivery was given up';

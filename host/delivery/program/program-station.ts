@@ -23,9 +23,3 @@ export class ProgramStation {
     }
   }
 }
-
-/** Aborted after `timeoutMs`, or with `signal`. */
-export function deadline(timeoutMs: number, signal: AbortSignal | undefined): AbortSignal {
-  const time = AbortSignal.timeout(timeoutMs);
-  return signal === undefined ? time : AbortSignal.any([time, signal]);
-}

@@ -5,8 +5,9 @@ import type { ProgramOutletOptions } from '../../../bindings/plugin/hand-over-se
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { delivered, deferred, forAll, messageIdOf, refused } from '../program/outcome.ts';
 import type { ProgramEnd } from '../program/program-run.ts';
-import { deadline, ProgramStation } from '../program/program-station.ts';
+import { ProgramStation } from '../program/program-station.ts';
 import { unfitFor } from '../program/safe-envelope.ts';
+import { withDeadline } from '../program/deadline.ts';
 import type { HandOverSystem } from '../program/hand-over.ts';
 import { meaningOf, ownWords, OWN_WORDS_AT } from './qmail-exit-codes.ts';
 
@@ -40,7 +41,7 @@ export class QmailQueueOutlet implements Outlet {
       ],
       outputs: [ENVELOPE_FD, ...OWN_WORDS_AT],
     };
-    const end = await this.#station.run(order, deadline(timeoutMs, signal));
+    const end = await withDeadline(timeoutMs, signal, (until) => this.#station.run(order, until));
     return forAll(parcel, this.#outcome(end, parcel));
   }
 

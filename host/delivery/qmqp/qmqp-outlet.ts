@@ -4,8 +4,8 @@ import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../
 import type { QmqpOptions } from '../../../bindings/plugin/hand-over-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { connect } from '../program/connection.ts';
+import { withDeadline } from '../program/deadline.ts';
 import { delivered, deferred, forAll, refused, replyText } from '../program/outcome.ts';
-import { deadline } from '../program/program-station.ts';
 import { unfitFor } from '../program/safe-envelope.ts';
 import { submit } from './qmqp-conversation.ts';
 
@@ -20,10 +20,13 @@ export class QmqpOutlet implements Outlet {
 
   /** A server queues a message once it has all of it: until then the next host may be tried. */
   async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
-    const { hosts, connectTimeoutMs, timeoutMs } = this.#options;
     const unfit = unfitFor('qmqp', parcel);
     if (unfit !== undefined) return unfit;
-    const until = deadline(timeoutMs, signal);
+    return withDeadline(this.#options.timeoutMs, signal, (until) => this.#tryAll(parcel, until));
+  }
+
+  async #tryAll(parcel: Parcel, until: AbortSignal): Promise<DeliveryReport> {
+    const { hosts, connectTimeoutMs } = this.#options;
     for (const { host, port } of hosts) {
       const hop = `${host}:${port}`;
       const socket = await connect({ host, port }, connectTimeoutMs, until);

@@ -1,6 +1,7 @@
 /** Messages through the whole daemon into real mail systems of this host, and into a strict qmail-queue. */
 
 import { createTransport } from 'nodemailer';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -88,6 +89,13 @@ describe('programs', () => {
       expect(readFileSync(file, 'latin1').endsWith(`\r\n\r\n${BODY.join('\r\n')}\r\n`)).toBe(true);
     });
   });
+});
+
+test('a process that may open no more files starts no program, and goes on', () => {
+  const script = fileURLToPath(new URL('few-files.mjs', import.meta.url));
+  const command = 'ulimit -n 60; exec "$0" "$1"';
+  const ends = execFileSync('/bin/sh', ['-c', command, process.execPath, script], { encoding: 'utf8' });
+  expect(ends).toBe('exited, not started, not started, exited');
 });
 
 describeWithReceiver('postfix', missingPostfix())('Postfix', () => {
