@@ -11,6 +11,7 @@ import { version } from '../version.ts';
 import { PLUGIN_HELP, runPlugin } from './plugin-command.ts';
 import { isStdinSocket } from './program.ts';
 import { KARMA_HELP, runKarma } from './karma-command.ts';
+import { QUEUE_HELP, runQueue } from './queue-command.ts';
 import { runSample, SAMPLE_HELP } from './sample-command.ts';
 import { runServe, SERVE_HELP } from './serve-command.ts';
 import { runStore, STORE_HELP } from './store-command.ts';
@@ -29,6 +30,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['sample', { run: runSample, help: SAMPLE_HELP }],
   ['plugin', { run: runPlugin, help: PLUGIN_HELP }],
   ['karma', { run: runKarma, help: KARMA_HELP }],
+  ['queue', { run: runQueue, help: QUEUE_HELP }],
   ['store', { run: runStore, help: STORE_HELP }],
   ['tls-cert', { run: runTlsCert, help: TLS_CERT_HELP }],
 ]);
@@ -43,6 +45,7 @@ commands:
   sample         run a daemon to try out (npm start)
   plugin         write, test and list plugins
   karma          look into what the plugin karma remembers
+  queue          look into the spool of queue/spool, and change it
   store          take over the databases of the Perl daemon
   tls-cert       make a certificate for TLS
   help COMMAND   the options of a command

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { CHECK_OPTIONS } from '../../host/cli/check-command.ts';
 import { FORKSERVER_OPTIONS, FORKSERVER_REFUSED, qpsmtpdForkserver } from '../../host/cli/forkserver.ts';
 import { KARMA_OPTIONS } from '../../host/cli/karma-command.ts';
+import { QUEUE_OPTIONS } from '../../host/cli/queue-command.ts';
 import { qpsmtpd } from '../../host/cli/main.ts';
 import { PREFORK_OPTIONS, PREFORK_REFUSED, qpsmtpdPrefork } from '../../host/cli/prefork.ts';
 import { PLUGIN_OPTIONS } from '../../host/cli/plugin-command.ts';
@@ -186,6 +187,7 @@ describe('docs/reference/command-line.md', () => {
     ['qpsmtpd sample', SAMPLE_OPTIONS],
     ['qpsmtpd tls-cert', TLS_CERT_OPTIONS],
     ['qpsmtpd karma', KARMA_OPTIONS],
+    ['qpsmtpd queue', QUEUE_OPTIONS],
     ['qpsmtpd store', STORE_OPTIONS],
     ['qpsmtpd plugin', PLUGIN_OPTIONS],
     ['qpsmtpd-forkserver', [...FORKSERVER_OPTIONS, ...FORKSERVER_REFUSED]],

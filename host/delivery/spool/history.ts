@@ -2,7 +2,7 @@
 
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 
-/** `expired`: nobody took it in time, which the sender is told like a refusal. `dropped`: an operator removed it. */
+/** `expired`: nobody took it in time, which the sender is told like a refusal. */
 export type OutcomeKind = 'delivered' | 'deferred' | 'refused' | 'expired';
 
 /** The same outcome for several recipients, who stand by their places in the envelope. */
@@ -21,7 +21,7 @@ export type HistoryEvent =
       readonly outcomes: readonly OutcomeGroup[];
     }
   | { readonly event: 'delay-notice'; readonly ms: number; readonly destination: string }
-  | { readonly event: 'held' | 'released' | 'retry'; readonly ms: number };
+  | { readonly event: 'held' | 'released'; readonly ms: number };
 
 export const printEvent = (event: HistoryEvent): Buffer => Buffer.from(`${JSON.stringify(event)}\n`, 'utf8');
 

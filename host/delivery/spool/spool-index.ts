@@ -26,6 +26,8 @@ import {
 const PIECE = 200;
 /** Leases looked at in one go; there are never many more than attempts at a time. */
 const MOST_LEASES = 2_000;
+/** How long a message that was let go has for an attempt before its age matters. */
+const RELEASE_PAUSE_MS = 60_000;
 
 /** What an attempt, or a notice, leads to. */
 export type Aftermath =
@@ -133,12 +135,14 @@ export class SpoolIndex {
   }
 
   /** Holds a message, or lets it go; false if there is none. Attempts under way go on. */
-  setHeld(id: string, isHeld: boolean): Promise<boolean> {
+  setHeld(id: string, isHeld: boolean, nowMs: number): Promise<boolean> {
     return this.#revise(id, (records, share, dest) => {
       const message = messageEntry(records, id)!;
       records.put(keys.message(id), JSON.stringify({ ...message, isHeld }));
       const isMoved = share.state !== 'claimed' && (isHeld || share.state === 'held');
-      if (isMoved) moveShare(records, id, dest, share, { state: isHeld ? 'held' : 'ready' });
+      // A message that has grown too old meanwhile is tried once more before it is given up.
+      const ageMs = Math.max(share.ageMs, nowMs + RELEASE_PAUSE_MS);
+      if (isMoved) moveShare(records, id, dest, share, { state: isHeld ? 'held' : 'ready', ageMs });
     });
   }
 

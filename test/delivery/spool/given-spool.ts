@@ -88,6 +88,8 @@ export async function drain(spool: Spool, outlet: FakeOutlet): Promise<void> {
   for (let before = -1; before !== outlet.attempts;) {
     before = outlet.attempts;
     await spool.work();
+    // A notice or a report takes a turn of its own.
+    await spool.work();
   }
 }
 

@@ -1,0 +1,196 @@
+/** `qpsmtpd queue`: looks into the spool of queue/spool, and changes it while the daemon runs. */
+
+import { LogLevel, type Log } from '../../bindings/plugin/log-level.ts';
+import { appendEvent } from '../delivery/spool/message-file.ts';
+import { checkSpool } from '../delivery/spool/spool-check.ts';
+import { SpoolError } from '../delivery/spool/spool-error.ts';
+import { isSpoolId } from '../delivery/spool/spool-id.ts';
+import type { DaemonLoader } from '../process/daemon.ts';
+import type { Terminal } from '../process/serve-options.ts';
+import { readArguments, UsageError, type Arguments } from './arguments.ts';
+import { readConfigDir } from './config-dir.ts';
+import { openConfiguredSpool, type ConfiguredSpool } from './configured-spool.ts';
+import { suggest } from './did-you-mean.ts';
+import { printHelp } from './help-text.ts';
+import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
+import { showMessage } from './queue-show.ts';
+import { QUEUE_HEADER, queueRecord, queueRows } from './queue-table.ts';
+import { CONFIG_OPTION } from './serve-command.ts';
+
+const HOUR_MS = 3_600_000;
+/** For entries that `check` makes anew; the daemon puts its own times in their place at the first attempt. */
+const TIMES = { firstRetryMs: 1, longestRetryMs: 1, lifeMs: 120 * HOUR_MS, delayNoticeMs: 4 * HOUR_MS };
+
+export const QUEUE_OPTIONS: readonly OptionSpec[] = [
+  CONFIG_OPTION,
+  { name: 'spool', value: 'DIR', help: 'the folder of the spool, instead of that in config/plugins' },
+  { name: 'all', help: 'every message, for retry, hold, release and rm' },
+  { name: 'content', help: 'show: the body as well' },
+  { name: 'json', help: 'ls and show: objects for programs, one a line' },
+  HELP_OPTION,
+];
+
+export const QUEUE_HELP = printHelp(
+  'qpsmtpd queue ACTION [ID]... [--config DIR]',
+  `Run it as the daemon's user; a running daemon notices changes within a second. The actions:
+
+  ls               what is in the spool: id, age, size, next try, sender, recipients left, last reply
+  show ID          envelope, history and header of a message
+  retry ID         try again now
+  flush            try everything again now
+  hold ID          do not try it any more, nor return it
+  release ID       undo hold
+  rm ID            throw it away; nobody is told
+  check            bring files and index together`,
+  QUEUE_OPTIONS,
+);
+
+type Action = (spool: ConfiguredSpool, given: Arguments, terminal: Terminal) => Promise<void>;
+
+const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([
+  ['ls', list],
+  ['show', show],
+  ['retry', (spool, given, terminal) => each(spool, given, terminal, 'retry', retry)],
+  ['flush', flush],
+  ['hold', (spool, given, terminal) => each(spool, given, terminal, 'hold', hold)],
+  ['release', (spool, given, terminal) => each(spool, given, terminal, 'release', release)],
+  ['rm', (spool, given, terminal) => each(spool, given, terminal, 'rm', remove)],
+  ['check', check],
+]);
+
+export async function runQueue(
+  args: readonly string[],
+  _loader: DaemonLoader,
+  terminal: Terminal,
+): Promise<number> {
+  const given = readArguments(args, QUEUE_OPTIONS);
+  if (given.has('help')) {
+    terminal.out(QUEUE_HELP);
+    return 0;
+  }
+  const [name, ...ids] = given.positionals;
+  const action = ACTIONS.get(name ?? '');
+  if (name === undefined) throw new UsageError(`queue needs an action: ${[...ACTIONS.keys()].join(', ')}`);
+  if (action === undefined)
+    throw new UsageError(`queue: "${name}" is no action${suggest(name, [...ACTIONS.keys()])}`);
+  // An id becomes a path: `../../etc/passwd` is refused before anything is looked at.
+  for (const id of ids)
+    if (!isSpoolId(id)) throw new UsageError(`queue ${name}: ${JSON.stringify(id)} is no id`);
+  const spool = await openConfiguredSpool(given.text('spool'), readConfigDir(given.text('config')));
+  try {
+    await action(spool, given, terminal);
+  } finally {
+    await spool.index.close();
+  }
+  return 0;
+}
+
+const idsOf = ({ positionals }: Arguments): readonly string[] => positionals.slice(1);
+
+async function list({ index }: ConfiguredSpool, given: Arguments, terminal: Terminal): Promise<void> {
+  refuseIds(given);
+  const nowMs = Date.now();
+  const isJson = given.has('json');
+  let messages = 0;
+  let octets = 0;
+  if (!isJson) terminal.out(QUEUE_HEADER);
+  for (const piece of index.messages()) {
+    for (const message of piece) {
+      messages++;
+      octets += message.message.octets;
+      const rows = isJson ? [JSON.stringify(queueRecord(message))] : queueRows(message, nowMs);
+      for (const row of rows) terminal.out(row);
+    }
+  }
+  if (!isJson) terminal.out(`${messages} messages, ${octets} octets`);
+}
+
+async function show(spool: ConfiguredSpool, given: Arguments, terminal: Terminal): Promise<void> {
+  const [id, ...rest] = idsOf(given);
+  if (id === undefined || rest.length > 0) throw new UsageError('queue show takes one id');
+  const options = { isJson: given.has('json'), isWhole: given.has('content') };
+  await showMessage(spool, id, options, (line) => terminal.out(line));
+}
+
+/** Says what became of one message. */
+type Change = (spool: ConfiguredSpool, id: string) => Promise<string>;
+
+async function each(
+  spool: ConfiguredSpool,
+  given: Arguments,
+  terminal: Terminal,
+  name: string,
+  change: Change,
+): Promise<void> {
+  const ids = idsOf(given);
+  if (given.has('all') === ids.length > 0) throw new UsageError(`queue ${name}: give ids, or --all`);
+  for (const id of ids) terminal.out(`${id}: ${await change(spool, id)}`);
+  if (ids.length > 0) return;
+  for (const piece of spool.index.messages())
+    for (const { id } of piece) terminal.out(`${id}: ${await change(spool, id).catch(String)}`);
+}
+
+const unknown = (id: string): SpoolError => new SpoolError(`there is no message ${id}`);
+
+const retry: Change = async ({ index }, id) => {
+  if (!(await index.retry(id, Date.now()))) throw unknown(id);
+  return index.message(id)?.message.isHeld === true ? 'held: release it first' : 'will be tried now';
+};
+
+const hold: Change = async ({ index, folder }, id) => {
+  if (!(await index.setHeld(id, true, Date.now()))) throw unknown(id);
+  await appendEvent(folder, id, { event: 'held', ms: Date.now() }, { isDurable: true });
+  return 'held';
+};
+
+const release: Change = async ({ index, folder }, id) => {
+  if (!(await index.setHeld(id, false, Date.now()))) throw unknown(id);
+  await appendEvent(folder, id, { event: 'released', ms: Date.now() }, { isDurable: true });
+  return 'released';
+};
+
+const remove: Change = async ({ index, folder }, id) => {
+  const result = await index.remove(id, Date.now());
+  if (result === 'unknown') throw unknown(id);
+  if (result === 'busy') throw new SpoolError(`${id} is being sent just now; hold it, and try again`);
+  await folder.discard(id);
+  return 'removed';
+};
+
+async function flush(spool: ConfiguredSpool, given: Arguments, terminal: Terminal): Promise<void> {
+  refuseIds(given);
+  let count = 0;
+  for (const piece of spool.index.messages())
+    for (const { id } of piece) if (await spool.index.retry(id, Date.now())) count++;
+  terminal.out(`${count} messages will be tried now`);
+}
+
+async function check(
+  { folder, index }: ConfiguredSpool,
+  given: Arguments,
+  terminal: Terminal,
+): Promise<void> {
+  refuseIds(given);
+  const { found, dropped, damaged } = await checkSpool(folder, index, TIMES, printingLog(terminal));
+  const { messages, octets } = index.totals();
+  terminal.out(`${found} files found, ${dropped} entries dropped, ${damaged} files damaged`);
+  terminal.out(`${messages} messages, ${octets} octets`);
+}
+
+function refuseIds(given: Arguments): void {
+  const [id] = idsOf(given);
+  if (id !== undefined) throw new UsageError(`queue: "${id}" is not understood`);
+}
+
+function printingLog(terminal: Terminal): Log {
+  const print = (text: string): void => terminal.err(text);
+  return {
+    writes: (level) => level <= LogLevel.NOTICE,
+    at: (_level, text) => print(text),
+    error: print,
+    warn: print,
+    notice: print,
+    info: () => undefined,
+    debug: () => undefined,
+  };
+}
