@@ -84,6 +84,17 @@ test('354 although nobody was accepted: the message sent then is empty, and nobo
   expect(hop.contents).toEqual(['']);
 });
 
+test('354 although nobody was accepted, by LMTP: there is no answer to wait for', async () => {
+  const hop = await hopWith({
+    isLmtp: true,
+    offers: ['PIPELINING'],
+    says: { RCPT: '550 5.1.1 no', DATA: '354 go ahead' },
+  });
+  const out = outlet([hop], { protocol: 'lmtp' });
+  expect((await out.deliver(parcelTo(['a@d.example'])))[0]).toMatchObject({ kind: 'refused' });
+  expect(out.connections).toBe(0);
+});
+
 test('LMTP has an answer for each recipient behind the content', async () => {
   const hop = await hopWith({
     isLmtp: true,

@@ -115,12 +115,13 @@ test('closed in the middle of the content: deferred, and certainly not delivered
 });
 
 test.each([
-  ['552 5.3.4 too much', 'refused'],
-  ['250 got it', 'deferred'],
-])('a reply inside the content, %s: %s', async (text, kind) => {
+  ['552 5.3.4 too much', 'refused', false],
+  ['552 5.3.4 too much, and goodbye', 'refused', true],
+  ['250 got it', 'deferred', false],
+])('a reply inside the content, %s: %s', async (text, kind, closes) => {
   const says: NonNullable<Script['says']> = {
     DATA: (_, { socket }) => {
-      socket.once('data', () => socket.write(`${text}\r\n`));
+      socket.once('data', () => (closes ? socket.end(`${text}\r\n`) : socket.write(`${text}\r\n`)));
       return '354 go ahead';
     },
   };

@@ -94,7 +94,7 @@ test('a hop that accepts SCRAM without showing that it knows the password is not
 });
 
 test('a password that is refused, and a hop that offers no AUTH: deferred, and no secret in the log', async () => {
-  const refused = await logIn('PLAIN', { AUTH: '535 5.7.8 no' });
+  const refused = await logIn('PLAIN', { AUTH: (given) => `535 5.7.8 no: ${given} is no sec,ret` });
   expect(refused.kind).toBe('deferred');
   const none = await logIn('', {});
   expect(none.log).toContain('no mechanism fits');

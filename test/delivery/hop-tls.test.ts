@@ -115,6 +115,15 @@ test('a judge decides in place of authorities and names', async () => {
   expect(refused.out.log.join('\n')).toContain('no TLSA record fits');
 });
 
+test('a judge that throws costs the connection, not the process', async () => {
+  const judge = (): never => {
+    throw new Error('no idea');
+  };
+  const { out, outcome } = await deliver({ offers, tls }, { level: 'verified', judge });
+  expect(outcome.kind).toBe('deferred');
+  expect(out.log.join()).toContain('no idea');
+});
+
 test('a message that requires TLS all the way goes only where both is promised', async () => {
   const { certificate } = pair;
   for (const [more, kind] of [

@@ -34,11 +34,14 @@ export async function sendData({ connection, message, timeouts, end }: Sending):
       const drained = connection.drained(timeouts.blockMs);
       if (drained === undefined) continue;
       connection.uncork();
-      await drained;
+      // A hop that refuses and closes at once is to be heard all the same.
+      await drained.catch((cause: unknown) => {
+        if (!connection.hasReply) throw cause;
+      });
       if (connection.hasReply) return false;
       connection.cork();
     }
-    end();
+    if (connection.isOpen) end();
     connection.write(stuffing.end());
     return true;
   } finally {
@@ -65,7 +68,7 @@ export async function sendChunks(sending: Sending, lastReplies: number): Promise
   };
   const send = (last: boolean): void => {
     connection.cork();
-    if (last) end();
+    if (last && connection.isOpen) end();
     connection.command(`BDAT ${octets}${last ? ' LAST' : ''}\r\n`, last ? lastReplies : 1);
     for (const block of gathered) connection.write(block);
     connection.uncork();

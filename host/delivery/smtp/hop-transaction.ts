@@ -137,13 +137,18 @@ export class HopTransaction {
    */
   async #takeDataReply(isWanted: boolean): Promise<readonly number[]> {
     const connection = this.#connection;
-    const { timeouts } = this.#terms;
+    const { timeouts, protocol } = this.#terms;
     const reply = await connection.reply('data', timeouts.dataMs);
     if (reply.code === 354) {
       this.needsReset = false;
       if (isWanted) return this.#open();
+      // LMTP has no reply for nobody to wait for. RFC 2033 section 4.2.
+      if (protocol === 'lmtp') {
+        connection.destroy();
+        return [];
+      }
       connection.command('.\r\n');
-      await connection.reply('data', timeouts.endMs);
+      await connection.reply('data', timeouts.dataMs);
       return [];
     }
     if (!isWanted) return [];

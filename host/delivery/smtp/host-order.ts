@@ -5,7 +5,9 @@ import type { HopHost } from '../../../bindings/plugin/hop-services.ts';
 /** One text for one place to connect to under the same terms. */
 export function placeOf({ name, address = name, port, path, tls }: HopHost): string {
   const place = path === undefined ? `${address}:${port ?? ''}` : `unix:${path}`;
-  return tls === undefined ? `${name}|${place}` : `${name}|${place}|${tls.level}|${tls.names?.join() ?? ''}`;
+  if (tls === undefined) return `${name}|${place}`;
+  const { level, isImplicit = false, names = [], judge } = tls;
+  return [name, place, level, isImplicit, names.join(), judge !== undefined].join('|');
 }
 
 /**

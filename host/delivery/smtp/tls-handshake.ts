@@ -25,19 +25,24 @@ export interface SecureSocket {
 export function handshake(plain: Socket, host: HopHost, demand: TlsDemand): Promise<SecureSocket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ ...termsOf(host, demand), socket: plain });
-    socket.once('error', reject);
+    // Stays where it is: an error with nobody to hear it would end the process.
+    socket.on('error', reject);
     socket.once('secureConnect', () => {
-      const certificate = certificateOf(socket, demand.names ?? [host.name]);
-      const problem = (demand.judge ?? usualProblem)(certificate);
-      const isVerified = problem === undefined;
-      if (demand.level === 'verified' && !isVerified) {
-        reject(new HopFault('tls', hopReplies.distrusted, `certificate of ${host.name}: ${problem}`));
-      } else {
-        socket.removeListener('error', reject);
-        resolve({ socket, isVerified });
+      try {
+        resolve({ socket, isVerified: isVerified(socket, host, demand) });
+      } catch (cause) {
+        reject(cause);
       }
     });
   });
+}
+
+/** Throws a `HopFault` if it is not and has to be. */
+function isVerified(socket: TLSSocket, host: HopHost, demand: TlsDemand): boolean {
+  const certificate = certificateOf(socket, demand.names ?? [host.name]);
+  const problem = (demand.judge ?? usualProblem)(certificate);
+  if (problem === undefined || demand.level !== 'verified') return problem === undefined;
+  throw new HopFault('tls', hopReplies.distrusted, `certificate of ${host.name}: ${problem}`);
 }
 
 function termsOf(host: HopHost, demand: TlsDemand): ConnectionOptions {

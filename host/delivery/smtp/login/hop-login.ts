@@ -38,7 +38,7 @@ export async function logIn(
   for (let turn = 0; reply.code === 334 && turn < MAX_TURNS; turn++) {
     reply = await connection.say(await answerTo(client, reply.lines[0]!), 'login', timeoutMs);
   }
-  if (reply.code !== 235) return fail(printReply(reply));
+  if (reply.code !== 235) return fail(withoutSecrets(printReply(reply), login));
   try {
     finish(client, reply.lines[0]!);
   } catch (cause) {
@@ -53,6 +53,12 @@ function readAnew(file: string, fail: (detail: string) => never): HopLogin {
   } catch (cause) {
     return fail((cause as Error).message);
   }
+}
+
+/** A hop may repeat what it does not like. */
+function withoutSecrets(text: string, { password, token }: HopLogin): string {
+  const secret = password ?? token ?? '';
+  return text.replaceAll(secret, '[hidden]').replace(/[A-Za-z0-9+/]{12,}=*/g, '[hidden]');
 }
 
 /** A challenge that cannot be answered is answered by `*`, which cancels. */
