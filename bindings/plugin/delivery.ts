@@ -37,7 +37,7 @@ export interface Parcel {
   readonly message: Message;
   /** Undefined for messages the daemon wrote itself. */
   readonly client: ParcelClient | undefined;
-  /** Stands in the log of every outlet: the transaction's id, or that of the stored message. */
+  /** Stands in the log of every outlet: the connection's id, or that of the stored message. Not unique by itself. */
   readonly id: string;
   /**
    * Whoever hands the parcel over tries again for each recipient by himself, as the spool does: outlets then deliver to
