@@ -15,6 +15,8 @@ export interface Place {
   readonly program: string;
   readonly key: string;
   readonly cert: string;
+  /** Where the server behind it listens, if the peer has one. */
+  readonly hopPort?: number | undefined;
 }
 
 export type Need = Workload['needs'];
@@ -36,8 +38,17 @@ export interface Peer {
   readonly isOnlyFor?: readonly string[];
   /** Installs what is missing; returns the version. Throws a `MissingError` if it cannot be had. */
   prepare(place: Place): Promise<string>;
+  /** What it hands messages on to: started before it, on the generators' core, and not measured. */
+  readonly hop?: Hop;
   /** Writes the configuration and says how to start it. */
   launch(place: Place, need: Need, port: number): Launch;
+}
+
+/** A server behind a peer. */
+export interface Hop {
+  launch(place: Place, port: number): Launch;
+  /** What it has counted, a sentence, once it has ended; `log` is the text of its log. */
+  account(log: string): string;
 }
 
 /** A peer cannot be had here; the message says why and what helps. */

@@ -5,7 +5,8 @@ import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { ACCEPTED_DOMAIN } from '../load/plan.ts';
 import { requireDebian, requireRoot } from './install.ts';
-import type { Peer, Place } from './peer.ts';
+import type { Launch } from '../server/running-server.ts';
+import type { Hop, Peer, Place } from './peer.ts';
 
 const DAEMONS = '/usr/lib/postfix/sbin';
 const SINK = ['/usr/sbin/smtp-sink', '/usr/bin/smtp-sink'].find((path) => existsSync(path)) ?? 'smtp-sink';
@@ -19,21 +20,30 @@ export const SMTP_SINK: Peer = {
     'discards everything; takes up to 12,000 sessions; a test tool of Postfix that keeps and checks nothing',
   ],
   prepare: () => requireDebian('postfix'),
-  launch: ({ folder }, _need, port) => ({
+  launch: ({ folder }, _need, port) => launchSink(folder, port),
+};
+
+function launchSink(folder: string, port: number, ...options: string[]): Launch {
+  const user = process.getuid?.() === 0 ? ['-u', 'postfix'] : [];
+  return {
     program: SINK,
-    words: [
-      ...(process.getuid?.() === 0 ? ['-u', 'postfix'] : []),
-      '-m',
-      '12000',
-      '-h',
-      'mx.example.test',
-      `127.0.0.1:${port}`,
-      '1024',
-    ],
+    words: [...user, ...options, '-m', '12000', '-h', 'mx.example.test', `127.0.0.1:${port}`, '1024'],
     folder,
     log: join(folder, 'log'),
     port,
-  }),
+  };
+}
+
+/** The sink as the next hop of another server, counting. */
+export const SINK_HOP: Hop = {
+  launch: ({ folder }, port) => launchSink(folder, port, '-c'),
+  account(log) {
+    const counts = [...log.matchAll(/sess=\s*(\d+)\s+quit=\s*\d+\s+mesg=\s*(\d+)/g)].at(-1);
+    // One session is the probe's that waits for the sink to listen.
+    return counts === undefined
+      ? 'the sink has counted nothing'
+      : `${Number(counts[1]) - 1} connections to the sink for ${counts[2]} messages`;
+  },
 };
 
 async function prepare(): Promise<string> {

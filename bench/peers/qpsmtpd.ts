@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import { ACCEPTED_DOMAIN } from '../load/plan.ts';
 import { ROOT } from '../places.ts';
 import type { Launch } from '../server/running-server.ts';
+import { requireDebian } from './install.ts';
+import { SINK_HOP } from './postfix.ts';
 import { MissingError, type Need, type Peer, type Place } from './peer.ts';
 
 /** A configuration of this server. */
@@ -79,7 +81,7 @@ export const QPSMTPD: Peer = {
   name: 'qpsmtpd',
   label: 'qpsmtpd for Node',
   kind: 'ours',
-  offers: ['plain', 'tls'],
+  offers: ['plain', 'tls', 'forward'],
   settings: [
     'one worker; plugins rcpt_ok and queue/discard; messages kept in memory and refused recipients not counted, as by the peers; logs errors only; every other setting at its default',
   ],
@@ -109,4 +111,23 @@ export const QPSMTPD_MAILDIR: Peer = {
   prepare: version,
   launch: (place, need, port) =>
     launchOwn(place, { plugins: ['rcpt_ok', `queue/maildir ${join(place.folder, 'Maildir')}`] }, need, port),
+};
+
+export const QPSMTPD_FORWARD: Peer = {
+  name: 'qpsmtpd-forward',
+  label: 'qpsmtpd for Node, forwarding',
+  kind: 'ours',
+  offers: ['forward'],
+  settings: [
+    'as qpsmtpd, with queue/smtp-forward to smtp-sink: each message is taken by the sink before the 250',
+  ],
+  async prepare(place) {
+    await requireDebian('postfix');
+    return version(place);
+  },
+  hop: SINK_HOP,
+  launch: (place, need, port) => {
+    const queue = `queue/smtp-forward 127.0.0.1 ${place.hopPort} connections 20`;
+    return launchOwn(place, { plugins: ['rcpt_ok', queue] }, need, port);
+  },
 };

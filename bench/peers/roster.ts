@@ -7,7 +7,7 @@ import { OPENSMTPD } from './opensmtpd.ts';
 import type { Peer } from './peer.ts';
 import { PERL_FORKSERVER, PERL_PREFORK } from './perl-qpsmtpd.ts';
 import { POSTFIX, POSTFIX_QUEUE, SMTP_SINK } from './postfix.ts';
-import { QPSMTPD, QPSMTPD_MAILDIR, QPSMTPD_SAMPLE } from './qpsmtpd.ts';
+import { QPSMTPD, QPSMTPD_FORWARD, QPSMTPD_MAILDIR, QPSMTPD_SAMPLE } from './qpsmtpd.ts';
 
 export const PEERS: readonly Peer[] = [
   C_FLOOR,
@@ -15,6 +15,7 @@ export const PEERS: readonly Peer[] = [
   QPSMTPD,
   QPSMTPD_SAMPLE,
   QPSMTPD_MAILDIR,
+  QPSMTPD_FORWARD,
   SMTP_SINK,
   SMTP_SERVER,
   HARAKA,

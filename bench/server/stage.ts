@@ -1,10 +1,10 @@
 /** The servers of a run: prepared, started, and stopped again whatever happens. */
 
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import { MissingError, type Need, type Peer, type Place } from '../peers/peer.ts';
+import { MissingError, type Hop, type Need, type Peer, type Place } from '../peers/peer.ts';
 import type { Participant } from '../results.ts';
 import { settledCpuSeconds } from './measure.ts';
 import { findFreePort, startServer, type Launch, type RunningServer } from './running-server.ts';
@@ -70,7 +70,31 @@ export class Stage {
 
   /** A server of its own for a measurement that must not see what came before; the caller stops it. */
   async startFresh(peer: Peer, need: Need): Promise<RunningServer> {
-    return this.startOther(`${peer.name}-${need}`, (place, port) => peer.launch(place, need, port));
+    const name = `${peer.name}-${need}`;
+    if (peer.hop === undefined) return this.startOther(name, (place, port) => peer.launch(place, need, port));
+    return this.#startWithHop(name, peer, peer.hop, need);
+  }
+
+  /** What the hop has counted becomes the last of the peer's settings when both are stopped. */
+  async #startWithHop(name: string, peer: Peer, hop: Hop, need: Need): Promise<RunningServer> {
+    const launched = hop.launch(this.#place(`${name}-hop`), await findFreePort());
+    const behind = await startServer(launched, this.generatorCore);
+    const launch = (place: Place, port: number): Launch =>
+      peer.launch({ ...place, hopPort: behind.port }, need, port);
+    const server = await this.startOther(name, launch).catch(async (error: unknown) => {
+      await behind.stop();
+      throw error;
+    });
+    const stop = async (): Promise<void> => {
+      await server.stop();
+      await behind.stop();
+      const index = this.participants.findIndex((each) => each.name === peer.name);
+      const participant = this.participants[index];
+      if (participant === undefined) return;
+      const counted = hop.account(readFileSync(launched.log, 'utf8'));
+      this.participants[index] = { ...participant, settings: [...participant.settings, counted] };
+    };
+    return { ...server, stop };
   }
 
   /** Starts what `launch` describes, in a folder of its own; on any core if `isPinned` is false. */

@@ -28,7 +28,7 @@ export interface Workload {
   /** Fewest messages of a run for each session: where connections are kept, opening them must not be what is measured. */
   readonly leastPerSession: number;
   /** Which of the server's configurations it needs. */
-  readonly needs: 'plain' | 'tls' | 'durable';
+  readonly needs: 'plain' | 'tls' | 'durable' | 'forward';
   /** A new connection for every message: a server that waits before it greets needs more of them at a time. */
   readonly isGreetingBound: boolean;
 }
@@ -147,5 +147,15 @@ export const WORKLOADS: readonly Workload[] = [
       '20 clients, connection kept; the message is written and synced to the disk before it is accepted.',
     plan: { octets: KIB, perConnection: KEPT },
     needs: 'durable',
+  },
+  {
+    ...base,
+    id: 'forward',
+    title: '1 KiB, handed on before the reply',
+    about:
+      'As W2p, beside the same server handing each message on by SMTP to a sink on another core before it accepts it.',
+    generator: 'load',
+    plan: { octets: KIB, perConnection: KEPT, isPipelined: true },
+    needs: 'forward',
   },
 ];
