@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Core } from '../bindings/contract.ts';
+import type { CutThrough } from '../bindings/plugin/cut-through.ts';
 import type { PlacedLine } from '../bindings/plugin/config.ts';
 import { EXTRA_CONNECTIONS, type PluginDefinition } from '../bindings/plugin/definition.ts';
 import { LogLevel } from '../bindings/plugin/log-level.ts';
@@ -75,6 +76,7 @@ export class Generation implements SessionHost {
   /** Those of `logging`, then those of `plugins`: the order in which they are asked. */
   readonly plugins: readonly LoadedPlugin[];
   readonly hooks: HookRunner;
+  readonly cutThrough: CutThrough | undefined;
   readonly printer: ReplyPrinter;
   readonly deadlines: Deadlines;
   readonly reverseLookup: ReverseLookup;
@@ -120,6 +122,7 @@ export class Generation implements SessionHost {
     this.#limits = { deadlines: foundation.deadlines, budgetMs: () => this.settings.pluginTimeoutMs };
     const leavesLimit = parts.plugins.some(({ definition }) => definition.limitsConnections === true);
     this.extraConnections = leavesLimit ? EXTRA_CONNECTIONS : 0;
+    this.cutThrough = parts.plugins.find(({ cutThrough }) => cutThrough !== undefined)?.cutThrough;
     this.hooks = new HookRunner(parts.plugins, parts.logger, this.#limits);
     this.printer = new ReplyPrinter(this.settings.replyStyle);
     this.#dateStamp = new DateStamp(systemClock);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Setup } from './context.ts';
+import type { CutThrough } from './cut-through.ts';
 import type { Outlet } from './delivery.ts';
 import type { Hooks } from './hooks.ts';
 import type { LogLevel } from './log-level.ts';
@@ -64,6 +65,11 @@ export interface PluginDefinition<S extends OptionShape = OptionShape> {
   readonly limitsConnections?: true;
   /** For plugins that deliver, made by `defineOutlet`: the outlet alone, for those who use it in place of the hooks. */
   readonly outlet?: (setup: Setup<z.output<S>>) => Outlet;
+  /**
+   * For a plugin that takes transactions to a next hop while they happen, in place of a `queue` hook. Called once; only one
+   * plugin may have it.
+   */
+  readonly cutThrough?: (setup: Setup<z.output<S>>) => CutThrough;
   /** The hooks, or a function that makes them once the options are known. */
   readonly hooks: Hooks<z.output<S>> | ((setup: Setup<z.output<S>>) => Hooks<z.output<S>>);
 }

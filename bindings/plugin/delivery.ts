@@ -92,7 +92,8 @@ export function parcelOf({
   };
 }
 
-function clientOf(connection: Connection): ParcelClient {
+/** The client as next hops are told of it. */
+export function clientOf(connection: Connection): ParcelClient {
   const { remoteIp, remotePort, remoteHost, helloHost, hello, auth, localIp, localPort } = connection;
   return {
     ip: remoteIp,

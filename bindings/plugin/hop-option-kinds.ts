@@ -2,14 +2,14 @@
 
 import { z } from 'zod';
 import type { Setup } from './context.ts';
-import type { HopOptions, TlsDemand } from './hop-services.ts';
+import type { CutThroughOptions, HopOptions, TlsDemand } from './hop-services.ts';
 import { flag, oneOf, wholeNumber } from './option-kinds.ts';
 
 const SECOND_MS = 1_000;
 const path = () => z.string().regex(/^\//, 'must be a path that begins with /');
 
-/** Add them to the plugin's own: `z.object({ ...hopOptions, host: hopList() })`. */
-export const hopOptions = {
+/** How plugins talk to next hops. Add them to the plugin's own: `z.object({ ...hopTalkOptions, host: hopList() })`. */
+export const hopTalkOptions = {
   helo: z
     .string()
     .regex(/^[A-Za-z0-9._:[\]-]{1,255}$/, 'must be a host name or an address in brackets')
@@ -23,24 +23,42 @@ export const hopOptions = {
   auth: path().optional(),
   auth_clear: flag().default(false),
   eightbit: oneOf(['refuse', 'send']).default('refuse'),
-  connections: wholeNumber(1, 1_000).default(10),
-  messages: wholeNumber(1, 100_000).default(100),
   idle: wholeNumber(0, 3_600).default(15),
-  waiting: wholeNumber(0, 100_000).default(1_000),
   connect_timeout: wholeNumber(1, 600).default(15),
   reply_timeout: wholeNumber(1, 1_800).default(60),
   end_timeout: wholeNumber(1, 3_600).default(240),
+  /** What the hop is told about the client. */
+  xclient: flag().default(false),
+  xforward: flag().default(false),
+  proxy: oneOf(['none', 'v2']).default('none'),
+} as const;
+
+/** Those and what outlets need besides, whose connections are shared. */
+export const hopOptions = {
+  ...hopTalkOptions,
+  connections: wholeNumber(1, 1_000).default(10),
+  messages: wholeNumber(1, 100_000).default(100),
+  waiting: wholeNumber(0, 100_000).default(1_000),
   within: wholeNumber(1, 3_600).default(270),
 } as const;
 
+type HopTalkWords = z.output<z.ZodObject<typeof hopTalkOptions>>;
 type HopWords = z.output<z.ZodObject<typeof hopOptions>>;
+type Given<W> = Pick<Setup<W>, 'options' | 'config' | 'log' | 'services'>;
 
 /** What `Hops.open` needs, but for the hosts and the protocol. */
-export function hopOptionsOf({
+export function hopOptionsOf(given: Given<HopWords>): Omit<HopOptions, 'hosts' | 'protocol'> {
+  const { within, connections, messages, waiting } = given.options;
+  return { ...hopTalkOptionsOf(given), withinMs: within * SECOND_MS, connections, messages, waiting };
+}
+
+/** What `Hops.cutThrough` needs, but for the hosts and its limits. */
+export function hopTalkOptionsOf({
   options,
   config,
   log,
-}: Pick<Setup<HopWords>, 'options' | 'config' | 'log'>): Omit<HopOptions, 'hosts' | 'protocol'> {
+  services,
+}: Given<HopTalkWords>): Omit<CutThroughOptions, 'hosts' | 'withinMs' | 'connections'> {
   const connectMs = options.connect_timeout * SECOND_MS;
   const replyMs = options.reply_timeout * SECOND_MS;
   return {
@@ -59,18 +77,18 @@ export function hopOptionsOf({
       blockMs: replyMs,
       endMs: options.end_timeout * SECOND_MS,
     },
-    withinMs: options.within * SECOND_MS,
-    connections: options.connections,
-    messages: options.messages,
     idleMs: options.idle * SECOND_MS,
-    waiting: options.waiting,
     eightBit: options.eightbit,
+    introduction: services.hops.introduction(
+      { xclient: options.xclient, xforward: options.xforward, proxy: options.proxy === 'v2' },
+      log,
+    ),
     log,
   };
 }
 
 /** Whoever logs in says a password: without a word about TLS it goes to a hop with a good certificate alone. */
-function demandOf({ tls, auth, auth_clear, tls_name, tls_min }: HopWords): TlsDemand {
+function demandOf({ tls, auth, auth_clear, tls_name, tls_min }: HopTalkWords): TlsDemand {
   const wanted = tls ?? (auth !== undefined && !auth_clear ? 'verified' : 'opportunistic');
   const [isImplicit, level] =
     wanted === 'implicit' || wanted === 'implicit-verified'

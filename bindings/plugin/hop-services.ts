@@ -1,5 +1,6 @@
 /** Next hops: mail servers that messages are handed on to by SMTP or LMTP. Part of `Services`. */
 
+import type { CutThrough } from './cut-through.ts';
 import type { HopReply, Outlet, Parcel, RecipientOutcome } from './delivery.ts';
 import type { Log } from './log-level.ts';
 
@@ -175,7 +176,17 @@ export interface HopOutlet extends Outlet {
   close(): void;
 }
 
+/** What the connections of transactions that go on while they happen are made with. */
+export type CutThroughOptions = Omit<HopOptions, 'hosts' | 'protocol' | 'messages' | 'waiting'> & {
+  readonly hosts: readonly HopHost[];
+};
+
 export interface Hops {
+  /**
+   * Takes transactions to next hops while they happen. `connections` are those over all hosts, one for each client; `withinMs`
+   * is how long a host may be looked for, the client's RCPT waiting. Throws as `open` does.
+   */
+  cutThrough(options: CutThroughOptions): CutThrough;
   /** What tells hops who the client is, for `HopOptions.introduction`; undefined if nothing of it is wanted. */
   introduction(terms: IntroductionTerms, log: Log): HopIntroduction | undefined;
   /**

@@ -89,8 +89,10 @@ export { karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from './karma-r
 export { formatLogLine, formatNamedLine } from './log-line.ts';
 export type { LogOutput, Logs, SyslogTarget } from './log-services.ts';
 export { hopList } from './hop-list.ts';
-export { hopOptions, hopOptionsOf } from './hop-option-kinds.ts';
+export { hopOptions, hopOptionsOf, hopTalkOptions, hopTalkOptionsOf } from './hop-option-kinds.ts';
+export type { Conduit, ConduitEnvelope, CutThrough, Outflow } from './cut-through.ts';
 export type {
+  CutThroughOptions,
   HopCertificate,
   HopCounters,
   HopExtensions,

@@ -8,6 +8,7 @@ import {
   rejectOptions,
   z,
   type Config,
+  type CutThrough,
   type Hooks,
   type Log,
   type OptionShape,
@@ -53,6 +54,8 @@ export interface LoadedPlugin extends PluginOrigin {
   readonly options: unknown;
   readonly settings: FindingSettings;
   readonly hooks: Hooks<unknown>;
+  /** Takes transactions to a next hop while they happen. */
+  readonly cutThrough: CutThrough | undefined;
   readonly config: Config;
   readonly services: Services;
   /** Outside any session. */
@@ -77,9 +80,11 @@ export function setUpPlugin<S extends OptionShape>(
   const openLog = (speaker: Speaker): Log => logger.speakingAs(speaker, adjustment);
   const shared = { name: line.name, options, config, services, log: openLog({ plugin: line.name }) };
   let hooks: Hooks<unknown>;
+  let cutThrough: CutThrough | undefined;
   try {
     const made = definition.hooks as Hooks<unknown> | ((setup: typeof shared) => Hooks<unknown>);
     hooks = typeof made === 'function' ? made(shared) : made;
+    cutThrough = definition.cutThrough?.(shared as never);
   } catch (cause) {
     throw setUpError(line, cause);
   }
@@ -92,6 +97,7 @@ export function setUpPlugin<S extends OptionShape>(
     definition: definition as unknown as PluginDefinition,
     settings,
     hooks,
+    cutThrough,
     openLog,
   };
 }

@@ -46,7 +46,9 @@ export async function loadPlugins(
   const problems: ConfigError[] = [];
   for (const line of lines) {
     try {
-      plugins.push(await loadPlugin(parsePluginLine(line), environment));
+      const plugin = await loadPlugin(parsePluginLine(line), environment);
+      refuseSecondWay(plugin, plugins, line);
+      plugins.push(plugin);
     } catch (cause) {
       if (cause instanceof PluginErrors) problems.push(...cause.problems);
       else if (cause instanceof ConfigError) problems.push(cause);
@@ -55,6 +57,14 @@ export async function loadPlugins(
   }
   throwProblems(problems);
   return plugins;
+}
+
+/** A transaction can go one way only. */
+function refuseSecondWay(plugin: LoadedPlugin, others: readonly LoadedPlugin[], { place }: ConfigLine): void {
+  const other = plugin.cutThrough && others.find(({ cutThrough }) => cutThrough !== undefined);
+  if (other === undefined) return;
+  const problem = `${plugin.name}: ${other.name} takes every transaction to its hop already`;
+  throw new ConfigError(place, problem, 'leave one of the two lines out');
 }
 
 function loadPlugin(line: PluginLine, environment: LoaderEnvironment): Promise<LoadedPlugin> {

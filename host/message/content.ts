@@ -1,4 +1,5 @@
 import { MAX_HEADER_OCTETS } from '../../bindings/contract.ts';
+import type { Outflow } from '../../bindings/plugin/cut-through.ts';
 import { QpsmtpdError } from '../errors.ts';
 import { HeaderEnd } from './header-end.ts';
 import { SlabPool } from './slab-pool.ts';
@@ -59,6 +60,9 @@ export class Content {
   #searchBlock = 0;
   #searchOffset = 0;
   #isDiscarded = false;
+  /** Whoever takes the octets along as they come, and whether they are kept all the same. */
+  #outflow: Outflow | undefined;
+  #isKept = true;
 
   constructor(keeping: Keeping) {
     this.#keeping = keeping;
@@ -80,6 +84,7 @@ export class Content {
 
   /** What `append` takes now is copied at once. */
   get isCopying(): boolean {
+    if (this.#outflow !== undefined) return this.#isDiscarded;
     return this.#isDiscarded || (this.#octets > LONG && this.#spool === undefined);
   }
 
@@ -90,7 +95,12 @@ export class Content {
 
   /** Undefined while the reader may go on; otherwise resolves once enough was written. Never rejects. */
   drained(): Promise<void> | undefined {
-    return this.#spool?.drained();
+    if (this.#outflow === undefined) return this.#spool?.drained();
+    const taken = this.#outflow.drained();
+    const written = this.#spool?.drained();
+    return taken === undefined || written === undefined
+      ? (taken ?? written)
+      : Promise.all([taken, written]).then(() => undefined);
   }
 
   /**
@@ -101,6 +111,10 @@ export class Content {
     if (block.length === 0 || this.#isDiscarded || this.#spool?.failure !== undefined) return;
     const isFirst = this.#octets === 0;
     this.#octets += block.length;
+    if (this.#outflow !== undefined) {
+      this.#outflow.write(isLent ? Buffer.from(block) : block);
+      if (!this.#isKept) return;
+    }
     if (!isLent && (isFirst || (block.length >= SMALL_BLOCK && !this.isCopying))) {
       this.#seal();
       this.#keep(block);
@@ -108,6 +122,27 @@ export class Content {
       this.#copy(block);
     }
     if (this.#spool === undefined && this.#octets >= this.#keeping.sizeThreshold) this.#startSpool();
+  }
+
+  /**
+   * Hands over what was received from `from` on, and from now on whatever comes as it comes. Without `isKept` nothing of it
+   * stays here: the content cannot be read any more. Undefined if nothing has to be waited for; rejects if the spool file
+   * cannot be read.
+   */
+  divert(from: number, outflow: Outflow, isKept: boolean): Promise<void> | undefined {
+    const here = this.from(from);
+    const settle = (): void => {
+      this.#outflow = outflow;
+      this.#isKept = isKept;
+      if (isKept) return;
+      this.#forget();
+      void this.#spool?.discard();
+      this.#spool = undefined;
+    };
+    if (Symbol.asyncIterator in here) return pour(here, outflow).then(settle);
+    for (const block of here) outflow.write(block);
+    settle();
+    return undefined;
   }
 
   /**
@@ -175,15 +210,20 @@ export class Content {
     this.#isDiscarded = true;
     pool.giveBack(this.#ownSlabs);
     this.#ownSlabs = [];
+    this.#forget();
+    return this.#spool?.discard();
+  }
+
+  #forget(): void {
     this.#blocks = [];
     this.#blockOctets = 0;
     this.#slab = undefined;
     this.#tailFrom = this.#tailTo = 0;
-    return this.#spool?.discard();
   }
 
   /** A delivery that outlives its session must fail, not store an empty message. */
   #refuseDiscarded(): void {
+    if (!this.#isKept) throw new QpsmtpdError('Q_NO_MESSAGE', 'the message was passed on without being kept');
     if (this.#isDiscarded)
       throw new QpsmtpdError('Q_NO_MESSAGE', 'the message was discarded with its session');
   }
@@ -253,6 +293,13 @@ export class Content {
     while (kept < wanted) kept += this.#blocks[count++]!.length;
     this.#blocks.length = count;
     this.#blockOctets = kept;
+  }
+}
+
+async function pour(blocks: AsyncIterable<Buffer>, outflow: Outflow): Promise<void> {
+  for await (const block of blocks) {
+    outflow.write(block);
+    await outflow.drained();
   }
 }
 

@@ -1,4 +1,5 @@
 import { DataFlag, HeaderFlag, MAX_HEADER_OCTETS, WINDOW, type Core } from '../../bindings/contract.ts';
+import type { Outflow } from '../../bindings/plugin/cut-through.ts';
 import type { LineEnds, Message } from '../../bindings/plugin/message.ts';
 import { QpsmtpdError } from '../errors.ts';
 import { Content, type Keeping } from './content.ts';
@@ -86,6 +87,13 @@ export class StoredMessage implements Message {
 
   body(lineEnds: LineEnds): Iterable<Buffer> | AsyncIterable<Buffer> {
     return this.#read([], lineEnds);
+  }
+
+  /** Hands over the header as it is now and the body so far, then whatever comes: see `Content.divert`. */
+  divert(outflow: Outflow, isKept: boolean): Promise<void> | undefined {
+    const { header } = this;
+    for (const block of header.render('crlf')) outflow.write(block);
+    return this.content.divert(header.octets, outflow, isKept);
   }
 
   /** See `Content.discard`. */

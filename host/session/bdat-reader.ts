@@ -1,7 +1,8 @@
 /** Reads the octets of a BDAT chunk and, behind the last chunk, sees the message off. RFC 3030 section 2. */
 
 import { refuseChunk } from './chunk.ts';
-import { announceHeader, endOfData } from './end-of-data.ts';
+import { announceHeader, endOfData, takeHeader } from './end-of-data.ts';
+import { breakOff, isUnsafe, sendHeader } from './passing-on.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
 import { NEXT, type Outcome, type Progress, type Step } from './steps.ts';
@@ -18,6 +19,9 @@ export function readChunk(session: Session, chunk: Buffer, from: number): number
   if (!state.isRefused && incoming?.chunks !== undefined) {
     const piece = from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to);
     incoming.chunks.scan(piece);
+    if (incoming.isFlowing && !incoming.isBinary && isUnsafe(session.host.core.dataFlags(incoming.slot))) {
+      breakOff(session);
+    }
     incoming.message.content.append(piece);
     if (state.left > 0) whileItArrives(session);
   }
@@ -26,11 +30,8 @@ export function readChunk(session: Session, chunk: Buffer, from: number): number
 }
 
 function whileItArrives(session: Session): void {
-  const { incoming, host } = session;
-  const { message } = incoming!;
-  if (host.hooks.has('data_headers_end') && !incoming!.isHeaderAnnounced && message.headerEnds()) {
-    session.run([announceHeader]);
-  }
+  const { message, wantsHeader, isHeaderAnnounced } = session.incoming!;
+  if (wantsHeader && !isHeaderAnnounced && message.headerEnds()) session.run(takeHeader);
   const drained = message.content.drained();
   if (drained !== undefined && !session.isBusy) session.holdInput(drained);
 }
@@ -45,8 +46,8 @@ export function endChunk(session: Session): void {
 }
 
 const announceWholeHeader: Step = (session) => {
-  if (!session.host.hooks.has('data_headers_end')) return NEXT;
-  return session.incoming!.message.headerEnds() ? announceHeader(session) : NEXT;
+  const { wantsHeader, message } = session.incoming!;
+  return wantsHeader && message.headerEnds() ? announceHeader(session) : NEXT;
 };
 
 /** A client that sends chunk upon chunk without waiting must not outrun the spool. */
@@ -64,4 +65,4 @@ function acknowledge(session: Session): Progress {
   return NEXT;
 }
 
-const endOfChunk: readonly Step[] = [announceWholeHeader, waitForSpool, acknowledge];
+const endOfChunk: readonly Step[] = [announceWholeHeader, sendHeader, waitForSpool, acknowledge];

@@ -9,6 +9,7 @@ import { Chunk, hasBegun, refuseChunk, skipChunk, skipFrom, type ChunkRefusal } 
 import { IncomingData } from './data-reader.ts';
 import { offers } from './extensions.ts';
 import { unrecognized } from './plain-verbs.ts';
+import { openConduit } from './passing-on.ts';
 import { refuse } from './refusal.ts';
 import { refusals } from './refusals.ts';
 import { replies } from './replies.ts';
@@ -67,6 +68,9 @@ const askData = asking('data', settle);
 /** The plugins are asked once for a message, as before DATA. */
 const askAtFirst: Step = (session) => (hasBegun(session) ? NEXT : askData(session));
 
+const openAtFirst: Step = (session) => (hasBegun(session) ? NEXT : openForChunks(session));
+const openForChunks = openConduit(settle);
+
 function receive(session: Session): Progress {
   const chunk = session.chunk!;
   if (!hasBegun(session)) {
@@ -83,4 +87,11 @@ function receive(session: Session): Progress {
   return STOP;
 }
 
-export const bdat: readonly Step[] = [requireChunking, announce, requireEnvelope, askAtFirst, receive];
+export const bdat: readonly Step[] = [
+  requireChunking,
+  announce,
+  requireEnvelope,
+  askAtFirst,
+  openAtFirst,
+  receive,
+];

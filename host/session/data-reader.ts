@@ -5,8 +5,9 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
 import { ChunkContent } from './chunk-content.ts';
 import { disconnect } from './closing.ts';
-import { announceHeader, endOfData } from './end-of-data.ts';
+import { endOfData, takeHeader } from './end-of-data.ts';
 import { latestEndOfData } from './limits.ts';
+import { breakOff, isUnsafe } from './passing-on.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
 import { shareStreamReads } from './stream-grip.ts';
@@ -30,6 +31,12 @@ export class IncomingData {
   isHeaderAnnounced = false;
   /** An or of `DataFlag`s, once the message is complete. */
   flags = 0;
+  /** Octets go on to the next hop as they come. */
+  isFlowing = false;
+  /** Header fields that went there. */
+  fieldsSent = 0;
+  /** Somebody waits for the end of the header. */
+  readonly wantsHeader: boolean;
   /** Its end has come. */
   isWhole = false;
   /** It is so long that the stream was asked to share its reads. */
@@ -43,6 +50,8 @@ export class IncomingData {
     this.#session = session;
     this.slot = slot;
     this.chunks = chunks;
+    const { hooks, cutThrough } = session.host;
+    this.wantsHeader = cutThrough !== undefined || hooks.has('data_headers_end');
     this.message = session.host.newMessage();
     this.endsAt = latestEndOfData(session);
   }
@@ -104,14 +113,15 @@ export class IncomingData {
 /** Reads mail data from `chunk` at `from` on and returns where it stopped. */
 export function readData(session: Session, chunk: Buffer, from: number): number {
   const incoming = session.incoming!;
-  const { core, settings, hooks } = session.host;
+  const { core, settings } = session.host;
   const isEnd = core.data(incoming.slot, chunk, from);
   const behind = from + core.consumed;
   const limit = settings.databytes;
   if (limit > 0 && !incoming.isTooBig && core.dataOctets(incoming.slot) > limit) {
     incoming.isTooBig = true;
-    incoming.message.discard();
+    breakOff(session);
   }
+  if (incoming.isFlowing && isUnsafe(core.dataFlags(incoming.slot))) breakOff(session);
   if (!incoming.isTooBig) keepContent(session, chunk, from);
   if ((core.dataFlags(incoming.slot) & DataFlag.LookAlike) !== 0) {
     refuseLookAlike(session);
@@ -119,8 +129,8 @@ export function readData(session: Session, chunk: Buffer, from: number): number 
     session.mode = 'command';
     session.run(endOfData);
   } else {
-    if (hooks.has('data_headers_end') && !incoming.isHeaderAnnounced && incoming.message.headerEnds()) {
-      session.run([announceHeader]);
+    if (incoming.wantsHeader && !incoming.isHeaderAnnounced && incoming.message.headerEnds()) {
+      session.run(takeHeader);
     }
     const { content } = incoming.message;
     if (content.isCopying && !incoming.hasSharedReads) {

@@ -3,6 +3,7 @@
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { hasBegun } from './chunk.ts';
 import { IncomingData } from './data-reader.ts';
+import { openConduit } from './passing-on.ts';
 import { refuse } from './refusal.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
@@ -37,4 +38,10 @@ function receive(session: Session): Progress {
   return STOP;
 }
 
-export const data: readonly Step[] = [refuseMixed, asking('data', settle), requireEnvelope, receive];
+export const data: readonly Step[] = [
+  refuseMixed,
+  asking('data', settle),
+  requireEnvelope,
+  openConduit(settle),
+  receive,
+];

@@ -5,6 +5,7 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { declined, ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
 import { resetTransaction } from './closing.ts';
 import { countCommandsAnew, measureMessage } from './limits.ts';
+import { finishPassing, sendHeader } from './passing-on.ts';
 import { refuse } from './refusal.ts';
 import { refusals } from './refusals.ts';
 import { replies } from './replies.ts';
@@ -71,6 +72,11 @@ export function announceHeader(session: Session): Progress {
   return askHeadersEnd(session);
 }
 
+/** The steps behind the header while the body still comes. */
+export const takeHeader: readonly Step[] = [announceHeader, sendHeader];
+
+const addTraceAtEnd: Step = (session) => (session.incoming!.isFlowing ? NEXT : addTrace(session));
+
 const settleDataPost: Settle = (session, verdict) => {
   const refused = refuse(session, 'data_post', verdict);
   if (refused !== undefined) return refused;
@@ -106,6 +112,10 @@ function acknowledge(session: Session, verdict: Verdict): void {
   session.sendVerdict(replies.queued, verdict);
 }
 
+const askQueueHook = asking('queue', settleQueue);
+const askQueue: Step = (session) =>
+  session.host.cutThrough === undefined ? askQueueHook(session) : finishPassing(session, settleQueue);
+
 const askQueuePost: Step = (session) => {
   const { hooks } = session.host;
   return hooks.has('queue_post') ? tellQueuePost(session) : STOP;
@@ -121,10 +131,11 @@ export const endOfData: readonly Step[] = [
   finishContent,
   refuseUnfit,
   announceHeader,
+  sendHeader,
   consulting('data_post_headers'),
-  addTrace,
+  addTraceAtEnd,
   asking('data_post', settleDataPost),
   asking('queue_pre', settleQueuePre),
-  asking('queue', settleQueue),
+  askQueue,
   askQueuePost,
 ];

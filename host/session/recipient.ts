@@ -7,6 +7,7 @@ import { closeWith, hasMoreRefused } from './limits.ts';
 import { readRecipientOptions } from './parameters/rcpt-parameters.ts';
 import { askPathHook } from './path-hook.ts';
 import { parsePathCommand, refuseInternational } from './path-command.ts';
+import { offerRecipient } from './passing-on.ts';
 import { refuse } from './refusal.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
@@ -51,8 +52,23 @@ const settle: Settle = (session, verdict) => {
   if (refused !== undefined) return refused;
   if (verdict.code === ReturnCode.DONE) return STOP;
   if (verdict.code !== ReturnCode.OK) return answer(session, replies.nobodyDecided);
-  return accept(session, session.recipient);
+  if (session.host.cutThrough === undefined) return accept(session, session.recipient);
+  return offerRecipient(session, { address: session.recipient, ...parametersOf(session) }, settleOffer);
 };
+
+/** What the next hop said of a recipient our plugins have accepted. */
+const settleOffer: Settle = (session, verdict) => {
+  if (verdict.code !== ReturnCode.OK) return settle(session, verdict);
+  const { address, parameters, options } = { address: session.recipient, ...parametersOf(session) };
+  session.transaction.addRecipient(address, parameters, options);
+  session.sendVerdict(replies.recipientOk, verdict, echo(session));
+  return STOP;
+};
+
+const parametersOf = ({ path }: Session) => ({
+  parameters: path.parameters,
+  options: path.recipientOptions,
+});
 
 function accept(session: Session, address: Address): Progress {
   const { path, transaction } = session;

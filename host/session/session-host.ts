@@ -1,6 +1,7 @@
 /** What sessions share: everything that was built when the configuration was read. Sessions keep the one they began with. */
 
 import type { Core } from '../../bindings/contract.ts';
+import type { CutThrough } from '../../bindings/plugin/cut-through.ts';
 import type { HookRunner } from '../hooks/runner.ts';
 import type { SettingValues } from '../config/settings.ts';
 import type { Logger } from '../observe/logger.ts';
@@ -23,6 +24,8 @@ export interface SessionHost {
   /** Undefined: there is no certificate, so TLS is not offered. */
   readonly tls: TlsTerms | undefined;
   readonly version: string;
+  /** Where transactions go on to while they happen; undefined: messages are kept and queued. */
+  readonly cutThrough?: CutThrough | undefined;
   /** The daemon is about to stop: sessions end with their transaction. */
   readonly isDraining: boolean;
   /** Now, as a date of RFC 5322 section 3.3. */

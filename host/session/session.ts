@@ -6,6 +6,7 @@
 
 import { Address } from '../../bindings/plugin/address.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
+import type { Conduit } from '../../bindings/plugin/cut-through.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Intake } from '../intake/intake.ts';
 import type { HookSession } from '../hooks/session.ts';
@@ -56,6 +57,8 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
   incoming: IncomingData | undefined = undefined;
   /** The chunk of BDAT, once there was one. */
   chunk: Chunk | undefined = undefined;
+  /** The way of the client's transactions to the next hop, once one was needed. */
+  conduit: Conduit | undefined = undefined;
   /** AUTH, from its command line to its last reply. */
   exchange: AuthExchange | undefined = undefined;
   deadlineAt = Number.POSITIVE_INFINITY;
@@ -188,6 +191,7 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
 
   /** Forgets the transaction and what its message held. */
   forgetTransaction(): Outcome {
+    this.conduit?.reset();
     this.incoming?.abandon();
     this.incoming = undefined;
     this.openTransaction = undefined;
@@ -199,6 +203,7 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
   hangUp(): void {
     if (this.#hasHungUp) return;
     this.flush();
+    this.conduit?.close();
     this.#hasHungUp = true;
     this.partial = undefined;
     this.releaseCommand();
@@ -370,6 +375,7 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
     this.#isClogged = false;
     this.takeUnread();
     this.endInput();
+    this.conduit?.close();
     this.closeTasks();
     this.host.deadlines.forget(this);
     this.host.leave(this);

@@ -13,9 +13,10 @@ export default defineOutlet({
   about: 'Hands mail to a mail store by LMTP, over TCP or a Unix socket.',
   options: z.object({ host: hopList(), port: wholeNumber(1, 65_535).optional(), ...hopOptions }),
   positional: ['host', 'port'],
+  switches: ['xclient', 'xforward'],
   outlet: ({ options, config, log, services }) =>
     services.hops.open({
-      ...hopOptionsOf({ options, config, log }),
+      ...hopOptionsOf({ options, config, log, services }),
       protocol: 'lmtp',
       hosts: options.host.map((host) => ({ port: options.port, ...host })),
     }),

@@ -18,9 +18,10 @@ export default defineOutlet({
   about: 'Hands mail on by SMTP, and answers what the next hop answers.',
   options: z.object({ host: hopList(), port: wholeNumber(1, 65_535).optional(), ...hopOptions }),
   positional: ['host', 'port'],
+  switches: ['xclient', 'xforward'],
   outlet: ({ options, config, log, services }) =>
     services.hops.open({
-      ...hopOptionsOf({ options, config, log }),
+      ...hopOptionsOf({ options, config, log, services }),
       hosts: options.host.map((host) => ({ port: options.port, ...host })),
     }),
   /** As in qpsmtpd the next queue plugin is asked where no hop has heard of the message; the hop's own words count. */

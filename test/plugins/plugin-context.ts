@@ -102,6 +102,9 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
     http: { text: () => Promise.reject(new Error('no network')) },
     hops: {
       introduction: () => undefined,
+      cutThrough: () => {
+        throw new Error('no network');
+      },
       open: () => {
         throw new Error('no network');
       },

@@ -79,6 +79,6 @@ async function sayXclient(talk: HopTalk, { client }: Introduced): Promise<void> 
 }
 
 function unable(what: string, why?: string): HopFault {
-  const reply = { code: 451, status: undefined, lines: [`Unable to queue message (${what})`] };
+  const reply = { code: 451, status: undefined, lines: [what] };
   return new HopFault('introduction', reply, why === undefined ? what : `${what}: ${why}`);
 }

@@ -2,15 +2,21 @@
 
 import type { Recipient } from '../../../bindings/plugin/connection.ts';
 import type { Parcel } from '../../../bindings/plugin/delivery.ts';
+import type { Message } from '../../../bindings/plugin/message.ts';
 import type { HopExtensions } from '../../../bindings/plugin/hop-services.ts';
 import { encodeUnicodeAddress, encodeXtext } from '../../session/parameters/xtext.ts';
+
+/** What of a parcel MAIL is made of. */
+export interface MailFacts extends Pick<Parcel, 'reversePath' | 'mailOptions'> {
+  readonly message: Pick<Message, 'octets' | 'hasEightBit'>;
+}
 
 const NON_ASCII = /[^\u0000-\u007f]/;
 
 export const isAscii = (text: string): boolean => !NON_ASCII.test(text);
 
 /** The line without its end. `isUtf8`: the parcel is internationalized mail for this hop. RFC 6531 section 3.4. */
-export function mailCommand(parcel: Parcel, extensions: HopExtensions, isUtf8: boolean): string {
+export function mailCommand(parcel: MailFacts, extensions: HopExtensions, isUtf8: boolean): string {
   const { reversePath, mailOptions, message } = parcel;
   const words = [`MAIL FROM:${reversePath.toString()}`];
   if (extensions.has('SIZE')) words.push(`SIZE=${message.octets}`);

@@ -1,6 +1,8 @@
 /** Opens outlets over next hops for plugins. */
 
+import type { CutThrough } from '../../../bindings/plugin/cut-through.ts';
 import type {
+  CutThroughOptions,
   HopIntroduction,
   HopOptions,
   HopOutlet,
@@ -9,6 +11,7 @@ import type {
 } from '../../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { Deadlines } from '../../session/deadlines.ts';
+import { CutThroughWay } from '../cut-through/cut-through-way.ts';
 import { ClientIntroduction } from '../introduction/client-introduction.ts';
 import { withTlsFiles } from './tls-files.ts';
 import { USUAL_TIMEOUTS } from './hop-timeouts.ts';
@@ -37,32 +40,48 @@ export class HopService implements ClosableHops {
   }
 
   open(options: HopOptions): HopOutlet {
-    const { protocol = 'smtp', tls = { level: 'opportunistic' }, loginFile } = options;
+    const outlet = new SmtpOutlet({
+      ...this.#termsOf(options, options.protocol ?? 'smtp'),
+      hosts: options.hosts,
+      withinMs: options.withinMs ?? Number.POSITIVE_INFINITY,
+      connections: options.connections ?? 10,
+      messages: options.messages ?? 100,
+      waiting: options.waiting ?? 1_000,
+    });
+    this.#outlets.add(outlet);
+    return outlet;
+  }
+
+  cutThrough(options: CutThroughOptions): CutThrough {
+    return new CutThroughWay({
+      ...this.#termsOf(options, 'smtp'),
+      hosts: options.hosts,
+      withinMs: options.withinMs ?? 120_000,
+      connections: options.connections ?? 100,
+    });
+  }
+
+  #termsOf(options: Omit<HopOptions, 'hosts' | 'protocol'>, protocol: 'smtp' | 'lmtp') {
+    const { tls = { level: 'opportunistic' }, loginFile, allowsClearLogin = false } = options;
     const timeouts = { ...USUAL_TIMEOUTS, ...options.timeouts };
     if (loginFile !== undefined) readLoginFile(loginFile);
-    const outlet = new SmtpOutlet({
-      hosts: options.hosts,
+    const login =
+      loginFile === undefined
+        ? undefined
+        : { file: loginFile, allowsClear: allowsClearLogin, timeoutMs: timeouts.helloMs };
+    return {
       protocol,
       helloName: options.helloName,
       timeouts,
       tls: withTlsFiles(tls, options.tlsFiles),
-      login:
-        loginFile === undefined
-          ? undefined
-          : { file: loginFile, allowsClear: options.allowsClearLogin ?? false, timeoutMs: timeouts.helloMs },
+      login,
       introduction: options.introduction,
       deadlines,
       log: options.log,
-      withinMs: options.withinMs ?? Number.POSITIVE_INFINITY,
-      connections: options.connections ?? 10,
-      messages: options.messages ?? 100,
       idleMs: options.idleMs ?? 15_000,
-      waiting: options.waiting ?? 1_000,
       eightBit: options.eightBit ?? 'refuse',
       random: this.#random,
-    });
-    this.#outlets.add(outlet);
-    return outlet;
+    } as const;
   }
 
   close(): void {

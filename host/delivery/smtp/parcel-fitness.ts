@@ -9,6 +9,8 @@ import { hopReplies } from './hop-fault.ts';
 /** Whoever makes addresses that hold a line end would have the hop read commands in them (command injection). */
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
+export const holdsControls = (path: string): boolean => CONTROL.test(path);
+
 export interface Fitness {
   /** Why nobody gets the parcel from this hop. */
   readonly problem: HopReply | undefined;
@@ -27,7 +29,7 @@ export function fitnessOf(
   const isUtf8 = offersUtf8 && needsUtf8(parcel);
   const problems = parcel.recipients.map(({ address }) => {
     const path = address.toString();
-    if (CONTROL.test(path)) return hopReplies.badAddress;
+    if (holdsControls(path)) return hopReplies.badAddress;
     return offersUtf8 || isAscii(path) ? undefined : hopReplies.needsUtf8;
   });
   return { problem: problemFor(parcel, extensions, { isVerified, eightBit, offersUtf8 }), isUtf8, problems };
@@ -40,7 +42,7 @@ function problemFor(
 ): HopReply | undefined {
   const limit = sizeLimitOf(extensions);
   const path = reversePath.toString();
-  if (CONTROL.test(path)) return hopReplies.badSender;
+  if (holdsControls(path)) return hopReplies.badSender;
   if (limit !== undefined && message.octets > limit) return hopReplies.tooLarge;
   if (mailOptions.requireTls && !(isVerified && extensions.has('REQUIRETLS'))) return hopReplies.needsSafeHop;
   if (mailOptions.body === 'binarymime') {

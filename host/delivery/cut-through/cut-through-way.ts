@@ -1,0 +1,18 @@
+import type { Conduit, CutThrough } from '../../../bindings/plugin/cut-through.ts';
+import { HopConduit, type ConduitTerms } from './hop-conduit.ts';
+import { HopFinder, type FinderTerms } from './hop-finder.ts';
+
+/** What `queue/cut-through` sends its clients' transactions by. */
+export class CutThroughWay implements CutThrough {
+  readonly #finder: HopFinder;
+  readonly #terms: ConduitTerms;
+
+  constructor(terms: FinderTerms & ConduitTerms) {
+    this.#finder = new HopFinder(terms);
+    this.#terms = terms;
+  }
+
+  begin(): Conduit {
+    return new HopConduit(this.#finder, this.#terms);
+  }
+}
