@@ -1,0 +1,49 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { ReplyReader } from '../../host/delivery/smtp/reply-reader.ts';
+
+/** The replies in `octets`, or the fault; `cuts` say where the reads of the socket end. */
+function readAll(octets: Buffer, cuts: readonly number[] = []): unknown {
+  const reader = new ReplyReader();
+  const replies: unknown[] = [];
+  let from = 0;
+  try {
+    for (const cut of [...cuts.map((at) => at % (octets.length + 1)).sort((a, b) => a - b), octets.length]) {
+      if (cut > from) replies.push(...reader.take(octets.subarray(from, cut)));
+      from = cut;
+    }
+    return replies;
+  } catch (cause) {
+    return (cause as Error).message;
+  }
+}
+
+test.each([
+  ['250 ok\r\n', { code: 250, status: undefined, lines: ['ok'] }],
+  ['250\r\n', { code: 250, status: undefined, lines: ['(without a word)'] }],
+  ['550-5.1.1 no such\r\n550 5.1.1 user\r\n', { code: 550, status: '5.1.1', lines: ['no such', 'user'] }],
+  ['550-\r\n550 no\r\n', { code: 550, status: undefined, lines: ['no'] }],
+  ['450 5.1.1 odd\r\n', { code: 450, status: undefined, lines: ['5.1.1 odd'] }],
+  ['250 ok\n', { code: 250, status: undefined, lines: ['ok'] }],
+  ['554 a\u0007\u001b[31m\u00fc\tb\r\n', { code: 554, status: undefined, lines: ['a??[31m??b'] }],
+])('%j', (text, reply) => {
+  expect(readAll(Buffer.from(text, 'latin1'))).toEqual([reply]);
+});
+
+test('how the octets are cut makes no difference, and what is no reply is a fault', () => {
+  const piece = fc.constantFrom('250', '550', ' ', '-', '\r\n', '\n', '\r', 'ok', '5.1.1 ', '\0', '999', 'x');
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 40 }), fc.array(fc.nat(), { maxLength: 6 }), (pieces, cuts) => {
+      const octets = Buffer.from(pieces.join(''), 'latin1');
+      expect(readAll(octets, cuts)).toEqual(readAll(octets));
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test('a line is read up to 2,048 octets, a reply up to 100 lines', () => {
+  expect(readAll(Buffer.from(`250 ${'x'.repeat(2_000)}\r\n`))).toHaveLength(1);
+  expect(readAll(Buffer.from(`250 ${'x'.repeat(2_100)}`))).toBe('line too long');
+  expect(readAll(Buffer.from(`${'250-x\r\n'.repeat(99)}250 x\r\n`))).toHaveLength(1);
+  expect(readAll(Buffer.from(`${'250-x\r\n'.repeat(100)}250 x\r\n`))).toBe('too many lines');
+});
