@@ -4,9 +4,11 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { RunningDaemon, Workplace } from './daemon.ts';
 
+const PROGRAM = fileURLToPath(new URL('../../dist/host/cli/qpsmtpd.js', import.meta.url));
 const ROUNDS = Number(process.env['SPOOL_ROUNDS'] ?? 12);
 const CLIENTS = 4;
 /** How long the last start may take to hand on what is left. */
@@ -71,12 +73,20 @@ class Route {
   readonly receiverPlace = new Workplace({ rcpthosts: 'example.test' });
   receiver!: RunningDaemon;
   sender!: Workplace;
+  readonly firstRetry: number;
+
+  /** Seconds. */
+  constructor(firstRetry = 1) {
+    this.firstRetry = firstRetry;
+  }
 
   async start(): Promise<void> {
     this.receiver = await RunningDaemon.start(this.receiverPlace);
     this.sender = new Workplace({ rcpthosts: 'example.test\nrefused.test', size_threshold: '50000' });
     const via = `via smtp-forward 127.0.0.1 ${this.receiver.port}`;
-    this.sender.write({ plugins: `rcpt_ok\nqueue/spool ${this.spool} first_retry 1 min_free 0 ${via}` });
+    this.sender.write({
+      plugins: `rcpt_ok\nqueue/spool ${this.spool} first_retry ${this.firstRetry} min_free 0 ${via}`,
+    });
   }
 
   get spool(): string {
@@ -115,6 +125,19 @@ class Route {
     await this.receiver.end();
     this.receiverPlace.remove();
     this.sender.remove();
+  }
+}
+
+/** Runs `qpsmtpd queue` and returns what it prints. */
+const queue = (route: Route, ...words: readonly string[]): string =>
+  execFileSync(process.execPath, [PROGRAM, 'queue', ...words, '--config', route.sender.config], {
+    encoding: 'utf8',
+  });
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (const end = Date.now() + PATIENCE_MS; !isSo();) {
+    if (Date.now() > end) throw new Error('it did not come to that in time');
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
@@ -165,6 +188,28 @@ describe('the spool', () => {
     expect(untold).toEqual([]);
     expect(readdirSync(join(route.spool, 'damaged'))).toEqual([]);
   }, 300_000);
+
+  test('a running daemon notices what the command line does', async () => {
+    const shared = new Route(600);
+    ends.push(shared);
+    await shared.start();
+    const { port } = shared.receiver;
+    await shared.receiver.end();
+    daemon = await RunningDaemon.start(shared.sender);
+    const sender = new Sender(daemon.port, 'c', ['u@example.test'], 2);
+    await sender.finished;
+    await until(() => queue(shared, 'ls').includes('in '));
+    const records = queue(shared, 'ls', '--json').trim().split('\n');
+    const [first = '', second = ''] = records.map((line) => (JSON.parse(line) as { id: string }).id);
+    queue(shared, 'hold', first);
+    shared.receiver = await RunningDaemon.start(shared.receiverPlace, { port });
+    queue(shared, 'retry', second);
+    await until(() => shared.left().length === 1);
+    expect(shared.left()).toEqual([first]);
+    queue(shared, 'release', first);
+    await until(() => shared.left().length === 0);
+    expect(shared.arrived().counts.size).toBe(2);
+  });
 
   test('two processes deliver each message once', async () => {
     const shared = new Route();

@@ -15,6 +15,8 @@ import {
 
 /** Moves of one round: all processes wait for its transaction. */
 const MOST_MOVES = 200;
+/** Leases looked at in one go; there are never many more than attempts at a time. */
+const MOST_LEASES = 2_000;
 /** Destinations looked at in one round. */
 const MOST_DESTINATIONS = 200;
 /** How long a share whose age matters is left alone while somebody works on it, or while it is about to be tried. */
@@ -72,13 +74,13 @@ export function releaseDead(
   records: IndexRecords,
   holder: LeaseHolder,
   nowMs: number,
-  limit: number,
+  isActive: (id: string, dest: string) => boolean,
 ): number {
   let released = 0;
-  for (const key of records.keys('c/', limit)) {
+  for (const key of records.keys('c/', MOST_LEASES)) {
     const [dest, id] = partsOf(key) as [string, string];
     const claim = claimEntry(records, dest, id);
-    if (claim === undefined || !isOver(claim, holder, nowMs)) continue;
+    if (claim === undefined || !isOver(claim, holder, nowMs, () => isActive(id, dest))) continue;
     const share = shareEntry(records, id, dest);
     if (share === undefined) records.remove(key);
     else moveShare(records, id, dest, share, { state: isHeld(records, id) ? 'held' : 'ready' });

@@ -44,15 +44,19 @@ export function leaseHolder(): LeaseHolder {
 }
 
 /**
- * True if nobody works under the lease any more. A process that can be looked at is believed to be dead only if it is;
- * one in another container, or on another host, has until the lease expires.
+ * True if nobody works under the lease any more. A process that can be looked at is believed to be dead only if it is,
+ * whatever the time: clocks jump, and a message must not be sent by two. One in another container has until the lease
+ * expires. `isActive`: whether this process itself works under it.
  */
-export function isOver({ holder, expiresMs }: Lease, own: LeaseHolder, nowMs: number): boolean {
-  if (nowMs >= expiresMs) return true;
-  if (holder.token === own.token) return false;
-  if (holder.boot !== own.boot) return false;
-  if (holder.namespace !== own.namespace || own.namespace === '') return false;
-  return !isAlive(holder);
+export function isOver(
+  { holder, expiresMs }: Lease,
+  own: LeaseHolder,
+  nowMs: number,
+  isActive: () => boolean,
+): boolean {
+  if (holder.token === own.token) return !isActive();
+  const canLook = holder.boot === own.boot && holder.namespace === own.namespace && own.namespace !== '';
+  return canLook ? !isAlive(holder) : nowMs >= expiresMs;
 }
 
 function isAlive({ pid, began }: LeaseHolder): boolean {

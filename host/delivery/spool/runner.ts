@@ -13,6 +13,7 @@ const DEAD_LOOK_MS = 5_000;
 export const LEASE_MS = 60_000;
 /** Rounds in one turn, before others get theirs. */
 const MOST_ROUNDS = 50;
+const SPOOL_FAILED = { code: 451, status: '4.3.0', lines: ['the spool failed'] };
 /** After the grace, for outlets that were called off to report. */
 const LAST_WAIT_MS = 2_000;
 
@@ -109,7 +110,7 @@ export class Runner {
       const nowMs = clock.now();
       if (Math.abs(nowMs - this.#deadLookMs) >= DEAD_LOOK_MS) {
         this.#deadLookMs = nowMs;
-        const count = await index.releaseDead(nowMs);
+        const count = await index.releaseDead(nowMs, (id, dest) => this.#isActive(id, dest));
         if (count > 0) log().notice(`${count} deliveries of dead processes are taken up again`);
       }
       for (let round = 0; round < MOST_ROUNDS && !this.#isStopped; round++) {
@@ -134,17 +135,34 @@ export class Runner {
   }
 
   #begin(claim: Claim): void {
-    const { attemptParts, log } = this.#parts;
+    const { attemptParts } = this.#parts;
     const attempt = new ShareAttempt(claim, attemptParts());
     const ended = attempt
       .run()
-      .catch((error: unknown) => log().error(`${claim.id}: ${String(error)}`))
+      .catch((error: unknown) => this.#putOff(claim, error))
       .finally(() => {
         this.#attempts.delete(attempt);
         this.wake();
       });
     this.#attempts.set(attempt, ended);
     if (this.#isStopped) attempt.abort();
+  }
+
+  #isActive(id: string, dest: string): boolean {
+    for (const { claim } of this.#attempts.keys()) if (claim.id === id && claim.dest === dest) return true;
+    return false;
+  }
+
+  /** The spool itself has failed, on a full disk for one: at once it would only fail again. */
+  async #putOff(claim: Claim, error: unknown): Promise<void> {
+    const { index, clock, log, attemptParts } = this.#parts;
+    const { times, random } = attemptParts();
+    log().error(`${claim.id}: ${String(error)}`);
+    const { to } = claim.share;
+    const aftermath = { kind: 'deferred', to, reply: SPOOL_FAILED, hop: undefined, isReached: true } as const;
+    await index
+      .settle(claim, aftermath, { nowMs: clock.now(), times, chance: random() })
+      .catch((cause: unknown) => log().error(`${claim.id}: ${String(cause)}`));
   }
 
   /** A process that was stopped for longer than its leases last must not go on sending what others send by now. */

@@ -67,7 +67,7 @@ export class ShareAttempt {
     this.#abort.abort();
   }
 
-  /** Rejects only if the spool itself fails; the claim then stays until the lease ends. */
+  /** Rejects only if the spool itself fails; the claim then stays. */
   async run(): Promise<void> {
     const { folder } = this.#parts;
     const { id } = this.claim;

@@ -24,8 +24,6 @@ import {
 
 /** Messages handed over in one go. */
 const PIECE = 200;
-/** Leases looked at in one go; there are never many more than attempts at a time. */
-const MOST_LEASES = 2_000;
 /** How long a message that was let go has for an attempt before its age matters. */
 const RELEASE_PAUSE_MS = 60_000;
 
@@ -79,11 +77,11 @@ export class SpoolIndex {
     });
   }
 
-  /** Returns how many shares of dead processes may be tried again. */
-  releaseDead(nowMs: number): Promise<number> {
+  /** Returns how many shares of dead processes may be tried again. `isActive`: this process works on a share. */
+  releaseDead(nowMs: number, isActive: (id: string, dest: string) => boolean): Promise<number> {
     const hasLeases = this.#database.read((records) => records.keys('c/', 1).length > 0);
     if (!hasLeases) return Promise.resolve(0);
-    return this.#database.write((records) => releaseDead(records, this.holder, nowMs, MOST_LEASES));
+    return this.#database.write((records) => releaseDead(records, this.holder, nowMs, isActive));
   }
 
   /** Returns those of `claims` that are no longer ours. */
@@ -157,7 +155,7 @@ export class SpoolIndex {
 
   /** Takes a message out if nobody works on it. */
   async remove(id: string, nowMs: number): Promise<'removed' | 'busy' | 'unknown'> {
-    await this.releaseDead(nowMs);
+    await this.releaseDead(nowMs, () => false);
     return this.#database.write((records) => {
       if (messageEntry(records, id) === undefined) return 'unknown';
       const isBusy = shareParts(records, id).some((dest) => claimEntry(records, dest, id) !== undefined);
