@@ -31,6 +31,7 @@ import { StoredMessage } from './message/stored-message.ts';
 import type { ClosableHops } from './delivery/smtp/hop-service.ts';
 import type { ClosableLogs } from './observe/log-outputs.ts';
 import { Logger } from './observe/logger.ts';
+import { makeMailExchange } from './services/mail-exchange.ts';
 import { makeServices, systemClock } from './services/services.ts';
 import { maskPassword, storeLocationOf } from './store/store-location.ts';
 import type { ProcessStores } from './store/stores.ts';
@@ -142,7 +143,8 @@ export class Generation implements SessionHost {
       logger.level = settings.current.logLevel;
       const store = foundation.stores.under(storeLocationOf(settings.current));
       const spools = foundation.spools.offers();
-      const services = { ...system, tls, store, spools };
+      const mailExchange = makeMailExchange(system, store, settings);
+      const services = { ...system, tls, store, spools, mailExchange };
       const packageBases = [...config.directories, process.cwd()];
       const pluginDirs = config.lines('plugin_dirs');
       const environment = { config, services, logger, pluginDirs, packageBases, definitions };

@@ -118,6 +118,7 @@ export { connectionNote, Notes, transactionNote, type Lifetime, type Note } from
 export { decimal, directoryMode, flag, logLevel, oneOf, wholeNumber } from './option-kinds.ts';
 export { compilePattern, type Pattern } from './pattern.ts';
 export { limitsOf, outletSeconds, programOptions, programPath } from './program-options.ts';
+export type { MailExchange, MxOptions, TlsPolicyCount } from './mx-services.ts';
 export type { Change, Store, Stores } from './store.ts';
 export type { Spools, SpoolTerms } from './spool-services.ts';
 export { strftime, type LocalTime } from './strftime.ts';

@@ -13,7 +13,14 @@ export interface TlsPolicyCount {
   readonly failures: Readonly<Partial<Record<string, number>>>;
 }
 
-export interface MxOptions extends Omit<HopOptions, 'hosts' | 'protocol' | 'tls'> {
+/**
+ * Of `tls` only `minimumVersion` counts: the rest is up to the domains. Files for TLS and logins are those of one hop, and
+ * make no sense here.
+ */
+export interface MxOptions extends Omit<
+  HopOptions,
+  'hosts' | 'protocol' | 'tlsFiles' | 'loginFile' | 'allowsClearLogin'
+> {
   /** Port of all hosts; TLSA records are looked for under it. Undefined: 25. */
   readonly port?: number | undefined;
   /** Names of this host besides `helloName`: an MX list that has one is used up to there. RFC 5321 section 5.1. */

@@ -6,6 +6,7 @@ import type { HandOver } from './hand-over-services.ts';
 import type { Hops } from './hop-services.ts';
 import type { Http } from './http.ts';
 import type { Logs } from './log-services.ts';
+import type { MailExchange } from './mx-services.ts';
 import type { Outlets } from './outlets.ts';
 import type { Spools } from './spool-services.ts';
 import type { Stores } from './store.ts';
@@ -89,6 +90,7 @@ export interface Services extends SystemServices {
   readonly logs: Logs;
   readonly http: Http;
   readonly hops: Hops;
+  readonly mailExchange: MailExchange;
   readonly webOutlets: WebOutlets;
   /** The number of this process, as log lines begin with it. */
   readonly processId: number;

@@ -6,6 +6,7 @@ import { LogLevel, parseLogLevel } from '../../bindings/plugin/log-level.ts';
 import { isFalseWord } from './config-list.ts';
 import { isHostName } from './host-name.ts';
 import { LIMITS } from './limit-settings.ts';
+import { MAIL_EXCHANGE_SETTINGS } from './mail-exchange-settings.ts';
 import {
   addressRanges,
   allLines,
@@ -130,6 +131,7 @@ export const SETTINGS = {
     otherwise: 0o700,
   }),
   ...STORE_SETTINGS,
+  ...MAIL_EXCHANGE_SETTINGS,
   /** Between commands. */
   commandTimeoutMs: seconds({
     file: ['timeoutsmtpd', 'timeout'],

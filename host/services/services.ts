@@ -23,7 +23,7 @@ export const systemClock: Clock = { now: () => Date.now() };
 export function makeServices(
   host: string,
   writeError: (line: string) => void,
-): Omit<Services, 'tls' | 'store' | 'logs' | 'outlets' | 'hops' | 'spools'> & {
+): Omit<Services, 'tls' | 'store' | 'logs' | 'outlets' | 'hops' | 'spools' | 'mailExchange'> & {
   readonly logs: ClosableLogs;
   readonly hops: ClosableHops;
 } {

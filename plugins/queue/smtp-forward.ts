@@ -1,33 +1,68 @@
 import {
   decline,
   defineOutlet,
+  dsn,
   hopList,
   hopOptions,
   hopOptionsOf,
   ok,
+  oneOf,
   verdictOf,
+  withReplyCode,
   wholeNumber,
   z,
+  type HopOutlet,
+  type Setup,
 } from '../../bindings/plugin/index.ts';
 
 const UNABLE = 'Unable to queue message';
+
+const options = z.object({
+  /** `mx` alone, without a port of its own: the hosts of each recipient's domain. */
+  host: hopList(),
+  port: wholeNumber(1, 65_535).optional(),
+  /** Which policies of the domains are looked for. */
+  policies: oneOf(['all', 'dane', 'mta-sts', 'none']).optional(),
+  ...hopOptions,
+});
+
+type Words = z.output<typeof options>;
+
+/** Options about one hop: by MX the domains have the say, and strangers are told nothing about our clients. */
+const FOR_ONE_HOP = [
+  ...(['tls', 'tls_ca', 'tls_cert', 'tls_key', 'tls_name', 'auth', 'auth_clear'] as const),
+  ...(['xclient', 'xforward', 'proxy'] as const),
+];
 
 /** Hands mail to a next hop by SMTP while the client waits. RFC 5321 section 3.6. */
 export default defineOutlet({
   name: 'queue/smtp-forward',
   about: 'Hands mail on by SMTP, and answers what the next hop answers.',
-  options: z.object({ host: hopList(), port: wholeNumber(1, 65_535).optional(), ...hopOptions }),
+  options,
   positional: ['host', 'port'],
   switches: ['xclient', 'xforward'],
-  outlet: ({ options, config, log, services }) =>
-    services.hops.open({
-      ...hopOptionsOf({ options, config, log, services }),
+  outlet(setup) {
+    const { options, services } = setup;
+    if (isByMx(options)) return openByMx(setup);
+    if (options.policies !== undefined) throw new Error('`policies` goes with the host `mx` alone');
+    return services.hops.open({
+      ...hopOptionsOf(setup),
       hosts: options.host.map((host) => ({ port: options.port, ...host })),
-    }),
+    });
+  },
+  hooks: ({ options }) => ({
+    /** Asked only where this line stands in front of those that accept recipients. RFC 5321 section 4.5.3.1.10. */
+    rcpt({ transaction: { recipients } }, { domain }) {
+      const isOther = recipients.some(({ address }) => address.domain.toLowerCase() !== domain.toLowerCase());
+      return isOther && isByMx(options)
+        ? withReplyCode(dsn.tooManyRcpts('One destination at a time.'), 452)
+        : undefined;
+    },
+  }),
   /** As in qpsmtpd the next queue plugin is asked where no hop has heard of the message; the hop's own words count. */
   verdict(report) {
     const verdict = verdictOf(report);
-    if (report.every(({ hop }) => hop === undefined)) {
+    if (report.every(({ hop, kind }) => hop === undefined && kind === 'deferred')) {
       const text = verdict.lines.join(' ');
       return decline(text.startsWith(UNABLE) ? text : `${UNABLE} (${text})`);
     }
@@ -35,3 +70,30 @@ export default defineOutlet({
     return ok(`queued as ${verdict.lines.at(-1)?.split(' ').at(-1) ?? ''}`);
   },
 });
+
+/** A host of that name is written with its port: `mx:25`. */
+const isByMx = ({ host: [first, ...others] }: Words): boolean =>
+  others.length === 0 && first?.name === 'mx' && first.port === undefined && first.path === undefined;
+
+function openByMx(setup: Setup<Words>): HopOutlet {
+  const { options, config, services } = setup;
+  const { policies = 'all', port } = options;
+  const stray = FOR_ONE_HOP.find((word) => isGiven(options, word));
+  if (stray !== undefined) {
+    throw new Error(
+      `\`${stray}\` is for hosts that are named; with \`mx\` each domain says which they are and how safely`,
+    );
+  }
+  return services.mailExchange.open({
+    ...hopOptionsOf(setup),
+    port,
+    ownNames: [config.me],
+    isDaneUsed: policies === 'all' || policies === 'dane',
+    isStsUsed: policies === 'all' || policies === 'mta-sts',
+  });
+}
+
+function isGiven(options: Words, word: (typeof FOR_ONE_HOP)[number]): boolean {
+  const value = options[word];
+  return word === 'proxy' ? value !== 'none' : value !== undefined && value !== false;
+}

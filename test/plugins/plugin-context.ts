@@ -109,6 +109,7 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
         throw new Error('no network');
       },
     },
+    mailExchange: { open: noOutlet, policyCounts: [] },
     webOutlets: { webhook: noOutlet, amqp: noOutlet },
     processId: 4711,
     writeError: () => undefined,

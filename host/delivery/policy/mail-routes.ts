@@ -30,6 +30,7 @@ export interface RouteTerms {
   readonly port: number;
   /** PEM, in place of the system's authorities. */
   readonly authorities: string | undefined;
+  readonly minimumVersion: TlsDemand['minimumVersion'];
   readonly log: Pick<Log, 'info' | 'warn'>;
 }
 
@@ -76,8 +77,8 @@ export class MailRoutes {
 
   /** `domain` is in ASCII and lower case, or an address in brackets. Never rejects. */
   async routeTo(domain: string, wish?: SenderWish): Promise<MailRoute> {
-    const { counters, now, authorities, sts } = this.#terms;
-    const demands = { domain, counters, now, authorities };
+    const { counters, now, authorities, minimumVersion, sts } = this.#terms;
+    const demands = { domain, counters, now, authorities, minimumVersion };
     if (domain.startsWith('[')) return this.#routeToAddress(domain, wish, demands);
     const [mx, policy] = await Promise.all([lookUpMx(domain, this.#terms), sts?.policyFor(domain)]);
     if (mx.kind === 'fault') return mx.fault;
@@ -173,7 +174,7 @@ function demandFor(host: string, dane: DaneFinding, facts: DomainFacts): Applied
     return { demand: webDemand(host, none, demands), policy: 'REQUIRETLS', policyType: none };
   if (dane.kind === 'unusable')
     return {
-      demand: blindDemand(),
+      demand: blindDemand(demands),
       policy: 'DANE without usable records: any certificate',
       policyType: 'tlsa',
     };

@@ -70,6 +70,7 @@ export class MxService implements MailExchange {
       now,
       port,
       authorities,
+      minimumVersion: options.tls?.minimumVersion,
       log,
     });
     return new MxOutlet({ routes, counters, log, openHops: (hosts) => hops.open({ ...hopOptions, hosts }) });

@@ -12,13 +12,14 @@ export interface DemandTerms {
   readonly now: () => number;
   /** PEM, in place of the system's authorities. */
   readonly authorities: string | undefined;
+  readonly minimumVersion: TlsDemand['minimumVersion'];
 }
 
 type UsableDane = Extract<DaneFinding, { kind: 'usable' }>;
 
 /** RFC 7672 section 3. */
 export function daneDemand(host: string, { records, baseDomain }: UsableDane, terms: DemandTerms): TlsDemand {
-  const { domain, counters, now } = terms;
+  const { domain, counters, now, minimumVersion } = terms;
   // RFC 7672 section 3.2.2: the domain of the mailboxes counts too, DNSSEC has led from it to the host.
   const names = [...new Set([baseDomain, host, domain])];
   return {
@@ -26,6 +27,7 @@ export function daneDemand(host: string, { records, baseDomain }: UsableDane, te
     names,
     // RFC 7672 section 8.1: the server picks its certificate by the name the records stand at.
     serverName: baseDomain,
+    minimumVersion,
     judge: (certificate) => {
       const fault = judgeByDane(records, certificate, names, now());
       if (fault === undefined) counters.success(domain, 'tlsa');
@@ -40,17 +42,22 @@ export const webDemand = (host: string, policyType: PolicyType, terms: DemandTer
   level: 'verified',
   names: [host],
   authorities: terms.authorities,
+  minimumVersion: terms.minimumVersion,
   judge: (certificate) => judgeByAuthorities(certificate, policyType, terms),
 });
 
 /** Encryption with whoever answers. RFC 7672 section 2.2. */
-export const blindDemand = (): TlsDemand => ({ level: 'required' });
+export const blindDemand = ({ minimumVersion }: DemandTerms): TlsDemand => ({
+  level: 'required',
+  minimumVersion,
+});
 
 /** What can be had; where a policy is being tried out (RFC 8461 section 5, `testing`), what would be wrong is counted. */
 export const opportunisticDemand = (host: string, isTested: boolean, terms: DemandTerms): TlsDemand => ({
   level: 'opportunistic',
   names: [host],
   authorities: terms.authorities,
+  minimumVersion: terms.minimumVersion,
   judge: (certificate) => {
     if (isTested) return judgeByAuthorities(certificate, 'sts', terms);
     terms.counters.success(terms.domain, 'no-policy-found');

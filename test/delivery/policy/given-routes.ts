@@ -32,6 +32,7 @@ export async function given(zone: Zone, sts?: string, terms: Partial<RouteTerms>
     now: () => Date.now(),
     port: 25,
     authorities: undefined,
+    minimumVersion: undefined,
     log,
     ...terms,
   });
