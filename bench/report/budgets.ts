@@ -14,6 +14,8 @@ export interface Verdict {
 const OWN = 'qpsmtpd';
 /** RSS of a session beyond that of a bare Node socket, in KiB. */
 const SESSION_BUDGET_KIB = 2;
+/** Processor time of taking a message and handing it on, to that of taking it. */
+const FORWARD_BUDGET = 2;
 
 /** MAIL, RCPT, DATA, and the content. */
 const COMMANDS_A_MESSAGE = 4;
@@ -54,7 +56,7 @@ function ratioVerdicts({ cells, participants }: ServerResults): Verdict[] {
 /** Below every peer in every workload, by the median. */
 function peerVerdicts({ cells, participants, workloads }: ServerResults): Verdict[] {
   return workloads
-    .filter(({ id }) => id !== 'durable' && !id.startsWith('latency'))
+    .filter(({ id }) => id !== 'durable' && id !== 'forward' && !id.startsWith('latency'))
     .map(({ id }) => {
       const lines = summarise(cells, id, participants);
       const own = lines.find(({ server }) => server === OWN);
@@ -74,6 +76,8 @@ function otherVerdicts({ cells, participants, idle }: ServerResults): Verdict[] 
   const line = (workload: string, server: string) =>
     summarise(cells, workload, participants).find((each) => each.server === server);
   const [maildir, queue] = [line('durable', 'qpsmtpd-maildir'), line('durable', 'postfix-queue')];
+  const [accepting, forwarding] = [line('forward', OWN)?.cpu, line('forward', 'qpsmtpd-forward')?.cpu];
+  const handedOn = accepting && forwarding ? forwarding.median / accepting.median : undefined;
   const [alone, together] = [line('latency', OWN)?.p50Ms, line('latency-p', OWN)?.p50Ms];
   const command = (alone?.median ?? 0) / COMMANDS_A_MESSAGE;
   const [own, floor] = [OWN, 'node-floor'].map((name) => idle.find(({ server }) => server === name));
@@ -87,6 +91,11 @@ function otherVerdicts({ cells, participants, idle }: ServerResults): Verdict[] 
           : '-',
       isKept:
         maildir && queue ? maildir.messagesPerSecond.median >= queue.messagesPerSecond.median : undefined,
+    },
+    {
+      promise: `forward: CPU a message at most ${FORWARD_BUDGET} x that of accepting alone`,
+      measured: handedOn === undefined ? '-' : `${handedOn.toFixed(2)} x`,
+      isKept: handedOn === undefined ? undefined : handedOn <= FORWARD_BUDGET,
     },
     {
       promise: 'pipelined: p50 of a message at most 2 x that of a command sent by itself',
