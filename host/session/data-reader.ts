@@ -33,6 +33,8 @@ export class IncomingData {
   flags = 0;
   /** Octets go on to the next hop as they come. */
   isFlowing = false;
+  /** They no longer do, and the hop will not see their end. */
+  isBrokenOff = false;
   /** Header fields that went there. */
   fieldsSent = 0;
   /** Somebody waits for the end of the header. */

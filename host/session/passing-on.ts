@@ -37,7 +37,8 @@ export const openConduit =
  */
 export function sendHeader(session: Session): Progress {
   const { incoming, conduit, host } = session;
-  if (conduit === undefined || !incoming!.isHeaderAnnounced || incoming!.isFlowing) return NEXT;
+  if (conduit === undefined || !incoming!.isHeaderAnnounced) return NEXT;
+  if (incoming!.isFlowing || incoming!.isBrokenOff) return NEXT;
   const flags = incoming!.isWhole ? incoming!.flags : host.core.dataFlags(incoming!.slot);
   // It will be refused at its end, so the hop need not see any of it.
   if (incoming!.isTooBig || (!incoming!.isBinary && (flags & AMBIGUOUS) !== 0)) return NEXT;
@@ -54,7 +55,16 @@ function divert(session: Session, conduit: Conduit): Progress {
     conduit,
     READING_HOOKS.some((hook) => hooks.has(hook)),
   );
-  return poured === undefined ? NEXT : poured.then((): Outcome => NEXT);
+  if (poured === undefined) return NEXT;
+  // A step that fails inside the content would have the rest of it read as commands.
+  return poured.then(
+    (): Outcome => NEXT,
+    (cause: unknown): Outcome => {
+      session.log(LogLevel.ERROR, `message not passed on: ${String(cause)}`);
+      breakOff(session);
+      return NEXT;
+    },
+  );
 }
 
 /**
@@ -66,6 +76,7 @@ export const isUnsafe = (flags: number): boolean => (flags & AMBIGUOUS) !== 0;
 /** What was sent is never ended: the hop loses it with its connection, and the rest stays here. */
 export function breakOff(session: Session): void {
   session.incoming!.isFlowing = false;
+  session.incoming!.isBrokenOff = true;
   session.conduit?.reset();
   session.incoming!.message.discard();
 }

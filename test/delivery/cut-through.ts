@@ -5,7 +5,7 @@ import type { CutThroughOptions } from '../../bindings/plugin/hop-services.ts';
 import { definePlugin, deny, ok, type PluginDefinition } from '../../bindings/plugin/index.ts';
 import type { TestClient } from '../../host/testing/test-client.ts';
 import { TestServer } from '../../host/testing/test-server.ts';
-import { hostOf, SHORT } from './parcel.ts';
+import { hostOf } from './parcel.ts';
 import { ScriptedHop, type Script } from './scripted-hop.ts';
 
 /** Everybody is accepted but `never@…`. */
@@ -56,7 +56,6 @@ export async function cutThroughTo(script: Script, given: Given = {}): Promise<S
       services.hops.cutThrough({
         hosts: [hostOf(hop)],
         helloName: 'mx.test',
-        timeouts: SHORT,
         log,
         ...given.options,
       }),
