@@ -18,19 +18,24 @@ export interface CheckResult {
 
 /**
  * Other processes may be at work meanwhile: a message that comes or goes while this looks is left to them, because its
- * file is there before its entry and gone before it.
+ * file is there before its entry and gone before it. Stops early once `isOver` says so.
  */
 export async function checkSpool(
   folder: SpoolFolder,
   index: SpoolIndex,
   times: RetryTimes,
   log: Log,
+  isOver: () => boolean = () => false,
 ): Promise<CheckResult> {
   let [found, dropped, damaged] = [0, 0, 0];
   for (const piece of index.messages()) {
     for (const { id } of piece) {
+      if (isOver()) return { found, dropped, damaged };
       if (await folder.has(id)) continue;
-      if (index.message(id) === undefined) continue;
+      const entry = index.message(id);
+      // Whoever works on it has just removed the file, and will remove the entry.
+      const isClaimed = [...(entry?.shares.values() ?? [])].some(({ state }) => state === 'claimed');
+      if (entry === undefined || isClaimed) continue;
       log.warn(`${id}: there is no such file in the spool: dropped from the index`);
       await index.drop(id);
       dropped++;
@@ -38,6 +43,7 @@ export async function checkSpool(
   }
   for await (const piece of folder.ids()) {
     for (const id of piece) {
+      if (isOver()) return { found, dropped, damaged };
       if (index.message(id) !== undefined) continue;
       try {
         if (await takeUp(folder, index, id, times)) found++;

@@ -39,6 +39,7 @@ export class Spool implements Outlet {
   readonly #space: SpoolSpace;
   #terms: SpoolTerms;
   #opening: Promise<OpenSpool> | undefined;
+  #checking: Promise<void> | undefined;
   #isRunning = false;
   #isPaused = false;
   #order = 0;
@@ -99,6 +100,7 @@ export class Spool implements Outlet {
   /** One look for work, for those who drive the time themselves; resolves when all that it began has ended. */
   async work(): Promise<void> {
     const { runner } = await this.#open();
+    await this.#checking;
     await runner.turn();
     await runner.idle();
   }
@@ -115,6 +117,7 @@ export class Spool implements Outlet {
     const open = await this.#opening?.catch(() => undefined);
     if (open === undefined) return;
     await open.runner.stop(graceMs);
+    await this.#checking;
     await open.index.close();
   }
 
@@ -135,15 +138,6 @@ export class Spool implements Outlet {
     const { folder } = this;
     const { clock } = this.#sources;
     const index = await SpoolIndex.open(folder.indexPath);
-    try {
-      await folder.sweepDrafts(Date.now());
-      const { log } = this.#terms;
-      const { found } = await checkSpool(folder, index, this.#terms, log);
-      if (found > 0) log.notice(`${folder.path}: ${found} messages were found that the index did not know`);
-    } catch (error) {
-      await index.close();
-      throw error;
-    }
     const runner = new Runner({
       index,
       clock,
@@ -153,7 +147,23 @@ export class Spool implements Outlet {
     });
     if (this.#isPaused) runner.pause();
     else if (this.#isRunning) runner.start();
+    // With a million files this takes minutes, and no client should wait for it.
+    this.#checking = this.#check(index, runner);
     return { index, runner };
+  }
+
+  /** Never rejects. */
+  async #check(index: SpoolIndex, runner: Runner): Promise<void> {
+    const { folder } = this;
+    const { log } = this.#terms;
+    try {
+      await folder.sweepDrafts(Date.now());
+      const { found } = await checkSpool(folder, index, this.#terms, log, () => this.#isPaused);
+      if (found > 0) log.notice(`${folder.path}: ${found} messages were found that the index did not know`);
+      runner.wake();
+    } catch (error) {
+      log.error(`${folder.path} could not be checked: ${String(error)}`);
+    }
   }
 
   #attemptParts(index: SpoolIndex): AttemptParts {
