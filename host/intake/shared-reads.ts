@@ -1,6 +1,6 @@
 /**
- * Reads of all busy sockets into one buffer. By default Node allocates 64 KiB for every read; at a gigabyte a second
- * that is what the collector works for, and it marks the whole heap each time.
+ * Reads of all sockets into one buffer. By default Node allocates 64 KiB for every read; for small mail that is a part of
+ * what a read costs, and for long messages what the collector works for: it marks the whole heap each time.
  *
  * `net.Socket` has this as its option `onread`, but not for sockets that a server accepted. What the option sets is
  * looked for on the socket by name; where anything is missing or different, sockets go on reading as they did.
@@ -15,14 +15,28 @@ const READ_OCTETS = 65_536;
 /** A callback of `onread` has to be through with the octets when it returns, so one buffer serves all sockets. */
 let buffer: Buffer | undefined;
 
-/** Takes octets that are gone when it returns. */
-export type TakeLent = (octets: Buffer) => void;
+/** Takes octets that are gone when it returns; `this` is the stream they came by. */
+export type TakeLent = (this: Duplex, octets: Buffer) => void;
 
 interface ReadingHandle {
   useUserBuffer?: (buffer: Buffer) => void;
 }
 
 type Slots = Record<symbol, unknown> & { readonly _handle?: ReadingHandle | null };
+
+/** Where a socket keeps what `onread` sets. */
+interface Places {
+  readonly into: symbol;
+  readonly call: symbol;
+  readonly next: symbol;
+}
+
+/** Found on the first socket; null if this Node keeps them elsewhere. */
+let places: Places | null | undefined;
+
+/** Node calls it as a method of the socket, so all sockets whose octets go to `take` share one. */
+type Call = (this: Duplex, octets: number, read: Buffer) => boolean;
+let shared: { readonly take: TakeLent; readonly call: Call } | undefined;
 
 /**
  * From the next read on the socket's octets come to `take` and no longer as event 'data'. There is no way back. False,
@@ -31,18 +45,26 @@ type Slots = Record<symbol, unknown> & { readonly _handle?: ReadingHandle | null
 export function shareReads(stream: Duplex, take: TakeLent): boolean {
   if (!(stream instanceof Socket) || stream.constructor !== Socket || stream.readableLength > 0) return false;
   const socket = stream as unknown as Slots;
-  const own = Object.getOwnPropertySymbols(socket);
-  const slot = (name: string): symbol | undefined => own.find(({ description }) => description === name);
-  const [into, call, next] = [slot('kBuffer'), slot('kBufferCb'), slot('kBufferGen')];
-  if (into === undefined || call === undefined || next === undefined) return false;
-  if (socket[into] !== null || socket[next] !== null || socket._handle?.useUserBuffer === undefined)
-    return false;
+  places ??= findPlaces(socket);
+  if (places === null || socket[places.into] !== null || socket[places.next] !== null) return false;
+  if (socket._handle?.useUserBuffer === undefined) return false;
   buffer ??= Buffer.allocUnsafeSlow(READ_OCTETS);
+  if (shared?.take !== take) shared = { take, call: callOf(take) };
   socket._handle.useUserBuffer(buffer);
-  socket[into] = buffer;
-  socket[call] = (octets: number, read: Buffer): boolean => {
-    take(octets === read.length ? read : read.subarray(0, octets));
-    return !stream.isPaused();
-  };
+  socket[places.into] = buffer;
+  socket[places.call] = shared.call;
   return true;
 }
+
+function findPlaces(socket: Slots): Places | null {
+  const own = Object.getOwnPropertySymbols(socket);
+  const place = (name: string): symbol | undefined => own.find(({ description }) => description === name);
+  const [into, call, next] = [place('kBuffer'), place('kBufferCb'), place('kBufferGen')];
+  return into === undefined || call === undefined || next === undefined ? null : { into, call, next };
+}
+
+const callOf = (take: TakeLent): Call =>
+  function (octets, read) {
+    take.call(this, octets === read.length ? read : read.subarray(0, octets));
+    return !this.isPaused();
+  };

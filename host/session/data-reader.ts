@@ -10,7 +10,6 @@ import { latestEndOfData } from './limits.ts';
 import { breakOff, isUnsafe } from './passing-on.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
-import { shareStreamReads } from './stream-grip.ts';
 
 const CR: Buffer = Buffer.from('\r');
 const CRLF: Buffer = Buffer.from('\r\n');
@@ -41,8 +40,6 @@ export class IncomingData {
   readonly wantsHeader: boolean;
   /** Its end has come. */
   isWhole = false;
-  /** It is so long that the stream was asked to share its reads. */
-  hasSharedReads = false;
   /** What is being read is gone afterwards. */
   isLent = false;
   readonly #session: Session;
@@ -134,12 +131,7 @@ export function readData(session: Session, chunk: Buffer, from: number): number 
     if (incoming.wantsHeader && !incoming.isHeaderAnnounced && incoming.message.headerEnds()) {
       session.run(takeHeader);
     }
-    const { content } = incoming.message;
-    if (content.isCopying && !incoming.hasSharedReads) {
-      incoming.hasSharedReads = true;
-      shareStreamReads(session.intake.stream);
-    }
-    const drained = content.drained();
+    const drained = incoming.message.content.drained();
     if (drained !== undefined && !session.isBusy) session.holdInput(drained);
   }
   return behind;

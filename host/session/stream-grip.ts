@@ -11,7 +11,7 @@ import { shareReads } from '../intake/shared-reads.ts';
 /** What a session wants to hear of its stream. */
 export interface StreamEvents {
   receive(chunk: Buffer): void;
-  /** Octets that are gone when this returns. Comes instead of `receive` after `shareStreamReads`. */
+  /** Octets that are gone when this returns. Comes instead of `receive` where reads are shared. */
   receiveLent(octets: Buffer): void;
   /** The client has closed its side. */
   end(): void;
@@ -23,9 +23,13 @@ const holder = Symbol('holder');
 
 type Held = Duplex & { [holder]?: StreamEvents | undefined };
 
-/** Listens to `stream`, which may be gone already. Its errors are for whoever made it: each of them ends in `vanish`. */
+/**
+ * Listens to `stream`, which may be gone already. Its errors are for whoever made it: each of them ends in `vanish`. What
+ * comes is lent where the stream can do that.
+ */
 export function gripStream(stream: Held, events: StreamEvents): void {
   stream[holder] = events;
+  shareReads(stream, onLent);
   stream.on('data', onData).on('end', onEnd).on('close', onClose);
   if (stream.destroyed) events.vanish();
 }
@@ -43,11 +47,6 @@ export function closeStream({ stream, outlivesStream }: Intake, isThrough: boole
   }
 }
 
-/** Asks for octets as `receiveLent`, for a client that sends many. Nothing changes if the stream cannot do that. */
-export function shareStreamReads(stream: Held): void {
-  shareReads(stream, (octets) => stream[holder]?.receiveLent(octets));
-}
-
 /** Leaves the stream to somebody else. Returns how many octets had come that nobody had read; they are dropped. */
 export function releaseStream(stream: Held): number {
   stream.pause();
@@ -62,6 +61,10 @@ export function releaseStream(stream: Held): number {
 
 function onData(this: Held, chunk: Buffer): void {
   this[holder]?.receive(chunk);
+}
+
+function onLent(this: Held, octets: Buffer): void {
+  this[holder]?.receiveLent(octets);
 }
 
 function onEnd(this: Held): void {
