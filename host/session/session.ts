@@ -351,7 +351,8 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
     }
     this.send(replies.internalError, this.command.verbText.toLowerCase());
     this.forgetTransaction();
-    if (this.mode === 'greeting') this.run([disconnect]);
+    // Behind a fault within DATA more content comes: read as commands, it would be whatever its author likes (smuggling).
+    if (this.mode === 'greeting' || this.mode === 'data') this.run([disconnect]);
     else this.mode = this.chunk !== undefined && this.chunk.left > 0 ? 'bdat' : 'command';
   }
 

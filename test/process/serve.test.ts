@@ -12,9 +12,10 @@ let programs: CompiledPrograms;
 let configDir: string;
 let running: RunningProgram[] = [];
 
+// The compiler has the machine to itself only when nothing else runs.
 beforeAll(() => {
   programs = compilePrograms();
-});
+}, 120_000);
 afterAll(() => programs.remove());
 beforeEach(() => {
   configDir = mkdtempSync(join(tmpdir(), 'qpsmtpd-process-'));

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { definePlugin, ok } from '../../bindings/plugin/index.ts';
+import { HookRunner } from '../../host/hooks/runner.ts';
 import { TestServer, type TestClient, type TestServerOptions } from '../../host/testing/index.ts';
 
 const KIB = 1024;
@@ -192,3 +193,21 @@ async function until(isTrue: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+test('content behind a fault of ours within DATA is not read as commands', async () => {
+  const watcher = definePlugin({
+    name: 'watcher',
+    about: 'Asks for the header as soon as it is there.',
+    hooks: { data_headers_end: () => undefined },
+  });
+  const server = await start({ plugins: ['rcpt_ok', watcher, acceptor] });
+  const client = await server.greeted();
+  await begunData(client);
+  const run = vi.spyOn(HookRunner.prototype, 'run').mockImplementation(() => {
+    throw new Error('a fault of ours');
+  });
+  await pour(client, Buffer.from('Subject: x\r\n\r\ncontent\r\n'));
+  expect(await client.reply()).toMatch(/^451 /);
+  run.mockRestore();
+  expect(await client.isClosed()).toBe(true);
+});
