@@ -41,9 +41,11 @@ test('how the octets are cut makes no difference, and what is no reply is a faul
   );
 });
 
-test('a line is read up to 2,048 octets, a reply up to 100 lines', () => {
+test('a line is read up to 2,048 octets, a reply up to 100 lines and 16,384 octets', () => {
   expect(readAll(Buffer.from(`250 ${'x'.repeat(2_000)}\r\n`))).toHaveLength(1);
   expect(readAll(Buffer.from(`250 ${'x'.repeat(2_100)}`))).toBe('line too long');
   expect(readAll(Buffer.from(`${'250-x\r\n'.repeat(99)}250 x\r\n`))).toHaveLength(1);
   expect(readAll(Buffer.from(`${'250-x\r\n'.repeat(100)}250 x\r\n`))).toBe('too many lines');
+  expect(readAll(Buffer.from(`${`250-${'x'.repeat(2_000)}\r\n`.repeat(8)}250 x\r\n`))).toHaveLength(1);
+  expect(readAll(Buffer.from(`${`250-${'x'.repeat(2_000)}\r\n`.repeat(9)}250 x\r\n`))).toBe('reply too long');
 });

@@ -6,6 +6,8 @@ import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 const MAX_LINE = 2_048;
 /** A hop that never comes to an end must not fill the memory. */
 const MAX_LINES = 100;
+/** Of a reply in all: one is kept for each recipient. */
+const MAX_REPLY = 16_384;
 
 const LF = 0x0a;
 const LINE = /^([2-5]\d\d)(?:([ -])(.*))?$/s;
@@ -15,6 +17,7 @@ const STATUS = /^([245]\.\d{1,3}\.\d{1,3})(?: +|$)/;
 export class ReplyReader {
   #rest: Buffer | undefined;
   #lines: string[] = [];
+  #octets = 0;
 
   /** There are octets of which no reply was made. */
   get isInsideReply(): boolean {
@@ -43,12 +46,15 @@ export class ReplyReader {
     const [, code = '', mark = ' ', text = ''] = LINE.exec(line.replace(/\r$/, '')) ?? [];
     if (code === '') throw new Error('not a reply');
     this.#lines.push(text);
+    this.#octets += text.length;
+    if (this.#octets > MAX_REPLY) throw new Error('reply too long');
     if (mark === '-') {
       if (this.#lines.length >= MAX_LINES) throw new Error('too many lines');
       return undefined;
     }
     const lines = this.#lines;
     this.#lines = [];
+    this.#octets = 0;
     return replyOf(Number(code), lines);
   }
 }

@@ -10,14 +10,13 @@ import type { Message } from '../../../bindings/plugin/message.ts';
 import { writeAll } from '../../message/write-all.ts';
 import { parseEnvelope, printEnvelope, type StoredEnvelope } from './envelope.ts';
 import { parseHistory, printEvent, type HistoryEvent } from './history.ts';
-import { attempt, DamagedError } from './spool-error.ts';
+import { attempt, DamagedError, SpoolError } from './spool-error.ts';
 import type { SpoolFolder } from './spool-folder.ts';
 
 /** Octets collected before they are written. */
 const BATCH_OCTETS = 1_048_576;
-/** An envelope has 1,000 recipients at most, each with parameters of at most a command line. */
+/** 1,000 recipients, each with parameters of a command line, fit in; who allows more is told so before the 250. */
 const MAX_ENVELOPE_OCTETS = 16_777_216;
-const MAX_HISTORY_OCTETS = 16_777_216;
 const PREAMBLE = /^qpsmtpd-spool 1 (\d{10}) ([0-9a-f]{8}) (\d{16}) ([0-9a-f]{8})\n$/;
 const PREAMBLE_OCTETS = 62;
 
@@ -78,6 +77,8 @@ async function writeParts(
   content: ReturnType<Message['blocks']>,
 ): Promise<number> {
   const head = printEnvelope(envelope);
+  if (head.length > MAX_ENVELOPE_OCTETS)
+    throw new SpoolError(`an envelope of ${head.length} octets is too long`);
   let batch: Buffer[] = [head];
   let batchOctets = head.length;
   let at = PREAMBLE_OCTETS;
@@ -162,10 +163,11 @@ export class MessageFile {
     return new DamagedError(this.#path, problem);
   }
 
+  /** All of it: whoever missed the end would deliver again to those who have the message. `grouped` keeps it short. */
   async history(): Promise<HistoryEvent[]> {
     const from = PREAMBLE_OCTETS + this.#layout.envelopeOctets + this.contentOctets;
     const { size } = await this.#handle.stat();
-    return parseHistory(await readExactly(this.#handle, from, Math.min(size - from, MAX_HISTORY_OCTETS)));
+    return parseHistory(await readExactly(this.#handle, from, size - from));
   }
 
   close(): Promise<void> {

@@ -29,12 +29,26 @@ export const BROKEN_OUTLET: RecipientOutcome = {
 /** Where a recipient is given up without ever having been tried. */
 export const NO_REPLY: HopReply = { code: 451, status: '4.4.1', lines: ['no next hop was reached'] };
 
+/** What is kept of a reply. */
+const MOST_LINES = 5;
+const MOST_CHARACTERS = 200;
+/** Different answers that are kept of one attempt; further ones of a kind count as the one before. */
+const MOST_GROUPS = 100;
+
+/** A hop that says as much as it may to each of a thousand recipients, at every attempt, would fill the disk. */
+function shortened(reply: HopReply): HopReply {
+  const { lines } = reply;
+  const isShort = lines.length <= MOST_LINES && lines.every(({ length }) => length <= MOST_CHARACTERS);
+  if (isShort) return reply;
+  return { ...reply, lines: lines.slice(0, MOST_LINES).map((line) => line.slice(0, MOST_CHARACTERS)) };
+}
+
 /** `isExpired`: what is put off now is given up. */
 export function settle(indices: readonly number[], report: DeliveryReport, isExpired: boolean): Settled[] {
   return indices.map((index, place) => {
     const { kind, reply, hop, isReportedByHop = false } = report[place] ?? BROKEN_OUTLET;
     const settledKind = kind === 'deferred' && isExpired ? 'expired' : kind;
-    return { index, kind: settledKind, reply, hop, isReportedByHop };
+    return { index, kind: settledKind, reply: shortened(reply), hop, isReportedByHop };
   });
 }
 
@@ -42,7 +56,7 @@ export function settle(indices: readonly number[], report: DeliveryReport, isExp
 export function grouped(settled: readonly Settled[]): OutcomeGroup[] {
   const groups = new Map<string, { readonly recipients: number[]; readonly one: Settled }>();
   for (const one of settled) {
-    const key = JSON.stringify([one.kind, one.hop, one.reply]);
+    const key = groups.size < MOST_GROUPS ? JSON.stringify([one.kind, one.hop, one.reply]) : one.kind;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { recipients: [one.index], one });
     else group.recipients.push(one.index);

@@ -149,9 +149,16 @@ export class ShareAttempt {
   async #end(file: MessageFile, state: MessageState, settled: readonly Settled[]): Promise<void> {
     const { folder, tell } = this.#parts;
     const { envelope } = file;
-    for (const kind of ['failure', 'success'] as const) {
-      const recipients = reportedOf(envelope, settled, kind);
-      if (recipients.length > 0) await tell(kind, recipients, file, this.claim);
+    try {
+      for (const kind of ['failure', 'success'] as const) {
+        const recipients = reportedOf(envelope, settled, kind);
+        if (recipients.length > 0) await tell(kind, recipients, file, this.claim);
+      }
+    } catch (error) {
+      // The others are tried again; those who have the message must not get it once more because of them.
+      const delivered = settled.filter(({ kind }) => kind === 'delivered');
+      if (delivered.length > 0) await this.#remember(delivered, true).catch(() => undefined);
+      throw error;
     }
     this.#report(envelope, settled);
     const done = new Set(settled.filter(isSettled).map(({ index }) => index));

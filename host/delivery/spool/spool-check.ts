@@ -4,7 +4,7 @@ import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { entriesOf } from './index-entries.ts';
 import { MessageFile } from './message-file.ts';
 import type { RetryTimes } from './schedule.ts';
-import { DamagedError } from './spool-error.ts';
+import { DamagedError, SpoolError } from './spool-error.ts';
 import type { SpoolFolder } from './spool-folder.ts';
 import type { SpoolIndex } from './spool-index.ts';
 
@@ -13,6 +13,7 @@ export interface CheckResult {
   readonly found: number;
   /** Entries without a file. */
   readonly dropped: number;
+  /** Files that are not what was written, or that can't be read. */
   readonly damaged: number;
 }
 
@@ -48,9 +49,12 @@ export async function checkSpool(
       try {
         if (await takeUp(folder, index, id, times)) found++;
       } catch (error) {
-        if (!(error instanceof DamagedError)) throw error;
-        log.error(`${id}: ${error.message}: it is not delivered, and kept as ${await folder.setAside(id)}`);
+        // The index fails for all messages; a file that the system does not let us read must not keep the others waiting.
+        if (error instanceof SpoolError && !(error instanceof DamagedError)) throw error;
         damaged++;
+        if (error instanceof DamagedError)
+          log.error(`${id}: ${error.message}: it is not delivered, and kept as ${await folder.setAside(id)}`);
+        else log.error(`${id}: can't be read, so it stays where it is: ${String(error)}`);
       }
     }
   }

@@ -1,8 +1,17 @@
 /** The folder of a spool: `tmp/` for what is being written, `new/` for messages, `damaged/`, `index/`. */
 
-import { accessSync, chmodSync, constants, lstatSync, mkdirSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+} from 'node:fs';
 import { opendir, rename, stat, statfs, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DirectorySync } from '../maildir/directory-sync.ts';
 import { SpoolError } from './spool-error.ts';
 import { isSpoolId } from './spool-id.ts';
@@ -27,8 +36,7 @@ export class SpoolFolder {
   prepare(): void {
     for (const path of [this.path, ...['tmp', 'new', 'damaged'].map((name) => join(this.path, name))]) {
       try {
-        mkdirSync(path, { recursive: path === this.path, mode: 0o700 });
-        chmodSync(path, 0o700);
+        makeFolder(path);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
           throw new SpoolError(`the spool ${path} can't be made (make it by hand, mode 0700)`, error);
@@ -111,6 +119,30 @@ export class SpoolFolder {
       const facts = await stat(path).catch(() => undefined);
       if (facts !== undefined && facts.mtimeMs < nowMs - STALE_MS) await unlink(path).catch(() => undefined);
     }
+  }
+}
+
+/**
+ * Nothing is changed about a folder that is there: a slip of the pen must not take `/tmp` from everybody else. The names
+ * of new ones are synced, because mail must not go with its folder in a crash.
+ */
+function makeFolder(path: string): void {
+  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  // mkdir leaves out the bits of the umask.
+  chmodSync(path, 0o700);
+  let at = path;
+  for (syncFolder(dirname(at)); at !== first && at !== '/'; syncFolder(dirname(at))) at = dirname(at);
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+  } finally {
+    closeSync(folder);
   }
 }
 
