@@ -62,6 +62,16 @@ describe('a message goes through', () => {
     await until(() => setting.hop.lines.includes('QUIT'));
   });
 
+  test('a hop that does not take an envelope back gets the next transaction over another connection', async () => {
+    const client = await start({ says: { RSET: '502 no' } });
+    await client.say('MAIL FROM:<other@c.example>');
+    await client.say('RCPT TO:<other@x.test>');
+    await client.say('RSET');
+    await beginData(client);
+    expect(await client.say(`${HEADER}x\r\n.`)).toMatch(/^250/);
+    expect(setting.hop.talks).toHaveLength(2);
+  });
+
   test('a client that pipelines', async () => {
     const client = await start();
     client.send(

@@ -1,6 +1,7 @@
 /** What hops do wrong, and what becomes of the parcel. */
 
 import { expect, test } from 'vitest';
+import type { Message } from '../../bindings/plugin/message.ts';
 import { hopWith, outlet } from './hop-closers.ts';
 import { parcelTo, SHORT } from './parcel.ts';
 import { messageOf } from './transaction.ts';
@@ -130,6 +131,29 @@ test.each([
   const [outcome] = await outlet([hop]).deliver(parcelTo(['a@d.example'], { message }));
   expect(outcome!.kind).toBe(kind);
 });
+
+test.each(['250 2.0.0 queued', '451 4.3.0 no'])(
+  'a reply in front of the end of the content, %s: the message is not ended',
+  async (text) => {
+    const says: NonNullable<Script['says']> = {
+      DATA: (_, { socket }) => {
+        setTimeout(() => socket.write(`${text}\r\n`), 20);
+        return '354 go ahead';
+      },
+    };
+    const hop = await hopWith({ says });
+    async function* blocks(): AsyncIterable<Buffer> {
+      yield Buffer.from('Subject: x\r\n\r\n');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      yield Buffer.from('body\r\n');
+    }
+    const { header, octets, hasEightBit, hasNul, longestLine } = messageOf('Subject: x\r\n\r\nbody\r\n');
+    const message: Message = { header, octets, hasEightBit, hasNul, longestLine, blocks, body: blocks };
+    const [outcome] = await outlet([hop]).deliver(parcelTo(['a@d.example'], { message }));
+    expect(outcome!.kind).toBe('deferred');
+    expect(hop.contents).toEqual(['']);
+  },
+);
 
 test('a 250 that comes after we gave up changes nothing', async () => {
   const says = {

@@ -93,6 +93,12 @@ test('a hop that accepts SCRAM without showing that it knows the password is not
   expect(log).toContain('has not shown');
 });
 
+test('a hop that shows something in place of a challenge is not trusted, and nothing is left to be caught', async () => {
+  const { kind, log } = await logIn('SCRAM-SHA-256', { AUTH: `235 ${base64('v=nothing')}` });
+  expect(kind).toBe('deferred');
+  expect(log).toContain('a broken challenge');
+});
+
 test('a password that is refused, and a hop that offers no AUTH: deferred, and no secret in the log', async () => {
   const refused = await logIn('PLAIN', { AUTH: (given) => `535 5.7.8 no: ${given} is no sec,ret` });
   expect(refused.kind).toBe('deferred');

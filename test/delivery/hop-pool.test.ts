@@ -80,6 +80,15 @@ test('an envelope that nothing came of is taken back before the connection is us
   ]);
 });
 
+test('a hop that does not take an envelope back gets no other message over that connection', async () => {
+  const says = { RCPT: (path: string) => (path.includes('b@') ? '550 no' : ''), RSET: '502 no' };
+  const hop = await hopWith({ says });
+  const out = outlet([hop], { connections: 1 });
+  await out.deliver(parcelTo(['b@d.example']));
+  expect((await out.deliver(parcel))[0]!.kind).toBe('delivered');
+  expect(hop.talks).toHaveLength(2);
+});
+
 test.each([
   ['GREETING', '421 no'],
   ['GREETING', '554 no'],

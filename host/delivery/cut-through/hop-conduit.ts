@@ -165,7 +165,8 @@ export class HopConduit implements Conduit {
     const connection = this.#connection!;
     const { terms } = this.#finder;
     const { helloMs, mailMs } = terms.timeouts;
-    if (this.#hasEnvelope) await connection.say('RSET', 'mail', helloMs);
+    if (this.#hasEnvelope && !isGood(await connection.say('RSET', 'mail', helloMs)))
+      throw connection.fail(new HopFault('mail', hopReplies.garbage('RSET is refused')));
     this.#hasEnvelope = this.#isCurrent = false;
     this.#accepted = [];
     const problem = problemWithMail(envelope, connection, this.#terms.eightBit);

@@ -41,6 +41,8 @@ export async function sendData({ connection, message, timeouts, end }: Sending):
       if (connection.hasReply) return false;
       connection.cork();
     }
+    // What was said before the end is not about the message, and what is said behind it would go to the next one.
+    if (connection.hasReply) return false;
     if (connection.isOpen) end();
     connection.write(stuffing.end());
     return true;

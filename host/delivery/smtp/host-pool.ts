@@ -2,7 +2,7 @@
 
 import type { Attempt } from './attempt.ts';
 import type { HopConnection } from './hop-connection.ts';
-import { HopFault, hopReplies } from './hop-fault.ts';
+import { HopFault, hopReplies, isGood } from './hop-fault.ts';
 
 export interface PoolLimits {
   readonly connections: number;
@@ -78,7 +78,8 @@ export class HostPool {
     if (!connection.isOpen) return;
     if (needsReset && !connection.isClosing) {
       connection.say('RSET', 'mail', resetMs).then(
-        () => this.#keep(connection, key),
+        // A hop that still holds the envelope refuses the next message, or takes it for those of the last one.
+        (reply) => (isGood(reply) ? this.#keep(connection, key) : connection.quit()),
         () => undefined,
       );
     } else {

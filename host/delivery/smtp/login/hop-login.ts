@@ -40,7 +40,7 @@ export async function logIn(
   }
   if (reply.code !== 235) return fail(withoutSecrets(printReply(reply), login));
   try {
-    finish(client, reply.lines[0]!);
+    await finish(client, reply.lines[0]!);
   } catch (cause) {
     fail((cause as Error).message);
   }
@@ -72,8 +72,8 @@ async function answerTo(client: SaslClient, text: string): Promise<string> {
 }
 
 /** The last word of the hop may come with its consent. RFC 4954 section 4. */
-function finish(client: SaslClient, text: string): void {
+async function finish(client: SaslClient, text: string): Promise<void> {
   const last = /^v=/.test(decodeBase64(text)?.toString() ?? '') ? decodeBase64(text) : undefined;
-  if (last !== undefined) void client.next(last);
+  if (last !== undefined) await client.next(last);
   client.finish?.();
 }
