@@ -49,3 +49,9 @@ test('a line is read up to 2,048 octets, a reply up to 100 lines and 16,384 octe
   expect(readAll(Buffer.from(`${`250-${'x'.repeat(2_000)}\r\n`.repeat(8)}250 x\r\n`))).toHaveLength(1);
   expect(readAll(Buffer.from(`${`250-${'x'.repeat(2_000)}\r\n`.repeat(9)}250 x\r\n`))).toBe('reply too long');
 });
+
+test('a line that is known from a reply of one line counts anew inside a reply of several', () => {
+  const text = '250 ok\r\n250 ok\r\n250-ok\r\n250 ok\r\n250 ok\r\n';
+  const one = { code: 250, status: undefined, lines: ['ok'] };
+  expect(readAll(Buffer.from(text))).toEqual([one, one, { ...one, lines: ['ok', 'ok'] }, one]);
+});

@@ -20,16 +20,35 @@ export interface Sending {
   end(): void;
 }
 
+/** A content that is not longer leaves in one piece: one buffer is cheaper than a list of them. */
+const ONE_PIECE = 16_384;
+
 /**
- * Sends the content and the dot; DATA has been answered by 354 and the reply to come is owed. True if the dot went out;
- * false if the hop has replied before, so that the connection is of no more use. Rejects with whatever reading the message
- * throws, and with a `StrayLineEnd`.
+ * Sends the content and the dot; DATA has been answered by 354 and the reply to come is owed. Undefined, or resolves with
+ * that, once the dot is out. Resolves with false if the hop has replied before, so that the connection is of no more use.
+ * Throws or rejects with whatever reading the message throws, and with a `StrayLineEnd`.
  */
-export async function sendData({ connection, message, timeouts, end }: Sending): Promise<boolean> {
+export function sendData(sending: Sending): Promise<boolean> | undefined {
+  const { connection, message, end } = sending;
+  const blocks = message.blocks('crlf');
+  if (Symbol.asyncIterator in blocks || message.octets > ONE_PIECE) return sendBlocks(sending, blocks);
+  const stuffing = new DotStuffing();
+  const pieces: Buffer[] = [];
+  for (const block of blocks) stuffing.stuffInto(pieces, block);
+  pieces.push(stuffing.end());
+  if (connection.isOpen) end();
+  connection.write(Buffer.concat(pieces));
+  return undefined;
+}
+
+async function sendBlocks(
+  { connection, timeouts, end }: Sending,
+  blocks: AsyncIterable<Buffer> | Iterable<Buffer>,
+): Promise<boolean> {
   const stuffing = new DotStuffing();
   connection.cork();
   try {
-    for await (const block of message.blocks('crlf')) {
+    for await (const block of blocks) {
       for (const piece of stuffing.stuff(block)) connection.write(piece);
       const drained = connection.drained(timeouts.blockMs);
       if (drained === undefined) continue;

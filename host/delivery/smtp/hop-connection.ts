@@ -1,6 +1,6 @@
 /** One connection to a next hop: commands out, replies in, each waited for within its time. */
 
-import { connect, type Socket } from 'node:net';
+import { connect, type OnReadOpts, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import type { HopHost, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
@@ -12,6 +12,9 @@ import { handshake } from './tls-handshake.ts';
 
 /** How long a hop that was told QUIT may take to close the connection. */
 const QUIT_MS = 5_000;
+
+/** Replies are strings by the time a read is over, so one buffer serves all connections: Node would make one for each read. */
+const READS = Buffer.allocUnsafeSlow(16_384);
 
 export class HopConnection implements Expiring {
   deadlineAt = Number.POSITIVE_INFINITY;
@@ -39,13 +42,25 @@ export class HopConnection implements Expiring {
   #reject: ((fault: HopFault) => void) | undefined;
   #fault: HopFault | undefined;
   #expire: () => void = () => undefined;
+  readonly #timeOut = (): void => {
+    this.fail(new HopFault(this.#stage, hopReplies.timedOut(this.#stage)));
+  };
 
   /** Begins to connect. */
   constructor(host: HopHost, port: number, deadlines: Deadlines) {
     const { path } = host;
     this.host = host;
     this.#deadlines = deadlines;
-    this.#socket = connect(path === undefined ? { host: host.address ?? host.name, port } : { path });
+    const onread: OnReadOpts = {
+      buffer: READS,
+      callback: (octets) => {
+        this.#take(READS.subarray(0, octets));
+        return true;
+      },
+    };
+    this.#socket = connect(
+      path === undefined ? { host: host.address ?? host.name, port, onread } : { path, onread },
+    );
     this.#socket.setNoDelay(true);
     deadlines.watch(this);
     this.#listen(this.#socket);
@@ -53,7 +68,12 @@ export class HopConnection implements Expiring {
 
   /** Resolves once the hop has taken the connection. Rejects with a `HopFault`, as everything here does. */
   connected(timeoutMs: number): Promise<void> {
-    return this.#within(timeoutMs, (resolve) => this.#socket.once('connect', () => resolve()));
+    return this.#within(timeoutMs, (resolve) =>
+      this.#socket.once('connect', () => {
+        this.#settle();
+        resolve();
+      }),
+    );
   }
 
   /** True until the connection is lost or given up. */
@@ -98,22 +118,20 @@ export class HopConnection implements Expiring {
     this.#owed += replies;
   }
 
-  /** The next reply. Rejects with a `HopFault` if there is none within the time. */
-  async reply(stage: HopStage, timeoutMs: number): Promise<HopReply> {
+  /** The next reply, at once if it is here. Rejects with a `HopFault` if there is none within the time. */
+  reply(stage: HopStage, timeoutMs: number): HopReply | Promise<HopReply> {
     this.#stage = stage;
-    const reply =
-      this.#replies.shift() ??
-      (await this.#within<HopReply>(timeoutMs, (resolve) => {
-        this.#takeReply = resolve;
-      }));
-    if (reply.code === 421) this.isClosing = true;
-    return reply;
+    const here = this.#replies.shift();
+    if (here !== undefined) return this.#heard(here);
+    return this.#within(timeoutMs, (resolve) => {
+      this.#takeReply = resolve;
+    });
   }
 
   /** Says one line, given without its end, and returns the reply. */
   say(line: string, stage: HopStage, timeoutMs: number): Promise<HopReply> {
     this.command(`${line}\r\n`);
-    return this.reply(stage, timeoutMs);
+    return Promise.resolve(this.reply(stage, timeoutMs));
   }
 
   /** Undefined if more can be written; otherwise resolves once the hop has taken enough. Rejects with a `HopFault`. */
@@ -134,16 +152,20 @@ export class HopConnection implements Expiring {
       throw this.fail(new HopFault('tls', hopReplies.injected));
     }
     const plain = this.#socket;
-    plain.removeAllListeners('data');
     const { isVerified, socket } = await this.#within<Awaited<ReturnType<typeof handshake>>>(
       timeoutMs,
       (resolve, reject) => {
-        handshake(plain, this.host, demand).then(resolve, (cause: unknown) =>
-          reject(
-            cause instanceof HopFault
-              ? cause
-              : new HopFault('tls', hopReplies.handshakeFailed, `TLS: ${(cause as Error).message}`),
-          ),
+        handshake(plain, this.host, demand).then(
+          (secure) => {
+            if (this.isOpen) this.#settle();
+            resolve(secure);
+          },
+          (cause: unknown) =>
+            reject(
+              cause instanceof HopFault
+                ? cause
+                : new HopFault('tls', hopReplies.handshakeFailed, `TLS: ${(cause as Error).message}`),
+            ),
         );
       },
     ).catch((cause: HopFault) => {
@@ -153,6 +175,7 @@ export class HopConnection implements Expiring {
     this.isVerified = isVerified;
     this.#reader = new ReplyReader();
     this.#socket = socket;
+    socket.on('data', (chunk) => this.#take(chunk));
     this.#listen(socket);
   }
 
@@ -165,7 +188,7 @@ export class HopConnection implements Expiring {
   /** The next transaction begins. */
   resume(): void {
     this.#socket.ref();
-    this.#endWait();
+    this.#settle();
   }
 
   /** Says goodbye if that can be said, and closes. */
@@ -193,7 +216,9 @@ export class HopConnection implements Expiring {
     this.#fault = fault;
     this.#socket.destroy();
     this.#deadlines.forget(this);
-    this.#reject?.(fault);
+    const reject = this.#reject;
+    this.#settle();
+    reject?.(fault);
     this.onGone();
     return fault;
   }
@@ -214,14 +239,18 @@ export class HopConnection implements Expiring {
         new HopFault(this.#stage, reply, goodbye ? printReply(goodbye) : `${this.#stage}: ${detail}`),
       );
     };
-    socket.on('data', (chunk) => this.#take(chunk));
     socket.on('error', lost);
     socket.on('end', () => lost());
     socket.on('close', () => {
       lost();
       this.#deadlines.forget(this);
     });
-    socket.on('drain', () => this.#takeDrain?.());
+    socket.on('drain', () => {
+      const resolve = this.#takeDrain;
+      if (resolve === undefined) return;
+      this.#settle();
+      resolve();
+    });
   }
 
   #take(chunk: Buffer): void {
@@ -238,8 +267,13 @@ export class HopConnection implements Expiring {
   #file(reply: HopReply): void {
     if (this.#owed > 0) {
       this.#owed--;
-      if (this.#takeReply === undefined) this.#replies.push(reply);
-      else this.#takeReply(reply);
+      const resolve = this.#takeReply;
+      if (resolve === undefined) {
+        this.#replies.push(reply);
+        return;
+      }
+      this.#settle();
+      resolve(this.#heard(reply));
     } else if (reply.code === 421) {
       this.fail(new HopFault(this.#stage, reply, printReply(reply)));
     } else {
@@ -247,35 +281,32 @@ export class HopConnection implements Expiring {
     }
   }
 
-  /** Runs `begin` under the deadline. */
+  #heard(reply: HopReply): HopReply {
+    if (reply.code === 421) this.isClosing = true;
+    return reply;
+  }
+
+  /** Runs `begin` under the deadline. Whoever resolves settles first. */
   #within<T>(
     timeoutMs: number,
     begin: (resolve: (value: T) => void, reject: (fault: HopFault) => void) => void,
   ): Promise<T> {
     if (this.#fault !== undefined) return Promise.reject(this.#fault);
     return new Promise<T>((resolve, reject) => {
-      const settle = (): void => {
-        this.#takeReply = this.#takeDrain = this.#reject = undefined;
-        this.#endWait();
-      };
-      this.#reject = (fault) => {
-        settle();
-        reject(fault);
-      };
-      this.#wait(timeoutMs, () => this.fail(new HopFault(this.#stage, hopReplies.timedOut(this.#stage))));
-      begin((value) => {
-        settle();
-        resolve(value);
-      }, this.#reject);
+      this.#reject = reject;
+      this.#wait(timeoutMs, this.#timeOut);
+      begin(resolve, reject);
     });
+  }
+
+  /** Nobody waits any more. */
+  #settle(): void {
+    this.#takeReply = this.#takeDrain = this.#reject = undefined;
+    this.deadlineAt = Number.POSITIVE_INFINITY;
   }
 
   #wait(timeoutMs: number, expire: () => void): void {
     this.#expire = expire;
     this.deadlineAt = this.#deadlines.now + timeoutMs;
-  }
-
-  #endWait(): void {
-    this.deadlineAt = Number.POSITIVE_INFINITY;
   }
 }

@@ -59,6 +59,7 @@ export class HopTransaction {
    * all: the others get his outcome, so that the client hears why.
    */
   #givesUp(): boolean {
+    if (this.outcomes.every((outcome) => outcome === undefined)) return false;
     const known = this.outcomes.filter((outcome) => outcome !== undefined);
     if (!this.#isPartial && known.length > 0) {
       const decisive = known.find(({ kind }) => kind === 'deferred') ?? known[0]!;
@@ -85,6 +86,7 @@ export class HopTransaction {
   async #sendEnvelope(chosen: readonly number[], isUtf8: boolean): Promise<readonly number[]> {
     const connection = this.#connection;
     const { extensions } = connection;
+    const { timeouts } = this.#terms;
     const isPipelined = extensions.has('PIPELINING');
     const dataGoesAlong = isPipelined && this.#mayDataGoAlong(chosen.length);
     const mail = `${mailCommand(this.#parcel, extensions, isUtf8)}\r\n`;
@@ -95,50 +97,43 @@ export class HopTransaction {
     } else {
       connection.command(mail);
     }
-    const isTaken = await this.#takeMailReply();
+    const isTaken = this.#settleMail(await connection.reply('mail', timeouts.mailMs));
     if (!isTaken && !isPipelined) return [];
-    await this.#takeRcptReplies(chosen, isPipelined ? undefined : rcpts, isTaken);
+    for (const [position, index] of chosen.entries()) {
+      if (!isPipelined) connection.command(rcpts[position]!);
+      // Most replies to a pipelined envelope come in one read.
+      const answer = connection.reply('rcpt', timeouts.rcptMs);
+      const reply = answer instanceof Promise ? await answer : answer;
+      // Behind a refused MAIL it says nothing about the recipient.
+      if (isTaken && !isGood(reply)) this.#settle([index], reply);
+    }
     const mayGoOn = isTaken && !this.#givesUp();
     if (isTaken && !mayGoOn) this.needsReset = true;
-    if (dataGoesAlong) return this.#takeDataReply(mayGoOn);
-    if (!mayGoOn || this.#usesChunks) return mayGoOn ? this.#open() : [];
-    connection.command('DATA\r\n');
-    return this.#takeDataReply(true);
+    if (!dataGoesAlong) {
+      if (!mayGoOn || this.#usesChunks) return mayGoOn ? this.#open() : [];
+      connection.command('DATA\r\n');
+    }
+    const answer = connection.reply('data', timeouts.dataMs);
+    return this.#settleData(answer instanceof Promise ? await answer : answer, mayGoOn);
   }
 
-  async #takeMailReply(): Promise<boolean> {
-    const connection = this.#connection;
-    const reply = await connection.reply('mail', this.#terms.timeouts.mailMs);
+  /** True if MAIL was accepted. Throws a `HopFault`. */
+  #settleMail(reply: HopReply): boolean {
     // A kept connection whose time was up: the parcel gets another one.
-    if (reply.code === 421) throw connection.fail(new HopFault('mail', reply));
+    if (reply.code === 421) throw this.#connection.fail(new HopFault('mail', reply));
     this.isMailAnswered = true;
     if (isGood(reply)) return true;
     this.#settle(this.#open(), reply);
     return false;
   }
 
-  /** Replies to RCPT behind a refused MAIL say nothing about the recipient. */
-  async #takeRcptReplies(
-    chosen: readonly number[],
-    lines: readonly string[] | undefined,
-    isTaken: boolean,
-  ): Promise<void> {
-    const connection = this.#connection;
-    for (const [position, index] of chosen.entries()) {
-      if (lines !== undefined) connection.command(lines[position]!);
-      const reply = await connection.reply('rcpt', this.#terms.timeouts.rcptMs);
-      if (isTaken && !isGood(reply)) this.#settle([index], reply);
-    }
-  }
-
   /**
    * A hop may say 354 although it has accepted nobody; it is sent a message without content then, whose fate is of no
    * interest. RFC 2920 section 3.1.
    */
-  async #takeDataReply(isWanted: boolean): Promise<readonly number[]> {
+  #settleData(reply: HopReply, isWanted: boolean): readonly number[] | Promise<readonly number[]> {
     const connection = this.#connection;
     const { timeouts, protocol } = this.#terms;
-    const reply = await connection.reply('data', timeouts.dataMs);
     if (reply.code === 354) {
       this.needsReset = false;
       if (isWanted) return this.#open();
@@ -147,9 +142,7 @@ export class HopTransaction {
         connection.destroy();
         return [];
       }
-      connection.command('.\r\n');
-      await connection.reply('data', timeouts.dataMs);
-      return [];
+      return connection.say('.', 'data', timeouts.dataMs).then(() => []);
     }
     if (!isWanted) return [];
     if (reply.code < 400)
@@ -176,7 +169,8 @@ export class HopTransaction {
       if (refusal !== undefined) return this.#breakOff(accepted, refusal);
     } else {
       connection.owe(replies);
-      if (!(await sendData(sending))) {
+      const sent = sendData(sending);
+      if (sent !== undefined && !(await sent)) {
         return this.#breakOff(accepted, await connection.reply('data', timeouts.dataMs));
       }
     }

@@ -47,6 +47,18 @@ export class HostPool {
     return this.#idle.length > 0 || this.#open < this.#limits.connections;
   }
 
+  /** As `take`, where a kept connection lies ready and nobody else waits for one. */
+  takeKept(key: string | undefined, attempt: Attempt): Lease | undefined {
+    if (this.#waiting.size > 0 || attempt.fault !== undefined) return undefined;
+    const index = this.#idle.findLastIndex((kept) => kept.key === key);
+    if (index < 0) return undefined;
+    const { connection } = this.#idle[index]!;
+    this.#idle.splice(index, 1);
+    connection.resume();
+    attempt.follow(connection);
+    return { connection, isKept: true };
+  }
+
   /**
    * A connection for a parcel whose introduction has the key `key` (undefined: one of its own), kept or opened by `open`.
    * Rejects with a `HopFault`.

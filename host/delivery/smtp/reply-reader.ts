@@ -9,6 +9,10 @@ const MAX_LINES = 100;
 /** Of a reply in all: one is kept for each recipient. */
 const MAX_REPLY = 16_384;
 
+/** Replies of one line are much the same for every message: so many are kept, no longer than this. */
+const MOST_KNOWN = 16;
+const KNOWN_LENGTH = 80;
+
 const LF = 0x0a;
 const LINE = /^([2-5]\d\d)(?:([ -])(.*))?$/s;
 const STATUS = /^([245]\.\d{1,3}\.\d{1,3})(?: +|$)/;
@@ -18,6 +22,7 @@ export class ReplyReader {
   #rest: Buffer | undefined;
   #lines: string[] = [];
   #octets = 0;
+  readonly #known = new Map<string, HopReply>();
 
   /** There are octets of which no reply was made. */
   get isInsideReply(): boolean {
@@ -43,6 +48,16 @@ export class ReplyReader {
   }
 
   #takeLine(line: string): HopReply | undefined {
+    const isWhole = this.#lines.length === 0;
+    const known = isWhole ? this.#known.get(line) : undefined;
+    if (known !== undefined) return known;
+    const reply = this.#readLine(line);
+    const isKept = isWhole && line.length <= KNOWN_LENGTH && this.#known.size < MOST_KNOWN;
+    if (isKept && reply !== undefined) this.#known.set(line, reply);
+    return reply;
+  }
+
+  #readLine(line: string): HopReply | undefined {
     const [, code = '', mark = ' ', text = ''] = LINE.exec(line.replace(/\r$/, '')) ?? [];
     if (code === '') throw new Error('not a reply');
     this.#lines.push(text);

@@ -81,7 +81,9 @@ export class SmtpOutlet implements HopOutlet {
     let last: HopReply = this.#isClosed ? hopReplies.closed : hopReplies.noHosts;
     for (const host of this.#isClosed ? [] : orderOf(hosts, random, (host) => this.#rank(host))) {
       try {
-        const lease = await this.#lease(host, parcel, attempt);
+        const kept = this.#poolOf(placeOf(host)).takeKept(this.#keyOf(parcel), attempt);
+        if (kept !== undefined) this.counters.reuses++;
+        const lease = kept ?? (await this.#lease(host, parcel, attempt));
         return await this.#send(lease, host, parcel, attempt);
       } catch (cause) {
         if (!(cause instanceof HopFault)) throw cause;
@@ -125,7 +127,8 @@ export class SmtpOutlet implements HopOutlet {
     const transaction = new HopTransaction(connection, parcel, this.#terms);
     attempt.isEnding = () => transaction.isEnding;
     try {
-      await introduction?.beforeMail?.(talkTo(connection, this.#terms), parcel);
+      if (introduction?.beforeMail !== undefined)
+        await introduction.beforeMail(talkTo(connection, this.#terms), parcel);
       await transaction.run();
       this.#poolOf(placeOf(host)).giveBack(
         connection,
