@@ -171,6 +171,25 @@ describe('what a broker may do', () => {
     await expect.poll(() => ends[0]!.socket.destroyed || ends[0]!.socket.readableEnded).toBe(true);
   });
 
+  test.each([
+    ['connection', (end: BrokerEnd) => end.closeConnection(320, 'CONNECTION_FORCED')],
+    ['channel', (end: BrokerEnd) => end.closeChannel(541, 'INTERNAL_ERROR')],
+  ])('close the %s as soon as it is ready: the next message has another', async (_, close) => {
+    let isLeaving = true;
+    const { port } = await fakeBroker(
+      ({ tag }, end) => end.ack(tag),
+      (end) => {
+        if (isLeaving) close(end);
+        isLeaving = false;
+      },
+    );
+    const { outlet } = outletAt(port);
+    expect((await outlet.deliver(parcel()))[0]!.kind).toBe('deferred');
+    await expect
+      .poll(async () => (await outlet.deliver(parcel()))[0]!.kind, { timeout: 3_000 })
+      .toBe('delivered');
+  });
+
   test('block: deferred without publishing, until it unblocks', async () => {
     const seen: Published[] = [];
     const { port, ends } = await fakeBroker((published, end) => {

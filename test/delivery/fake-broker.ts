@@ -34,6 +34,8 @@ export class BrokerEnd {
   /** What the client logged in with: `\\0user\\0password`. RFC 4616. */
   login = '';
   readonly #onPublish: (published: Published, end: BrokerEnd) => void;
+  /** Called when the channel is ready; what is sent then leaves together with the word that it is. */
+  readonly #onReady: (end: BrokerEnd) => void;
   #buffered = Buffer.alloc(0);
   #hasGreeted = false;
   #tag = 0;
@@ -41,9 +43,14 @@ export class BrokerEnd {
   #header = Buffer.alloc(0);
   #body: Buffer[] = [];
 
-  constructor(socket: Socket, onPublish: (published: Published, end: BrokerEnd) => void) {
+  constructor(
+    socket: Socket,
+    onPublish: (published: Published, end: BrokerEnd) => void,
+    onReady: (end: BrokerEnd) => void,
+  ) {
     this.socket = socket;
     this.#onPublish = onPublish;
+    this.#onReady = onReady;
     socket.on('data', (block) => this.#read(block));
   }
 
@@ -53,6 +60,9 @@ export class BrokerEnd {
   unblock = (): void => this.#send(0, 10, 61);
   closeChannel = (code: number, text: string): void =>
     this.#send(1, 20, 40, short(code), shortText(text), short(60), short(40));
+
+  closeConnection = (code: number, text: string): void =>
+    this.#send(0, 10, 50, short(code), shortText(text), short(0), short(0));
 
   giveBack({ exchange, routingKey, header, body }: Published): void {
     this.#send(1, 60, 50, short(312), shortText('NO_ROUTE'), shortText(exchange), shortText(routingKey));
@@ -106,8 +116,13 @@ export class BrokerEnd {
     else if (method === '20.10') this.#send(1, 20, 11, longText(''));
     else if (method === '20.40') this.#send(1, 20, 41);
     else if (method === '40.10') this.#send(1, 40, 11);
-    else if (method === '85.10') this.#send(1, 85, 11);
-    else if (method === '60.40') {
+    else if (method === '85.10') {
+      this.socket.cork();
+      this.#send(1, 85, 11);
+      this.#onReady(this);
+      this.socket.uncork();
+    }
+    if (method === '60.40') {
       const exchange = payload.subarray(7, 7 + payload[6]!).toString();
       const rest = payload.subarray(7 + payload[6]!);
       const routingKey = rest.subarray(1, 1 + rest[0]!).toString();
@@ -125,8 +140,9 @@ export class BrokerEnd {
 /** Resolves with the port, and the ends of all connections so far. */
 export async function fakeBroker(
   onPublish: (published: Published, end: BrokerEnd) => void,
+  onReady: (end: BrokerEnd) => void = () => undefined,
 ): Promise<{ port: number; ends: BrokerEnd[] }> {
   const ends: BrokerEnd[] = [];
-  const port = await tcpServer((socket) => ends.push(new BrokerEnd(socket, onPublish)));
+  const port = await tcpServer((socket) => ends.push(new BrokerEnd(socket, onPublish, onReady)));
   return { port, ends };
 }

@@ -134,16 +134,16 @@ export class BrokerLink {
     const wait = this.#notBefore - this.#clock.now();
     if (wait > 0) return Promise.reject(new Error(`not reached before, next try in ${wait} ms`));
     this.#opening = this.#connect()
-      .then(
-        (link) => {
-          this.#failures = 0;
-          return (this.#link = link);
-        },
-        (cause: unknown) => {
-          this.#backOff();
-          throw cause;
-        },
-      )
+      .then((link) => {
+        // One that went before anybody had it would not be dropped again.
+        if (link.isGone) throw new Error('closed as soon as it was open');
+        this.#failures = 0;
+        return (this.#link = link);
+      })
+      .catch((cause: unknown) => {
+        this.#backOff();
+        throw cause;
+      })
       .finally(() => (this.#opening = undefined));
     return this.#opening;
   }
