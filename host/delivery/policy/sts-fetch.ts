@@ -3,6 +3,7 @@
 import { request, type RequestOptions } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { QpsmtpdError } from '../../errors.ts';
+import { lookUpReachable } from './reachable-lookup.ts';
 
 /** Where policies come from, if not from port 443 of the host that the domain names, under the system's authorities. */
 export interface StsOrigin {
@@ -39,6 +40,7 @@ function placeOf(domain: string, origin: StsOrigin | undefined): RequestOptions 
   return {
     host: origin?.address ?? host,
     port: origin?.port ?? 443,
+    lookup: lookUpReachable,
     // The certificate has to stand for this name, wherever the connection leads to.
     servername: host,
     headers: { host, accept: 'text/plain' },
