@@ -101,7 +101,7 @@ class ProgramRun {
       this.#failure ??= { kind: 'given up', problem: reasonOf(signal) };
       this.#group.terminate();
       // Even SIGKILL does not end a process that waits for a disk.
-      setTimeout(this.#abandon, this.#limit.graceMs + this.#limit.drainMs).unref();
+      setTimeout(() => this.#abandon(), this.#limit.graceMs + this.#limit.drainMs).unref();
     };
     if (signal.aborted) giveUp();
     else signal.addEventListener('abort', giveUp, { once: true });
