@@ -8,22 +8,29 @@ export interface StsPolicy {
   readonly mx: readonly string[];
 }
 
-/** RFC 8461 section 3.2: a year, and days for the leap. */
+/** RFC 8461 section 3.2: a year of 365.25 days. Longer ages fit the grammar, so they are cut and the policy holds. */
 const MAX_AGE_SECONDS = 31_557_600;
 /** More patterns are not looked at; nobody lists as many hosts. */
 const MAX_PATTERNS = 100;
 const PATTERN = /^(?:\*\.)?[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
 
-/** The id that the texts of `_mta-sts.DOMAIN` announce; undefined if none or several do. RFC 8461 section 3.1. */
+const FIELD = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,31}=[!-:<>-~]+$/;
+const ID = /^id=([a-zA-Z0-9]{1,32})$/;
+
+/**
+ * The id that the texts of `_mta-sts.DOMAIN` announce; undefined if none or several do, or if the one that does is not made
+ * up as RFC 8461 section 3.1 has it. Of an id that stands twice the first counts (section 3.2).
+ */
 export function announcedId(texts: readonly string[]): string | undefined {
   const records = texts.filter((text) => /^v=STSv1[ \t]*;/.test(text));
   if (records.length !== 1) return undefined;
-  const fields = records[0]!.split(';').map((field) => field.trim());
-  const ids = fields.flatMap((field) => /^id=([a-zA-Z0-9]{1,32})$/.exec(field)?.[1] ?? []);
-  return ids.length === 1 ? ids[0] : undefined;
+  const [, ...fields] = records[0]!.split(/[ \t]*;[ \t]*/);
+  if (fields.at(-1) === '') fields.pop();
+  if (!fields.every((field) => FIELD.test(field))) return undefined;
+  return ID.exec(fields.find((field) => field.startsWith('id=')) ?? '')?.[1];
 }
 
-/** Undefined for what is no valid policy. Of a key that stands twice the first counts; unknown ones are passed over. */
+/** Undefined for what is no valid policy. Of a key that stands twice the first counts, unknown ones are passed over: section 3.2. */
 export function parseStsPolicy(text: string): StsPolicy | undefined {
   const values = new Map<string, string[]>();
   for (const line of text.split(/\r?\n/)) {
@@ -39,9 +46,9 @@ export function parseStsPolicy(text: string): StsPolicy | undefined {
   const mx = (values.get('mx') ?? []).map((pattern) => pattern.toLowerCase());
   if (values.get('version')?.[0] !== 'STSv1') return undefined;
   if (mode !== 'enforce' && mode !== 'testing' && mode !== 'none') return undefined;
-  if (!/^\d{1,10}$/.test(maxAge) || Number(maxAge) > MAX_AGE_SECONDS) return undefined;
+  if (!/^\d{1,10}$/.test(maxAge)) return undefined;
   if (!mx.every((pattern) => PATTERN.test(pattern)) || (mode !== 'none' && mx.length === 0)) return undefined;
-  return { mode, maxAgeSeconds: Number(maxAge), mx };
+  return { mode, maxAgeSeconds: Math.min(Number(maxAge), MAX_AGE_SECONDS), mx };
 }
 
 /** The host stands in the policy. RFC 8461 section 4.1. */

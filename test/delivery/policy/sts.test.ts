@@ -18,7 +18,13 @@ describe('the record', () => {
     ['of another version', ['v=STSv2; id=7;'], undefined],
     ['two of them', ['v=STSv1; id=7;', 'v=STSv1; id=8;'], undefined],
     ['with no id', ['v=STSv1;'], undefined],
-    ['with two ids', ['v=STSv1; id=7; id=8;'], undefined],
+    ['with two ids, the first counts', ['v=STSv1; id=7; id=8;'], '7'],
+    ['with an id behind other fields', ['v=STSv1; x.y=1:2; id=7'], '7'],
+    ['with an id in capitals, which is another field', ['v=STSv1; ID=7;'], undefined],
+    ['with what is no field', ['v=STSv1; id=7; whatever'], undefined],
+    ['with an empty field', ['v=STSv1; id=7;; x=y'], undefined],
+    ['with a blank in a value', ['v=STSv1; id=7; x=y z'], undefined],
+    ['with a bad id in front of a good one', ['v=STSv1; id=a-b; id=7;'], undefined],
     ['with an id that is too long', [`v=STSv1; id=${'1'.repeat(33)};`], undefined],
     ['with an id of odd characters', ['v=STSv1; id=a-b;'], undefined],
   ])('%s', (_, texts, id) => {
@@ -42,12 +48,25 @@ describe('the policy', () => {
     ['without hosts', policyText('enforce', [])],
     ['with an address as host', policyText('enforce', ['[192.0.2.1]'])],
     ['with a star in the middle', policyText('enforce', ['mx.*.example'])],
-    ['with an age beyond a year', policyText('enforce', ['mx.a.example'], 31_557_601)],
+    ['with an age of more digits than the grammar has', policyText('enforce', ['mx.a.example'], 10 ** 10)],
     ['without an age', policyText('enforce').replace(/max_age: \d+/, 'max_age:')],
     ['with a line that is none', `${policyText('enforce')}<html>\r\n`],
     ['that is empty', ''],
   ])('%s is none', (_, text) => {
     expect(parseStsPolicy(text)).toBeUndefined();
+  });
+
+  test('holds for a year at most, whatever it says', () => {
+    const ageOf = (seconds: number) =>
+      parseStsPolicy(policyText('enforce', ['mx.a.example'], seconds))?.maxAgeSeconds;
+    expect([0, 31_557_600, 31_557_601, 9_999_999_999].map(ageOf)).toEqual([
+      0, 31_557_600, 31_557_600, 31_557_600,
+    ]);
+  });
+
+  test('of a key that stands twice the first counts', () => {
+    const text = `${policyText('enforce')}mode: none\r\nmax_age: 1\r\n`;
+    expect(parseStsPolicy(text)).toEqual({ mode: 'enforce', maxAgeSeconds: 86_400, mx: ['mx.a.example'] });
   });
 
   test('a star stands for one label on the left', () => {
