@@ -3,6 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { HopCertificate } from '../../../bindings/plugin/hop-services.ts';
 import type { TlsaRecord } from '../../dns/wire-message.ts';
+import { standsForHost } from './certificate-names.ts';
 import { matches, publishedAnchors, USAGE } from './dane-records.ts';
 
 /** Uses of a key that let it identify a server; certificates may also leave it open. RFC 5280 section 4.2.1.12. */
@@ -22,7 +23,7 @@ const NO_MATCH: DaneFault = { result: 'validation-failure', text: 'no TLSA recor
  */
 export function judgeByDane(
   records: readonly TlsaRecord[],
-  { chain, standsFor }: Pick<HopCertificate, 'chain' | 'standsFor'>,
+  { chain }: Pick<HopCertificate, 'chain'>,
   names: readonly string[],
   now: number,
 ): DaneFault | undefined {
@@ -34,7 +35,7 @@ export function judgeByDane(
   if (anchors.length === 0) return NO_MATCH;
   const fault = faultOfChain(anchors, chain, now);
   if (fault !== undefined) return fault;
-  if (names.some((name) => standsFor(name))) return undefined;
+  if (names.some((name) => standsForHost(own, name, 'fallback'))) return undefined;
   return { result: 'certificate-host-mismatch', text: `it stands for none of ${names.join(', ')}` };
 }
 

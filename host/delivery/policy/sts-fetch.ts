@@ -3,6 +3,7 @@
 import { request, type RequestOptions } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { QpsmtpdError } from '../../errors.ts';
+import { standsForHost } from './certificate-names.ts';
 import { lookUpReachable } from './reachable-lookup.ts';
 
 /** Where policies come from, if not from port 443 of the host that the domain names, under the system's authorities. */
@@ -43,6 +44,8 @@ function placeOf(domain: string, origin: StsOrigin | undefined): RequestOptions 
     lookup: lookUpReachable,
     // The certificate has to stand for this name, wherever the connection leads to.
     servername: host,
+    checkServerIdentity: (_, { raw }) =>
+      standsForHost(raw, host, 'never') ? undefined : fault(`its certificate stands for no ${host}`),
     headers: { host, accept: 'text/plain' },
     path: '/.well-known/mta-sts.txt',
     agent: false,

@@ -1,6 +1,7 @@
 /** What a hop's TLS has to be under each policy, and how its certificate is judged and counted. */
 
 import type { HopCertificate, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
+import { standsForHost } from './certificate-names.ts';
 import type { DaneFinding } from './dane-lookup.ts';
 import { judgeByDane } from './dane-judgement.ts';
 import type { FailureResult, PolicyCounters, PolicyType } from './policy-counters.ts';
@@ -43,7 +44,7 @@ export const webDemand = (host: string, policyType: PolicyType, terms: DemandTer
   names: [host],
   authorities: terms.authorities,
   minimumVersion: terms.minimumVersion,
-  judge: (certificate) => judgeByAuthorities(certificate, policyType, terms),
+  judge: (certificate) => judgeByAuthorities(host, certificate, policyType, terms),
 });
 
 /** Encryption with whoever answers. RFC 7672 section 2.2. */
@@ -59,27 +60,31 @@ export const opportunisticDemand = (host: string, isTested: boolean, terms: Dema
   authorities: terms.authorities,
   minimumVersion: terms.minimumVersion,
   judge: (certificate) => {
-    if (isTested) return judgeByAuthorities(certificate, 'sts', terms);
+    if (isTested) return judgeByAuthorities(host, certificate, 'sts', terms);
     terms.counters.success(terms.domain, 'no-policy-found');
-    return problemOf(certificate)?.text;
+    return problemOf(certificate, certificate.hasName)?.text;
   },
 });
 
 function judgeByAuthorities(
+  host: string,
   certificate: HopCertificate,
   policyType: PolicyType,
   { domain, counters }: DemandTerms,
 ): string | undefined {
-  const problem = problemOf(certificate);
+  const [own] = certificate.chain;
+  // RFC 8461 section 4.2 knows DNS names only.
+  const hasName = own !== undefined && standsForHost(own, host, policyType === 'sts' ? 'never' : 'fallback');
+  const problem = problemOf(certificate, hasName);
   if (problem === undefined) counters.success(domain, policyType);
   else counters.failure(domain, policyType, problem.result);
   return problem?.text;
 }
 
-function problemOf({
-  distrust,
-  hasName,
-}: HopCertificate): { readonly result: FailureResult; readonly text: string } | undefined {
+function problemOf(
+  { distrust }: HopCertificate,
+  hasName: boolean,
+): { readonly result: FailureResult; readonly text: string } | undefined {
   if (distrust !== undefined) {
     const result = /expired/i.test(distrust) ? 'certificate-expired' : 'certificate-not-trusted';
     return { result, text: distrust };

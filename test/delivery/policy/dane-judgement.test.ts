@@ -1,6 +1,5 @@
 /** RFC 7672 section 3, case by case, on certificates OpenSSL made. */
 
-import { X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { publicKeyOf } from '../../../host/delivery/policy/certificate-parts.ts';
 import { judgeByDane } from '../../../host/delivery/policy/dane-judgement.ts';
@@ -15,6 +14,8 @@ const leaf = issue('mx', { by: middle, names: ['mx.a.example'] });
 const forDomain = issue('mx', { by: root, names: ['a.example'] });
 const forWildcard = issue('mx', { by: root, names: ['*.a.example'] });
 const forOther = issue('mx', { by: root, names: ['mx.other.example'] });
+const forPart = issue('mx.a.example', { by: root, names: ['m*.a.example'] });
+const forDepths = issue('mx', { by: root, names: ['*.example'] });
 const byCommonName = issue('mx.a.example', { by: root });
 const old = issue('mx', { by: root, names: ['mx.a.example'], isExpired: true });
 const oldMiddle = issue('old middle', { by: root, isAuthority: true, isExpired: true });
@@ -30,7 +31,6 @@ const judge = (records: readonly TlsaRecord[], chain: readonly Issued[]) =>
     usableRecords(records),
     {
       chain: chain.map(({ der }) => der),
-      standsFor: (name) => new X509Certificate(chain[0]!.der).checkHost(name) !== undefined,
     },
     NAMES,
     Date.now(),
@@ -77,6 +77,13 @@ describe('refused', () => {
     ['a chain with a gap', MISMATCH, [tlsa('2 0 1', root)], [leaf, root]],
     ['an authority that is not sent', MISMATCH, [tlsa('2 0 1', root)], [leaf, middle]],
     ['DANE-TA, another name', 'certificate-host-mismatch', [tlsa('2 0 1', root)], [forOther, root]],
+    [
+      'DANE-TA, a star for part of a label',
+      'certificate-host-mismatch',
+      [tlsa('2 0 1', root)],
+      [forPart, root],
+    ],
+    ['DANE-TA, a star for two labels', 'certificate-host-mismatch', [tlsa('2 0 1', root)], [forDepths, root]],
     ['DANE-TA, an expired certificate', 'certificate-expired', [tlsa('2 0 1', root)], [old, root]],
     ['DANE-TA, an expired issuer', 'certificate-expired', [tlsa('2 0 1', root)], [underOld, oldMiddle, root]],
     ['a published authority that has expired', MISMATCH, [tlsa('2 0 0', oldMiddle)], [underOld]],
@@ -96,7 +103,7 @@ describe('refused', () => {
 
   test('a chain of octets that are no certificates', () => {
     const chain = [Buffer.from('x'), Buffer.alloc(0)];
-    const fault = judgeByDane([tlsa('2 0 1', root)], { chain, standsFor: () => true }, NAMES, Date.now());
+    const fault = judgeByDane([tlsa('2 0 1', root)], { chain }, NAMES, Date.now());
     expect(fault?.result).toBe('validation-failure');
   });
 });

@@ -18,6 +18,8 @@ const authority = issue('authority', { isAuthority: true });
 const web = issue('web', { by: authority, names: ['mta-sts.a.example'] });
 const good = issue('mx', { by: authority, names: ['mx.a.example'] });
 const wrong = issue('mx', { by: authority, names: ['mx.b.example'] });
+const byCommonName = issue('mx.a.example', { by: authority });
+const forPart = issue('mx', { by: authority, names: ['m*.a.example'] });
 const own = issue('whoever');
 
 const closers: (() => Promise<void> | void)[] = [];
@@ -126,6 +128,16 @@ describe('what is delivered, and what is not', () => {
       { zone: () => STS, sts: policyText('enforce'), certificate: own },
       'deferred 451 4.7.5',
     ],
+    [
+      'MTA-STS and the name as common name only',
+      { zone: () => STS, sts: policyText('enforce'), certificate: byCommonName },
+      'deferred 451 4.7.5',
+    ],
+    [
+      'MTA-STS and a star for part of a label',
+      { zone: () => STS, sts: policyText('enforce'), certificate: forPart },
+      'deferred 451 4.7.5',
+    ],
     ['MTA-STS and no TLS', { zone: () => STS, sts: policyText('enforce') }, 'deferred 451 4.7.4'],
     [
       'MTA-STS that is tried out',
@@ -153,6 +165,11 @@ describe('what is delivered, and what is not', () => {
     [
       'with DNSSEC, to a hop that promises it',
       { zone: () => signed(), certificate: good, script: { offers: ['REQUIRETLS'] } },
+      DELIVERED,
+    ],
+    [
+      'with DNSSEC, the name as common name',
+      { zone: () => signed(), certificate: byCommonName, script: { offers: ['REQUIRETLS'] } },
       DELIVERED,
     ],
     [

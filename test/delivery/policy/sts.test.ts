@@ -104,6 +104,12 @@ describe('fetching', () => {
     expect(server.asked).toEqual(['mta-sts.a.example /.well-known/mta-sts.txt']);
   });
 
+  test('takes a certificate with a star for the whole label', async () => {
+    const server = await givenServer(issue('web', { by: authority, names: ['*.a.example'] }));
+    server.has(policyText('enforce'));
+    expect(await fetchStsPolicy('a.example', server.origin)).toBe(policyText('enforce'));
+  });
+
   test.each<[string, RegExp, PolicyServer['respond']]>([
     ['a missing policy', /answered 404/, (response) => response.writeHead(404).end()],
     [
@@ -136,7 +142,17 @@ describe('fetching', () => {
   });
 
   test.each([
-    ['for another name', issue('web', { by: authority, names: ['a.example'] }), /altnames|does not match/i],
+    ['for another name', issue('web', { by: authority, names: ['a.example'] }), /stands for no mta-sts/],
+    [
+      'with the name as common name only',
+      issue('mta-sts.a.example', { by: authority }),
+      /stands for no mta-sts/,
+    ],
+    [
+      'with a star for part of a label',
+      issue('web', { by: authority, names: ['mta-*.a.example'] }),
+      /stands for no mta-sts/,
+    ],
     [
       'that has expired',
       issue('web', { by: authority, names: ['mta-sts.a.example'], isExpired: true }),
