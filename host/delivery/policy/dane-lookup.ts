@@ -1,4 +1,4 @@
-/** Which TLSA records hold for a mail host. RFC 7672 sections 2.1.3 and 2.2.3. */
+/** Which TLSA records hold for a mail host. RFC 7672 sections 2.2.2 and 2.2.3. */
 
 import type { SecureDns } from '../../dns/secure-dns.ts';
 import type { TlsaRecord } from '../../dns/wire-message.ts';
@@ -7,10 +7,10 @@ import { usableRecords } from './dane-records.ts';
 export type DaneFinding =
   /** The host does not take part, and that is certain: TLS as far as it can be had. */
   | { readonly kind: 'none' }
-  /** Nobody could tell. The host must not be used: that may be an attack which hides its records. */
+  /** Nobody could tell. The host must not be used: that may be an attack which hides its records. RFC 7672 section 2.1.2. */
   | { readonly kind: 'failed'; readonly reason: string }
   /** It takes part, with records nobody can use: TLS, whoever it is. RFC 7672 section 2.2. */
-  | { readonly kind: 'unusable' }
+  | { readonly kind: 'unusable'; readonly baseDomain: string }
   | { readonly kind: 'usable'; readonly records: readonly TlsaRecord[]; readonly baseDomain: string };
 
 /** A host whose name DNSSEC vouches for, and what is known of its addresses. */
@@ -30,12 +30,12 @@ export async function lookUpDane(dns: SecureDns, host: DaneHost): Promise<DaneFi
     // Without DNSSEC anybody on the way could have put it there, so it counts as if it were not.
     if (answer.status !== 'found' || !answer.isSecure) continue;
     const records = usableRecords(answer.records);
-    return records.length === 0 ? { kind: 'unusable' } : { kind: 'usable', records, baseDomain };
+    return records.length === 0 ? { kind: 'unusable', baseDomain } : { kind: 'usable', records, baseDomain };
   }
   return { kind: 'none' };
 }
 
-/** Where records may stand: at the name behind all aliases, then at the name itself. RFC 7672 section 2.2.3. */
+/** Where records may stand: at the name behind all aliases, then at the name itself. RFC 7672 section 2.2.2. */
 async function baseDomainsOf(
   dns: SecureDns,
   { name, isSecure, canonicalName }: DaneHost,

@@ -1,4 +1,4 @@
-/** TLSA records as SMTP reads them. RFC 7672 section 3.1, RFC 6698 section 2.1, RFC 7671. */
+/** TLSA records as SMTP reads them. RFC 7672 section 3.1, RFC 6698 section 2.1, RFC 7671 sections 5 and 9. */
 
 import { createHash, createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
 import type { TlsaRecord } from '../../dns/wire-message.ts';
@@ -15,8 +15,8 @@ const DIGESTS: Readonly<Record<number, { readonly name: string; readonly octets:
 };
 
 /**
- * The records that can be used, digests that are weaker than others of the same kind left out (RFC 7672 section 5). PKIX-TA
- * and PKIX-EE are none: nobody agreed on the authorities of mail servers. RFC 7672 section 3.1.3.
+ * The records that can be used, digests that are weaker than others of the same kind left out: RFC 7672 section 5 by way of
+ * RFC 7671 section 9. PKIX-TA and PKIX-EE are none: nobody agreed on the authorities of mail servers. RFC 7672 section 3.1.3.
  */
 export function usableRecords(records: readonly TlsaRecord[]): readonly TlsaRecord[] {
   const usable = records.filter(isUsable);
@@ -45,7 +45,7 @@ export function matches({ selector, matching, data }: TlsaRecord, certificate: B
   return data.equals(digest === undefined ? selected : createHash(digest.name).update(selected).digest());
 }
 
-/** An authority that stands in the DNS as a whole: servers need not send it. RFC 7672 section 3.1.2. */
+/** An authority that stands in the DNS as a whole: servers need not send it. RFC 7671 sections 5.2.2 and 5.2.3. */
 export interface PublishedAnchor {
   readonly key: KeyObject;
   /** Undefined for a bare key, which has neither name nor dates. */

@@ -63,6 +63,8 @@ interface AppliedPolicy {
 interface DomainFacts {
   readonly domain: string;
   readonly isSecure: boolean;
+  /** See `MxFinding`. */
+  readonly listDomain: string | undefined;
   readonly policy: StsPolicy | undefined;
   readonly wish: SenderWish;
   readonly demands: DemandTerms;
@@ -82,8 +84,8 @@ export class MailRoutes {
     if (domain.startsWith('[')) return this.#routeToAddress(domain, wish, demands);
     const [mx, policy] = await Promise.all([lookUpMx(domain, this.#terms), sts?.policyFor(domain)]);
     if (mx.kind === 'fault') return mx.fault;
-    const { isSecure } = mx;
-    const facts: DomainFacts = { domain, isSecure, policy, wish, demands };
+    const { isSecure, listDomain } = mx;
+    const facts: DomainFacts = { domain, isSecure, listDomain, policy, wish, demands };
     const candidates = await Promise.all(mx.hosts.map((host) => this.#examine(host, facts)));
     return this.#routeOver(mx.hosts, candidates, domain);
   }
@@ -150,7 +152,7 @@ export class MailRoutes {
     facts: DomainFacts,
   ): Promise<DaneFinding> {
     const { dns, port, isDaneUsed } = this.#terms;
-    // RFC 7672 section 2.2.1: records for a host that anybody could have named protect nothing.
+    // RFC 7672 section 2.2.1 leaves it open: records for a host that anybody could have named protect little.
     if (!isDaneUsed || !facts.isSecure || facts.wish === 'waived') return { kind: 'none' };
     return lookUpDane(dns, { name, port, isSecure, canonicalName });
   }
@@ -165,7 +167,7 @@ function demandFor(host: string, dane: DaneFinding, facts: DomainFacts): Applied
   }
   if (dane.kind === 'usable') {
     const policy = `DANE by the records of ${dane.baseDomain}`;
-    return { demand: daneDemand(host, dane, demands), policy, policyType: 'tlsa' };
+    return { demand: daneDemand(dane, facts.listDomain, demands), policy, policyType: 'tlsa' };
   }
   if (dane.kind === 'unusable') demands.counters.failure(demands.domain, 'tlsa', 'tlsa-invalid');
   if (sts?.mode === 'enforce')
@@ -174,7 +176,7 @@ function demandFor(host: string, dane: DaneFinding, facts: DomainFacts): Applied
     return { demand: webDemand(host, none, demands), policy: 'REQUIRETLS', policyType: none };
   if (dane.kind === 'unusable')
     return {
-      demand: blindDemand(demands),
+      demand: blindDemand(dane, demands),
       policy: 'DANE without usable records: any certificate',
       policyType: 'tlsa',
     };

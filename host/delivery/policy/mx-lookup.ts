@@ -16,6 +16,8 @@ export type MxFinding =
       readonly hosts: readonly MxHost[];
       /** DNSSEC vouches for the list, or for the fact that there is none. */
       readonly isSecure: boolean;
+      /** Where the list stands, behind all aliases of the domain; undefined if the domain is its own mail host. */
+      readonly listDomain: string | undefined;
     }
   | { readonly kind: 'fault'; readonly fault: RouteFault };
 
@@ -40,9 +42,9 @@ export async function lookUpMx(domain: string, { dns, isOwn, random }: MxTerms):
   // The domain itself is its own mail host with preference 0: RFC 5321 calls that the implicit MX.
   if (answer.status === 'no such record') {
     if (isOwn(domain)) return fault(routeFaults.loop(domain));
-    return { kind: 'hosts', hosts: [{ name: domain, preference: 0 }], isSecure };
+    return { kind: 'hosts', hosts: [{ name: domain, preference: 0 }], isSecure, listDomain: undefined };
   }
-  const { records } = answer;
+  const { records, canonicalName: listDomain } = answer;
   if (records.length === 1 && records[0]?.exchange === '') return fault(routeFaults.nullMx(domain));
   const hosts = records
     .filter(({ exchange }) => isHostName(exchange))
@@ -50,7 +52,7 @@ export async function lookUpMx(domain: string, { dns, isOwn, random }: MxTerms):
   if (hosts.length === 0) return fault(routeFaults.noHost(domain));
   const nearer = beforeOurselves(hosts, isOwn);
   if (nearer.length === 0) return fault(routeFaults.loop(domain));
-  return { kind: 'hosts', hosts: inOrder(nearer, random).slice(0, MAX_HOSTS), isSecure };
+  return { kind: 'hosts', hosts: inOrder(nearer, random).slice(0, MAX_HOSTS), isSecure, listDomain };
 }
 
 const fault = (fault: RouteFault): MxFinding => ({ kind: 'fault', fault });

@@ -17,12 +17,17 @@ export interface DemandTerms {
 }
 
 type UsableDane = Extract<DaneFinding, { kind: 'usable' }>;
+type UnusableDane = Extract<DaneFinding, { kind: 'unusable' }>;
 
-/** RFC 7672 section 3. */
-export function daneDemand(host: string, { records, baseDomain }: UsableDane, terms: DemandTerms): TlsDemand {
+/** RFC 7672 section 3. `listDomain`: where the MX records stood, behind all aliases; undefined if there were none. */
+export function daneDemand(
+  { records, baseDomain }: UsableDane,
+  listDomain: string | undefined,
+  terms: DemandTerms,
+): TlsDemand {
   const { domain, counters, now, minimumVersion } = terms;
   // RFC 7672 section 3.2.2: the domain of the mailboxes counts too, DNSSEC has led from it to the host.
-  const names = [...new Set([baseDomain, host, domain])];
+  const names = [...new Set([baseDomain, domain, listDomain ?? domain])];
   return {
     level: 'verified',
     names,
@@ -48,8 +53,9 @@ export const webDemand = (host: string, policyType: PolicyType, terms: DemandTer
 });
 
 /** Encryption with whoever answers. RFC 7672 section 2.2. */
-export const blindDemand = ({ minimumVersion }: DemandTerms): TlsDemand => ({
+export const blindDemand = ({ baseDomain }: UnusableDane, { minimumVersion }: DemandTerms): TlsDemand => ({
   level: 'required',
+  serverName: baseDomain,
   minimumVersion,
 });
 

@@ -44,25 +44,25 @@ describe('DANE (RFC 7672 section 2)', () => {
     ],
     ['2.2: certainly no records', () => signed({ [TLSA]: { ...SECURE, code: 3 } }), at('opportunistic')],
     [
-      '2.1: records that are not signed',
+      '2.2: records that are not signed',
       () => signed({ [TLSA]: { ...tlsaAt('mx.a.example', ee), isSecure: false } }),
       at('opportunistic'),
     ],
-    ['2.1.1: a look-up that fails', () => signed({ [TLSA]: FAILS }), DEFERRED],
-    ['2.1.1: silence', () => signed({ [TLSA]: { spoil: () => [] } }), DEFERRED],
+    ['2.1.2: a look-up that fails', () => signed({ [TLSA]: FAILS }), DEFERRED],
+    ['2.1.2: silence', () => signed({ [TLSA]: { spoil: () => [] } }), DEFERRED],
     [
       '2.2.1: a list that is not signed',
       () => signed({ 'MX a.example': mx('10 mx.a.example'), [TLSA]: tlsaAt('mx.a.example', ee) }),
       at('opportunistic'),
     ],
-    ['2.1.1: a list that fails', () => signed({ 'MX a.example': FAILS }), ['deferred 451 4.4.3']],
+    ['2.1.2: a list that fails', () => signed({ 'MX a.example': FAILS }), ['deferred 451 4.4.3']],
     [
       '2.2.2: addresses that are not signed, TLSA not asked',
       () => signed({ 'A mx.a.example': a('mx.a.example', '11.0.0.1'), [TLSA]: FAILS }),
       at('opportunistic'),
     ],
     [
-      '2.1.3: a signed alias to a signed host with records',
+      '2.2.3: a signed alias to a signed host with records',
       () =>
         signed({
           'A mx.a.example': alias(true),
@@ -72,12 +72,12 @@ describe('DANE (RFC 7672 section 2)', () => {
       at('verified'),
     ],
     [
-      '2.1.3: a signed alias, records at the alias',
+      '2.2.2: a signed alias, records at the alias',
       () => signed({ 'A mx.a.example': alias(true), [TLSA]: tlsaAt('mx.a.example', ee) }),
       at('verified'),
     ],
     [
-      '2.1.3: a signed alias, records at its end that fail',
+      '2.2.2: a signed alias, records at its end that fail',
       () =>
         signed({
           'A mx.a.example': alias(true),
@@ -87,7 +87,7 @@ describe('DANE (RFC 7672 section 2)', () => {
       DEFERRED,
     ],
     [
-      '2.1.3: a signed alias to a host that is not signed, records at the alias',
+      '2.2.2: a signed alias to a host that is not signed, records at the alias',
       () =>
         signed({
           'A mx.a.example': alias(false),
@@ -97,7 +97,7 @@ describe('DANE (RFC 7672 section 2)', () => {
       at('verified'),
     ],
     [
-      '2.1.3: an alias that is not signed',
+      '2.2.2: an alias that is not signed',
       () =>
         signed({
           'A mx.a.example': alias(false),
@@ -107,7 +107,7 @@ describe('DANE (RFC 7672 section 2)', () => {
       at('opportunistic'),
     ],
     [
-      '2.1.3: an alias nobody can tell about',
+      '2.2.2: an alias nobody can tell about',
       () =>
         signed({
           'A mx.a.example': alias(false),
@@ -129,7 +129,7 @@ describe('DANE (RFC 7672 section 2)', () => {
     expect(await routeOf(zone)).toEqual(['a.example 11.0.0.1 verified']);
   });
 
-  test('2.1.1: a host whose records fail is passed over for the next', async () => {
+  test('2.1.2: a host whose records fail is passed over for the next', async () => {
     const zone = signed({
       'MX a.example': { ...mx('10 mx.a.example', '20 spare.example'), ...SECURE },
       'A spare.example': { ...a('spare.example', '11.0.0.2'), ...SECURE },
@@ -146,17 +146,65 @@ describe('DANE (RFC 7672 section 2)', () => {
     expect(counters.counts).toEqual([{ domain: 'a.example', policyType: 'tlsa', successes: 0, failures }]);
   });
 
-  test('8.1: the hop is told the name the records stand at, and may stand for the domain', async () => {
+  const namesFor = async (zone: Zone) => {
+    const { routes } = await given(zone);
+    const route = await routes.routeTo('a.example');
+    const { serverName, names } = (route.kind === 'hosts' ? route.hosts[0]?.tls : undefined) ?? {};
+    return { serverName, names };
+  };
+
+  test('3.2.2, 8.1: the hop is told the base domain, and may stand for the domain of the mailboxes', async () => {
+    expect(await namesFor(signed({ [TLSA]: tlsaAt('mx.a.example', ee) }))).toEqual({
+      serverName: 'mx.a.example',
+      names: ['mx.a.example', 'a.example'],
+    });
     const zone = signed({
       'A mx.a.example': alias(true),
       'TLSA _25._tcp.box.example': tlsaAt('box.example', ee),
     });
-    const { routes } = await given(zone);
-    const route = await routes.routeTo('a.example');
-    expect(route.kind === 'hosts' && route.hosts[0]?.tls).toMatchObject({
-      serverName: 'box.example',
-      names: ['box.example', 'mx.a.example', 'a.example'],
+    expect(await namesFor(zone)).toEqual({ serverName: 'box.example', names: ['box.example', 'a.example'] });
+  });
+
+  test('3.2.2: a domain that is an alias may be stood for by the name behind it', async () => {
+    const zone = signed({
+      'MX a.example': {
+        ...SECURE,
+        records: [
+          ['CNAME a.example', 'b.example'],
+          ['CNAME b.example', 'c.example'],
+          ['MX c.example', '10 mx.a.example'],
+        ],
+      },
+      [TLSA]: tlsaAt('mx.a.example', ee),
     });
+    const names = ['mx.a.example', 'a.example', 'c.example'];
+    expect(await namesFor(zone)).toEqual({ serverName: 'mx.a.example', names });
+  });
+
+  test('3.2.2: without a list, names are the base domain and the domain', async () => {
+    const behind: Said = {
+      ...SECURE,
+      records: [
+        ['CNAME a.example', 'c.example'],
+        ['A c.example', '11.0.0.1'],
+      ],
+    };
+    const zone: Zone = {
+      'MX a.example': { ...SECURE, records: [['CNAME a.example', 'c.example']] },
+      'A a.example': behind,
+    };
+    const atEnd = { ...zone, 'TLSA _25._tcp.c.example': tlsaAt('c.example', ee) };
+    expect((await namesFor(atEnd)).names).toEqual(['c.example', 'a.example']);
+    const atAlias = { ...zone, 'TLSA _25._tcp.a.example': tlsaAt('a.example', ee) };
+    expect((await namesFor(atAlias)).names).toEqual(['a.example']);
+  });
+
+  test('8.1: the hop is told the base domain also where none of its records can be used', async () => {
+    const zone = signed({
+      'A mx.a.example': alias(true),
+      'TLSA _25._tcp.box.example': tlsaAt('box.example', pkix),
+    });
+    expect((await namesFor(zone)).serverName).toBe('box.example');
   });
 
   test('a resolver nobody vouches for is not believed', async () => {
