@@ -1,4 +1,4 @@
-/** The MTA-STS policies of domains, as long as they hold. RFC 8461 sections 3.3 and 5. */
+/** The MTA-STS policies of domains, as long as they hold. RFC 8461 sections 3.3, 5 and 10.2. */
 
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Store } from '../../../bindings/plugin/store.ts';
@@ -31,7 +31,7 @@ export interface StsTerms {
 const MAX_POLICIES = 10_000;
 /** A web server that is down is not asked for every message. RFC 8461 section 3.3. */
 const ASK_AGAIN_MS = 300_000;
-/** Fetched again while it still holds, so that nobody gets in between two policies with the same id. */
+/** Fetched again while it still holds, so that nobody gets in between two policies. RFC 8461 sections 3.3 and 10.2. */
 const FRESH_MS = 86_400_000;
 
 export class StsPolicies {
@@ -54,14 +54,18 @@ export class StsPolicies {
       this.#recall(domain),
     ]);
     const id = answer.status === 'found' ? announcedId(answer.records) : undefined;
-    // Who hides the record or the web server must not lift a policy that still holds (downgrade attack).
-    if (id === undefined) return known?.policy;
-    if (known?.held.id === id) {
-      const isFresh = this.#terms.now() - known.held.fetchedAt < refreshAfterMs(known.policy);
-      if (!isFresh) void this.#fetch(domain, id);
+    if (known !== undefined && (id === undefined || id === known.held.id)) {
+      // Who hides the record or the web server must not lift a policy that still holds (downgrade attack), nor keep it
+      // from being prolonged. RFC 8461 section 10.2; section 8.3 has domains give up by `none`, record and all.
+      const mayRefresh = id !== undefined || known.policy.mode !== 'none';
+      if (mayRefresh && !this.#isFresh(known)) void this.#fetch(domain, known.held.id);
       return known.policy;
     }
-    return (await this.#fetch(domain, id)) ?? known?.policy;
+    return id === undefined ? undefined : ((await this.#fetch(domain, id)) ?? known?.policy);
+  }
+
+  #isFresh({ held, policy }: { readonly held: HeldPolicy; readonly policy: StsPolicy }): boolean {
+    return this.#terms.now() - held.fetchedAt < refreshAfterMs(policy);
   }
 
   async #recall(domain: string): Promise<{ held: HeldPolicy; policy: StsPolicy } | undefined> {

@@ -1,6 +1,6 @@
 /** MTA-STS (RFC 8461): records, policies, how they are fetched and how long they hold. */
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { fetchStsPolicy } from '../../../host/delivery/policy/sts-fetch.ts';
 import { StsPolicies } from '../../../host/delivery/policy/sts-policies.ts';
 import { announcedId, isInPolicy, parseStsPolicy } from '../../../host/delivery/policy/sts-policy.ts';
@@ -222,12 +222,12 @@ describe('how long a policy holds', () => {
     const { state, faults, open } = given();
     const policies = open();
     await policies.policyFor('a.example');
-    state.id = undefined;
+    Object.assign(state, { id: undefined, text: new Error('down') });
     state.now = DAY_MS - 1;
     expect((await policies.policyFor('a.example'))?.mode).toBe('enforce');
-    Object.assign(state, { id: '2', text: new Error('down') });
+    state.id = '2';
     expect((await policies.policyFor('a.example'))?.mode).toBe('enforce');
-    expect(faults).toEqual(['a.example sts-policy-fetch-error']);
+    expect(faults).toEqual(['a.example sts-policy-fetch-error', 'a.example sts-policy-fetch-error']);
     state.now = DAY_MS;
     expect(await policies.policyFor('a.example')).toBeUndefined();
   });
@@ -275,6 +275,30 @@ describe('how long a policy holds', () => {
     state.id = undefined;
     state.now = DAY_MS + 1;
     expect((await policies.policyFor('a.example'))?.mode).toBe('enforce');
+  });
+
+  test('it is fetched again even if somebody hides the record', async () => {
+    const { state, fetched, entries, open } = given();
+    const policies = open();
+    await policies.policyFor('a.example');
+    state.id = undefined;
+    state.now = DAY_MS / 2 + 1;
+    expect((await policies.policyFor('a.example'))?.mode).toBe('enforce');
+    expect(fetched).toHaveLength(2);
+    await vi.waitFor(() => expect(entries.get('a.example')).toContain(`"fetchedAt":${state.now}`));
+    state.now = DAY_MS + 1;
+    expect((await policies.policyFor('a.example'))?.mode).toBe('enforce');
+  });
+
+  test('one that has been given up is left to run out', async () => {
+    const { state, fetched, open } = given();
+    state.text = policyText('none', []);
+    const policies = open();
+    await policies.policyFor('a.example');
+    state.id = undefined;
+    state.now = DAY_MS / 2 + 1;
+    expect((await policies.policyFor('a.example'))?.mode).toBe('none');
+    expect(fetched).toHaveLength(1);
   });
 
   test('many who ask at once wait for one fetch', async () => {
