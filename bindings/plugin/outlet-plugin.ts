@@ -19,7 +19,7 @@ import type { HookContext, Setup } from './context.ts';
 import type { OptionShape, PluginDefinition } from './definition.ts';
 import { parcelOf, verdictOf, type DeliveryReport, type Outlet, type RecipientOutcome } from './delivery.ts';
 import type { Hook, Hooks } from './hooks.ts';
-import type { Log } from './log-level.ts';
+import { LogLevel, type Log } from './log-level.ts';
 import type { Verdict } from './verdict.ts';
 
 export interface OutletDefinition<S extends OptionShape> extends Omit<
@@ -61,7 +61,8 @@ export function queueInto(
 }
 
 /** One line for each answer that recipients got, such as `delivered 2 of 3 recipients: mx.example: 250 2.0.0 Ok`. */
-export function logReport(report: DeliveryReport, log: Pick<Log, 'info' | 'warn'>): void {
+export function logReport(report: DeliveryReport, log: Pick<Log, 'info' | 'warn' | 'writes'>): void {
+  if (!log.writes(LogLevel.INFO) && report.every(({ kind }) => kind === 'delivered')) return;
   const counts = new Map<string, { outcome: RecipientOutcome; count: number }>();
   for (const outcome of report) {
     const key = describe(outcome);

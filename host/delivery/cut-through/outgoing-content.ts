@@ -26,7 +26,6 @@ export class OutgoingData implements OutgoingContent {
   readonly #connection: HopConnection;
   readonly #blockMs: number;
   readonly #stuffing = new DotStuffing();
-  #isCorked = false;
 
   constructor(connection: HopConnection, blockMs: number) {
     this.#connection = connection;
@@ -39,7 +38,6 @@ export class OutgoingData implements OutgoingContent {
     // A hop that has answered does not read any more, or takes what comes for commands.
     if (connection.hasReply) return;
     const pieces = this.#stuffing.stuff(octets);
-    this.#cork();
     for (const piece of pieces) connection.write(piece);
   }
 
@@ -53,17 +51,6 @@ export class OutgoingData implements OutgoingContent {
 
   end(): void {
     this.#connection.write(this.#stuffing.end());
-  }
-
-  /** What one read of the client brought leaves in one write. */
-  #cork(): void {
-    if (this.#isCorked) return;
-    this.#isCorked = true;
-    this.#connection.cork();
-    process.nextTick(() => {
-      this.#isCorked = false;
-      this.#connection.uncork();
-    });
   }
 }
 
@@ -111,10 +98,8 @@ export class OutgoingChunks implements OutgoingContent {
 
   #send(isLast: boolean): void {
     const connection = this.#connection;
-    connection.cork();
     connection.command(`BDAT ${this.#octets}${isLast ? ' LAST' : ''}\r\n`);
     for (const block of this.#gathered) connection.write(block);
-    connection.uncork();
     if (!isLast) this.#pending++;
     this.#gathered = [];
     this.#octets = 0;

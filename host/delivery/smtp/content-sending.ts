@@ -24,50 +24,44 @@ export interface Sending {
 const ONE_PIECE = 16_384;
 
 /**
- * Sends the content and the dot; DATA has been answered by 354 and the reply to come is owed. Undefined, or resolves with
- * that, once the dot is out. Resolves with false if the hop has replied before, so that the connection is of no more use.
+ * Sends the content and the dot; DATA has been answered by 354 and the reply to come is owed. True, or resolves with that,
+ * once the dot is out; false if the hop has replied before, so that the connection is of no more use.
  * Throws or rejects with whatever reading the message throws, and with a `StrayLineEnd`.
  */
-export function sendData(sending: Sending): Promise<boolean> | undefined {
-  const { connection, message, end } = sending;
+export function sendData(sending: Sending): Promise<boolean> | boolean {
+  const { message } = sending;
   const blocks = message.blocks('crlf');
   if (Symbol.asyncIterator in blocks || message.octets > ONE_PIECE) return sendBlocks(sending, blocks);
   const stuffing = new DotStuffing();
-  const pieces: Buffer[] = [];
-  for (const block of blocks) stuffing.stuffInto(pieces, block);
-  pieces.push(stuffing.end());
-  if (connection.isOpen) end();
-  connection.write(Buffer.concat(pieces));
-  return undefined;
+  const pieces = stuffing.stuff(Buffer.concat([...blocks]));
+  return endContent(sending, Buffer.concat([...pieces, stuffing.end()]));
 }
 
 async function sendBlocks(
-  { connection, timeouts, end }: Sending,
+  sending: Sending,
   blocks: AsyncIterable<Buffer> | Iterable<Buffer>,
 ): Promise<boolean> {
+  const { connection, timeouts } = sending;
   const stuffing = new DotStuffing();
-  connection.cork();
-  try {
-    for await (const block of blocks) {
-      for (const piece of stuffing.stuff(block)) connection.write(piece);
-      const drained = connection.drained(timeouts.blockMs);
-      if (drained === undefined) continue;
-      connection.uncork();
-      // A hop that refuses and closes at once is to be heard all the same.
-      await drained.catch((cause: unknown) => {
-        if (!connection.hasReply) throw cause;
-      });
-      if (connection.hasReply) return false;
-      connection.cork();
-    }
-    // What was said before the end is not about the message, and what is said behind it would go to the next one.
+  for await (const block of blocks) {
+    for (const piece of stuffing.stuff(block)) connection.write(piece);
+    const drained = connection.drained(timeouts.blockMs);
+    if (drained === undefined) continue;
+    // A hop that refuses and closes at once is to be heard all the same.
+    await drained.catch((cause: unknown) => {
+      if (!connection.hasReply) throw cause;
+    });
     if (connection.hasReply) return false;
-    if (connection.isOpen) end();
-    connection.write(stuffing.end());
-    return true;
-  } finally {
-    connection.uncork();
   }
+  return endContent(sending, stuffing.end());
+}
+
+/** What was said before the end is not about the message, and what is said behind it would go to the next one. */
+function endContent({ connection, end }: Sending, octets: Buffer): boolean {
+  if (connection.hasReply) return false;
+  if (connection.isOpen) end();
+  connection.write(octets);
+  return true;
 }
 
 /**
@@ -88,11 +82,9 @@ export async function sendChunks(sending: Sending, lastReplies: number): Promise
     return undefined;
   };
   const send = (last: boolean): void => {
-    connection.cork();
     if (last && connection.isOpen) end();
     connection.command(`BDAT ${octets}${last ? ' LAST' : ''}\r\n`, last ? lastReplies : 1);
     for (const block of gathered) connection.write(block);
-    connection.uncork();
     gathered = [];
     octets = 0;
   };

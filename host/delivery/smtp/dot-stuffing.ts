@@ -27,14 +27,8 @@ export class DotStuffing {
 
   /** The pieces to send for `block`. Throws a `StrayLineEnd`; nothing that was stuffed may be ended by a dot then. */
   stuff(block: Buffer): Buffer[] {
+    if (block.length === 0) return [];
     const pieces: Buffer[] = [];
-    this.stuffInto(pieces, block);
-    return pieces.length > MANY_DOTS ? [Buffer.concat(pieces)] : pieces;
-  }
-
-  /** As `stuff`, behind what `pieces` holds. */
-  stuffInto(pieces: Buffer[], block: Buffer): void {
-    if (block.length === 0) return;
     if (block[0] === DOT && this.#isBehindLine()) pieces.push(LONE_DOT);
     let from = 0;
     for (let at = block.indexOf('\n.'); at >= 0; at = block.indexOf('\n.', at + 1)) {
@@ -47,6 +41,7 @@ export class DotStuffing {
     pieces.push(from === 0 ? block : block.subarray(from));
     this.#before = block.length > 1 ? block[block.length - 2]! : this.#last;
     this.#last = block[block.length - 1]!;
+    return pieces.length > MANY_DOTS ? [Buffer.concat(pieces)] : pieces;
   }
 
   /** What ends the content: a last line without CRLF gets one. */

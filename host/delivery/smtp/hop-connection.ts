@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import type { HopHost, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
 import type { Deadlines, Expiring } from '../../session/deadlines.ts';
+import { departSoon } from './departures.ts';
 import { NO_EXTENSIONS } from './extension-table.ts';
 import { HopFault, hopReplies, printReply, type HopStage } from './hop-fault.ts';
 import { ReplyReader } from './reply-reader.ts';
@@ -12,6 +13,9 @@ import { handshake } from './tls-handshake.ts';
 
 /** How long a hop that was told QUIT may take to close the connection. */
 const QUIT_MS = 5_000;
+
+/** So many octets do not wait for more to go with them. */
+const MOST_OUTGOING = 16_384;
 
 /** Replies are strings by the time a read is over, so one buffer serves all connections: Node would make one for each read. */
 const READS = Buffer.allocUnsafeSlow(16_384);
@@ -33,6 +37,9 @@ export class HopConnection implements Expiring {
   #socket: Socket | TLSSocket;
   #reader = new ReplyReader();
   readonly #replies: HopReply[] = [];
+  /** Written, and not yet handed to the socket. */
+  #outgoing: (string | Buffer)[] = [];
+  #outgoingOctets = 0;
   /** Replies that commands were sent for and that have not come. */
   #owed = 0;
   #stage: HopStage = 'connect';
@@ -93,18 +100,28 @@ export class HopConnection implements Expiring {
     );
   }
 
-  /** Sends octets that need no reply. They may not change any more. */
+  /** Sends octets that need no reply, in the order of the calls. They may not change any more. */
   write(octets: string | Buffer): void {
-    if (this.#fault === undefined) this.#socket.write(octets);
+    if (this.#fault !== undefined) return;
+    this.#outgoingOctets += octets.length;
+    if (this.#outgoing.push(octets) === 1) departSoon(this);
   }
 
-  /** What is written until `uncork` leaves in one piece. */
-  cork(): void {
-    this.#socket.cork();
-  }
-
-  uncork(): void {
-    this.#socket.uncork();
+  /** What was written leaves now, in one piece. */
+  depart(): void {
+    const outgoing = this.#outgoing;
+    if (outgoing.length === 0) return;
+    this.#outgoing = [];
+    this.#outgoingOctets = 0;
+    if (this.#fault !== undefined) return;
+    const socket = this.#socket;
+    if (outgoing.length === 1) {
+      socket.write(outgoing[0]!);
+      return;
+    }
+    socket.cork();
+    for (const octets of outgoing) socket.write(octets);
+    socket.uncork();
   }
 
   /** Sends commands, each with its line end, for which `replies` replies are owed. */
@@ -136,6 +153,7 @@ export class HopConnection implements Expiring {
 
   /** Undefined if more can be written; otherwise resolves once the hop has taken enough. Rejects with a `HopFault`. */
   drained(timeoutMs: number): Promise<void> | undefined {
+    if (this.#outgoingOctets >= MOST_OUTGOING) this.depart();
     if (!this.#socket.writableNeedDrain && this.#fault === undefined) return undefined;
     return this.#within(timeoutMs, (resolve) => {
       this.#takeDrain = resolve;
@@ -151,6 +169,7 @@ export class HopConnection implements Expiring {
     if (this.#reader.isInsideReply || this.#replies.length > 0) {
       throw this.fail(new HopFault('tls', hopReplies.injected));
     }
+    this.depart();
     const plain = this.#socket;
     const { isVerified, socket } = await this.#within<Awaited<ReturnType<typeof handshake>>>(
       timeoutMs,
@@ -198,6 +217,7 @@ export class HopConnection implements Expiring {
       this.destroy();
       return;
     }
+    this.depart();
     this.#fault = new HopFault(this.#stage, hopReplies.closed);
     this.#socket.unref();
     this.#socket.end('QUIT\r\n');

@@ -170,7 +170,7 @@ export class HopTransaction {
     } else {
       connection.owe(replies);
       const sent = sendData(sending);
-      if (sent !== undefined && !(await sent)) {
+      if (!(sent instanceof Promise ? await sent : sent)) {
         return this.#breakOff(accepted, await connection.reply('data', timeouts.dataMs));
       }
     }
