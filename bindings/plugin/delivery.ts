@@ -121,7 +121,8 @@ export function verdictOf(report: DeliveryReport): Verdict {
   const { kind, reply } = worst;
   const status = reply.status?.replace(/^[245]\./, '');
   if (kind === 'delivered') return ok(reply.lines, status);
-  const isAnswered = Math.floor(reply.code / 100) === (kind === 'refused' ? 5 : 4);
+  // 421 announces the end of the connection to the hop; a client that reads it would take ours for closed.
+  const isAnswered = reply.code !== 421 && Math.floor(reply.code / 100) === (kind === 'refused' ? 5 : 4);
   const verdict = kind === 'refused' ? deny(reply.lines, status) : denySoft(reply.lines, status);
   return isAnswered ? withReplyCode(verdict, reply.code) : verdict;
 }

@@ -31,6 +31,12 @@ test('a reply whose code does not fit what became of the recipient lends its wor
   expect(verdict.replyCode).toBeUndefined();
 });
 
+test("421 of a hop ends its connection and not the client's, who would close his", () => {
+  const verdict = verdictOf([outcome('deferred', { code: 421, status: '4.3.2', lines: ['closing'] })]);
+  expect(verdict).toMatchObject({ code: ReturnCode.DENYSOFT, lines: ['closing'], status: '3.2' });
+  expect(verdict.replyCode).toBeUndefined();
+});
+
 test('without recipients nothing was delivered', () => {
   expect(verdictOf([]).code).toBe(ReturnCode.DENYSOFT);
 });
