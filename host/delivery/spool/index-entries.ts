@@ -67,17 +67,22 @@ export function entriesOf(
   const { id, arrivedMs, order, reversePath, recipients } = envelope;
   const state = stateAfter(events, recipients.length);
   const shares = new Map<string, ShareEntry>();
+  const mailboxes = new Map<string, string[]>();
   recipients.forEach(({ address, destination }, index) => {
     const { reply, hop } = state.recipients[index]!;
     if (!isLeft(state.recipients[index]!)) return;
     const part = keyPart(destination);
     const known = shares.get(part);
+    // One list that grows: a copy for each of many recipients would stop all sessions for minutes.
+    const to = mailboxes.get(part) ?? [];
+    to.push(address.mailbox);
+    mailboxes.set(part, to);
     const isNoticed = state.noticed.has(destination);
     const tries = state.attempts.get(destination) ?? 0;
     shares.set(part, {
       order,
       destination,
-      to: [...(known?.to ?? []), address.mailbox],
+      to,
       state: state.isHeld ? 'held' : 'ready',
       nextMs: arrivedMs,
       attempts: tries,
