@@ -1,6 +1,8 @@
 import { createSecureContext } from 'node:tls';
 import { expect, test } from 'vitest';
 import type { HopCertificate, TlsDemand } from '../../bindings/plugin/hop-services.ts';
+import { Address } from '../../bindings/plugin/address.ts';
+import { PLAIN_MAIL } from '../../host/session/parameters/mail-parameters.ts';
 import { makeSelfSigned } from '../../host/tls/self-signed.ts';
 import { makePair } from '../tls/secure-server.ts';
 import { hopWith, outlet } from './hop-closers.ts';
@@ -124,19 +126,31 @@ test('a judge that throws costs the connection, not the process', async () => {
   expect(out.log.join()).toContain('no idea');
 });
 
-test('a message that requires TLS all the way goes only where both is promised', async () => {
-  const { certificate } = pair;
-  for (const [more, kind] of [
-    [['REQUIRETLS'], 'delivered'],
-    [[], 'refused'],
-  ] as const) {
-    const hop = await hopWith({ offers: [...offers, ...more], tls });
-    const out = outlet([hop], { tls: { level: 'verified', authorities: certificate } });
-    const parcel = parcelTo(['a@d.example']);
-    const [outcome] = await out.deliver({
-      ...parcel,
-      mailOptions: { ...parcel.mailOptions, requireTls: true },
-    });
-    expect(outcome!.kind).toBe(kind);
-  }
+test.each([
+  [
+    'a message',
+    new Address('s', 'c.example'),
+    ['REQUIRETLS'],
+    'delivered',
+    'MAIL FROM:<s@c.example> REQUIRETLS',
+  ],
+  ['a message', new Address('s', 'c.example'), [], 'refused', undefined],
+  // RFC 8689 section 5: what it was to protect is in verified TLS, and no report is lost over the promise.
+  ['a report', Address.null, ['REQUIRETLS'], 'delivered', 'MAIL FROM:<> REQUIRETLS'],
+  ['a report', Address.null, [], 'delivered', 'MAIL FROM:<>'],
+])('%s that requires TLS all the way, from %s to a hop with %j: %s', async (_, sender, more, kind, mail) => {
+  const hop = await hopWith({ offers: [...offers, ...more], tls });
+  const out = outlet([hop], { tls: { level: 'verified', authorities: pair.certificate } });
+  const mailOptions = { ...PLAIN_MAIL, requireTls: true };
+  const [outcome] = await out.deliver(parcelTo(['a@d.example'], { reversePath: sender, mailOptions }));
+  expect(outcome!.kind).toBe(kind);
+  expect(hop.lines.find((line) => line.startsWith('MAIL'))).toBe(mail);
+});
+
+test('a report that requires TLS goes nowhere without verified TLS', async () => {
+  const hop = await hopWith({ offers: [...offers, 'REQUIRETLS'], tls });
+  const out = outlet([hop], { tls: { level: 'required' } });
+  const mailOptions = { ...PLAIN_MAIL, requireTls: true };
+  const [outcome] = await out.deliver(parcelTo(['a@d.example'], { reversePath: Address.null, mailOptions }));
+  expect(outcome!.reply.status).toBe('5.7.30');
 });

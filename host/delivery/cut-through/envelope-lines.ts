@@ -6,7 +6,7 @@ import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import { isAscii, mailCommand } from '../smtp/envelope-commands.ts';
 import type { HopConnection } from '../smtp/hop-connection.ts';
 import { hopReplies } from '../smtp/hop-fault.ts';
-import { holdsControls } from '../smtp/parcel-fitness.ts';
+import { holdsControls, keepsSafe } from '../smtp/parcel-fitness.ts';
 
 /** MAIL without its line end. 8-bit content is announced wherever the hop takes it: it may still come. */
 export function mailLine(
@@ -24,12 +24,13 @@ export function mailLine(
 /** What the hop cannot take for want of an extension, before it is asked. */
 export function problemWithMail(
   { reversePath, mailOptions }: ConduitEnvelope,
-  { extensions, isVerified }: HopConnection,
+  connection: HopConnection,
   eightBit: 'refuse' | 'send',
 ): HopReply | undefined {
+  const { extensions } = connection;
   const path = reversePath.toString();
   if (holdsControls(path)) return hopReplies.badSender;
-  if (mailOptions.requireTls && !(isVerified && extensions.has('REQUIRETLS'))) return hopReplies.needsSafeHop;
+  if (!keepsSafe({ reversePath, mailOptions }, connection)) return hopReplies.needsSafeHop;
   if ((mailOptions.isUtf8 || !isAscii(path)) && !extensions.has('SMTPUTF8')) return hopReplies.needsUtf8;
   if (mailOptions.body === 'binarymime') {
     return extensions.has('BINARYMIME') && extensions.has('CHUNKING') ? undefined : hopReplies.needsBinary;

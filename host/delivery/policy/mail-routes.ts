@@ -140,8 +140,9 @@ export class MailRoutes {
       counters.failure(domain, 'sts', 'validation-failure');
       if (isEnforced) return { skipped: 'not in the MTA-STS policy', fault: routeFaults.notInPolicy(domain) };
     }
-    // RFC 8689 section 4.2.1: a verified certificate proves nothing if anybody could have named the host.
-    if (wish === 'required' && !facts.isSecure && !(isEnforced && isListed))
+    // RFC 8689 section 4.2.1: a verified certificate proves nothing if anybody could have named the host. A policy that is
+    // tried out has come from the domain as well, and without MX records the certificate has to name the domain itself.
+    if (wish === 'required' && !facts.isSecure && !isListed && facts.listDomain !== undefined)
       return { skipped: 'REQUIRETLS: nothing vouches for it', fault: routeFaults.notRequirable(domain) };
     return { addresses: found.addresses, ...demandFor(host.name, dane, facts) };
   }

@@ -29,7 +29,7 @@ export function mailCommand(parcel: MailFacts, extensions: HopExtensions, isUtf8
     if (mailOptions.ret !== undefined) words.push(`RET=${mailOptions.ret.toUpperCase()}`);
     if (mailOptions.envid !== undefined) words.push(`ENVID=${encodeXtext(mailOptions.envid)}`);
   }
-  if (mailOptions.requireTls) words.push('REQUIRETLS');
+  if (mailOptions.requireTls && extensions.has('REQUIRETLS')) words.push('REQUIRETLS');
   return words.join(' ');
 }
 

@@ -11,6 +11,15 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
 
 export const holdsControls = (path: string): boolean => CONTROL.test(path);
 
+/**
+ * False for a message that requires TLS (RFC 8689 section 4.2.1) and a hop that will not keep it so. Reports on such messages
+ * go on without the hop's promise, under the same TLS: they would be lost (section 5).
+ */
+export const keepsSafe = (
+  { reversePath, mailOptions }: Pick<Parcel, 'reversePath' | 'mailOptions'>,
+  { extensions, isVerified }: Pick<HopConnection, 'extensions' | 'isVerified'>,
+): boolean => !mailOptions.requireTls || (isVerified && (extensions.has('REQUIRETLS') || reversePath.isNull));
+
 export interface Fitness {
   /** Why nobody gets the parcel from this hop. */
   readonly problem: HopReply | undefined;
@@ -44,7 +53,7 @@ function problemFor(
   const path = reversePath.toString();
   if (holdsControls(path)) return hopReplies.badSender;
   if (limit !== undefined && message.octets > limit) return hopReplies.tooLarge;
-  if (mailOptions.requireTls && !(isVerified && extensions.has('REQUIRETLS'))) return hopReplies.needsSafeHop;
+  if (!keepsSafe({ reversePath, mailOptions }, { extensions, isVerified })) return hopReplies.needsSafeHop;
   if (mailOptions.body === 'binarymime') {
     // RFC 3030 section 3: without both, the content cannot be told from commands.
     return extensions.has('BINARYMIME') && extensions.has('CHUNKING') ? undefined : hopReplies.needsBinary;

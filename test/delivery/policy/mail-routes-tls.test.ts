@@ -262,11 +262,32 @@ describe('what the sender asks for (RFC 8689)', () => {
   test.each<[string, () => Zone, string | undefined, SenderWish, readonly string[]]>([
     ['REQUIRETLS to a list that is not signed', () => PLAIN, undefined, 'required', NOT_REQUIRABLE],
     [
-      'REQUIRETLS under a policy that is tried out',
+      'REQUIRETLS under a policy that is tried out and has the host',
       () => PLAIN,
       policyText('testing'),
       'required',
+      at('verified'),
+    ],
+    [
+      'REQUIRETLS under a policy that is tried out and has other hosts',
+      () => PLAIN,
+      policyText('testing', ['mx.b.example']),
+      'required',
       NOT_REQUIRABLE,
+    ],
+    [
+      'REQUIRETLS under a policy that is given up',
+      () => PLAIN,
+      policyText('none'),
+      'required',
+      NOT_REQUIRABLE,
+    ],
+    [
+      'REQUIRETLS to a domain that is its own host',
+      () => ({ 'A a.example': a('a.example', '11.0.0.1') }),
+      undefined,
+      'required',
+      ['a.example 11.0.0.1 verified'],
     ],
     [
       'REQUIRETLS under a policy that is enforced',
