@@ -12,7 +12,7 @@ import { routeFaults, type RouteFault } from './route-faults.ts';
 import { isInPolicy, type StsPolicy } from './sts-policy.ts';
 import { blindDemand, daneDemand, opportunisticDemand, webDemand, type DemandTerms } from './tls-demands.ts';
 
-/** What the sender asks for. RFC 8689: REQUIRETLS, or the field `TLS-Required: No`. */
+/** What the sender asks for: REQUIRETLS (RFC 8689 section 2), or the field `TLS-Required: No` (section 3). */
 export type SenderWish = 'required' | 'waived' | undefined;
 
 export interface RouteTerms {

@@ -104,7 +104,7 @@ export function routedDomain(domain: string): string {
   return /[^\u0000-\u007f]/.test(lower) ? domainToASCII(lower) : lower;
 }
 
-/** RFC 8689: REQUIRETLS comes first where a message has both. */
+/** RFC 8689 section 4.1: REQUIRETLS comes first where a message has both. */
 function wishOf({ mailOptions, message }: Parcel): SenderWish {
   if (mailOptions.requireTls) return 'required';
   const field = message.header.get('TLS-Required');

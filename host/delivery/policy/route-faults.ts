@@ -1,4 +1,4 @@
-/** What recipients of a domain are told if there is no way to it. RFC 3463 section 3.5, RFC 7505 section 4. */
+/** What recipients of a domain are told if there is no way to it. RFC 3463 section 3.5, RFC 7505 section 4.1. */
 
 import type { RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
 
