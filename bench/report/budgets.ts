@@ -56,7 +56,7 @@ function ratioVerdicts({ cells, participants }: ServerResults): Verdict[] {
 /** Below every peer in every workload, by the median. */
 function peerVerdicts({ cells, participants, workloads }: ServerResults): Verdict[] {
   return workloads
-    .filter(({ id }) => id !== 'durable' && id !== 'forward' && !id.startsWith('latency'))
+    .filter(({ id }) => id !== 'durable' && !id.startsWith('forward') && !id.startsWith('latency'))
     .map(({ id }) => {
       const lines = summarise(cells, id, participants);
       const own = lines.find(({ server }) => server === OWN);
@@ -76,8 +76,10 @@ function otherVerdicts({ cells, participants, idle }: ServerResults): Verdict[] 
   const line = (workload: string, server: string) =>
     summarise(cells, workload, participants).find((each) => each.server === server);
   const [maildir, queue] = [line('durable', 'qpsmtpd-maildir'), line('durable', 'postfix-queue')];
-  const [accepting, forwarding] = [line('forward', OWN)?.cpu, line('forward', 'qpsmtpd-forward')?.cpu];
-  const handedOn = accepting && forwarding ? forwarding.median / accepting.median : undefined;
+  const [handedOn, pipelined] = ['forward', 'forward-p'].map((id) => {
+    const [accepting, forwarding] = [line(id, OWN)?.cpu, line(id, 'qpsmtpd-forward')?.cpu];
+    return accepting && forwarding ? forwarding.median / accepting.median : undefined;
+  });
   const [alone, together] = [line('latency', OWN)?.p50Ms, line('latency-p', OWN)?.p50Ms];
   const command = (alone?.median ?? 0) / COMMANDS_A_MESSAGE;
   const [own, floor] = [OWN, 'node-floor'].map((name) => idle.find(({ server }) => server === name));
@@ -94,7 +96,10 @@ function otherVerdicts({ cells, participants, idle }: ServerResults): Verdict[] 
     },
     {
       promise: `forward: CPU a message at most ${FORWARD_BUDGET} x that of accepting alone`,
-      measured: handedOn === undefined ? '-' : `${handedOn.toFixed(2)} x`,
+      measured: [
+        handedOn === undefined ? '-' : `${handedOn.toFixed(2)} x`,
+        ...(pipelined === undefined ? [] : [`(from a pipelining client ${pipelined.toFixed(2)} x)`]),
+      ].join(' '),
       isKept: handedOn === undefined ? undefined : handedOn <= FORWARD_BUDGET,
     },
     {

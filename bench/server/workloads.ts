@@ -153,7 +153,16 @@ export const WORKLOADS: readonly Workload[] = [
     id: 'forward',
     title: '1 KiB, handed on before the reply',
     about:
-      'As W2p, beside the same server handing each message on by SMTP to a sink on another core before it accepts it.',
+      'As W2, beside the same server handing each message on by SMTP to a sink on another core before it accepts it. The client waits for each reply, as most that send a message at a time do; the budget counts here.',
+    plan: { octets: KIB, perConnection: KEPT },
+    needs: 'forward',
+  },
+  {
+    ...base,
+    id: 'forward-p',
+    title: '1 KiB, pipelined, handed on before the reply',
+    about:
+      'As W2p, beside the same server handing on. Accepting costs two reads and two writes here, and handing on as many again, which have to wake the sink as well.',
     generator: 'load',
     plan: { octets: KIB, perConnection: KEPT, isPipelined: true },
     needs: 'forward',

@@ -14,6 +14,9 @@ import { handshake } from './tls-handshake.ts';
 /** How long a hop that was told QUIT may take to close the connection. */
 const QUIT_MS = 5_000;
 
+/** Made once: a stack costs more than a message. */
+const GIVEN_UP = new HopFault('end', hopReplies.closed);
+
 /** So many octets do not wait for more to go with them. */
 const MOST_OUTGOING = 16_384;
 
@@ -218,7 +221,7 @@ export class HopConnection implements Expiring {
       return;
     }
     this.depart();
-    this.#fault = new HopFault(this.#stage, hopReplies.closed);
+    this.#fault = GIVEN_UP;
     this.#socket.unref();
     this.#socket.end('QUIT\r\n');
     this.#wait(QUIT_MS, () => this.#socket.destroy());

@@ -42,6 +42,7 @@ export class SmtpOutlet implements HopOutlet {
   };
   readonly #terms: OutletTerms;
   readonly #pools = new Map<string, HostPool>();
+  readonly #places = new WeakMap<HopHost, string>();
   readonly #health = new HostHealth();
   #isClosed = false;
 
@@ -81,7 +82,7 @@ export class SmtpOutlet implements HopOutlet {
     let last: HopReply = this.#isClosed ? hopReplies.closed : hopReplies.noHosts;
     for (const host of this.#isClosed ? [] : orderOf(hosts, random, (host) => this.#rank(host))) {
       try {
-        const kept = this.#poolOf(placeOf(host)).takeKept(this.#keyOf(parcel), attempt);
+        const kept = this.#poolOf(this.#placeOf(host)).takeKept(this.#keyOf(parcel), attempt);
         if (kept !== undefined) this.counters.reuses++;
         const lease = kept ?? (await this.#lease(host, parcel, attempt));
         return await this.#send(lease, host, parcel, attempt);
@@ -97,13 +98,13 @@ export class SmtpOutlet implements HopOutlet {
 
   /** Unreachable ones come last, those that would have to be waited for in front of them. */
   #rank(host: HopHost): number {
-    const place = placeOf(host);
+    const place = this.#placeOf(host);
     if (this.#health.isAvoided(place)) return 2;
     return this.#pools.get(place)?.hasRoom === false ? 1 : 0;
   }
 
   async #lease(host: HopHost, parcel: Parcel, attempt: Attempt): Promise<Lease> {
-    const place = placeOf(host);
+    const place = this.#placeOf(host);
     const lease = await this.#poolOf(place).take(this.#keyOf(parcel), attempt, async () => {
       this.counters.connections++;
       try {
@@ -130,7 +131,7 @@ export class SmtpOutlet implements HopOutlet {
       if (introduction?.beforeMail !== undefined)
         await introduction.beforeMail(talkTo(connection, this.#terms), parcel);
       await transaction.run();
-      this.#poolOf(placeOf(host)).giveBack(
+      this.#poolOf(this.#placeOf(host)).giveBack(
         connection,
         this.#keyOf(parcel),
         transaction.needsReset,
@@ -150,7 +151,7 @@ export class SmtpOutlet implements HopOutlet {
 
   /** The hop has closed a kept connection meanwhile, as it may at any time. Only a fresh one tells how it is. */
   #sendAfresh(host: HopHost, parcel: Parcel, attempt: Attempt): Promise<DeliveryReport> {
-    this.#poolOf(placeOf(host)).dropIdle();
+    this.#poolOf(this.#placeOf(host)).dropIdle();
     return this.#lease(host, parcel, attempt).then((lease) => this.#send(lease, host, parcel, attempt));
   }
 
@@ -174,6 +175,13 @@ export class SmtpOutlet implements HopOutlet {
   #keyOf(parcel: Parcel): string | undefined {
     const { introduction } = this.#terms;
     return introduction === undefined ? SHARED : introduction.keyOf(parcel);
+  }
+
+  /** Hosts of a fixed list are asked for with every message. */
+  #placeOf(host: HopHost): string {
+    let place = this.#places.get(host);
+    if (place === undefined) this.#places.set(host, (place = placeOf(host)));
+    return place;
   }
 
   /** Pools of hosts that are not talked to are forgotten: routes may bring ever new ones. */
