@@ -44,6 +44,7 @@ const NO_SUCH_NAME = 3;
 const CODE_NAMES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'];
 
 type AnyAnswer = SecureAnswer<RecordData[RecordType]>;
+type KeptAnswer = { readonly answer: AnyAnswer; readonly keepMs: number };
 
 export class ResolverDns implements SecureDns {
   readonly #resolvers: readonly TrustedResolver[];
@@ -75,7 +76,7 @@ export class ResolverDns implements SecureDns {
 
   #begin(key: string, name: string, type: RecordType): Promise<AnyAnswer> {
     const answer = this.#places
-      .use(() => this.#askAll(name, type))
+      .use(() => this.#askBehind(name, type))
       .then(({ answer, keepMs }) => {
         this.#asked.delete(key);
         this.#kept.set(key, answer, keepMs);
@@ -85,7 +86,28 @@ export class ResolverDns implements SecureDns {
     return answer;
   }
 
-  async #askAll(name: string, type: RecordType): Promise<{ answer: AnyAnswer; keepMs: number }> {
+  /**
+   * RFC 7672 section 2.1.3: a resolver may stop at an alias, and what is behind it then has to be asked for. To take that for
+   * no record at all would have whoever can bring it about hide TLSA records.
+   */
+  async #askBehind(name: string, type: RecordType): Promise<KeptAnswer> {
+    let { answer, keepMs } = await this.#askAll(name, type);
+    for (
+      let at = name, steps = 0;
+      answer.status === 'no such record' && answer.canonicalName !== at;
+      steps++
+    ) {
+      if (steps === MAX_ALIASES) return endless(name);
+      const { isSecure } = answer;
+      at = answer.canonicalName;
+      const behind = await this.#askAll(at, type);
+      answer = { ...behind.answer, isSecure: isSecure && behind.answer.isSecure };
+      keepMs = Math.min(keepMs, behind.keepMs);
+    }
+    return { answer, keepMs };
+  }
+
+  async #askAll(name: string, type: RecordType): Promise<KeptAnswer> {
     let reason = 'no resolver';
     for (let round = 0; round < this.#limits.rounds; round++) {
       for (const resolver of this.#resolvers) {
@@ -111,15 +133,9 @@ function digest(
   name: string,
   type: RecordType,
   isSecure: boolean,
-): { answer: AnyAnswer; keepMs: number } {
+): KeptAnswer {
   const aliases = type === 'CNAME' ? [] : aliasesFrom(records, name);
-  if (aliases === undefined) {
-    const reason = 'aliases without end';
-    return {
-      answer: { status: 'failed', reason, isSecure: false, canonicalName: name },
-      keepMs: KEEP_FAILURE_MS,
-    };
-  }
+  if (aliases === undefined) return endless(name);
   const canonicalName = aliases.at(-1)?.data ?? name;
   const found = records.filter((record) => record.type === type && record.name === canonicalName);
   if (found.length === 0) {
@@ -132,6 +148,11 @@ function digest(
     keepMs: Math.min(Math.max(ttlMs, MIN_KEEP_MS), MAX_KEEP_MS),
   };
 }
+
+const endless = (name: string): KeptAnswer => ({
+  answer: { status: 'failed', reason: 'aliases without end', isSecure: false, canonicalName: name },
+  keepMs: KEEP_FAILURE_MS,
+});
 
 type Alias = Extract<WireRecord, { type: 'CNAME' }>;
 

@@ -50,6 +50,42 @@ describe('answers', () => {
     expect(await dns.ask('gone.example', 'TXT')).toMatchObject({ status: 'no such name', isSecure: false });
   });
 
+  test('ask again where a resolver stops at an alias', async () => {
+    const stops = (from: string, to: string, isSecure = true): Zone[string] => ({
+      isSecure,
+      records: [[`CNAME ${from}`, to]],
+    });
+    const zone: Zone = {
+      'A a.example': stops('a.example', 'b.example'),
+      'A b.example': stops('b.example', 'c.example'),
+      'A c.example': { isSecure: true, records: [['A c.example', '192.0.2.1']] },
+      'A x.example': stops('x.example', 'b.example', false),
+      'A nothing.example': stops('nothing.example', 'empty.example'),
+      'A empty.example': { isSecure: true },
+      'A broken.example': stops('broken.example', 'fails.example'),
+      'A fails.example': { code: 2 },
+      'A loop.example': stops('loop.example', 'pool.example'),
+      'A pool.example': stops('pool.example', 'loop.example'),
+    };
+    const { dns, server } = await given(zone, { rounds: 1 });
+    const found = { status: 'found', records: ['192.0.2.1'], canonicalName: 'c.example' };
+    expect(await dns.ask('a.example', 'A')).toMatchObject({ ...found, isSecure: true });
+    // One link that is not signed, and nothing behind it counts as signed. RFC 7672 section 2.1.3.
+    expect(await dns.ask('x.example', 'A')).toMatchObject({ ...found, isSecure: false });
+    expect(await dns.ask('nothing.example', 'A')).toMatchObject({
+      status: 'no such record',
+      isSecure: true,
+      canonicalName: 'empty.example',
+    });
+    expect(await dns.ask('broken.example', 'A')).toMatchObject({ status: 'failed', reason: 'SERVFAIL' });
+    server.asked.length = 0;
+    expect(await dns.ask('loop.example', 'A')).toMatchObject({
+      status: 'failed',
+      reason: 'aliases without end',
+    });
+    expect(server.asked.length).toBeLessThan(10);
+  });
+
   test('follow aliases to the name behind them', async () => {
     const { dns } = await given({
       'A a.example': {

@@ -191,6 +191,7 @@ describe('DANE (RFC 7672 section 2)', () => {
     };
     const zone: Zone = {
       'MX a.example': { ...SECURE, records: [['CNAME a.example', 'c.example']] },
+      'MX c.example': SECURE,
       'A a.example': behind,
     };
     const atEnd = { ...zone, 'TLSA _25._tcp.c.example': tlsaAt('c.example', ee) };
