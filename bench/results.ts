@@ -89,7 +89,13 @@ export interface ServerResults {
   readonly rounds: number;
   readonly isPinned: boolean;
   readonly participants: readonly Participant[];
-  readonly workloads: readonly { readonly id: string; readonly title: string; readonly about: string }[];
+  readonly workloads: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly about: string;
+    /** What a server has to offer for it; older files do not say. */
+    readonly needs?: string;
+  }[];
   readonly cells: readonly Cell[];
   readonly gaps: readonly Gap[];
   readonly idle: readonly IdleCell[];
@@ -131,7 +137,16 @@ export function writeResults(file: string, results: Results): void {
 /** The results of a full run, or of a quick one, or undefined. Throws if the file holds something else. */
 export function readResults<K extends Results['kind']>(kind: K): Extract<Results, { kind: K }> | undefined {
   const file = [resultsFile(kind, false), resultsFile(kind, true)].find((path) => existsSync(path));
-  if (file === undefined) return undefined;
+  return file === undefined ? undefined : readFile(file, kind);
+}
+
+/** The run about handing on, if it was made by itself: `bench:server -- --only … --json` with this file. */
+export function readForwarding(): ServerResults | undefined {
+  const file = join(RESULTS, 'server-forward.json');
+  return existsSync(file) ? readFile(file, 'server') : undefined;
+}
+
+function readFile<K extends Results['kind']>(file: string, kind: K): Extract<Results, { kind: K }> {
   const results = JSON.parse(readFileSync(file, 'utf8')) as Results;
   if (results.kind !== kind) throw new Error(`${file} holds results of ${results.kind}, not of ${kind}`);
   return results as Extract<Results, { kind: K }>;

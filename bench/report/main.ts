@@ -3,9 +3,9 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../places.ts';
-import { readResults } from '../results.ts';
+import { readForwarding, readResults } from '../results.ts';
 import { microPictures, serverPictures, type Picture } from './pictures.ts';
-import { daySection, microSection, serverSection } from './sections.ts';
+import { daySection, forwardSection, microSection, serverSection } from './sections.ts';
 
 const DOCS = join(ROOT, 'docs');
 const PICTURES = join(DOCS, 'benchmarks');
@@ -17,6 +17,7 @@ they can and cannot say, is written in [bench/README.md](../bench/README.md).`;
 
 function main(): void {
   const [server, micro, day] = [readResults('server'), readResults('micro'), readResults('apache-day')];
+  const forwarding = readForwarding();
   if (server === undefined && micro === undefined && day === undefined) {
     throw new Error(
       'bench/results holds nothing: run npm run bench, npm run bench:server or npm run bench:apache-day first',
@@ -29,6 +30,7 @@ function main(): void {
   const sections = [
     INTRODUCTION,
     ...(server === undefined ? [] : [serverSection(server, pictures)]),
+    ...(forwarding === undefined ? [] : [forwardSection(forwarding)]),
     ...(day === undefined ? [] : [daySection(day)]),
     ...(micro === undefined ? [] : [microSection(micro, pictures)]),
   ];

@@ -6,7 +6,7 @@ import type { DayResults, MicroResults, MicroRow, ServerResults } from '../resul
 import { showNumber } from '../statistics.ts';
 import { IDLE_HEAD, idleCells, LINE_HEAD, lineCells, showGap, summarise } from '../server/summary.ts';
 import { markdownTable } from '../text-table.ts';
-import { microVerdicts, serverVerdicts, type Verdict } from './budgets.ts';
+import { forwardVerdicts, microVerdicts, serverVerdicts, type Verdict } from './budgets.ts';
 import type { Picture } from './pictures.ts';
 
 const image = ({ file, title }: Picture): string => `![${title}](benchmarks/${file})`;
@@ -38,7 +38,7 @@ export function verdictTable(verdicts: readonly Verdict[]): string {
 }
 
 export function serverSection(results: ServerResults, pictures: readonly Picture[]): string {
-  const { run, rounds, isPinned, workloads, cells, gaps, participants } = results;
+  const { run, rounds, isPinned } = results;
   return [
     '## Whole servers',
     runSection(run),
@@ -47,26 +47,49 @@ export function serverSection(results: ServerResults, pictures: readonly Picture
       'CPU is user and system time of all processes of a server, ended children included; ratios are to the bare Node ' +
       'server in the same round. Messages a second are what this machine left over: they order servers and promise nothing.',
     '### Budgets',
-    verdictTable(serverVerdicts(results)),
-    ...workloads.flatMap(({ id, title, about }) => [
-      `### ${id}: ${title}`,
-      about,
-      ...imagesOf(pictures, id),
-      markdownTable(LINE_HEAD, summarise(cells, id, participants).map(lineCells)),
-      ...gapList(gaps.filter(({ workload }) => workload === id).map(showGap)),
-      `Again: \`npm run bench:server -- --only ${id}\``,
-    ]),
+    verdictTable([...serverVerdicts(results), ...forwardVerdicts(results)]),
+    ...workloadSections(results, pictures),
     ...idleSection(results, pictures),
     ...growthSection(results, pictures),
-    '### Who took part, and how',
-    ...participants.map(
-      ({ label, version, settings, missing }) =>
-        `- **${label}**${version === undefined ? '' : ` ${version}`}: ${missing === undefined ? settings.join('; ') : `missing. ${missing}`}.`,
-    ),
+    ...participantSection(results),
   ]
     .join('\n\n')
     .replaceAll(/^(- .*)\n\n(?=- )/gm, '$1\n');
 }
+
+/** What handing on costs beside accepting alone, from a run of its own. */
+export function forwardSection(results: ServerResults): string {
+  return [
+    '## Handing on',
+    runSection(results.run),
+    verdictTable(forwardVerdicts(results)),
+    ...workloadSections(results, []),
+    ...participantSection(results),
+  ]
+    .join('\n\n')
+    .replaceAll(/^(- .*)\n\n(?=- )/gm, '$1\n');
+}
+
+const workloadSections = (
+  { workloads, cells, gaps, participants }: ServerResults,
+  pictures: readonly Picture[],
+): string[] =>
+  workloads.flatMap(({ id, title, about }) => [
+    `### ${id}: ${title}`,
+    about,
+    ...imagesOf(pictures, id),
+    markdownTable(LINE_HEAD, summarise(cells, id, participants).map(lineCells)),
+    ...gapList(gaps.filter(({ workload }) => workload === id).map(showGap)),
+    `Again: \`npm run bench:server -- --only ${id}\``,
+  ]);
+
+const participantSection = ({ participants }: ServerResults): string[] => [
+  '### Who took part, and how',
+  ...participants.map(
+    ({ label, version, settings, missing }) =>
+      `- **${label}**${version === undefined ? '' : ` ${version}`}: ${missing === undefined ? settings.join('; ') : `missing. ${missing}`}.`,
+  ),
+];
 
 const gapList = (gaps: readonly string[]): string[] =>
   gaps.length === 0 ? [] : [`Not measured: ${gaps.join('; ')}.`];

@@ -78,7 +78,7 @@ async function measureAll(stage: Stage, options: ServerOptions): Promise<Measure
     gaps.push(...outcome.gaps);
   }
   return {
-    workloads: chosen.map(({ id, title, about }: Workload) => ({ id, title, about })),
+    workloads: chosen.map(({ id, title, about, needs }: Workload) => ({ id, title, about, needs })),
     cells,
     gaps,
     idle,

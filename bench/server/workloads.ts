@@ -150,10 +150,20 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     ...base,
-    id: 'forward',
-    title: '1 KiB, handed on before the reply',
+    id: 'forward-c',
+    title: '1 KiB, a connection each, handed on before the reply',
     about:
-      'As W2, beside the same server handing each message on by SMTP to a sink on another core before it accepts it. The client waits for each reply, as most that send a message at a time do; the budget counts here.',
+      'As W1, beside the same server handing each message on by SMTP to a sink on another core before it accepts it. Clients of an edge host mostly come like this.',
+    plan: { octets: KIB, perConnection: 1 },
+    leastPerSession: 2,
+    isGreetingBound: true,
+    needs: 'forward',
+  },
+  {
+    ...base,
+    id: 'forward',
+    title: '1 KiB, connection kept, handed on before the reply',
+    about: 'As W2, beside the same server handing on. The client waits for each reply.',
     plan: { octets: KIB, perConnection: KEPT },
     needs: 'forward',
   },

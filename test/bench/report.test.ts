@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { barChart, barScale } from '../../bench/report/bar-chart.ts';
-import { microVerdicts, serverVerdicts } from '../../bench/report/budgets.ts';
+import { microVerdicts, forwardVerdicts, serverVerdicts } from '../../bench/report/budgets.ts';
 import { lineChart, scaleOf } from '../../bench/report/line-chart.ts';
 import { microPictures, serverPictures } from '../../bench/report/pictures.ts';
 import { microSection, serverSection } from '../../bench/report/sections.ts';
@@ -104,6 +104,22 @@ describe('the budgets', () => {
   test('what was not measured is neither kept nor missed', () => {
     expect(verdictOf(/^W4: at most/)).toMatchObject({ isKept: undefined, measured: '-' });
     expect(verdictOf(/durable/)!.isKept).toBeUndefined();
+  });
+
+  test('handing on is held against accepting in the same workload, and against nothing else', () => {
+    const about = (seconds: number): ServerResults => ({
+      ...RESULTS,
+      participants: [...RESULTS.participants, participant('qpsmtpd-forward')],
+      workloads: [...RESULTS.workloads, { id: 'forward', title: 'f', about: 'F.', needs: 'forward' }],
+      cells: [
+        { ...cell('qpsmtpd', 0, 0.1), workload: 'forward' },
+        { ...cell('qpsmtpd-forward', 0, seconds), workload: 'forward' },
+      ],
+    });
+    expect(forwardVerdicts(RESULTS)).toEqual([]);
+    expect(forwardVerdicts(about(0.19))).toMatchObject([{ isKept: true, measured: '1.90 x' }]);
+    expect(forwardVerdicts(about(0.21))).toMatchObject([{ isKept: false, measured: '2.10 x' }]);
+    expect(serverVerdicts(about(0.19)).filter(({ promise }) => promise.startsWith('forward'))).toEqual([]);
   });
 
   test('smtp-sink is no rival where it need not read: Haraka is the nearest peer', () => {
