@@ -45,7 +45,7 @@ let shared: { readonly take: TakeLent; readonly call: Call } | undefined;
 export function shareReads(stream: Duplex, take: TakeLent): boolean {
   if (!(stream instanceof Socket) || stream.constructor !== Socket || stream.readableLength > 0) return false;
   const socket = stream as unknown as Slots;
-  places ??= findPlaces(socket);
+  if (places === undefined) places = findPlaces(socket);
   if (places === null || socket[places.into] !== null || socket[places.next] !== null) return false;
   if (socket._handle?.useUserBuffer === undefined) return false;
   buffer ??= Buffer.allocUnsafeSlow(READ_OCTETS);
