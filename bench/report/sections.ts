@@ -42,7 +42,8 @@ export function serverSection(results: ServerResults, pictures: readonly Picture
   return [
     '## Whole servers',
     runSection(run),
-    `Each figure is from ${rounds} rounds in which all servers took their turn, each round begun by another one. ` +
+    `Each figure is from ${rounds} rounds in which all servers took their turn, each round begun by another one, ` +
+      'after a warm-up that went on until messages became no cheaper. ' +
       (isPinned ? 'Servers ran on one core and the load generator on another. ' : '') +
       'CPU is user and system time of all processes of a server, ended children included; ratios are to the bare Node ' +
       'server in the same round. Messages a second are what this machine left over: they order servers and promise nothing.',

@@ -19,8 +19,11 @@ export interface Subject {
 const LOOK_MS = 60;
 const SETTLED_LOOKS = 2;
 const DRAIN_PATIENCE_MS = 30_000;
-/** Longest time a warm-up may take. */
+/** Longest time one run of a warm-up may take, and how many there are at most. */
 const WARM_UP_SECONDS = 3;
+const MOST_WARM_UPS = 6;
+/** A server is warm when a run costs at least this share of the one before it. */
+const SETTLED_SHARE = 0.93;
 
 /** Servers that have had a run of full length. */
 const warmed = new WeakSet<RunningServer>();
@@ -32,9 +35,24 @@ export async function findAmount(subject: Subject, workload: Workload, amount: A
   if (warmed.has(subject.server) && !amount.warmsAlways) return messagesFor(guess, amount, least);
   warmed.add(subject.server);
   const warmUp = { ...amount, cpuSeconds: amount.warmUpCpuSeconds, seconds: WARM_UP_SECONDS };
-  const warm = await measure(subject, workload, messagesFor(guess, warmUp, least));
+  let warm = guess;
+  for (let run = 0; run < MOST_WARM_UPS; run++) {
+    const last = warm;
+    warm = await measure(subject, workload, messagesFor(last, warmUp, least));
+    if (hasSettled(last, warm)) break;
+  }
   return messagesFor(warm, amount, least);
 }
+
+/**
+ * Whether a message no longer becomes cheaper from run to run. A just-in-time compiler is far from done after the few messages that the cost of a cold server would call a full run: whoever has more code would pay for
+ * it in the first workload, and for that one only.
+ */
+export function hasSettled(last: Costs, now: Costs): boolean {
+  return now.cpuSeconds / now.messages >= (SETTLED_SHARE * last.cpuSeconds) / last.messages;
+}
+
+type Costs = Pick<Cell, 'messages' | 'cpuSeconds'>;
 
 /** As many messages as reach the processor time, or the time on the clock, whichever comes first. */
 export function messagesFor(

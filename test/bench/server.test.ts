@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { samplePlugins } from '../../bench/peers/qpsmtpd.ts';
 import { PEERS, BASE } from '../../bench/peers/roster.ts';
-import { messagesFor } from '../../bench/server/measure.ts';
+import { hasSettled, messagesFor } from '../../bench/server/measure.ts';
 import { parseServerOptions } from '../../bench/server/options.ts';
 import { cpuSecondsOf, memoryOf, parseStat, treeOf } from '../../bench/server/process-tree.ts';
 import { WORKLOADS } from '../../bench/server/workloads.ts';
@@ -62,6 +62,20 @@ describe('how long a run is', () => {
     expect(messagesFor({ messages: 100, cpuSeconds: 0, seconds: 0.01 }, amount, 10)).toBeLessThanOrEqual(
       20_000,
     );
+  });
+});
+
+describe('the warm-up of a server', () => {
+  test('goes on while a message becomes cheaper from run to run', () => {
+    expect(hasSettled({ messages: 40, cpuSeconds: 0.1 }, { messages: 600, cpuSeconds: 0.6 })).toBe(false);
+    expect(hasSettled({ messages: 600, cpuSeconds: 0.6 }, { messages: 1_500, cpuSeconds: 0.9 })).toBe(false);
+  });
+
+  test('is over when it stands still, or where a busy machine made it dearer', () => {
+    expect(hasSettled({ messages: 1_500, cpuSeconds: 0.9 }, { messages: 2_500, cpuSeconds: 1.45 })).toBe(
+      true,
+    );
+    expect(hasSettled({ messages: 1_500, cpuSeconds: 0.9 }, { messages: 2_500, cpuSeconds: 2 })).toBe(true);
   });
 });
 
