@@ -15,6 +15,7 @@ import type { Admission, ConnectionLedger } from './process/connection-ledger.ts
 import { Deadlines } from './session/deadlines.ts';
 import { systemClock } from './services/services.ts';
 import { replies } from './session/replies.ts';
+import { Roll } from './session/roll.ts';
 import { Session } from './session/session.ts';
 import { ProcessStores } from './store/stores.ts';
 
@@ -53,7 +54,7 @@ export class Server implements Foundation {
   isDraining = false;
   readonly #options: ServerOptions;
   readonly #turnstile: Turnstile;
-  readonly #sessions = new Set<Session>();
+  readonly #sessions = new Roll<'listedAt', Session>('listedAt');
   #generation!: Generation;
   #count = 0;
 
@@ -114,12 +115,12 @@ export class Server implements Foundation {
     this.spools.pause();
     await Promise.all(this.#options.acceptors.map((acceptor) => acceptor.close()).map(settle));
     this.#turnstile.dismiss();
-    for (const session of this.#sessions) session.drain();
+    this.#sessions.forEach((session) => session.drain());
     const until = performance.now() + graceMs;
     while (this.#sessions.size > 0 && performance.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
     }
-    for (const session of this.#sessions) session.destroy();
+    this.#sessions.forEach((session) => session.destroy());
     await this.spools.close(Math.max(0, until - performance.now()));
     this.#generation.close();
     await this.stores.close();

@@ -2,9 +2,11 @@
 
 import type { Answer } from '../../bindings/plugin/index.ts';
 import type { Deadlines, Expiring } from '../session/deadlines.ts';
+import { NOWHERE } from '../session/roll.ts';
 
 export class PendingAnswer implements Expiring {
   deadlineAt: number;
+  watchedAt = NOWHERE;
   /** The answer; rejects with what the hook was rejected with, with `TimeIsUp`, or with what `fail` was given. */
   readonly settled: Promise<Answer>;
   readonly #deadlines: Deadlines;

@@ -3,9 +3,13 @@
  * looks at them all. That is cheaper than a timer per command by far, and exact to half a second.
  */
 
+import { Roll } from './roll.ts';
+
 export interface Expiring {
   /** Milliseconds on the clock of `Deadlines.now`; `Infinity` while nobody waits for the client. */
   deadlineAt: number;
+  /** For `Deadlines` alone; begins as `NOWHERE`. Nobody is watched by two of them. */
+  watchedAt: number;
   /** Called once the deadline has passed; sets a new deadline or ends the session. */
   expire(): void;
 }
@@ -15,7 +19,7 @@ const PASS_EVERY_MS = 500;
 export class Deadlines {
   /** Milliseconds since the process started, refreshed at each pass: read it instead of asking the system. */
   now = performance.now();
-  readonly #watched = new Set<Expiring>();
+  readonly #watched = new Roll<'watchedAt', Expiring>('watchedAt');
   #timer: NodeJS.Timeout | undefined = undefined;
 
   watch(session: Expiring): void {
@@ -35,6 +39,8 @@ export class Deadlines {
 
   #pass(): void {
     this.now = performance.now();
-    for (const session of this.#watched) if (session.deadlineAt <= this.now) session.expire();
+    this.#watched.forEach((session) => {
+      if (session.deadlineAt <= this.now) session.expire();
+    });
   }
 }

@@ -20,6 +20,7 @@ import { greet } from './greeting.ts';
 import { countCommandsAnew, latestAt, replyToLate, startClock, Tally } from './limits.ts';
 import { MailTransaction } from './mail-transaction.ts';
 import { readers, type InputMode } from './input-mode.ts';
+import { NOWHERE } from './roll.ts';
 import { replies } from './replies.ts';
 import type { Template } from './reply.ts';
 import type { SessionHost } from './session-host.ts';
@@ -62,6 +63,9 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
   /** AUTH, from its command line to its last reply. */
   exchange: AuthExchange | undefined = undefined;
   deadlineAt = Number.POSITIVE_INFINITY;
+  watchedAt = NOWHERE;
+  /** For whoever keeps the list of all sessions. */
+  listedAt = NOWHERE;
   /** The beginning of a command line whose end has not come yet. */
   partial: Buffer | undefined = undefined;
   /** The rest of an over-long line is being dropped. */

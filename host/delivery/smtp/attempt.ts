@@ -1,14 +1,19 @@
 import type { Deadlines, Expiring } from '../../session/deadlines.ts';
+import { NOWHERE } from '../../session/roll.ts';
 import type { HopConnection } from './hop-connection.ts';
 import { HopFault, hopReplies } from './hop-fault.ts';
 
 /** One call of `deliver`: what it waits for can be broken off, by the caller or because its time is up. */
 export class Attempt implements Expiring {
   deadlineAt: number;
+  watchedAt = NOWHERE;
   /** Why nothing more is to be begun. */
   fault: HopFault | undefined;
-  /** The end of the content is on its way: time that is up would only make sure that nobody knows what came of it. */
-  isEnding: () => boolean = () => false;
+  /**
+   * The transaction under way. Once the end of its content is on its way, time that is up would only make sure that nobody
+   * knows what came of it. A function in its place makes V8 keep every message until the next full collection.
+   */
+  transaction: { readonly isEnding: boolean } | undefined = undefined;
   readonly #deadlines: Deadlines;
   readonly #signal: AbortSignal | undefined;
   readonly #abort = (): void => this.stop(new HopFault('connect', hopReplies.aborted));
@@ -48,13 +53,14 @@ export class Attempt implements Expiring {
   }
 
   expire(): void {
-    if (this.isEnding()) this.deadlineAt = Number.POSITIVE_INFINITY;
+    if (this.transaction?.isEnding === true) this.deadlineAt = Number.POSITIVE_INFINITY;
     else this.stop(new HopFault('connect', hopReplies.tookTooLong));
   }
 
   /** The connection goes back to others. */
   release(): void {
     this.#connection = undefined;
+    this.transaction = undefined;
   }
 
   finish(): void {

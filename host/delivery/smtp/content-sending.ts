@@ -16,12 +16,19 @@ export interface Sending {
   readonly connection: HopConnection;
   readonly message: Message;
   readonly timeouts: HopTimeouts;
-  /** The message is over with the octets that go out next: from now on the hop may have it. */
-  end(): void;
+  /** Its `isEnding` is set when the message is over with the octets that go out next: from now on the hop may have it. */
+  readonly transaction: { isEnding: boolean };
 }
 
 /** A content that is not longer leaves in one piece: one buffer is cheaper than a list of them. */
 const ONE_PIECE = 16_384;
+
+/** The content in one buffer of its own; undefined if it is long, or is not at hand in memory. */
+export function inOnePiece(message: Message): Buffer | undefined {
+  if (message.octets > ONE_PIECE) return undefined;
+  const blocks = message.blocks('crlf');
+  return Symbol.asyncIterator in blocks ? undefined : Buffer.concat([...blocks]);
+}
 
 /**
  * Sends the content and the dot; DATA has been answered by 354 and the reply to come is owed. True, or resolves with that,
@@ -57,9 +64,9 @@ async function sendBlocks(
 }
 
 /** What was said before the end is not about the message, and what is said behind it would go to the next one. */
-function endContent({ connection, end }: Sending, octets: Buffer): boolean {
+function endContent({ connection, transaction }: Sending, octets: Buffer): boolean {
   if (connection.hasReply) return false;
-  if (connection.isOpen) end();
+  if (connection.isOpen) transaction.isEnding = true;
   connection.write(octets);
   return true;
 }
@@ -69,7 +76,7 @@ function endContent({ connection, end }: Sending, octets: Buffer): boolean {
  * with the reply to a chunk that was refused, behind which the connection is of no more use.
  */
 export async function sendChunks(sending: Sending, lastReplies: number): Promise<HopReply | undefined> {
-  const { connection, message, timeouts, end } = sending;
+  const { connection, message, timeouts, transaction } = sending;
   const mayPipeline = connection.extensions.has('PIPELINING');
   let gathered: Buffer[] = [];
   let octets = 0;
@@ -82,7 +89,7 @@ export async function sendChunks(sending: Sending, lastReplies: number): Promise
     return undefined;
   };
   const send = (last: boolean): void => {
-    if (last && connection.isOpen) end();
+    if (last && connection.isOpen) transaction.isEnding = true;
     connection.command(`BDAT ${octets}${last ? ' LAST' : ''}\r\n`, last ? lastReplies : 1);
     for (const block of gathered) connection.write(block);
     gathered = [];

@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import type { HopHost, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
 import type { Deadlines, Expiring } from '../../session/deadlines.ts';
+import { NOWHERE } from '../../session/roll.ts';
 import { departSoon } from './departures.ts';
 import { NO_EXTENSIONS } from './extension-table.ts';
 import { HopFault, hopReplies, printReply, type HopStage } from './hop-fault.ts';
@@ -17,6 +18,9 @@ const QUIT_MS = 5_000;
 /** Made once: a stack costs more than a message. */
 const GIVEN_UP = new HopFault('end', hopReplies.closed);
 
+/** No host gives up clients as fast as this; the clock behind it goes by half seconds. */
+const LONG_REST_MS = 2_000;
+
 /** So many octets do not wait for more to go with them. */
 const MOST_OUTGOING = 16_384;
 
@@ -25,6 +29,7 @@ const READS = Buffer.allocUnsafeSlow(16_384);
 
 export class HopConnection implements Expiring {
   deadlineAt = Number.POSITIVE_INFINITY;
+  watchedAt = NOWHERE;
   readonly host: HopHost;
   extensions = NO_EXTENSIONS;
   /** Encrypted; verified as `verified` wants it. */
@@ -46,6 +51,8 @@ export class HopConnection implements Expiring {
   /** Replies that commands were sent for and that have not come. */
   #owed = 0;
   #stage: HopStage = 'connect';
+  #restsSince = 0;
+  #restedMs = 0;
   /** Who waits for a reply, for the hop to take what was written, and whoever of them is to hear of a fault. */
   #takeReply: ((reply: HopReply) => void) | undefined;
   #takeDrain: (() => void) | undefined;
@@ -94,6 +101,11 @@ export class HopConnection implements Expiring {
   /** A reply has come that nobody has taken yet. */
   get hasReply(): boolean {
     return this.#replies.length > 0;
+  }
+
+  /** It lay unused long enough for a hop to have given it up without our knowing. */
+  get hasRested(): boolean {
+    return this.#restedMs > LONG_REST_MS;
   }
 
   /** Ready for the next transaction: open, and nothing is under way. */
@@ -203,12 +215,14 @@ export class HopConnection implements Expiring {
 
   /** No transaction is under way: the process may end, and what the hop sends now means its end of the connection. */
   rest(idleMs: number): void {
+    this.#restsSince = this.#deadlines.now;
     this.#socket.unref();
     this.#wait(idleMs, () => this.quit());
   }
 
   /** The next transaction begins. */
   resume(): void {
+    this.#restedMs = this.#deadlines.now - this.#restsSince;
     this.#socket.ref();
     this.#settle();
   }

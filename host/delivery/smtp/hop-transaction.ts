@@ -2,7 +2,7 @@
 
 import type { HopReply, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
 import type { HopTimeouts } from '../../../bindings/plugin/hop-services.ts';
-import { sendChunks, sendData, type Sending } from './content-sending.ts';
+import { inOnePiece, sendChunks, sendData, type Sending } from './content-sending.ts';
 import { mailCommand, rcptCommand } from './envelope-commands.ts';
 import type { HopConnection } from './hop-connection.ts';
 import { HopFault, hopReplies, isGood } from './hop-fault.ts';
@@ -45,6 +45,8 @@ export class HopTransaction {
     }
     if (this.#givesUp()) return;
     const chosen = this.#open();
+    const content = this.#mayGoWhole(chosen.length) ? inOnePiece(this.#parcel.message) : undefined;
+    if (content !== undefined) return this.#sendWhole(chosen, fitness.isUtf8, content);
     const accepted = await this.#sendEnvelope(chosen, fitness.isUtf8);
     if (accepted.length > 0) await this.#sendContent(accepted);
   }
@@ -73,6 +75,15 @@ export class HopTransaction {
     return !this.#usesChunks && (this.#isPartial || recipients === 1);
   }
 
+  /**
+   * Envelope and content may leave together, which saves a round trip and half of the work. Not over a connection that lay
+   * idle: hops close those, and what was sent before that is noticed could not be sent again without the risk of a double.
+   */
+  #mayGoWhole(recipients: number): boolean {
+    if (!this.#usesChunks || this.#terms.protocol === 'lmtp' || this.#connection.hasRested) return false;
+    return this.#connection.extensions.has('PIPELINING') && (this.#isPartial || recipients === 1);
+  }
+
   /** Some may get the message where others do not. */
   get #isPartial(): boolean {
     return this.#parcel.isTrackedByRecipient === true;
@@ -80,6 +91,36 @@ export class HopTransaction {
 
   get #usesChunks(): boolean {
     return this.#connection.extensions.has('CHUNKING');
+  }
+
+  /** MAIL, RCPT and the content as one chunk in one go. RFC 3030 section 4.2. */
+  async #sendWhole(chosen: readonly number[], isUtf8: boolean, content: Buffer): Promise<void> {
+    const connection = this.#connection;
+    const { extensions } = connection;
+    const { timeouts } = this.#terms;
+    let lines = `${mailCommand(this.#parcel, extensions, isUtf8)}\r\n`;
+    for (const index of chosen) lines += `${rcptCommand(this.#parcel.recipients[index]!, extensions)}\r\n`;
+    this.isEnding = connection.isOpen;
+    connection.command(`${lines}BDAT ${content.length} LAST\r\n`, chosen.length + 2);
+    connection.write(content);
+    const isTaken = this.#settleMail(await connection.reply('mail', timeouts.mailMs));
+    for (const index of chosen) {
+      const answer = connection.reply('rcpt', timeouts.rcptMs);
+      const reply = answer instanceof Promise ? await answer : answer;
+      if (isTaken && !isGood(reply)) this.#settle([index], reply);
+    }
+    const accepted = this.#open();
+    this.isEnding = accepted.length > 0;
+    const answer = connection.reply('end', timeouts.endMs);
+    this.#settleChunk(accepted, answer instanceof Promise ? await answer : answer);
+    this.needsReset ||= isTaken && accepted.length === 0;
+    connection.deliveries++;
+  }
+
+  /** The reply to the last chunk. Behind a bad one nobody knows what the hop still holds. RFC 3030 section 2. */
+  #settleChunk(accepted: readonly number[], reply: HopReply): void {
+    if (!isGood(reply)) this.needsReset = true;
+    this.#settle(accepted, reply);
   }
 
   /** Resolves with the recipients the content is to be sent for, DATA having been accepted if that is needed. */
@@ -120,9 +161,13 @@ export class HopTransaction {
   /** True if MAIL was accepted. Throws a `HopFault`. */
   #settleMail(reply: HopReply): boolean {
     // A kept connection whose time was up: the parcel gets another one.
-    if (reply.code === 421) throw this.#connection.fail(new HopFault('mail', reply));
+    if (reply.code === 421) {
+      this.isEnding = false;
+      throw this.#connection.fail(new HopFault('mail', reply));
+    }
     this.isMailAnswered = true;
     if (isGood(reply)) return true;
+    this.isEnding = false;
     this.#settle(this.#open(), reply);
     return false;
   }
@@ -156,14 +201,7 @@ export class HopTransaction {
     const connection = this.#connection;
     const { protocol, timeouts } = this.#terms;
     const replies = protocol === 'lmtp' ? accepted.length : 1;
-    const sending: Sending = {
-      connection,
-      message: this.#parcel.message,
-      timeouts,
-      end: () => {
-        this.isEnding = true;
-      },
-    };
+    const sending: Sending = { connection, message: this.#parcel.message, timeouts, transaction: this };
     if (this.#usesChunks) {
       const refusal = await sendChunks(sending, replies);
       if (refusal !== undefined) return this.#breakOff(accepted, refusal);
@@ -177,7 +215,9 @@ export class HopTransaction {
     for (const [position, index] of accepted.entries()) {
       if (protocol === 'lmtp' || position === 0) {
         const reply = await connection.reply('end', timeouts.endMs);
-        this.#settle(protocol === 'lmtp' ? [index] : accepted, reply);
+        const those = protocol === 'lmtp' ? [index] : accepted;
+        if (this.#usesChunks) this.#settleChunk(those, reply);
+        else this.#settle(those, reply);
       }
     }
     connection.deliveries++;

@@ -126,7 +126,7 @@ export class SmtpOutlet implements HopOutlet {
     const { connection, isKept } = lease;
     const { introduction, timeouts } = this.#terms;
     const transaction = new HopTransaction(connection, parcel, this.#terms);
-    attempt.isEnding = () => transaction.isEnding;
+    attempt.transaction = transaction;
     try {
       if (introduction?.beforeMail !== undefined)
         await introduction.beforeMail(talkTo(connection, this.#terms), parcel);
@@ -139,7 +139,7 @@ export class SmtpOutlet implements HopOutlet {
       );
     } catch (cause) {
       connection.destroy();
-      const isUnheard = cause instanceof HopFault && !transaction.isMailAnswered;
+      const isUnheard = cause instanceof HopFault && !transaction.isMailAnswered && !transaction.isEnding;
       if (isUnheard && isKept && attempt.fault === undefined) return this.#sendAfresh(host, parcel, attempt);
       this.#settleRest(transaction, parcel, host, cause);
     }

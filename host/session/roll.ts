@@ -1,0 +1,51 @@
+/**
+ * Things that come and go with every message or connection. A `Set` would be made anew again and again, and V8 leaves in the
+ * old table of a set a reference to the new one: once an old table has grown old itself, all that comes later is kept until
+ * the next full collection, messages included.
+ */
+
+/** The place of somebody who is on no roll: what a member's place begins with. */
+export const NOWHERE = -1;
+
+/** `key` names the property in which a member keeps its place; only the roll writes it. */
+export class Roll<Key extends string, Member extends Record<Key, number>> {
+  readonly #key: Key;
+  readonly #members: Member[] = [];
+
+  constructor(key: Key) {
+    this.#key = key;
+  }
+
+  get size(): number {
+    return this.#members.length;
+  }
+
+  /** Who is on the roll already stays as he is. */
+  add(member: Member): void {
+    const places: Record<string, number> = member;
+    if (places[this.#key] === NOWHERE) places[this.#key] = this.#members.push(member) - 1;
+  }
+
+  /** False if the member was not there. */
+  delete(member: Member): boolean {
+    const places: Record<string, number> = member;
+    const place = places[this.#key]!;
+    if (place === NOWHERE) return false;
+    places[this.#key] = NOWHERE;
+    const last = this.#members.pop()!;
+    if (last !== member) {
+      this.#members[place] = last;
+      (last as Record<string, number>)[this.#key] = place;
+    }
+    return true;
+  }
+
+  /** Calls `visit` with each; whom it deletes may be anybody, and whom it adds is not visited. */
+  forEach(visit: (member: Member) => void): void {
+    // From the end: whoever fills a gap has been visited, or is still to come at its new place.
+    for (let place = this.#members.length - 1; place >= 0; place--) {
+      const member = this.#members[place];
+      if (member !== undefined) visit(member);
+    }
+  }
+}
