@@ -1,11 +1,12 @@
 /*
  * The least any server can do: one thread, epoll, ready replies, one send per read. Keeps step with a client and no more:
- * nothing is kept, checked or asked. Usage: epoll-floor PORT
+ * nothing is kept, checked or asked. Usage: epoll-floor PORT. What it counted is printed when it is told to end.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,10 @@
 static const char END[] = "\r\n.\r\n";
 static const char REFUSED[] = "@elsewhere.test>";
 
-/* How much of END has been seen, while in data; the start of a line, while in commands. */
+/* Octets left of a chunk; how much of END has been seen, while in data; the start of a line, while in commands. */
 static struct session {
+  size_t chunk_left;
+  int is_last;
   int in_data;
   int matched;
   int length;
@@ -33,6 +36,16 @@ static char chunk[CHUNK];
 static char replies[REPLIES];
 static size_t reply_length;
 
+static unsigned long sessions_taken;
+static unsigned long messages_taken;
+
+static void end(int signal) {
+  (void)signal;
+  printf("%lu connections, %lu messages\n", sessions_taken, messages_taken);
+  fflush(stdout);
+  _exit(0);
+}
+
 static void reply(const char *text) {
   size_t length = strlen(text);
   if (reply_length + length > sizeof replies) return;
@@ -40,10 +53,31 @@ static void reply(const char *text) {
   reply_length += length;
 }
 
+static void begin_chunk(struct session *session) {
+  char *rest;
+  session->line[session->length] = 0;
+  session->chunk_left = session->length < 5 ? 0 : strtoul(session->line + 5, &rest, 10);
+  session->is_last = session->length >= 5 && strstr(rest, "LAST") != NULL;
+  if (session->chunk_left > 0) return;
+  messages_taken += session->is_last;
+  reply("250 taken\r\n");
+}
+
+/* Returns the position behind what is there of the chunk. */
+static size_t read_chunk(struct session *session, size_t at, size_t length) {
+  size_t here = length - at < session->chunk_left ? length - at : session->chunk_left;
+  session->chunk_left -= here;
+  if (session->chunk_left > 0) return at + here;
+  messages_taken += session->is_last;
+  reply(session->is_last ? "250 taken\r\n" : "250 go on\r\n");
+  return at + here;
+}
+
 /* Returns 1 if the connection is to be closed. */
 static int obey(struct session *session) {
   switch (session->line[0] & 0xdf) {
-  case 'E': reply("250-floor\r\n250-8BITMIME\r\n250 PIPELINING\r\n"); return 0;
+  case 'E': reply("250-floor\r\n250-8BITMIME\r\n250-CHUNKING\r\n250 PIPELINING\r\n"); return 0;
+  case 'B': begin_chunk(session); return 0;
   case 'D': reply("354 go ahead\r\n"); session->in_data = 1; session->matched = 2; return 0;
   case 'Q': reply("221 bye\r\n"); return 1;
   case 'R':
@@ -66,6 +100,7 @@ static size_t read_data(struct session *session, size_t at, size_t length) {
       at++;
       if (++session->matched == 5) {
         session->in_data = 0;
+        messages_taken++;
         reply("250 taken\r\n");
         return at;
       }
@@ -81,6 +116,10 @@ static size_t read_data(struct session *session, size_t at, size_t length) {
 static int work(struct session *session, size_t length) {
   size_t at = 0;
   while (at < length) {
+    if (session->chunk_left > 0) {
+      at = read_chunk(session, at, length);
+      continue;
+    }
     if (session->in_data) {
       at = read_data(session, at, length);
       continue;
@@ -107,6 +146,7 @@ static void admit(int epoll, int listener) {
       continue;
     }
     setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    sessions_taken++;
     memset(&sessions[client], 0, sizeof sessions[client]);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = client};
     epoll_ctl(epoll, EPOLL_CTL_ADD, client, &event);
@@ -129,6 +169,8 @@ static void attend(int client) {
 
 int main(int count, char **words) {
   int one = 1;
+  signal(SIGTERM, end);
+  signal(SIGINT, end);
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(count > 1 ? words[1] : "0"))};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

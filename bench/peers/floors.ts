@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { BENCH } from '../places.ts';
-import { MissingError, type Peer } from './peer.ts';
+import { MissingError, type Hop, type Peer } from './peer.ts';
 
 export const NODE_FLOOR: Peer = {
   name: 'node-floor',
@@ -28,9 +28,7 @@ export const C_FLOOR: Peer = {
   label: 'floor: C and epoll',
   kind: 'floor',
   offers: ['plain'],
-  settings: [
-    'one thread, epoll, ready replies, one send per read; compiled with cc -O2; knows neither BDAT nor TLS',
-  ],
+  settings: ['one thread, epoll, ready replies, one send per read; compiled with cc -O2; knows no TLS'],
   prepare({ installs }) {
     const words = ['-O2', '-o', join(installs, 'epoll-floor'), join(BENCH, 'floors', 'epoll-floor.c')];
     try {
@@ -47,4 +45,16 @@ export const C_FLOOR: Peer = {
     log: join(folder, 'log'),
     port,
   }),
+};
+
+/** The same as the next hop of another server: one with CHUNKING, which costs the core it shares with the generator little. */
+export const CHUNKING_HOP: Hop = {
+  launch: (place, port) => C_FLOOR.launch(place, 'forward', port),
+  account(log) {
+    const counts = /(\d+) connections, (\d+) messages/.exec(log);
+    // One session is the probe's that waits for the responder to listen.
+    return counts === null
+      ? 'the responder has counted nothing'
+      : `${Number(counts[1]) - 1} connections to the responder for ${counts[2]} messages`;
+  },
 };

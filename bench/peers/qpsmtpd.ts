@@ -6,6 +6,7 @@ import { ACCEPTED_DOMAIN } from '../load/plan.ts';
 import { ROOT } from '../places.ts';
 import type { Launch } from '../server/running-server.ts';
 import { requireDebian } from './install.ts';
+import { C_FLOOR, CHUNKING_HOP } from './floors.ts';
 import { SINK_HOP } from './postfix.ts';
 import { MissingError, type Need, type Peer, type Place } from './peer.ts';
 
@@ -113,21 +114,39 @@ export const QPSMTPD_MAILDIR: Peer = {
     launchOwn(place, { plugins: ['rcpt_ok', `queue/maildir ${join(place.folder, 'Maildir')}`] }, need, port),
 };
 
+const launchForwarding: Peer['launch'] = (place, need, port) => {
+  const queue = `queue/smtp-forward 127.0.0.1 ${place.hopPort} connections 20`;
+  return launchOwn(place, { plugins: ['rcpt_ok', queue] }, need, port);
+};
+
 export const QPSMTPD_FORWARD: Peer = {
   name: 'qpsmtpd-forward',
-  label: 'qpsmtpd for Node, forwarding',
+  label: 'qpsmtpd for Node, forwarding by DATA',
   kind: 'ours',
   offers: ['forward'],
   settings: [
-    'as qpsmtpd, with queue/smtp-forward to smtp-sink: each message is taken by the sink before the 250',
+    'as qpsmtpd, with queue/smtp-forward to smtp-sink, which offers PIPELINING: each message is taken by the sink before the 250',
   ],
   async prepare(place) {
     await requireDebian('postfix');
     return version(place);
   },
   hop: SINK_HOP,
-  launch: (place, need, port) => {
-    const queue = `queue/smtp-forward 127.0.0.1 ${place.hopPort} connections 20`;
-    return launchOwn(place, { plugins: ['rcpt_ok', queue] }, need, port);
+  launch: launchForwarding,
+};
+
+export const QPSMTPD_FORWARD_CHUNKS: Peer = {
+  name: 'qpsmtpd-forward-bdat',
+  label: 'qpsmtpd for Node, forwarding by BDAT',
+  kind: 'ours',
+  offers: ['forward'],
+  settings: [
+    'the same, to the responder in C, which offers PIPELINING and CHUNKING as Postfix and Exim do: each message is taken by it before the 250',
+  ],
+  async prepare(place) {
+    await C_FLOOR.prepare(place);
+    return version(place);
   },
+  hop: CHUNKING_HOP,
+  launch: launchForwarding,
 };

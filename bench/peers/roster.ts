@@ -7,7 +7,13 @@ import { OPENSMTPD } from './opensmtpd.ts';
 import type { Peer } from './peer.ts';
 import { PERL_FORKSERVER, PERL_PREFORK } from './perl-qpsmtpd.ts';
 import { POSTFIX, POSTFIX_QUEUE, SMTP_SINK } from './postfix.ts';
-import { QPSMTPD, QPSMTPD_FORWARD, QPSMTPD_MAILDIR, QPSMTPD_SAMPLE } from './qpsmtpd.ts';
+import {
+  QPSMTPD,
+  QPSMTPD_FORWARD,
+  QPSMTPD_FORWARD_CHUNKS,
+  QPSMTPD_MAILDIR,
+  QPSMTPD_SAMPLE,
+} from './qpsmtpd.ts';
 
 export const PEERS: readonly Peer[] = [
   C_FLOOR,
@@ -16,6 +22,7 @@ export const PEERS: readonly Peer[] = [
   QPSMTPD_SAMPLE,
   QPSMTPD_MAILDIR,
   QPSMTPD_FORWARD,
+  QPSMTPD_FORWARD_CHUNKS,
   SMTP_SINK,
   SMTP_SERVER,
   HARAKA,
