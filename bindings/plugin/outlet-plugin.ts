@@ -53,11 +53,11 @@ export function queueInto(
   outlet: Outlet,
   verdict: (report: DeliveryReport, context: HookContext) => Verdict = verdictOf,
 ): Hook<unknown, 'queue'> {
-  return async (context) => {
-    const report = await outlet.deliver(parcelOf(context));
-    logReport(report, context.log);
-    return verdict(report, context);
-  };
+  return (context) =>
+    outlet.deliver(parcelOf(context)).then((report) => {
+      logReport(report, context.log);
+      return verdict(report, context);
+    });
 }
 
 /** One line for each answer that recipients got, such as `delivered 2 of 3 recipients: mx.example: 250 2.0.0 Ok`. */

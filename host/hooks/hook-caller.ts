@@ -10,7 +10,7 @@ import { Deadlines } from '../session/deadlines.ts';
 import { isPromise, showThrown } from './answer.ts';
 import { PluginContext, type UserConfig } from './context.ts';
 import type { AnyHook, HookStep } from './hook-step.ts';
-import { PendingAnswer, TimeIsUp } from './pending-answer.ts';
+import { PendingAnswer, TimeIsUp, type AnswerTaker } from './pending-answer.ts';
 import { callInScope, type Charge } from './plugin-scope.ts';
 import { userConfigFiles } from './user-config.ts';
 import type { HookSession } from './session.ts';
@@ -79,7 +79,7 @@ export class HookCaller {
           : callInScope(charge, callHook, step.call, context, a, b);
       if (startedAt !== 0) step.held.add(performance.now() - startedAt);
       if (isPromise(answer)) return this.#wait(step, session, answer, charge);
-      if (breaker.isTroubled) this.#succeeded(step, session);
+      if (breaker.isTroubled) this.succeeded(step, session);
       return answer;
     } catch (thrown) {
       return this.failed(step, session, thrown);
@@ -114,35 +114,23 @@ export class HookCaller {
     });
   }
 
-  async #wait(
+  /** Resolves with the answer, or with what stands in for it. */
+  #wait(
     step: HookStep,
     session: HookSession,
     answer: PromiseLike<Answer>,
     charge: HookCharge | undefined,
   ): Promise<Answer> {
-    const startedAt = performance.now();
-    try {
-      const { deadlines, budgetMs } = this.#limits;
-      const onLate = (): void => this.#tellLate(step, session);
-      const pending = new PendingAnswer(
-        Promise.resolve(answer),
-        deadlines,
-        step.budgetMs(budgetMs()),
-        onLate,
-      );
-      if (charge !== undefined) charge.pending = pending;
-      const value = await pending.settled;
-      if (step.breaker.isTroubled) this.#succeeded(step, session);
-      return value;
-    } catch (thrown) {
-      if (thrown instanceof TimeIsUp) step.timeouts++;
-      return this.failed(step, session, thrown);
-    } finally {
-      step.waited.add(performance.now() - startedAt);
-    }
+    const { deadlines, budgetMs } = this.#limits;
+    const taker = new LateAnswer(this, step, session);
+    const budget = step.budgetMs(budgetMs());
+    const pending = new PendingAnswer(Promise.resolve(answer), deadlines, budget, taker);
+    if (charge !== undefined) charge.pending = pending;
+    return pending.settled;
   }
 
-  #succeeded(step: HookStep, session: HookSession): void {
+  /** A plugin that failed before has answered. */
+  succeeded(step: HookStep, session: HookSession): void {
     if (!step.breaker.succeed(performance.now())) return;
     this.log(LogLevel.NOTICE, `Plugin ${step.plugin.name} is back in hook ${step.hook}`, step, session);
   }
@@ -154,15 +142,45 @@ export class HookCaller {
     this.log(LogLevel.ALERT, text, step, session);
   }
 
-  #tellLate(step: HookStep, session: HookSession): void {
+  tellLate(step: HookStep, session: HookSession): void {
     const text = `Plugin ${step.plugin.name}, hook ${step.hook} answered when its time was up: dropped`;
     this.log(LogLevel.NOTICE, text, step, session);
   }
 }
 
+/** Takes the answer of one call that did not come at once. */
+class LateAnswer implements AnswerTaker<Answer> {
+  readonly #caller: HookCaller;
+  readonly #step: HookStep;
+  readonly #session: HookSession;
+  readonly #startedAt = performance.now();
+
+  constructor(caller: HookCaller, step: HookStep, session: HookSession) {
+    this.#caller = caller;
+    this.#step = step;
+    this.#session = session;
+  }
+
+  answered(value: Answer): Answer {
+    this.#step.waited.add(performance.now() - this.#startedAt);
+    if (this.#step.breaker.isTroubled) this.#caller.succeeded(this.#step, this.#session);
+    return value;
+  }
+
+  failed(thrown: unknown): Answer {
+    this.#step.waited.add(performance.now() - this.#startedAt);
+    if (thrown instanceof TimeIsUp) this.#step.timeouts++;
+    return this.#caller.failed(this.#step, this.#session, thrown);
+  }
+
+  late(): void {
+    this.#caller.tellLate(this.#step, this.#session);
+  }
+}
+
 /** Follows what one call leaves behind. */
 class HookCharge implements Charge {
-  pending: PendingAnswer | undefined = undefined;
+  pending: PendingAnswer<Answer> | undefined = undefined;
   readonly #caller: HookCaller;
   readonly #step: HookStep;
   readonly #session: HookSession;

@@ -4,30 +4,45 @@ import type { Answer } from '../../bindings/plugin/index.ts';
 import type { Deadlines, Expiring } from '../session/deadlines.ts';
 import { NOWHERE } from '../session/roll.ts';
 
-export class PendingAnswer implements Expiring {
+/** What is to be made of the end of a wait. Throws nothing. */
+export interface AnswerTaker<T> {
+  /** The hook has answered in time. */
+  answered(value: Answer): T;
+  /** It was rejected with `thrown`, its time is up (`TimeIsUp`), or `fail` was given this. */
+  failed(thrown: unknown): T;
+  /** It answered although its time was up; the answer itself is dropped. */
+  late(): void;
+}
+
+export class PendingAnswer<T> implements Expiring {
   deadlineAt: number;
   watchedAt = NOWHERE;
-  /** The answer; rejects with what the hook was rejected with, with `TimeIsUp`, or with what `fail` was given. */
-  readonly settled: Promise<Answer>;
+  /** What `taker` makes of the end of the wait; never rejects. */
+  readonly settled: Promise<T>;
   readonly #deadlines: Deadlines;
   readonly #budgetMs: number;
+  readonly #taker: AnswerTaker<T>;
   #isOver = false;
-  #resolve!: (answer: Answer) => void;
-  #reject!: (thrown: unknown) => void;
+  #resolve!: (result: T) => void;
 
-  /** `onLate` is told when the hook answers although its time was up; the answer itself is dropped. */
-  constructor(answer: PromiseLike<Answer>, deadlines: Deadlines, budgetMs: number, onLate: () => void) {
+  constructor(answer: PromiseLike<Answer>, deadlines: Deadlines, budgetMs: number, taker: AnswerTaker<T>) {
     this.#deadlines = deadlines;
     this.#budgetMs = budgetMs;
-    this.settled = new Promise((resolve, reject) => {
+    this.#taker = taker;
+    this.settled = new Promise((resolve) => {
       this.#resolve = resolve;
-      this.#reject = reject;
     });
     deadlines.watch(this);
     this.deadlineAt = deadlines.now + budgetMs;
     answer.then(
-      (value) => (this.#isOver ? onLate() : this.#end(() => this.#resolve(value))),
-      (thrown: unknown) => (this.#isOver ? onLate() : this.fail(thrown)),
+      (value) => {
+        if (this.#isOver) taker.late();
+        else this.#end().#resolve(taker.answered(value));
+      },
+      (thrown: unknown) => {
+        if (this.#isOver) taker.late();
+        else this.fail(thrown);
+      },
     );
   }
 
@@ -38,18 +53,17 @@ export class PendingAnswer implements Expiring {
 
   /** Ends the wait with an error: of a timer, say, that was to bring the answer. */
   fail(thrown: unknown): void {
-    this.#end(() => this.#reject(thrown));
+    if (!this.#isOver) this.#end().#resolve(this.#taker.failed(thrown));
   }
 
   expire(): void {
     this.fail(new TimeIsUp(this.#budgetMs));
   }
 
-  #end(settle: () => void): void {
-    if (this.#isOver) return;
+  #end(): this {
     this.#isOver = true;
     this.#deadlines.forget(this);
-    settle();
+    return this;
   }
 }
 

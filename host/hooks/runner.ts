@@ -131,7 +131,8 @@ export class HookRunner {
   ): Promise<Verdict> {
     const step = chain[position]!;
     const verdict = this.#settle(step, session, await answer);
-    if (!isTold) await this.#tell(step, session, verdict);
+    const told = isTold ? undefined : this.#tell(step, session, verdict);
+    if (told !== undefined) await told;
     if (verdict.code !== ReturnCode.DECLINED) return verdict;
     const last = verdict.lines.length > 0 ? verdict : fallback;
     // The client has left meanwhile: whatever the other plugins would do, it is no longer wanted.

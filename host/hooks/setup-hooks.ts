@@ -67,7 +67,11 @@ export async function runPostFork(
     try {
       const answer = following(plugin, 'post-fork', logger, async () => hook(plugin));
       const budget = plugin.settings.timeoutMs ?? budgetMs();
-      await new PendingAnswer(answer, deadlines, budget, () => undefined).settled;
+      await new PendingAnswer(answer, deadlines, budget, {
+        answered: () => undefined,
+        failed: (thrown) => report(logger, plugin, 'post-fork', thrown),
+        late: () => undefined,
+      }).settled;
     } catch (thrown) {
       report(logger, plugin, 'post-fork', thrown);
     }

@@ -184,7 +184,7 @@ export class Content {
   }
 
   /** All octets from `from` on, in wire form. A spooled message is read in blocks of 64 KiB. */
-  from(from: number): Iterable<Buffer> | AsyncIterable<Buffer> {
+  from(from: number): readonly Buffer[] | AsyncIterable<Buffer> {
     this.#refuseDiscarded();
     this.#seal();
     this.#share();
@@ -303,13 +303,15 @@ async function pour(blocks: AsyncIterable<Buffer>, outflow: Outflow): Promise<vo
   }
 }
 
-function* skipOctets(blocks: readonly Buffer[], octets: number): Iterable<Buffer> {
+function skipOctets(blocks: readonly Buffer[], octets: number): Buffer[] {
+  const rest: Buffer[] = [];
   let left = octets;
   for (const block of blocks) {
     if (left >= block.length) left -= block.length;
     else {
-      yield left === 0 ? block : block.subarray(left);
+      rest.push(left === 0 ? block : block.subarray(left));
       left = 0;
     }
   }
+  return rest;
 }

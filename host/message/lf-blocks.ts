@@ -30,6 +30,10 @@ export async function* toLfBlocksAsync(core: Core, blocks: AsyncIterable<Buffer>
   if (heldCr) yield LONE_CR;
 }
 
+/** Pieces of at most `octets`: the list itself where no block is longer, as in nearly all messages. */
+export const cutList = (blocks: readonly Buffer[], octets: number): Iterable<Buffer> =>
+  blocks.every(({ length }) => length <= octets) ? blocks : cutBlocks(blocks, octets);
+
 /** Cuts blocks into pieces of at most `octets`. */
 export function* cutBlocks(blocks: Iterable<Buffer>, octets: number): Iterable<Buffer> {
   for (const block of blocks) {

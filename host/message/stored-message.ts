@@ -4,7 +4,7 @@ import type { LineEnds, Message } from '../../bindings/plugin/message.ts';
 import { QpsmtpdError } from '../errors.ts';
 import { Content, type Keeping } from './content.ts';
 import { HeaderFields } from './header-fields.ts';
-import { cutBlocks, toLfBlocks, toLfBlocksAsync } from './lf-blocks.ts';
+import { cutBlocks, cutList, toLfBlocks, toLfBlocksAsync } from './lf-blocks.ts';
 
 /** A message of one block up to this size is handed to the core whole: cheaper than looking for its header first. */
 const SHORT_MESSAGE = 8_192;
@@ -107,7 +107,7 @@ export class StoredMessage implements Message {
       const blocks = joinAsync(cutBlocks(above, WINDOW), body);
       return lineEnds === 'lf' ? toLfBlocksAsync(this.#core, blocks) : blocks;
     }
-    const blocks = cutBlocks(join(above, body), WINDOW);
+    const blocks = cutList(above.length === 0 ? body : [...above, ...body], WINDOW);
     return lineEnds === 'lf' ? toLfBlocks(this.#core, blocks) : blocks;
   }
 
@@ -121,11 +121,6 @@ export class StoredMessage implements Message {
     // With the empty line and its CR, so that the core sees where the header ends.
     return new HeaderFields(this.#core, content.leading(end < 0 ? MAX_HEADER_OCTETS : end + 2));
   }
-}
-
-function* join(above: readonly Buffer[], body: Iterable<Buffer>): Iterable<Buffer> {
-  yield* above;
-  yield* body;
 }
 
 async function* joinAsync(above: Iterable<Buffer>, body: AsyncIterable<Buffer>): AsyncIterable<Buffer> {

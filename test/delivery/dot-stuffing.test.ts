@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { loadCore } from '../../bindings/core.ts';
-import { DotStuffing, StrayLineEnd } from '../../host/delivery/smtp/dot-stuffing.ts';
+import { DotStuffing, StrayLineEnd, stuffedWhole } from '../../host/delivery/smtp/dot-stuffing.ts';
 
 const { core } = loadCore();
 
@@ -76,4 +76,25 @@ test('octets of any kind: refused, or the end of data is where we end it for eve
 test('blocks without dots are passed on as they are, not copied', () => {
   const block = Buffer.from('Subject: x\r\n\r\nabc\r\n');
   expect(new DotStuffing().stuff(block)[0]).toBe(block);
+});
+
+test('a content in one buffer is the same as one that goes out block by block', () => {
+  const octet = fc.constantFrom('.', '\r\n', 'a', '\r\n.', '\r', '\n');
+  fc.assert(
+    fc.property(fc.array(octet, { maxLength: 60 }), cuts, (octets, where) => {
+      const text = octets.join('');
+      const all = Buffer.from(text, 'latin1');
+      const ends = [...where.map((at) => at % (all.length + 1)).sort((a, b) => a - b), all.length];
+      const blocks = ends.map((end, index) => all.subarray(ends[index - 1] ?? 0, end));
+      const attempt = (make: () => Buffer): string => {
+        try {
+          return make().latin1Slice();
+        } catch (cause) {
+          return (cause as Error).message;
+        }
+      };
+      expect(attempt(() => stuffedWhole(blocks))).toBe(attempt(() => stuffed(text, where)));
+    }),
+    { numRuns: 2_000 },
+  );
 });

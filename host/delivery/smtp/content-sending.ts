@@ -3,7 +3,7 @@
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import type { HopTimeouts } from '../../../bindings/plugin/hop-services.ts';
 import type { Message } from '../../../bindings/plugin/message.ts';
-import { DotStuffing } from './dot-stuffing.ts';
+import { DotStuffing, stuffedWhole } from './dot-stuffing.ts';
 import type { HopConnection } from './hop-connection.ts';
 import { isGood } from './hop-fault.ts';
 
@@ -23,11 +23,17 @@ export interface Sending {
 /** A content that is not longer leaves in one piece: one buffer is cheaper than a list of them. */
 const ONE_PIECE = 16_384;
 
-/** The content in one buffer of its own; undefined if it is long, or is not at hand in memory. */
-export function inOnePiece(message: Message): Buffer | undefined {
+/** The blocks of a content that may leave in one piece; undefined if it is long, or is not at hand in memory. */
+export function contentAtHand(message: Message): readonly Buffer[] | undefined {
   if (message.octets > ONE_PIECE) return undefined;
   const blocks = message.blocks('crlf');
-  return Symbol.asyncIterator in blocks ? undefined : Buffer.concat([...blocks]);
+  return Symbol.asyncIterator in blocks ? undefined : [...blocks];
+}
+
+/** The commands, each with its line end, and behind them the content as the last chunk. */
+export function inOneChunk(commands: string, content: readonly Buffer[]): Buffer {
+  const lines = `${commands}BDAT ${octetsOf(content)} LAST\r\n`;
+  return Buffer.concat([Buffer.from(lines), ...content]);
 }
 
 /**
@@ -36,12 +42,10 @@ export function inOnePiece(message: Message): Buffer | undefined {
  * Throws or rejects with whatever reading the message throws, and with a `StrayLineEnd`.
  */
 export function sendData(sending: Sending): Promise<boolean> | boolean {
-  const { message } = sending;
-  const blocks = message.blocks('crlf');
-  if (Symbol.asyncIterator in blocks || message.octets > ONE_PIECE) return sendBlocks(sending, blocks);
-  const stuffing = new DotStuffing();
-  const pieces = stuffing.stuff(Buffer.concat([...blocks]));
-  return endContent(sending, Buffer.concat([...pieces, stuffing.end()]));
+  const content = contentAtHand(sending.message);
+  return content === undefined
+    ? sendBlocks(sending, sending.message.blocks('crlf'))
+    : endContent(sending, stuffedWhole(content));
 }
 
 async function sendBlocks(
@@ -111,4 +115,10 @@ export async function sendChunks(sending: Sending, lastReplies: number): Promise
   if (refusal !== undefined) return refusal;
   send(true);
   return undefined;
+}
+
+function octetsOf(blocks: readonly Buffer[]): number {
+  let octets = 0;
+  for (const { length } of blocks) octets += length;
+  return octets;
 }

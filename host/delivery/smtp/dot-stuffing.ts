@@ -19,6 +19,21 @@ export class StrayLineEnd extends Error {
   }
 }
 
+/** A whole content, its end included, in one buffer of its own. Throws a `StrayLineEnd`. */
+export function stuffedWhole(blocks: readonly Buffer[]): Buffer {
+  const stuffing = new DotStuffing();
+  const content = Buffer.concat([...blocks, END_BEHIND_LINE]);
+  const end = content.length - END_BEHIND_LINE.length;
+  const pieces = stuffing.stuff(content.subarray(0, end));
+  const ending = stuffing.end();
+  const isAsItWas = pieces.length === 0 || (pieces.length === 1 && pieces[0]!.length === end);
+  if (!isAsItWas) return Buffer.concat([...pieces, ending]);
+  // Most have no dot to double: the end is behind the content already, and only has to begin with its dot.
+  if (ending !== END) return content;
+  ending.copy(content, end);
+  return content.subarray(0, end + ending.length);
+}
+
 /** Doubles the dots at the beginning of lines, over blocks cut anywhere. What comes out are views where possible. */
 export class DotStuffing {
   /** The last two octets that went by; the content begins as if behind a CRLF. */

@@ -2,12 +2,12 @@
 
 import type { HopReply, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
 import type { HopTimeouts } from '../../../bindings/plugin/hop-services.ts';
-import { inOnePiece, sendChunks, sendData, type Sending } from './content-sending.ts';
+import { contentAtHand, inOneChunk, sendChunks, sendData, type Sending } from './content-sending.ts';
 import { mailCommand, rcptCommand } from './envelope-commands.ts';
 import type { HopConnection } from './hop-connection.ts';
 import { HopFault, hopReplies, isGood } from './hop-fault.ts';
 import { deferral, outcomeOf } from './outcome.ts';
-import { fitnessOf } from './parcel-fitness.ts';
+import { fitnessOf, type Fitness } from './parcel-fitness.ts';
 
 export interface TransactionTerms {
   readonly protocol: 'smtp' | 'lmtp';
@@ -35,25 +35,37 @@ export class HopTransaction {
     this.outcomes = parcel.recipients.map(() => undefined);
   }
 
-  /** Settles `outcomes`. Rejects with a `HopFault`, or with what reading the message throws: the rest is open then. */
-  async run(): Promise<void> {
+  /** Settles `outcomes`; undefined if that is done at once. Rejects with a `HopFault`, or with what reading the message throws: the rest is open then. */
+  run(): Promise<void> | undefined {
     const fitness = fitnessOf(this.#parcel, this.#connection, this.#terms.eightBit);
+    this.#settleUnfit(fitness);
+    if (this.#givesUp()) return undefined;
+    const chosen = this.#open();
+    const content = this.#mayGoWhole(chosen.length) ? contentAtHand(this.#parcel.message) : undefined;
+    if (content !== undefined) return this.#sendWhole(chosen, fitness.isUtf8, content);
+    return this.#sendInTurn(chosen, fitness.isUtf8);
+  }
+
+  async #sendInTurn(chosen: readonly number[], isUtf8: boolean): Promise<void> {
+    const accepted = await this.#sendEnvelope(chosen, isUtf8);
+    if (accepted.length > 0) await this.#sendContent(accepted);
+  }
+
+  #settleUnfit({ problem, problems }: Fitness): void {
+    if (problem === undefined && problems.length === 0) return;
     const { name } = this.#connection.host;
-    for (const [index, problem] of fitness.problems.entries()) {
-      const reply = fitness.problem ?? problem;
+    for (const index of this.outcomes.keys()) {
+      const reply = problem ?? problems[index];
       if (reply !== undefined) this.outcomes[index] = outcomeOf(reply, name);
     }
-    if (this.#givesUp()) return;
-    const chosen = this.#open();
-    const content = this.#mayGoWhole(chosen.length) ? inOnePiece(this.#parcel.message) : undefined;
-    if (content !== undefined) return this.#sendWhole(chosen, fitness.isUtf8, content);
-    const accepted = await this.#sendEnvelope(chosen, fitness.isUtf8);
-    if (accepted.length > 0) await this.#sendContent(accepted);
   }
 
   /** Recipients without an outcome. */
   #open(): number[] {
-    return [...this.outcomes.keys()].filter((index) => this.outcomes[index] === undefined);
+    const open: number[] = [];
+    for (let index = 0; index < this.outcomes.length; index++)
+      if (this.outcomes[index] === undefined) open.push(index);
+    return open;
   }
 
   /**
@@ -94,15 +106,14 @@ export class HopTransaction {
   }
 
   /** MAIL, RCPT and the content as one chunk in one go. RFC 3030 section 4.2. */
-  async #sendWhole(chosen: readonly number[], isUtf8: boolean, content: Buffer): Promise<void> {
+  async #sendWhole(chosen: readonly number[], isUtf8: boolean, content: readonly Buffer[]): Promise<void> {
     const connection = this.#connection;
     const { extensions } = connection;
     const { timeouts } = this.#terms;
     let lines = `${mailCommand(this.#parcel, extensions, isUtf8)}\r\n`;
     for (const index of chosen) lines += `${rcptCommand(this.#parcel.recipients[index]!, extensions)}\r\n`;
     this.isEnding = connection.isOpen;
-    connection.command(`${lines}BDAT ${content.length} LAST\r\n`, chosen.length + 2);
-    connection.write(content);
+    connection.command(inOneChunk(lines, content), chosen.length + 2);
     const isTaken = this.#settleMail(await connection.reply('mail', timeouts.mailMs));
     for (const index of chosen) {
       const answer = connection.reply('rcpt', timeouts.rcptMs);
@@ -131,17 +142,20 @@ export class HopTransaction {
     const isPipelined = extensions.has('PIPELINING');
     const dataGoesAlong = isPipelined && this.#mayDataGoAlong(chosen.length);
     const mail = `${mailCommand(this.#parcel, extensions, isUtf8)}\r\n`;
-    const rcpts = chosen.map((index) => `${rcptCommand(this.#parcel.recipients[index]!, extensions)}\r\n`);
+    const rcptOf = (index: number): string =>
+      `${rcptCommand(this.#parcel.recipients[index]!, extensions)}\r\n`;
     if (isPipelined) {
-      const lines = [mail, ...rcpts, ...(dataGoesAlong ? ['DATA\r\n'] : [])];
-      connection.command(lines.join(''), lines.length);
+      let lines = mail;
+      for (const index of chosen) lines += rcptOf(index);
+      if (dataGoesAlong) lines += 'DATA\r\n';
+      connection.command(lines, chosen.length + (dataGoesAlong ? 2 : 1));
     } else {
       connection.command(mail);
     }
     const isTaken = this.#settleMail(await connection.reply('mail', timeouts.mailMs));
     if (!isTaken && !isPipelined) return [];
-    for (const [position, index] of chosen.entries()) {
-      if (!isPipelined) connection.command(rcpts[position]!);
+    for (const index of chosen) {
+      if (!isPipelined) connection.command(rcptOf(index));
       // Most replies to a pipelined envelope come in one read.
       const answer = connection.reply('rcpt', timeouts.rcptMs);
       const reply = answer instanceof Promise ? await answer : answer;

@@ -25,9 +25,11 @@ export interface Fitness {
   readonly problem: HopReply | undefined;
   /** MAIL has to say SMTPUTF8. */
   readonly isUtf8: boolean;
-  /** Why this recipient cannot, in the order of the recipients. */
+  /** Why this recipient cannot, in the order of the recipients; empty if they all can. */
   readonly problems: readonly (HopReply | undefined)[];
 }
+
+const NO_PROBLEMS: readonly undefined[] = Object.freeze([]);
 
 export function fitnessOf(
   parcel: Parcel,
@@ -36,12 +38,15 @@ export function fitnessOf(
 ): Fitness {
   const offersUtf8 = extensions.has('SMTPUTF8');
   const isUtf8 = offersUtf8 && needsUtf8(parcel);
-  const problems = parcel.recipients.map(({ address }) => {
-    const path = address.toString();
-    if (holdsControls(path)) return hopReplies.badAddress;
-    return offersUtf8 || isAscii(path) ? undefined : hopReplies.needsUtf8;
-  });
-  return { problem: problemFor(parcel, extensions, { isVerified, eightBit, offersUtf8 }), isUtf8, problems };
+  const problems = parcel.recipients.map(({ address }) => problemOf(address.toString(), offersUtf8));
+  const problem = problemFor(parcel, extensions, { isVerified, eightBit, offersUtf8 });
+  const isFree = problems.every((each) => each === undefined);
+  return { problem, isUtf8, problems: isFree ? NO_PROBLEMS : problems };
+}
+
+function problemOf(path: string, offersUtf8: boolean): HopReply | undefined {
+  if (holdsControls(path)) return hopReplies.badAddress;
+  return offersUtf8 || isAscii(path) ? undefined : hopReplies.needsUtf8;
 }
 
 function problemFor(
