@@ -180,10 +180,9 @@ export class Generation implements SessionHost {
     }
   }
 
-  /** Before the first client: the plugins begin what they need a running process for. */
-  async begin(): Promise<void> {
+  /** Before its first client: the plugins begin what they need a running process for. Never rejects. */
+  async preparePlugins(): Promise<void> {
     await runPostFork(this.plugins, this.logger, this.#limits);
-    await this.beginSpools();
     this.config.consultAgain();
   }
 

@@ -95,17 +95,28 @@ export class Server implements Foundation {
   async listen(): Promise<readonly string[]> {
     const { acceptors } = this.#options;
     const addresses: string[] = [];
-    await this.#generation.begin();
+    await this.#generation.preparePlugins();
+    await this.#generation.beginSpools();
     for (const acceptor of acceptors) addresses.push(await acceptor.bind());
     for (const acceptor of acceptors) acceptor.open((intake) => this.#turnstile.admit(intake));
     return addresses;
   }
 
-  /** New configuration for new connections; on an error the old one goes on serving and the error is thrown. */
+  /**
+   * New configuration for new connections, as soon as its plugins are ready for them; on an error the old one goes on
+   * serving and the error is thrown. Called once at a time.
+   */
   async reload(): Promise<void> {
+    const next = await this.#loadGeneration();
+    await next.preparePlugins();
+    // Spools that `drain` has closed meanwhile must not hand on again.
+    if (this.isDraining) {
+      next.close();
+      return;
+    }
     const old = this.#generation;
-    this.#generation = await this.#loadGeneration();
-    await this.#generation.beginSpools();
+    this.#generation = next;
+    await next.beginSpools();
     closeIfUnused(old);
   }
 

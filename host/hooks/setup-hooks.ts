@@ -53,8 +53,8 @@ function askForConfig(plugin: LoadedPlugin, name: string, logger: Logger): Answe
 }
 
 /**
- * Tells every plugin that this process has started, or has read its configuration anew. Resolves when the last is done or
- * has used up its time; never rejects.
+ * Tells every plugin that clients are about to come: this process has started, or has read its configuration anew. Resolves
+ * when the last is done or has used up its time; never rejects.
  */
 export async function runPostFork(
   plugins: readonly LoadedPlugin[],
