@@ -59,24 +59,36 @@ export class CommandWords {
       d: recipient.domain,
     };
     let unsafe: UnsafeWord | undefined;
-    const made = word.replace(PATTERN, (_, letter: string, place: number) => {
+    const made = word.replace(PATTERN, (_, letter: string) => {
       const value = values[letter]!;
-      const problem = letter === '%' ? undefined : dangerOf(value, word, place);
+      const problem = letter === '%' ? undefined : dangerOf(value, letter, word);
       if (problem !== undefined) unsafe ??= { whose: letter === 's' ? 'sender' : 'recipient', problem };
       return value;
     });
-    return unsafe ?? made;
+    // Looked at as a whole: what stands in front of the hyphen may have been empty.
+    if (!made.startsWith('-') || word.startsWith('-')) return unsafe ?? made;
+    return { whose: word.startsWith('%s') ? 'sender' : 'recipient', problem: IS_OPTION };
   }
 }
 
+/** An address must not make a word an option, such as `-oQ/tmp` or `-X/var/www/x.php` (argument injection). */
+const IS_OPTION = 'begins with a hyphen';
+const IS_PATH = 'does not fit into a path';
+
+/** By itself it leads somewhere: `/etc/x`, `../x`, `x/../../y`. */
+const LEADS_AWAY = /^\/|(?:^|\/)\.{1,2}(?:\/|$)/;
+
 /**
- * An address that begins a word must not make it an option, such as `-oQ/tmp` or `-X/var/www/x.php` (argument
- * injection); one in a path must not lead out of its directory, such as `../../etc/cron.d/x` (path traversal).
+ * Why an address must not stand in a word, whether the word has a slash or not: a program that makes a file name of it
+ * would end up outside its directory, as with `../../etc/cron.d/x`, or in somebody else's (path traversal).
  */
-function dangerOf(value: string, word: string, place: number): string | undefined {
-  if (place === 0 && value.startsWith('-')) return 'begins with a hyphen';
-  if (word.includes('/') && (value.includes('/') || /^\.*$/.test(value))) return 'does not fit into a path';
-  return undefined;
+function dangerOf(value: string, letter: string, word: string): string | undefined {
+  const isInPath = word.includes('/');
+  // Senders live elsewhere, and tags in their addresses, such as those of VERP, may hold a slash.
+  if (letter === 's' && !isInPath) return LEADS_AWAY.test(value) ? IS_PATH : undefined;
+  // The bare <postmaster> has no domain. RFC 5321 section 4.5.1.
+  const isMissing = value === '' && (isInPath || letter !== 'd');
+  return isMissing || value.startsWith('.') || value.includes('/') ? IS_PATH : undefined;
 }
 
 function badPattern(word: string, pattern: string): QpsmtpdError {

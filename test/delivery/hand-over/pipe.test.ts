@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
+import { Address } from '../../../bindings/plugin/address.ts';
 import type { PipeOptions } from '../../../bindings/plugin/hand-over-services.ts';
 import { CommandWords, inCommands } from '../../../host/delivery/pipe/command-words.ts';
 import { PipeOutlet } from '../../../host/delivery/pipe/pipe-outlet.ts';
@@ -157,11 +159,46 @@ test.each([
     { to: ['postmaster'] },
     'refused 553 5.1.3 an address of the recipient does not fit into a path',
   ],
+  ['%d%u', { to: ['-x'] }, 'refused 553 5.1.3 an address of the recipient begins with a hyphen'],
   ['-f%s', { from: '-x\0@b' }, 'refused 553 5.1.7 the sender address has control characters'],
 ])('the word %s and the envelope %j: no program runs', async (word, envelope, answer) => {
   const path = workshop.path('never');
   const { outlet } = outletOf(`: >${path}`, [word]);
   expect(new Set(shown(await outlet.deliver(parcel(envelope))))).toEqual(new Set([answer]));
+  expect(existsSync(path)).toBe(false);
+});
+
+test.each([
+  ['%u', '../../etc/x@b.example'],
+  ['%u', '/etc/x@b.example'],
+  ['%u', 'x/../../y@b.example'],
+  ['%u', 'other/new/x@b.example'],
+  ['%u', '..@b.example'],
+  ['%u', '.ssh@b.example'],
+  ['%u', '@b.example'],
+  ['%d', 'u@..'],
+  ['%d', 'u@x/y'],
+  ['%r', '../x@b.example'],
+  ['--to=%r', 'v@b.example/new/x@b.example'],
+  ['/m/%u', '.ssh@b.example'],
+])('the word %s and the recipient %s, of whom a path could be made: no program runs', async (word, to) => {
+  const path = workshop.path('never-for');
+  const { outlet } = outletOf(`: >${path}`, [word]);
+  const answer = 'refused 553 5.1.3 an address of the recipient does not fit into a path';
+  expect(shown(await outlet.deliver(parcel({ to: ['a@b.example', to] })))).toEqual([answer, answer]);
+  expect(existsSync(path)).toBe(false);
+});
+
+test.each([
+  ['%s', '../x@c.example'],
+  ['-f%s', 'x/../y@c'],
+  ['%s', '/etc/x@c'],
+  ['/m/%s', 'a/b@c'],
+])('the word %s and the sender %s, of whom a path could be made: no program runs', async (word, from) => {
+  const path = workshop.path('never-from');
+  const { outlet } = outletOf(`: >${path}`, [word]);
+  const answer = 'refused 553 5.1.7 an address of the sender does not fit into a path';
+  expect(shown(await outlet.deliver(parcel({ from })))).toEqual([answer]);
   expect(existsSync(path)).toBe(false);
 });
 
@@ -181,6 +218,30 @@ test('behind other characters, an address that begins with a hyphen is no option
   const words = new CommandWords(['/bin/x', '-f%s', '--to=%r'], '<>');
   expect(words.expand(address('-a@b'), [address('-c@d')])).toEqual(['/bin/x', '-f-a@b', '--to=-c@d']);
   expect(words.expand(address(''), [address('e@f')])).toEqual(['/bin/x', '-f<>', '--to=e@f']);
+});
+
+test('what no program takes for a path or an option is handed to it as it is', () => {
+  const words = new CommandWords(['/bin/x', '%s', '-d%u', '%d'], '<>');
+  const made = words.expand(address('list+17/x=y@lists.example'), [address('a..b.-c@d')]);
+  expect(made).toEqual(['/bin/x', 'list+17/x=y@lists.example', '-da..b.-c', 'd']);
+  expect(words.expand(address(''), [address('postmaster')])).toEqual(['/bin/x', '<>', '-dpostmaster', '']);
+});
+
+test('no envelope leads a program that makes file names of its words out of its directory', () => {
+  const part = fc.array(fc.constantFrom('/', '.', '..', '-', 'a', '@'), { maxLength: 6 });
+  fc.assert(
+    fc.property(part, part, part, (local, domain, sender) => {
+      const words = new CommandWords(['/bin/x', '%s', '%r', '%u', '%d', 'a%u%d'], '<>');
+      const to = new Address(local.join(''), domain.join(''));
+      const made = words.expand(new Address(sender.join(''), 's'), [to]);
+      if ('problem' in made) return;
+      for (const word of made.slice(1)) {
+        expect(resolve('/m', word)).toMatch(/^\/m(?:\/|$)/);
+        expect(join('/m', word)).toMatch(/^\/m(?:\/|$)/);
+      }
+      for (const word of made.slice(2)) expect(word).not.toContain('/');
+    }),
+  );
 });
 
 test('no envelope makes a word an option', () => {
