@@ -49,6 +49,7 @@ export {
 export { defineOutlet, logReport, queueInto, type OutletDefinition } from './outlet-plugin.ts';
 export { deliverSplit, type Consignment, type SplitTerms } from './outlet-split.ts';
 export type { OpenedOutlet, Outlets } from './outlets.ts';
+export { requireQuarantine } from './quarantine-place.ts';
 export { openingAnew, RouteTable, type Route } from './route-table.ts';
 export { dsn } from './dsn.ts';
 export { error, fail, pass, skip, type FailOptions, type Finding } from './finding.ts';

@@ -1,7 +1,11 @@
 /** The plugins that judge a message by little: bogus_bounce, loop, virus/klez_filter. */
 
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { bodyLines } from '../../bindings/plugin/index.ts';
+import { TestServer } from '../../host/testing/index.ts';
+import { bodyLines, quarantine } from '../../bindings/plugin/index.ts';
 import bogusBounce from '../../plugins/bogus_bounce.ts';
 import klezFilter from '../../plugins/virus/klez_filter.ts';
 import loop from '../../plugins/loop.ts';
@@ -68,6 +72,82 @@ test.each([
   const { ask, session } = given(klezFilter);
   session.transaction = transactionWith(text);
   expect(words(await ask('data_post'))).toBe(answer);
+});
+
+const quarantined = (lines: readonly string[]) => ({
+  words: 'action quarantine',
+  files: { plugins: ['virus/klez_filter action quarantine', ...lines] },
+});
+
+test.each([
+  ['the worm', large(`${TYPE}\r\n${PROGRAM}`), 'Klez Virus Detected'],
+  ['a program without a type', large(PROGRAM), undefined],
+  ['a small message', `Subject: x\r\n\r\n${TYPE}${PROGRAM}`, undefined],
+])('virus/klez_filter action quarantine marks what it finds: %s', async (_, text, reason) => {
+  const { ask, session, log } = given(
+    klezFilter,
+    quarantined(['queue/quarantine:1 maildir /q', 'queue/maildir /m']),
+  );
+  session.transaction = transactionWith(text);
+  expect(words(await ask('data_post'))).toBe('DECLINED');
+  expect(session.transaction.notes.get(quarantine)).toBe(reason);
+  expect(log.join('\n').includes('Klez Virus Detected')).toBe(reason !== undefined);
+});
+
+test('virus/klez_filter leaves the reason of whoever marked the message before', async () => {
+  const { ask, session } = given(klezFilter, quarantined(['queue/quarantine maildir /q']));
+  session.transaction = transactionWith(large(`${TYPE}\r\n${PROGRAM}`));
+  session.transaction.notes.set(quarantine, 'encrypted');
+  await ask('data_post');
+  expect(session.transaction.notes.get(quarantine)).toBe('encrypted');
+});
+
+test.each([
+  [[], 'needs a line `queue/quarantine OUTLET`'],
+  [['queue/maildir /m'], 'needs a line `queue/quarantine OUTLET`'],
+  [['queue/maildir /m', 'queue/quarantine maildir /q'], 'in front of other queue plugins'],
+  [['queue/quarantine-like /q', 'queue/quarantine maildir /q'], 'in front of other queue plugins'],
+  [
+    ['queue/quarantine maildir /q', 'queue/cut-through 10.0.0.5'],
+    'does not go together with queue/cut-through',
+  ],
+])(
+  'virus/klez_filter action quarantine with %j would let the worm through: refused at start',
+  (lines, problem) => {
+    expect(() => given(klezFilter, quarantined(lines))).toThrow(problem);
+    expect(() => given(klezFilter, { files: { plugins: lines } })).not.toThrow();
+  },
+);
+
+test('the worm goes to the quarantine with the reason on top, and nowhere else', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'qpsmtpd-klez-'));
+  const [held, inbox] = [join(folder, 'held'), join(folder, 'in')];
+  const server = await TestServer.start({
+    plugins: [
+      'rcpt_ok',
+      'virus/klez_filter action quarantine',
+      `queue/quarantine maildir ${held}`,
+      `queue/maildir ${inbox}`,
+    ],
+    config: { rcpthosts: 'example.test' },
+  });
+  try {
+    const client = await server.greeted();
+    for (const text of [large(`${TYPE}\r\n${PROGRAM}`), 'Subject: harmless\r\n\r\n']) {
+      await client.say('MAIL FROM:<a@b.example>');
+      await client.say('RCPT TO:<u@example.test>');
+      await client.say('DATA');
+      client.send(`${text}\r\n.\r\n`);
+      expect(await client.reply()).toMatch(/^250 Queued!/);
+    }
+    const read = (directory: string) =>
+      readdirSync(join(directory, 'new')).map((name) => readFileSync(join(directory, 'new', name), 'utf8'));
+    expect(read(held)).toEqual([expect.stringContaining('X-Quarantine-Reason: Klez Virus Detected\n')]);
+    expect(read(inbox)).toEqual([expect.stringContaining('Subject: harmless\n')]);
+  } finally {
+    await server.close();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('bodyLines cuts long lines, stops in time, and gives a last line without line end', async () => {
