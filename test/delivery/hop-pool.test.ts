@@ -179,3 +179,19 @@ test('a host that fails is avoided ever longer, and at once no more when it work
   health.worked('h');
   expect(health.isAvoided('h')).toBe(false);
 });
+
+test('a host is taken to keep connections once it has kept one, and not for an hour after it dropped one', () => {
+  let now = 0;
+  const health = new HostHealth(() => now);
+  expect(health.keepsConnections('a')).toBe(false);
+  health.keptConnection('a');
+  expect(health.keepsConnections('a')).toBe(true);
+  health.droppedConnection('a');
+  health.keptConnection('a');
+  now = 3_599_999;
+  expect(health.keepsConnections('a')).toBe(false);
+  now = 3_600_000;
+  expect(health.keepsConnections('a')).toBe(true);
+  for (let count = 0; count < 1_000; count++) health.keptConnection(`host${count}`);
+  expect(health.keepsConnections('a')).toBe(false);
+});

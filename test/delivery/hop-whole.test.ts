@@ -82,6 +82,7 @@ test('a kept connection breaks behind the message without a word: it is not sent
   const hop = await hopWith(BOTH);
   const out = outlet([hop]);
   await out.deliver(toA());
+  await out.deliver(toA());
   hop.script = { ...BOTH, says: { MAIL: '[close]' } };
   expect((await out.deliver(toA()))[0]).toMatchObject({ kind: 'deferred', hop: 'hop.test' });
   expect(hop.talks).toHaveLength(1);

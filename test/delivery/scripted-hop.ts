@@ -16,6 +16,8 @@ export interface Script {
   readonly isImplicit?: boolean;
   /** LMTP: how many replies the end of the content has is what `END` is asked for, one recipient at a time. */
   readonly isLmtp?: boolean;
+  /** A chunk for nobody is refused at once and its octets are read as commands, as Exchange 2000 did. */
+  readonly isForgetful?: boolean;
 }
 
 /** What came in one transaction. */
@@ -122,7 +124,9 @@ export class ScriptedHop {
           const [verb = '', ...words] = line.split(' ');
           const said = this.#command(talk, verb.toUpperCase(), words.join(' '));
           isData = said === '354';
-          if (verb === 'BDAT') {
+          if (verb === 'BDAT' && this.script.isForgetful === true && talk.accepted.length === 0) {
+            this.#answer(talk, 'BDAT', '', '503 5.5.1 no valid recipients');
+          } else if (verb === 'BDAT') {
             chunk = Number(words[0]);
             isLast = words[1] === 'LAST';
             if (chunk === 0 && isLast) this.#end(talk);

@@ -50,6 +50,8 @@ export class HopConnection implements Expiring {
   #outgoingOctets = 0;
   /** Replies that commands were sent for and that have not come. */
   #owed = 0;
+  /** Those of them whose commands have not left yet. */
+  #owedLater = 0;
   #stage: HopStage = 'connect';
   #restsSince = 0;
   #restedMs = 0;
@@ -103,6 +105,11 @@ export class HopConnection implements Expiring {
     return this.#replies.length > 0;
   }
 
+  /** Something that was written has not left, and never will if the connection is lost. */
+  get hasUnsent(): boolean {
+    return this.#outgoing.length > 0;
+  }
+
   /** It lay unused long enough for a hop to have given it up without our knowing. */
   get hasRested(): boolean {
     return this.#restedMs > LONG_REST_MS;
@@ -125,10 +132,9 @@ export class HopConnection implements Expiring {
   /** What was written leaves now, in one piece. */
   depart(): void {
     const outgoing = this.#outgoing;
-    if (outgoing.length === 0) return;
+    if (outgoing.length === 0 || this.#fault !== undefined) return;
     this.#outgoing = [];
-    this.#outgoingOctets = 0;
-    if (this.#fault !== undefined) return;
+    this.#outgoingOctets = this.#owedLater = 0;
     const socket = this.#socket;
     if (outgoing.length === 1) {
       socket.write(outgoing[0]!);
@@ -142,6 +148,7 @@ export class HopConnection implements Expiring {
   /** Sends commands, each with its line end, for which `replies` replies are owed. */
   command(lines: string | Buffer, replies = 1): void {
     this.#owed += replies;
+    this.#owedLater += replies;
     this.write(lines);
   }
 
@@ -300,9 +307,12 @@ export class HopConnection implements Expiring {
     }
   }
 
-  /** Replies nobody asked for come to an end here: a hop must not fill the memory with them. */
+  /**
+   * Replies nobody asked for come to an end here: a hop must not fill the memory with them. What has come before a command
+   * left is no answer to it either: taken for one, it would have the next message delivered that the hop refuses.
+   */
   #file(reply: HopReply): void {
-    if (this.#owed > 0) {
+    if (this.#owed > this.#owedLater) {
       this.#owed--;
       const resolve = this.#takeReply;
       if (resolve === undefined) {

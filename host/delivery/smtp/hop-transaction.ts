@@ -24,6 +24,8 @@ export class HopTransaction {
   isEnding = false;
   /** The hop holds an envelope that nothing came of. */
   needsReset = false;
+  /** The content waits until the hop has answered the envelope: it may have given up the connection. */
+  asksFirst = false;
   readonly #connection: HopConnection;
   readonly #parcel: Parcel;
   readonly #terms: TransactionTerms;
@@ -89,10 +91,12 @@ export class HopTransaction {
 
   /**
    * Envelope and content may leave together, which saves a round trip and half of the work. Not over a connection that lay
-   * idle: hops close those, and what was sent before that is noticed could not be sent again without the risk of a double.
+   * idle, nor to a hop that may close behind each message: what was sent before that is noticed could not be sent again
+   * without the risk of a double.
    */
   #mayGoWhole(recipients: number): boolean {
-    if (!this.#usesChunks || this.#terms.protocol === 'lmtp' || this.#connection.hasRested) return false;
+    if (!this.#usesChunks || this.#terms.protocol === 'lmtp') return false;
+    if (this.asksFirst || this.#connection.hasRested) return false;
     return this.#connection.extensions.has('PIPELINING') && (this.#isPartial || recipients === 1);
   }
 

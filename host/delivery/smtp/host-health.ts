@@ -1,7 +1,9 @@
-/** Which hosts lately could not be reached: others are tried before them. */
+/** Which hosts lately could not be reached: others are tried before them. And which keep a connection for more than one message. */
 
 const FIRST_AVOID_MS = 1_000;
 const MOST_AVOID_MS = 300_000;
+/** A host that dropped a message is trusted with none unasked for so long. */
+const DISTRUST_MS = 3_600_000;
 /** Hosts that are remembered; routes may bring ever new ones. */
 const MOST_HOSTS = 1_000;
 
@@ -12,6 +14,8 @@ interface Trouble {
 
 export class HostHealth {
   readonly #troubles = new Map<string, Trouble>();
+  /** Until when a host is asked first over a kept connection; 0: it has taken a message there. */
+  readonly #asked = new Map<string, number>();
   readonly #now: () => number;
 
   /** `now` in milliseconds on a clock that never goes back. */
@@ -30,6 +34,29 @@ export class HostHealth {
 
   worked(host: string): void {
     if (this.#troubles.size > 0) this.#troubles.delete(host);
+  }
+
+  /** It took a message over a connection that had served before. */
+  keptConnection(host: string): void {
+    if (!this.#asked.has(host)) this.#ask(host, 0);
+  }
+
+  /** It gave up such a connection without a word while a message was on its way. */
+  droppedConnection(host: string): void {
+    this.#asked.delete(host);
+    this.#ask(host, this.#now() + DISTRUST_MS);
+  }
+
+  /** A message may go over a kept connection before the host has shown that it is still there. */
+  keepsConnections(host: string): boolean {
+    const until = this.#asked.get(host);
+    return until === 0 || (until !== undefined && until <= this.#now());
+  }
+
+  #ask(host: string, until: number): void {
+    const [oldest] = this.#asked.keys();
+    if (this.#asked.size >= MOST_HOSTS && oldest !== undefined) this.#asked.delete(oldest);
+    this.#asked.set(host, until);
   }
 
   isAvoided(host: string): boolean {

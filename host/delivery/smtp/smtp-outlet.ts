@@ -125,22 +125,24 @@ export class SmtpOutlet implements HopOutlet {
   async #send(lease: Lease, host: HopHost, parcel: Parcel, attempt: Attempt): Promise<DeliveryReport> {
     const { connection, isKept } = lease;
     const { introduction, timeouts } = this.#terms;
+    const place = this.#placeOf(host);
     const transaction = new HopTransaction(connection, parcel, this.#terms);
+    transaction.asksFirst = isKept && !this.#health.keepsConnections(place);
     attempt.transaction = transaction;
     try {
       if (introduction?.beforeMail !== undefined)
         await introduction.beforeMail(talkTo(connection, this.#terms), parcel);
       await transaction.run();
-      this.#poolOf(this.#placeOf(host)).giveBack(
-        connection,
-        this.#keyOf(parcel),
-        transaction.needsReset,
-        timeouts.helloMs,
-      );
+      if (isKept && transaction.isMailAnswered) this.#health.keptConnection(place);
+      this.#poolOf(place).giveBack(connection, this.#keyOf(parcel), transaction.needsReset, timeouts.helloMs);
     } catch (cause) {
       connection.destroy();
-      const isUnheard = cause instanceof HopFault && !transaction.isMailAnswered && !transaction.isEnding;
-      if (isUnheard && isKept && attempt.fault === undefined) return this.#sendAfresh(host, parcel, attempt);
+      transaction.isEnding &&= !connection.hasUnsent;
+      const isLost = cause instanceof HopFault && !transaction.isMailAnswered;
+      if (isLost && isKept && attempt.fault === undefined) {
+        if (!transaction.isEnding) return this.#sendAfresh(host, parcel, attempt);
+        this.#health.droppedConnection(place);
+      }
       this.#settleRest(transaction, parcel, host, cause);
     }
     attempt.release();

@@ -1,0 +1,52 @@
+/** Hops that go wrong while envelope and content are on their way in one go. */
+
+import { expect, test } from 'vitest';
+import { hopWith, outlet } from './hop-closers.ts';
+import { LETTER, parcelTo } from './parcel.ts';
+import type { Script } from './scripted-hop.ts';
+
+const BOTH = { offers: ['PIPELINING', 'CHUNKING'] };
+const toA = () => parcelTo(['a@d.example']);
+
+test('the hop closes behind each message: those that wait go over others, and none is in doubt', async () => {
+  const says: Script['says'] = {
+    END: (_, { socket }) => {
+      socket.end('250 queued\r\n');
+      return '[silence]';
+    },
+  };
+  const hop = await hopWith({ ...BOTH, says });
+  const out = outlet([hop], { connections: 1 });
+  const reports = await Promise.all(Array.from({ length: 6 }, () => out.deliver(toA())));
+  expect(reports.map(([outcome]) => outcome!.kind)).toEqual(Array.from({ length: 6 }, () => 'delivered'));
+  expect(out.counters.uncertain).toBe(0);
+});
+
+test('a hop that drops messages over kept connections is asked first once it has dropped one', async () => {
+  const says: Script['says'] = {
+    MAIL: (_, { received }) => (received.content.length >= 2 * LETTER.length ? '[close]' : ''),
+  };
+  const hop = await hopWith({ ...BOTH, says });
+  const out = outlet([hop]);
+  const kinds: string[] = [];
+  for (let count = 0; count < 9; count++) kinds.push((await out.deliver(toA()))[0]!.kind);
+  expect(kinds.filter((kind) => kind !== 'delivered')).toEqual(['deferred']);
+  expect(out.counters.uncertain).toBe(1);
+});
+
+test('a reply too many from the message before is not taken for one to the next', async () => {
+  const hop = await hopWith(BOTH);
+  const out = outlet([hop], { connections: 1 });
+  await out.deliver(toA());
+  hop.script = { ...BOTH, says: { END: '554 5.6.0 not this' } };
+  const [outcome] = await new Promise<Awaited<ReturnType<typeof out.deliver>>>((resolve) => {
+    // From a timer: the process looks for what has come before it sends what is to go.
+    setTimeout(() => {
+      hop.talks[0]!.socket.write('250 once more\r\n');
+      void out.deliver(toA()).then(resolve);
+    }, 20);
+  });
+  expect(outcome).toMatchObject({ kind: 'refused', reply: { status: '5.6.0' } });
+  expect(hop.talks).toHaveLength(2);
+  expect(out.counters.uncertain).toBe(0);
+});
