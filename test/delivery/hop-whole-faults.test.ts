@@ -8,6 +8,18 @@ import type { Script } from './scripted-hop.ts';
 const BOTH = { offers: ['PIPELINING', 'CHUNKING'] };
 const toA = () => parcelTo(['a@d.example']);
 
+test.each(['MAIL', 'RCPT', 'END'])(
+  '354 to %s: the connection is of no more use, and nobody waits for it',
+  async (verb) => {
+    const hop = await hopWith({ ...BOTH, says: { [verb]: '354 go ahead', RSET: '[silence]' } });
+    const out = outlet([hop], { connections: 1 });
+    const [outcome] = await out.deliver(toA());
+    expect(outcome).toMatchObject({ kind: 'deferred', reply: { status: '4.5.0' } });
+    expect(out.counters.uncertain).toBe(1);
+    expect(out.connections).toBe(0);
+  },
+);
+
 test('the hop closes behind each message: those that wait go over others, and none is in doubt', async () => {
   const says: Script['says'] = {
     END: (_, { socket }) => {

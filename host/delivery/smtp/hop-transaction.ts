@@ -5,7 +5,7 @@ import type { HopTimeouts } from '../../../bindings/plugin/hop-services.ts';
 import { contentAtHand, inOneChunk, sendChunks, sendData, type Sending } from './content-sending.ts';
 import { mailCommand, rcptCommand } from './envelope-commands.ts';
 import type { HopConnection } from './hop-connection.ts';
-import { HopFault, hopReplies, isGood } from './hop-fault.ts';
+import { HopFault, hopReplies, isGood, type HopStage } from './hop-fault.ts';
 import { deferral, outcomeOf } from './outcome.ts';
 import { fitnessOf, type Fitness } from './parcel-fitness.ts';
 
@@ -122,7 +122,7 @@ export class HopTransaction {
     for (const index of chosen) {
       const answer = connection.reply('rcpt', timeouts.rcptMs);
       const reply = answer instanceof Promise ? await answer : answer;
-      if (isTaken && !isGood(reply)) this.#settle([index], reply);
+      if (isTaken && !isGood(reply)) this.#settleRecipient(index, reply);
     }
     const accepted = this.#open();
     this.isEnding = accepted.length > 0;
@@ -134,8 +134,22 @@ export class HopTransaction {
 
   /** The reply to the last chunk. Behind a bad one nobody knows what the hop still holds. RFC 3030 section 2. */
   #settleChunk(accepted: readonly number[], reply: HopReply): void {
+    this.#refuseGoAhead('end', reply);
     if (!isGood(reply)) this.needsReset = true;
     this.#settle(accepted, reply);
+  }
+
+  #settleRecipient(index: number, reply: HopReply): void {
+    this.#refuseGoAhead('rcpt', reply);
+    this.#settle([index], reply);
+  }
+
+  /** Behind a 3yz that nothing was said for the hop waits for content, and takes for that whatever it is told next. */
+  #refuseGoAhead(stage: HopStage, { code }: HopReply): void {
+    if (code >= 300 && code < 400)
+      throw this.#connection.fail(
+        new HopFault(stage, hopReplies.garbage(`${code} for ${stage.toUpperCase()}`)),
+      );
   }
 
   /** Resolves with the recipients the content is to be sent for, DATA having been accepted if that is needed. */
@@ -164,7 +178,7 @@ export class HopTransaction {
       const answer = connection.reply('rcpt', timeouts.rcptMs);
       const reply = answer instanceof Promise ? await answer : answer;
       // Behind a refused MAIL it says nothing about the recipient.
-      if (isTaken && !isGood(reply)) this.#settle([index], reply);
+      if (isTaken && !isGood(reply)) this.#settleRecipient(index, reply);
     }
     const mayGoOn = isTaken && !this.#givesUp();
     if (isTaken && !mayGoOn) this.needsReset = true;
@@ -185,6 +199,7 @@ export class HopTransaction {
     }
     this.isMailAnswered = true;
     if (isGood(reply)) return true;
+    this.#refuseGoAhead('mail', reply);
     this.isEnding = false;
     this.#settle(this.#open(), reply);
     return false;
