@@ -62,3 +62,10 @@ test('a reply too many from the message before is not taken for one to the next'
   expect(hop.talks).toHaveLength(2);
   expect(out.counters.uncertain).toBe(0);
 });
+
+test('replies in front of garbage count', async () => {
+  const hop = await hopWith({ ...BOTH, says: { END: '250 2.0.0 queued\nHTTP/1.1 400 Bad Request' } });
+  const out = outlet([hop]);
+  expect((await out.deliver(toA()))[0]).toMatchObject({ kind: 'delivered' });
+  expect(out.connections).toBe(0);
+});

@@ -29,22 +29,23 @@ export class ReplyReader {
     return this.#rest !== undefined || this.#lines.length > 0;
   }
 
-  /** The replies that end in `chunk`. Throws an Error that says what is wrong with octets that are no reply. */
-  take(chunk: Buffer): HopReply[] {
+  /**
+   * The replies that end in `chunk`; it may change once all were taken. Throws an Error that says what is wrong with octets
+   * that are no reply, once those in front of them were taken: they may say that a message is delivered.
+   */
+  *take(chunk: Buffer): Iterable<HopReply> {
     const octets = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
     this.#rest = undefined;
-    const replies: HopReply[] = [];
     let from = 0;
     for (let end = octets.indexOf(LF); end >= 0; end = octets.indexOf(LF, from)) {
       if (end - from > MAX_LINE) throw new Error('line too long');
       const reply = this.#takeLine(octets.latin1Slice(from, end));
-      if (reply !== undefined) replies.push(reply);
+      if (reply !== undefined) yield reply;
       from = end + 1;
     }
     if (octets.length - from > MAX_LINE) throw new Error('line too long');
     // A copy: the view would keep a whole read of the socket for a few octets.
     if (from < octets.length) this.#rest = Buffer.from(octets.subarray(from));
-    return replies;
   }
 
   #takeLine(line: string): HopReply | undefined {
