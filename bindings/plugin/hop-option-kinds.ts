@@ -37,7 +37,7 @@ export const hopTalkOptions = {
 export const hopOptions = {
   ...hopTalkOptions,
   connections: wholeNumber(1, 1_000).default(10),
-  messages: wholeNumber(1, 100_000).default(100),
+  messages: wholeNumber(1, 100_000).default(1_000),
   waiting: wholeNumber(0, 100_000).default(1_000),
   within: wholeNumber(1, 3_600).default(270),
 } as const;

@@ -6,6 +6,7 @@ import { HostHealth } from '../../host/delivery/smtp/host-health.ts';
 import { orderOf } from '../../host/delivery/smtp/host-order.ts';
 import { closeLater, hopWith, outlet } from './hop-closers.ts';
 import { hostOf, parcelTo, SHORT } from './parcel.ts';
+import type { HopSide } from './scripted-hop.ts';
 
 const parcel = parcelTo(['a@d.example']);
 const kindsOf = async (reports: Promise<readonly { kind: string }[]>[]): Promise<string[]> =>
@@ -194,4 +195,30 @@ test('a host is taken to keep connections once it has kept one, and not for an h
   expect(health.keepsConnections('a')).toBe(true);
   for (let count = 0; count < 1_000; count++) health.keptConnection(`host${count}`);
   expect(health.keepsConnections('a')).toBe(false);
+});
+
+test.each([[], ['PIPELINING'], ['PIPELINING', 'CHUNKING']])(
+  'a hop that wants no more messages over a connection gets them over another one (%s %s)',
+  async (...offers) => {
+    const MAIL = (_: string, { received }: HopSide): string =>
+      received.lines.filter((line) => line.startsWith('MAIL')).length > 2
+        ? '452 4.5.3 too many messages'
+        : '';
+    const hop = await hopWith({ offers, says: { MAIL } });
+    const out = outlet([hop]);
+    for (let count = 0; count < 5; count++) {
+      expect((await out.deliver(parcelTo(['a@d.example'])))[0]).toMatchObject({ kind: 'delivered' });
+    }
+    expect(hop.talks).toHaveLength(3);
+    expect(out.counters.uncertain).toBe(0);
+  },
+);
+
+test('a hop that wants none over a fresh connection either has the last word', async () => {
+  const hop = await hopWith({ says: { MAIL: '452 4.3.1 disk full' } });
+  expect((await outlet([hop]).deliver(parcelTo(['a@d.example'])))[0]).toMatchObject({
+    kind: 'deferred',
+    reply: { status: '4.3.1' },
+  });
+  expect(hop.talks).toHaveLength(1);
 });

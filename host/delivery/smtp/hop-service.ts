@@ -45,7 +45,7 @@ export class HopService implements ClosableHops {
       hosts: options.hosts,
       withinMs: options.withinMs ?? Number.POSITIVE_INFINITY,
       connections: options.connections ?? 10,
-      messages: options.messages ?? 100,
+      messages: options.messages ?? 1_000,
       waiting: options.waiting ?? 1_000,
     });
     this.#outlets.add(outlet);

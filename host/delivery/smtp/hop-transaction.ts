@@ -192,8 +192,8 @@ export class HopTransaction {
 
   /** True if MAIL was accepted. Throws a `HopFault`. */
   #settleMail(reply: HopReply): boolean {
-    // A kept connection whose time was up: the parcel gets another one.
-    if (reply.code === 421) {
+    // A kept connection whose time is up, or that had all the messages the hop wants over one: the parcel gets another one.
+    if (reply.code === 421 || (reply.code === 452 && this.#connection.deliveries > 0)) {
       this.isEnding = false;
       throw this.#connection.fail(new HopFault('mail', reply));
     }
