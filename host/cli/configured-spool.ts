@@ -1,6 +1,6 @@
 /** The spool of a configuration directory, for the commands that look into it while the daemon runs. */
 
-import { existsSync, realpathSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { searchPath } from '../config/search-path.ts';
@@ -8,6 +8,7 @@ import { SpoolError } from '../delivery/spool/spool-error.ts';
 import { SpoolFolder } from '../delivery/spool/spool-folder.ts';
 import { SpoolIndex } from '../delivery/spool/spool-index.ts';
 import { silence } from '../observe/silence.ts';
+import { spoolTrouble } from './spool-trouble.ts';
 
 export interface ConfiguredSpool {
   readonly folder: SpoolFolder;
@@ -15,19 +16,33 @@ export interface ConfiguredSpool {
 }
 
 /**
- * Opens the spool in `directory`, or that of the line `queue/spool` in the configuration. Throws if there is none yet: one
- * that a command made as the wrong user would keep the daemon from opening it.
+ * Opens the spool in `directory`, or that of the line `queue/spool` in the configuration. Throws a `SpoolError` that says
+ * what is wrong if there is none, or if its index can't be opened.
  */
 export async function openConfiguredSpool(
   directory: string | undefined,
   configDir: string | undefined,
 ): Promise<ConfiguredSpool> {
   const path = directory ?? locate(configDir);
-  const folder = new SpoolFolder(existsSync(path) ? realpathSync(path) : path);
-  if (!existsSync(folder.target) || !existsSync(folder.indexPath)) {
-    throw new SpoolError(`there is no spool in ${path} yet (run this as the daemon's user)`);
+  const folder = new SpoolFolder(isThere(path) ? realpathSync(path) : path);
+  if (!isThere(folder.target)) throw new SpoolError(`there is no spool in ${path} yet`);
+  try {
+    // One that this command makes might belong to the wrong user, and keep the daemon out.
+    if (!isThere(folder.indexPath))
+      throw new SpoolError(`the spool ${path} has no index: no daemon could open it so far`);
+    return { folder, index: await SpoolIndex.open(folder.indexPath) };
+  } catch (error) {
+    throw await spoolTrouble(folder, error);
   }
-  return { folder, index: await SpoolIndex.open(folder.indexPath) };
+}
+
+/** Throws where nobody lets us look: that is another trouble than a spool that is missing. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw new SpoolError(`can't look at ${path} (run this as the daemon's user)`, error);
+  }
 }
 
 function locate(configDir: string | undefined): string {

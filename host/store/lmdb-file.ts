@@ -14,7 +14,8 @@ const LEAST_OCTETS = 8_192;
 /** Throws an Error that says what is wrong. A missing or empty file is in order: it will be made. */
 export async function checkStoreFile(directory: string): Promise<void> {
   const { bavail, bsize } = await statfs(directory);
-  if (bavail * bsize < SPACE_OCTETS) throw new Error(`no space left in ${directory}`);
+  if (bavail * bsize < SPACE_OCTETS)
+    throw Object.assign(new Error(`no space left in ${directory}`), { code: 'ENOSPC' });
   const path = join(directory, STORE_FILE);
   const file = await open(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;

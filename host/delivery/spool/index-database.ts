@@ -33,12 +33,13 @@ export class IndexDatabase {
 
   /** Opens the index in `directory`, making it if it is missing. What is no LMDB file is refused with a remedy. */
   static async open(directory: string): Promise<IndexDatabase> {
+    let database: RootDatabase<string, string> | undefined;
     try {
       openStoreDirectory(directory);
       await checkStoreFile(directory);
       const { open } = await import('lmdb');
       const path = join(directory, STORE_FILE);
-      const database = open<string, string>({
+      database = open<string, string>({
         path,
         encoding: 'string',
         // With batches of its own making, the library rejects promises nobody can listen to when the disk is full.
@@ -51,6 +52,8 @@ export class IndexDatabase {
       database.readerCheck();
       return new IndexDatabase(database);
     } catch (error) {
+      // It is opened again and again until it works: each time would leave a file open.
+      await database?.close().catch(() => undefined);
       throw new SpoolError('the index of the spool can not be opened', error);
     }
   }

@@ -7,6 +7,7 @@ import type { SpoolTerms } from '../../../bindings/plugin/spool-services.ts';
 import { envelopeOf } from './envelope.ts';
 import { entriesOf } from './index-entries.ts';
 import { writeMessageFile } from './message-file.ts';
+import { PersistentTask } from './persistent-task.ts';
 import { reportId } from './report/report-id.ts';
 import { reportParcel } from './report/report-parcel.ts';
 import { Runner } from './runner.ts';
@@ -31,6 +32,7 @@ export interface SpoolSources {
 interface OpenSpool {
   readonly index: SpoolIndex;
   readonly runner: Runner;
+  readonly checking: PersistentTask<void>;
 }
 
 export class Spool implements Outlet {
@@ -38,10 +40,10 @@ export class Spool implements Outlet {
   readonly #sources: SpoolSources;
   readonly #space: SpoolSpace;
   #terms: SpoolTerms;
-  #opening: Promise<OpenSpool> | undefined;
-  #checking: Promise<void> | undefined;
+  readonly #opening: PersistentTask<OpenSpool>;
   #isRunning = false;
   #isPaused = false;
+  #isResting = false;
   #order = 0;
   #isFull = false;
 
@@ -51,6 +53,13 @@ export class Spool implements Outlet {
     this.#terms = terms;
     this.#sources = sources;
     this.#space = new SpoolSpace(() => folder.freeOctets());
+    this.#opening = new PersistentTask({
+      work: () => this.#open(),
+      isWanted: () => this.#isWorking,
+      failed: `${folder.path} can't be opened, and takes no messages`,
+      mended: `${folder.path} is open again`,
+      log: () => this.#terms.log,
+    });
   }
 
   /** From now on messages go by these terms; attempts under way end under the old ones. */
@@ -66,19 +75,29 @@ export class Spool implements Outlet {
     this.#rest(true);
   }
 
-  /** Takes up what earlier processes have left, and begins to hand on. Never rejects: what is wrong is in the log. */
+  /**
+   * Takes up what earlier processes have left, and begins to hand on. Never rejects: what is wrong is in the log, and tried
+   * again until it is right.
+   */
   async begin(): Promise<void> {
     if (this.#isRunning || this.#isPaused) return;
     this.#isRunning = true;
-    await this.#open().catch((error: unknown) => this.#terms.log.error(String(error)));
+    await this.#opening.run().catch(() => undefined);
   }
 
   /** Stores the parcel; reports it as delivered once it is durable. */
   async deliver(parcel: Parcel): Promise<DeliveryReport> {
     const { octets } = parcel.message;
     const all = (outcome: DeliveryReport[number]): DeliveryReport => parcel.recipients.map(() => outcome);
+    let open: OpenSpool;
     try {
-      const { index, runner } = await this.#open();
+      open = await this.#opening.run();
+    } catch (error) {
+      // It is in the log already, once and not for every client.
+      return all(replyFor(error));
+    }
+    try {
+      const { index, runner } = open;
       const problem = await this.#space.reserve(octets, index.totals(), this.#terms);
       this.#noteFull(problem);
       if (problem !== undefined) return all(spoolReplies.full);
@@ -92,15 +111,14 @@ export class Spool implements Outlet {
       }
     } catch (error) {
       this.#terms.log.error(`${parcel.id}: ${String(error)}`);
-      const isDiskFull = (error as { readonly code?: unknown }).code === 'Q_DISK_FULL';
-      return all(isDiskFull ? spoolReplies.full : spoolReplies.failed);
+      return all(replyFor(error));
     }
   }
 
   /** One look for work, for those who drive the time themselves; resolves when all that it began has ended. */
   async work(): Promise<void> {
-    const { runner } = await this.#open();
-    await this.#checking;
+    const { runner, checking } = await this.#opening.run();
+    await checking.result();
     await runner.turn();
     await runner.idle();
   }
@@ -108,33 +126,35 @@ export class Spool implements Outlet {
   /** Begins nothing more. Messages are still taken in, for whoever comes after. */
   pause(): void {
     this.#isPaused = true;
-    void this.#opening?.then(({ runner }) => runner.pause()).catch(() => undefined);
+    this.#opening.stop();
+    void this.#opening.result().then((open) => {
+      open?.checking.stop();
+      open?.runner.pause();
+    });
   }
 
   /** Lets messages that are being sent end, for at most `graceMs`; nothing can be stored afterwards. */
   async close(graceMs: number): Promise<void> {
     this.pause();
-    const open = await this.#opening?.catch(() => undefined);
+    const open = await this.#opening.result();
     if (open === undefined) return;
     await open.runner.stop(graceMs);
-    await this.#checking;
+    await open.checking.result();
     await open.index.close();
   }
 
+  /** True while it is to hand messages on. */
+  get #isWorking(): boolean {
+    return this.#isRunning && !this.#isPaused && !this.#isResting;
+  }
+
   #rest(isResting: boolean): void {
-    void this.#opening?.then(({ runner }) => runner.rest(isResting)).catch(() => undefined);
+    this.#isResting = isResting;
+    if (this.#isWorking) this.#opening.run().catch(() => undefined);
+    void this.#opening.result().then((open) => open?.runner.rest(this.#isResting));
   }
 
-  #open(): Promise<OpenSpool> {
-    this.#opening ??= this.#openOnce().catch((error: unknown) => {
-      // The next message tries again: an operator may have made room, or mended the folder.
-      this.#opening = undefined;
-      throw error;
-    });
-    return this.#opening;
-  }
-
-  async #openOnce(): Promise<OpenSpool> {
+  async #open(): Promise<OpenSpool> {
     const { folder } = this;
     const { clock } = this.#sources;
     const index = await SpoolIndex.open(folder.indexPath);
@@ -145,25 +165,28 @@ export class Spool implements Outlet {
       limits: () => this.#terms,
       attemptParts: () => this.#attemptParts(index),
     });
+    runner.rest(this.#isResting);
     if (this.#isPaused) runner.pause();
     else if (this.#isRunning) runner.start();
+    const checking = new PersistentTask({
+      work: () => this.#check(index, runner),
+      isWanted: () => !this.#isPaused,
+      failed: `${folder.path} can't be checked, and may hold messages that are not handed on`,
+      mended: `${folder.path} has been checked`,
+      log: () => this.#terms.log,
+    });
     // With a million files this takes minutes, and no client should wait for it.
-    this.#checking = this.#check(index, runner);
-    return { index, runner };
+    checking.run().catch(() => undefined);
+    return { index, runner, checking };
   }
 
-  /** Never rejects. */
   async #check(index: SpoolIndex, runner: Runner): Promise<void> {
     const { folder } = this;
     const { log } = this.#terms;
-    try {
-      await folder.sweepDrafts(Date.now());
-      const { found } = await checkSpool(folder, index, this.#terms, log, () => this.#isPaused);
-      if (found > 0) log.notice(`${folder.path}: ${found} messages were found that the index did not know`);
-      runner.wake();
-    } catch (error) {
-      log.error(`${folder.path} could not be checked: ${String(error)}`);
-    }
+    await folder.sweepDrafts(Date.now());
+    const { found } = await checkSpool(folder, index, this.#terms, log, () => this.#isPaused);
+    if (found > 0) log.notice(`${folder.path}: ${found} messages were found that the index did not know`);
+    runner.wake();
   }
 
   #attemptParts(index: SpoolIndex): AttemptParts {
@@ -230,3 +253,6 @@ export class Spool implements Outlet {
     else this.#terms.log.notice(`${this.folder.path} has room again`);
   }
 }
+
+const replyFor = (error: unknown): DeliveryReport[number] =>
+  (error as { readonly code?: unknown }).code === 'Q_DISK_FULL' ? spoolReplies.full : spoolReplies.failed;
