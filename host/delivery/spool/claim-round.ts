@@ -7,6 +7,7 @@ import { isOver, type Lease, type LeaseHolder } from './lease.ts';
 import {
   claimEntry,
   destinationEntry,
+  leaveDestination,
   messageEntry,
   moveShare,
   shareEntry,
@@ -180,7 +181,7 @@ function claimAt(
   const failures = destinationEntry(records, dest)?.failures ?? 0;
   const skips = failures >= SUSPICIOUS_FAILURES && failures % 2 === 1 ? 1 : 0;
   const found = records.keys(keys.readyAt(dest), places + skips);
-  if (found.length === 0) records.remove(keys.open(dest));
+  if (found.length === 0) leaveDestination(records, dest);
   let taken = 0;
   for (const key of found.slice(Math.min(skips, found.length - 1))) {
     if (taken >= places) break;

@@ -40,6 +40,7 @@ export const keys = {
   waiting: (at: number, dest: string, id: string): string => `w/${ms(at)}/${dest}/${id}`,
   age: (at: number, dest: string, id: string): string => `a/${ms(at)}/${dest}/${id}`,
   claim: (dest: string, id: string): string => `c/${dest}/${id}`,
+  claims: (dest: string): string => `c/${dest}/`,
   open: (dest: string): string => `o/${dest}`,
   destination: (dest: string): string => `d/${dest}`,
   opening: (at: number, dest: string): string => `p/${ms(at)}/${dest}`,

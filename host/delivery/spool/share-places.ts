@@ -27,8 +27,8 @@ export const destinationEntry = (records: IndexRecords, dest: string): Destinati
 export const totalsOf = (records: IndexRecords): Totals =>
   read(records, keys.totals) ?? { messages: 0, octets: 0 };
 
-/** A message has 1,000 recipients at most. */
-const MOST_SHARES = 10_000;
+/** More than an envelope has room for (16 MiB): what is left out of a list stays in the index for ever. */
+const MOST_SHARES = 1_000_000;
 
 export const shareParts = (records: IndexRecords, id: string): readonly string[] =>
   records.keys(keys.shares(id), MOST_SHARES).map((key) => partsOf(key)[1]!);
@@ -43,8 +43,10 @@ export function placeShare(records: IndexRecords, id: string, dest: string, shar
   if (share.state === 'waiting') records.put(keys.waiting(share.nextMs, dest, id), MARK);
   if (share.state !== 'ready') return;
   records.put(keys.ready(dest, share.order, id), MARK);
-  // What is ready at a destination that failed waits until that is opened again.
-  if (destinationEntry(records, dest) === undefined) records.put(keys.open(dest), MARK);
+  // What is ready at a destination that failed waits until that is opened again, unless it is open by now.
+  const failed = destinationEntry(records, dest);
+  const isWaitedFor = failed !== undefined && records.get(keys.opening(failed.retryAtMs, dest)) !== undefined;
+  if (!isWaitedFor) records.put(keys.open(dest), MARK);
 }
 
 /** Takes the share out of whatever line it is in. */
@@ -122,6 +124,18 @@ export function openDestination(records: IndexRecords, dest: string): void {
   records.remove(keys.opening(before.retryAtMs, dest));
   records.remove(keys.destination(dest));
   records.put(keys.open(dest), MARK);
+}
+
+/**
+ * Nothing is ready there. That it failed is forgotten with the last message: a spool that has seen every domain that was ever
+ * mistyped must not carry them along.
+ */
+export function leaveDestination(records: IndexRecords, dest: string): void {
+  records.remove(keys.open(dest));
+  const failed = destinationEntry(records, dest);
+  if (failed === undefined || records.keys(keys.claims(dest), 1).length > 0) return;
+  records.remove(keys.opening(failed.retryAtMs, dest));
+  records.remove(keys.destination(dest));
 }
 
 /** The pause of a failed destination is over: it may be tried, by one message. */
