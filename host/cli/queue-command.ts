@@ -1,6 +1,7 @@
 /** `qpsmtpd queue`: looks into the spool of queue/spool, and changes it while the daemon runs. */
 
 import { LogLevel, type Log } from '../../bindings/plugin/log-level.ts';
+import { heldOctets } from '../delivery/spool/index-entries.ts';
 import { appendEvent } from '../delivery/spool/message-file.ts';
 import { checkSpool } from '../delivery/spool/spool-check.ts';
 import { SpoolError } from '../delivery/spool/spool-error.ts';
@@ -97,7 +98,7 @@ async function list({ index }: ConfiguredSpool, given: Arguments, terminal: Term
   for (const piece of index.messages()) {
     for (const message of piece) {
       messages++;
-      octets += message.message.octets;
+      octets += heldOctets(message.message);
       const rows = isJson ? [JSON.stringify(queueRecord(message))] : queueRows(message, nowMs);
       for (const row of rows) terminal.out(row);
     }

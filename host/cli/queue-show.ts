@@ -26,7 +26,7 @@ export async function showMessage(
   const file = await MessageFile.open(folder, id);
   if (file === undefined) throw new SpoolError(`there is no message ${id}`);
   try {
-    const events = await file.history();
+    const { events } = await file.history();
     const content = isWhole ? await wholeOf(file) : await headerOf(file);
     if (isJson) print(JSON.stringify({ ...recordOf(file, events), content }));
     else for (const line of describe(file, events, content)) print(line);

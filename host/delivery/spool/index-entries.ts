@@ -5,6 +5,7 @@ import type { StoredEnvelope } from './envelope.ts';
 import { isLeft, stateAfter, type HistoryEvent } from './history.ts';
 import { keyPart } from './index-keys.ts';
 import type { Lease } from './lease.ts';
+import type { StoredSize } from './message-file.ts';
 import { nextAgeMs, type RetryTimes } from './schedule.ts';
 
 export interface MessageEntry {
@@ -12,6 +13,8 @@ export interface MessageEntry {
   readonly order: string;
   /** Octets of the content. */
   readonly octets: number;
+  /** Octets of the whole file, with what has happened to it; undefined: not known, and taken for those of the content. */
+  readonly fileOctets?: number | undefined;
   /** Mailbox of the reverse-path; '' for bounces. */
   readonly from: string;
   readonly isHeld: boolean;
@@ -45,8 +48,12 @@ export interface DestinationEntry {
 
 export interface Totals {
   readonly messages: number;
+  /** Of the files: what hops answer is kept there too, and would otherwise fill the disk past every limit. */
   readonly octets: number;
 }
+
+/** What the message counts for in the totals. */
+export const heldOctets = ({ octets, fileOctets = octets }: MessageEntry): number => fileOctets;
 
 export type ClaimEntry = Lease;
 
@@ -60,7 +67,7 @@ export interface IndexedMessage {
 /** The entries of a message, from its file alone. Without shares it has been dealt with. */
 export function entriesOf(
   envelope: StoredEnvelope,
-  octets: number,
+  { contentOctets, fileOctets }: StoredSize,
   events: readonly HistoryEvent[],
   times: RetryTimes,
 ): IndexedMessage {
@@ -93,6 +100,7 @@ export function entriesOf(
       hop: hop ?? known?.hop,
     });
   });
-  const message = { arrivedMs, order, octets, from: reversePath.mailbox, isHeld: state.isHeld };
-  return { id, message, shares };
+  const { isHeld } = state;
+  const from = reversePath.mailbox;
+  return { id, message: { arrivedMs, order, octets: contentOctets, fileOctets, from, isHeld }, shares };
 }

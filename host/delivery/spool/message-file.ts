@@ -38,15 +38,18 @@ function printLayout({ envelopeOctets, envelopeSum, contentOctets, contentSum }:
   );
 }
 
-/**
- * Writes a message until its octets and its name are on disk; rejects with nothing left behind otherwise. Returns the
- * octets of the content.
- */
+/** How long a message is, in octets. */
+export interface StoredSize {
+  readonly contentOctets: number;
+  readonly fileOctets: number;
+}
+
+/** Writes a message until its octets and its name are on disk; rejects with nothing left behind otherwise. */
 export async function writeMessageFile(
   folder: SpoolFolder,
   envelope: StoredEnvelope,
   content: ReturnType<Message['blocks']>,
-): Promise<number> {
+): Promise<StoredSize> {
   const { id } = envelope;
   const [draft, path] = [folder.draftOf(id), folder.pathOf(id)];
   let written: string | undefined;
@@ -54,9 +57,9 @@ export async function writeMessageFile(
     // Exclusive: a file, or a symbolic link, that is there already belongs to somebody else.
     const handle = await attempt(`can't open ${draft}`, () => open(draft, 'wx', 0o600));
     written = draft;
-    let octets: number;
+    let size: StoredSize;
     try {
-      octets = await attempt(`can't write ${draft}`, () => writeParts(handle, envelope, content));
+      size = await attempt(`can't write ${draft}`, () => writeParts(handle, envelope, content));
       await attempt(`can't sync ${draft}`, () => handle.sync());
     } finally {
       await handle.close().catch(() => undefined);
@@ -64,7 +67,7 @@ export async function writeMessageFile(
     await attempt(`can't rename ${draft}`, () => rename(draft, path));
     written = path;
     await attempt(`can't sync ${folder.target}`, () => folder.syncs.sync(folder.target));
-    return octets;
+    return size;
   } catch (error) {
     if (written !== undefined) await unlink(written).catch(() => undefined);
     throw error;
@@ -75,7 +78,7 @@ async function writeParts(
   handle: FileHandle,
   envelope: StoredEnvelope,
   content: ReturnType<Message['blocks']>,
-): Promise<number> {
+): Promise<StoredSize> {
   const head = printEnvelope(envelope);
   if (head.length > MAX_ENVELOPE_OCTETS)
     throw new SpoolError(`an envelope of ${head.length} octets is too long`);
@@ -104,7 +107,14 @@ async function writeParts(
   await flush();
   const layout = { envelopeOctets: head.length, envelopeSum: crc32(head), contentOctets, contentSum };
   await writeAll(handle, [printLayout(layout)], 0);
-  return contentOctets;
+  return { contentOctets, fileOctets: at };
+}
+
+/** What has happened to a message so far, and how long that makes its file. */
+export interface StoredHistory {
+  readonly events: readonly HistoryEvent[];
+  readonly octets: number;
+  readonly fileOctets: number;
 }
 
 /** An open message file. Whoever opens one closes it. */
@@ -164,10 +174,11 @@ export class MessageFile {
   }
 
   /** All of it: whoever missed the end would deliver again to those who have the message. `grouped` keeps it short. */
-  async history(): Promise<HistoryEvent[]> {
+  async history(): Promise<StoredHistory> {
     const from = PREAMBLE_OCTETS + this.#layout.envelopeOctets + this.contentOctets;
     const { size } = await this.#handle.stat();
-    return parseHistory(await readExactly(this.#handle, from, size - from));
+    const events = parseHistory(await readExactly(this.#handle, from, size - from));
+    return { events, octets: size - from, fileOctets: size };
   }
 
   close(): Promise<void> {
@@ -175,20 +186,24 @@ export class MessageFile {
   }
 }
 
-/** Adds an event in one write, so that two processes never mix their lines. Durable before it resolves, if asked for. */
+/**
+ * Adds an event in one write, so that two processes never mix their lines. Durable before it resolves, if asked for. Returns
+ * the octets of the file.
+ */
 export async function appendEvent(
   folder: SpoolFolder,
   id: string,
   event: HistoryEvent,
   { isDurable }: { readonly isDurable: boolean },
-): Promise<void> {
+): Promise<number> {
   const path = folder.pathOf(id);
-  await attempt(`can't write to ${path}`, async () => {
+  return attempt(`can't write to ${path}`, async () => {
     const handle = await open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW);
     try {
       // A line that a crash cut short ends here, and takes nothing of this one with it.
       await handle.write(Buffer.concat([LINE_END, printEvent(event)]));
       if (isDurable) await handle.datasync();
+      return (await handle.stat()).size;
     } finally {
       await handle.close();
     }

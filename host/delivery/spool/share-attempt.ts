@@ -27,6 +27,9 @@ import type { Aftermath, SpoolIndex } from './spool-index.ts';
 import { StoredContent } from './stored-content.ts';
 import { storedParcel } from './stored-parcel.ts';
 
+/** A message that is put off every second for years must not fill the disk: from here on only what settles somebody is kept. */
+const MOST_HISTORY_OCTETS = 1_048_576;
+
 /** What an attempt works with. */
 export interface AttemptParts {
   readonly folder: SpoolFolder;
@@ -51,6 +54,8 @@ export class ShareAttempt {
   readonly #parts: AttemptParts;
   readonly #abort = new AbortController();
   #content: StoredContent | undefined;
+  #isLongStory = false;
+  #fileOctets: number | undefined;
 
   constructor(claim: Claim, parts: AttemptParts) {
     this.claim = claim;
@@ -86,7 +91,9 @@ export class ShareAttempt {
 
   async #work(file: MessageFile): Promise<void> {
     const { envelope } = file;
-    const state = stateAfter(await file.history(), envelope.recipients.length);
+    const { events, octets } = await file.history();
+    this.#isLongStory = octets > MOST_HISTORY_OCTETS;
+    const state = stateAfter(events, envelope.recipients.length);
     const indices = envelope.recipients.flatMap(({ destination }, index) =>
       keyPart(destination) === this.claim.dest && isLeft(state.recipients[index]!) ? [index] : [],
     );
@@ -140,7 +147,7 @@ export class ShareAttempt {
       const recipients = reportedOf(file.envelope, settled, 'delay');
       if (recipients.length > 0) await tell('delay', recipients, file, this.claim);
       const event = { event: 'delay-notice', ms: clock.now(), destination: share.destination } as const;
-      await appendEvent(folder, id, event, { isDurable: true });
+      this.#fileOctets = await appendEvent(folder, id, event, { isDurable: true });
     }
     await this.#settle({ kind: 'noticed' });
   }
@@ -164,23 +171,24 @@ export class ShareAttempt {
     const done = new Set(settled.filter(isSettled).map(({ index }) => index));
     const isLast = state.recipients.every((recipient, index) => !isLeft(recipient) || done.has(index));
     if (isLast) await folder.discard(envelope.id);
-    else if (settled.length > 0) await this.#remember(settled, done.size > 0);
+    else await this.#remember(this.#isLongStory ? settled.filter(isSettled) : settled, done.size > 0);
     const last = await this.#settle(aftermathOf(envelope, settled));
     // The last shares of a message may end side by side, and neither see the other's end in the file.
     if (last === 'gone' && !isLast) await folder.discard(envelope.id);
   }
 
   async #remember(settled: readonly Settled[], isDurable: boolean): Promise<void> {
+    if (settled.length === 0) return;
     const { folder, clock } = this.#parts;
     const { id, share } = this.claim;
     const outcomes = grouped(settled);
     const event = { event: 'attempt', ms: clock.now(), destination: share.destination, outcomes } as const;
-    await appendEvent(folder, id, event, { isDurable });
+    this.#fileOctets = await appendEvent(folder, id, event, { isDurable });
   }
 
   async #settle(aftermath: Aftermath): Promise<'kept' | 'gone' | 'lost'> {
     const { index, clock, times, random, log } = this.#parts;
-    const moment = { nowMs: clock.now(), times, chance: random() };
+    const moment = { nowMs: clock.now(), times, chance: random(), fileOctets: this.#fileOctets };
     const result = await index.settle(this.claim, aftermath, moment);
     if (result === 'lost') log.warn(`${this.claim.id}: another process took the message over meanwhile`);
     return result;

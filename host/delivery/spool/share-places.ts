@@ -1,13 +1,14 @@
 /** Where shares stand in the index: each is in one line at a time, and every move happens inside one transaction. */
 
 import type { IndexRecords } from './index-database.ts';
-import type {
-  ClaimEntry,
-  DestinationEntry,
-  IndexedMessage,
-  MessageEntry,
-  ShareEntry,
-  Totals,
+import {
+  heldOctets,
+  type ClaimEntry,
+  type DestinationEntry,
+  type IndexedMessage,
+  type MessageEntry,
+  type ShareEntry,
+  type Totals,
 } from './index-entries.ts';
 import { keys, partsOf } from './index-keys.ts';
 
@@ -79,9 +80,22 @@ export function dropShare(records: IndexRecords, id: string, dest: string, share
 export function placeMessage(records: IndexRecords, { id, message, shares }: IndexedMessage): boolean {
   if (records.get(keys.message(id)) !== undefined) return false;
   records.put(keys.message(id), JSON.stringify(message));
-  count(records, 1, message.octets);
+  count(records, 1, heldOctets(message));
   for (const [dest, share] of shares) placeShare(records, id, dest, share);
   return true;
+}
+
+/** Counts what was added to the file of a message. It only grows: who saw it shorter looked earlier. */
+export function growMessage(
+  records: IndexRecords,
+  id: string,
+  message: MessageEntry,
+  fileOctets: number,
+): void {
+  const growth = fileOctets - heldOctets(message);
+  if (growth <= 0) return;
+  records.put(keys.message(id), JSON.stringify({ ...message, fileOctets }));
+  count(records, 0, growth);
 }
 
 /** Forgets a message and all of its shares. */
@@ -94,7 +108,7 @@ export function dropMessage(records: IndexRecords, id: string): void {
   }
   if (message === undefined) return;
   records.remove(keys.message(id));
-  count(records, -1, -message.octets);
+  count(records, -1, -heldOctets(message));
 }
 
 function count(records: IndexRecords, messages: number, octets: number): void {

@@ -71,7 +71,9 @@ async function takeUp(
   const file = await MessageFile.open(folder, id);
   if (file === undefined) return false;
   try {
-    const entries = entriesOf(file.envelope, file.contentOctets, await file.history(), times);
+    const { contentOctets } = file;
+    const { events, fileOctets } = await file.history();
+    const entries = entriesOf(file.envelope, { contentOctets, fileOctets }, events, times);
     if (entries.shares.size > 0) return await index.add(entries);
     // All have it; the process died before it could remove the file.
     await folder.discard(id);

@@ -3,7 +3,7 @@
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import { claimRound, releaseDead, type Claim, type Round, type RoundTerms } from './claim-round.ts';
 import { IndexDatabase, type IndexRecords } from './index-database.ts';
-import type { IndexedMessage, ShareEntry, Totals } from './index-entries.ts';
+import { heldOctets, type IndexedMessage, type ShareEntry, type Totals } from './index-entries.ts';
 import { keys, partsOf } from './index-keys.ts';
 import { leaseHolder, type LeaseHolder } from './lease.ts';
 import { nextAgeMs, pauseAfter, type RetryTimes } from './schedule.ts';
@@ -13,6 +13,7 @@ import {
   destinationEntry,
   dropMessage,
   dropShare,
+  growMessage,
   messageEntry,
   moveShare,
   openDestination,
@@ -42,6 +43,16 @@ export type Aftermath =
   | { readonly kind: 'noticed' }
   /** As if it had never been claimed: it was called off before anything was sent. */
   | { readonly kind: 'untouched' };
+
+/** What goes along with an aftermath. */
+export interface Settling {
+  readonly nowMs: number;
+  readonly times: RetryTimes;
+  /** In [0, 1). */
+  readonly chance: number;
+  /** How long the file has become. */
+  readonly fileOctets?: number | undefined;
+}
 
 export class SpoolIndex {
   readonly holder: LeaseHolder = leaseHolder();
@@ -101,13 +112,14 @@ export class SpoolIndex {
   settle(
     claim: Claim,
     aftermath: Aftermath,
-    { nowMs, times, chance }: { readonly nowMs: number; readonly times: RetryTimes; readonly chance: number },
+    { nowMs, times, chance, fileOctets }: Settling,
   ): Promise<'kept' | 'gone' | 'lost'> {
     return this.#database.write((records) => {
       const { id, dest } = claim;
       const share = shareEntry(records, id, dest);
       const message = messageEntry(records, id);
       if (share === undefined || message === undefined || !this.#isOurs(records, claim)) return 'lost';
+      if (fileOctets !== undefined) growMessage(records, id, message, fileOctets);
       const isNoticed = share.isNoticed || aftermath.kind === 'noticed';
       const ageMs = nextAgeMs(message.arrivedMs, times, isNoticed);
       const resting = message.isHeld ? 'held' : undefined;
@@ -196,7 +208,7 @@ export class SpoolIndex {
     let [messages, octets] = [0, 0];
     for (const piece of this.messages()) {
       messages += piece.length;
-      for (const { message } of piece) octets += message.octets;
+      for (const { message } of piece) octets += heldOctets(message);
     }
     await this.#database.write((records) =>
       records.put(keys.totals, JSON.stringify({ messages, octets } satisfies Totals)),
@@ -243,7 +255,7 @@ function defer(
   dest: string,
   share: ShareEntry,
   { isReached, reply }: { readonly isReached: boolean; readonly reply: HopReply },
-  { nowMs, times, chance }: { readonly nowMs: number; readonly times: RetryTimes; readonly chance: number },
+  { nowMs, times, chance }: Settling,
 ): Partial<ShareEntry> {
   const tries = share.tries + 1;
   const attempts = share.attempts + 1;

@@ -230,9 +230,9 @@ export class Spool implements Outlet {
     const arrivedMs = this.#sources.clock.now();
     const marks = { id, arrivedMs, order: this.#nextOrder(arrivedMs) };
     const envelope = envelopeOf(parcel, marks, this.#terms.destinationOf);
-    const octets = await writeMessageFile(this.folder, envelope, parcel.message.blocks('crlf'));
+    const size = await writeMessageFile(this.folder, envelope, parcel.message.blocks('crlf'));
     try {
-      await index.add(entriesOf(envelope, octets, [], this.#terms));
+      await index.add(entriesOf(envelope, size, [], this.#terms));
     } catch (error) {
       await this.folder.discard(id).catch(() => undefined);
       throw error;

@@ -12,10 +12,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { SpoolIndex } from '../../../host/delivery/spool/spool-index.ts';
 import { SpoolFolder } from '../../../host/delivery/spool/spool-folder.ts';
 import { folder } from '../../message/folder.ts';
 import { deferred, delivered, refused } from './fake-outlet.ts';
-import { drain, givenSpool, MINUTE, parcelWith } from './given-spool.ts';
+import { DAY, drain, givenSpool, HOUR, MINUTE, parcelWith } from './given-spool.ts';
 
 const files = (path: string): string[] => readdirSync(join(path, 'new'));
 
@@ -59,6 +60,40 @@ describe('what happened to a message', () => {
     await drain(spool, outlet);
     expect(outlet.attempts).toBe(1);
     expect(statSync(join(path, 'new', id!)).size - before).toBeLessThan(200_000);
+  });
+
+  it('counts towards the octets that the spool may hold', async () => {
+    const { spool, outlet, path, pass } = givenSpool({ maxOctets: 20_000, delayNoticeMs: 0 });
+    outlet.answer = (mailbox) => ({ ...deferred, reply: { ...deferred.reply, lines: [mailbox.repeat(40)] } });
+    const to = Array.from({ length: 50 }, (_, index) => `a${index}@x.example`);
+    await spool.deliver(parcelWith({ to }));
+    const [before] = await spool.deliver(parcelWith({ to: ['b@y.example'] }));
+    await pass(DAY, 30 * MINUTE);
+    const [after] = await spool.deliver(parcelWith({ to: ['c@z.example'] }));
+    expect([before!.reply.code, after!.reply.code]).toEqual([250, 452]);
+    const octets = files(path).map((id) => statSync(join(path, 'new', id)).size);
+    const index = await SpoolIndex.open(join(path, 'index'));
+    expect(index.totals()).toEqual({ messages: 2, octets: octets[0]! + octets[1]! });
+    outlet.answer = () => delivered;
+    await pass(DAY, 30 * MINUTE);
+    expect(index.totals()).toEqual({ messages: 0, octets: 0 });
+    await index.close();
+  });
+
+  it('ends at 1 MiB, but for who has got the message', async () => {
+    const { spool, outlet, path, pass } = givenSpool({ delayNoticeMs: 0 });
+    outlet.answer = () => deferred;
+    await spool.deliver(parcelWith({ to: ['a@x.example', 'b@x.example'] }));
+    const [id] = files(path);
+    appendFileSync(join(path, 'new', id!), `${'x'.repeat(1_048_576)}\n`);
+    const { size } = statSync(join(path, 'new', id!));
+    await pass(HOUR);
+    expect(outlet.attempts).toBeGreaterThan(2);
+    expect(statSync(join(path, 'new', id!)).size).toBe(size);
+    outlet.answer = (mailbox) => (mailbox === 'a@x.example' ? delivered : deferred);
+    await pass(DAY, 30 * MINUTE);
+    expect(outlet.deliveries.map(({ to }) => to)).toEqual([['a@x.example']]);
+    expect(statSync(join(path, 'new', id!)).size).toBeLessThan(size + 1_000);
   });
 
   it('counts to its end, however long it is', async () => {
