@@ -10,6 +10,7 @@
  *     o/DEST                   the destination is open: it may have ready shares
  *     d/DEST                   it failed; what is ready waits with it
  *     p/MS/DEST                it is opened again then
+ *     u/ID/DEST                what could not be written to the file
  *     n                        how much there is
  */
 
@@ -43,6 +44,8 @@ export const keys = {
   claims: (dest: string): string => `c/${dest}/`,
   open: (dest: string): string => `o/${dest}`,
   destination: (dest: string): string => `d/${dest}`,
+  unwritten: (id: string, dest: string): string => `u/${id}/${dest}`,
+  allUnwritten: (id: string): string => `u/${id}/`,
   opening: (at: number, dest: string): string => `p/${ms(at)}/${dest}`,
 } as const;
 

@@ -31,6 +31,11 @@ export class Runner {
   readonly #attempts = new Map<ShareAttempt, Promise<void>>();
   #looking: NodeJS.Timeout | undefined;
   #renewing: NodeJS.Timeout | undefined;
+  /**
+   * Claims whose end could not be written to the index either, with how to write it. They stay claimed until it can: whoever
+   * tried such a message before would not know who has it.
+   */
+  readonly #unsettled = new Map<Claim, () => Promise<unknown>>();
   #turn: Promise<void> | undefined;
   #isAskedAgain = false;
   #isStopped = false;
@@ -97,6 +102,7 @@ export class Runner {
     for (const attempt of this.#attempts.keys()) attempt.abort();
     await within(LAST_WAIT_MS, this.idle());
     clearInterval(this.#renewing);
+    await this.#settleRest().catch((error: unknown) => this.#parts.log().error(String(error)));
   }
 
   /** Resolves when no attempt is under way. */
@@ -107,6 +113,7 @@ export class Runner {
   async #look(): Promise<void> {
     const { index, clock, log } = this.#parts;
     try {
+      await this.#settleRest();
       const nowMs = clock.now();
       if (Math.abs(nowMs - this.#deadLookMs) >= DEAD_LOOK_MS) {
         this.#deadLookMs = nowMs;
@@ -139,7 +146,7 @@ export class Runner {
     const attempt = new ShareAttempt(claim, attemptParts());
     const ended = attempt
       .run()
-      .catch((error: unknown) => this.#putOff(claim, error))
+      .catch((error: unknown) => this.#putOff(attempt, error))
       .finally(() => {
         this.#attempts.delete(attempt);
         this.wake();
@@ -149,29 +156,42 @@ export class Runner {
   }
 
   #isActive(id: string, dest: string): boolean {
-    for (const { claim } of this.#attempts.keys()) if (claim.id === id && claim.dest === dest) return true;
+    const isThis = (claim: Claim): boolean => claim.id === id && claim.dest === dest;
+    for (const { claim } of this.#attempts.keys()) if (isThis(claim)) return true;
+    for (const claim of this.#unsettled.keys()) if (isThis(claim)) return true;
     return false;
   }
 
   /** The spool itself has failed, on a full disk for one: at once it would only fail again. */
-  async #putOff(claim: Claim, error: unknown): Promise<void> {
+  async #putOff({ claim, unwritten }: ShareAttempt, error: unknown): Promise<void> {
     const { index, clock, log, attemptParts } = this.#parts;
     const { times, random } = attemptParts();
     log().error(`${claim.id}: ${String(error)}`);
     const { to } = claim.share;
     const aftermath = { kind: 'deferred', to, reply: SPOOL_FAILED, hop: undefined, isReached: true } as const;
-    await index
-      .settle(claim, aftermath, { nowMs: clock.now(), times, chance: random() })
-      .catch((cause: unknown) => log().error(`${claim.id}: ${String(cause)}`));
+    const settle = (): Promise<unknown> =>
+      index.settle(claim, aftermath, { nowMs: clock.now(), times, chance: random(), unwritten });
+    await settle().catch((cause: unknown) => {
+      log().error(`${claim.id}: ${String(cause)}`);
+      this.#unsettled.set(claim, settle);
+    });
+  }
+
+  /** Rejects at the first that can't be written yet. */
+  async #settleRest(): Promise<void> {
+    for (const [claim, settle] of this.#unsettled) {
+      await settle();
+      this.#unsettled.delete(claim);
+    }
   }
 
   /** A process that was stopped for longer than its leases last must not go on sending what others send by now. */
   async #renew(): Promise<void> {
     const { index, clock, log } = this.#parts;
     const attempts = [...this.#attempts.keys()];
-    if (attempts.length === 0) return;
+    const claims = [...attempts.map(({ claim }) => claim), ...this.#unsettled.keys()];
+    if (claims.length === 0) return;
     try {
-      const claims = attempts.map(({ claim }) => claim);
       const lost = new Set(await index.renew(claims, clock.now() + LEASE_MS));
       for (const attempt of attempts) {
         if (lost.has(attempt.claim) && this.#attempts.has(attempt)) attempt.abort();

@@ -6,7 +6,7 @@ import type { Clock } from '../../../bindings/plugin/services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Claim } from './claim-round.ts';
 import type { StoredEnvelope } from './envelope.ts';
-import { isLeft, stateAfter, type MessageState } from './history.ts';
+import { isLeft, stateAfter, type HistoryEvent, type MessageState } from './history.ts';
 import { keyPart } from './index-keys.ts';
 import { appendEvent, MessageFile } from './message-file.ts';
 import type { ReportedRecipient, ReportKind } from './report/report-case.ts';
@@ -56,6 +56,7 @@ export class ShareAttempt {
   #content: StoredContent | undefined;
   #isLongStory = false;
   #fileOctets: number | undefined;
+  #unwritten: HistoryEvent | undefined;
 
   constructor(claim: Claim, parts: AttemptParts) {
     this.claim = claim;
@@ -65,6 +66,11 @@ export class ShareAttempt {
   /** True from the moment the content is read for a hop: breaking off then may deliver twice. */
   get isBeingSent(): boolean {
     return this.#content?.isBeingSent === true;
+  }
+
+  /** What happened, but could not be written to the file: it has to be in the index before anybody tries again. */
+  get unwritten(): HistoryEvent | undefined {
+    return this.#unwritten;
   }
 
   /** The outlet breaks off; what it reports still counts. */
@@ -91,6 +97,10 @@ export class ShareAttempt {
 
   async #work(file: MessageFile): Promise<void> {
     const { envelope } = file;
+    const { folder, index } = this.#parts;
+    await index.writeRest(envelope.id, async (event) => {
+      this.#fileOctets = await appendEvent(folder, envelope.id, event, { isDurable: true });
+    });
     const { events, octets } = await file.history();
     this.#isLongStory = octets > MOST_HISTORY_OCTETS;
     const state = stateAfter(events, envelope.recipients.length);
@@ -137,8 +147,8 @@ export class ShareAttempt {
   }
 
   async #notify(file: MessageFile, state: MessageState, indices: readonly number[]): Promise<void> {
-    const { folder, clock, tell } = this.#parts;
-    const { id, share } = this.claim;
+    const { clock, tell } = this.#parts;
+    const { share } = this.claim;
     const settled = indices.map((index): Settled => {
       const { reply = share.reply ?? NO_REPLY, hop } = state.recipients[index]!;
       return { index, kind: 'deferred', reply, hop, isReportedByHop: false };
@@ -147,7 +157,7 @@ export class ShareAttempt {
       const recipients = reportedOf(file.envelope, settled, 'delay');
       if (recipients.length > 0) await tell('delay', recipients, file, this.claim);
       const event = { event: 'delay-notice', ms: clock.now(), destination: share.destination } as const;
-      this.#fileOctets = await appendEvent(folder, id, event, { isDurable: true });
+      await this.#write(event, true);
     }
     await this.#settle({ kind: 'noticed' });
   }
@@ -156,6 +166,7 @@ export class ShareAttempt {
   async #end(file: MessageFile, state: MessageState, settled: readonly Settled[]): Promise<void> {
     const { folder, tell } = this.#parts;
     const { envelope } = file;
+    const { id } = envelope;
     try {
       for (const kind of ['failure', 'success'] as const) {
         const recipients = reportedOf(envelope, settled, kind);
@@ -163,32 +174,57 @@ export class ShareAttempt {
       }
     } catch (error) {
       // The others are tried again; those who have the message must not get it once more because of them.
-      const delivered = settled.filter(({ kind }) => kind === 'delivered');
-      if (delivered.length > 0) await this.#remember(delivered, true).catch(() => undefined);
+      await this.#remember(
+        settled.filter(({ kind }) => kind === 'delivered'),
+        true,
+      );
       throw error;
     }
     this.#report(envelope, settled);
     const done = new Set(settled.filter(isSettled).map(({ index }) => index));
     const isLast = state.recipients.every((recipient, index) => !isLeft(recipient) || done.has(index));
-    if (isLast) await folder.discard(envelope.id);
+    if (isLast) await this.#discard(settled);
     else await this.#remember(this.#isLongStory ? settled.filter(isSettled) : settled, done.size > 0);
     const last = await this.#settle(aftermathOf(envelope, settled));
     // The last shares of a message may end side by side, and neither see the other's end in the file.
-    if (last === 'gone' && !isLast) await folder.discard(envelope.id);
+    if (last === 'gone' && !isLast) await folder.discard(id);
+  }
+
+  async #discard(settled: readonly Settled[]): Promise<void> {
+    try {
+      await this.#parts.folder.discard(this.claim.id);
+    } catch (error) {
+      // A file that stays is tried again.
+      await this.#remember(settled, true);
+      throw error;
+    }
   }
 
   async #remember(settled: readonly Settled[], isDurable: boolean): Promise<void> {
     if (settled.length === 0) return;
-    const { folder, clock } = this.#parts;
-    const { id, share } = this.claim;
+    const { clock } = this.#parts;
+    const { share } = this.claim;
     const outcomes = grouped(settled);
     const event = { event: 'attempt', ms: clock.now(), destination: share.destination, outcomes } as const;
-    this.#fileOctets = await appendEvent(folder, id, event, { isDurable });
+    await this.#write(event, isDurable);
+  }
+
+  /** What a full disk keeps out of the file, and matters, goes to the index with the end of the claim. */
+  async #write(event: HistoryEvent, matters: boolean): Promise<void> {
+    const { folder, log } = this.#parts;
+    const { id } = this.claim;
+    try {
+      this.#fileOctets = await appendEvent(folder, id, event, { isDurable: matters });
+    } catch (error) {
+      log.error(`${id}: ${String(error)}`);
+      if (matters) this.#unwritten = event;
+    }
   }
 
   async #settle(aftermath: Aftermath): Promise<'kept' | 'gone' | 'lost'> {
     const { index, clock, times, random, log } = this.#parts;
-    const moment = { nowMs: clock.now(), times, chance: random(), fileOctets: this.#fileOctets };
+    const [fileOctets, unwritten] = [this.#fileOctets, this.#unwritten];
+    const moment = { nowMs: clock.now(), times, chance: random(), fileOctets, unwritten };
     const result = await index.settle(this.claim, aftermath, moment);
     if (result === 'lost') log.warn(`${this.claim.id}: another process took the message over meanwhile`);
     return result;

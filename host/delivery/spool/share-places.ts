@@ -34,6 +34,10 @@ const MOST_SHARES = 1_000_000;
 export const shareParts = (records: IndexRecords, id: string): readonly string[] =>
   records.keys(keys.shares(id), MOST_SHARES).map((key) => partsOf(key)[1]!);
 
+/** What could not be written to the file of a message: key and JSON. */
+export const unwrittenOf = (records: IndexRecords, id: string): readonly (readonly [string, string])[] =>
+  records.keys(keys.allUnwritten(id), MOST_SHARES).map((key) => [key, records.get(key)!] as const);
+
 const MARK = '1';
 
 /** Writes the share and puts it in the line that its state names. A new one is in none before. */
@@ -106,6 +110,7 @@ export function dropMessage(records: IndexRecords, id: string): void {
     if (share !== undefined) liftShare(records, id, dest, share);
     records.remove(keys.share(id, dest));
   }
+  for (const key of records.keys(keys.allUnwritten(id), MOST_SHARES)) records.remove(key);
   if (message === undefined) return;
   records.remove(keys.message(id));
   count(records, -1, -heldOctets(message));

@@ -1,6 +1,7 @@
 /** The index of a spool: which messages there are, whose turn it is, and who works on what. */
 
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
+import type { HistoryEvent } from './history.ts';
 import { claimRound, releaseDead, type Claim, type Round, type RoundTerms } from './claim-round.ts';
 import { IndexDatabase, type IndexRecords } from './index-database.ts';
 import { heldOctets, type IndexedMessage, type ShareEntry, type Totals } from './index-entries.ts';
@@ -21,6 +22,7 @@ import {
   shareEntry,
   shareParts,
   totalsOf,
+  unwrittenOf,
 } from './share-places.ts';
 
 /** Messages handed over in one go. */
@@ -52,6 +54,8 @@ export interface Settling {
   readonly chance: number;
   /** How long the file has become. */
   readonly fileOctets?: number | undefined;
+  /** What could not be written there. */
+  readonly unwritten?: HistoryEvent | undefined;
 }
 
 export class SpoolIndex {
@@ -112,12 +116,15 @@ export class SpoolIndex {
   settle(
     claim: Claim,
     aftermath: Aftermath,
-    { nowMs, times, chance, fileOctets }: Settling,
+    { nowMs, times, chance, fileOctets, unwritten }: Settling,
   ): Promise<'kept' | 'gone' | 'lost'> {
     return this.#database.write((records) => {
       const { id, dest } = claim;
       const share = shareEntry(records, id, dest);
       const message = messageEntry(records, id);
+      // Also where another process has the message by now: he who got it has got it.
+      if (unwritten !== undefined && message !== undefined)
+        records.put(keys.unwritten(id, dest), JSON.stringify(unwritten));
       if (share === undefined || message === undefined || !this.#isOurs(records, claim)) return 'lost';
       if (fileOctets !== undefined) growMessage(records, id, message, fileOctets);
       const isNoticed = share.isNoticed || aftermath.kind === 'noticed';
@@ -138,6 +145,20 @@ export class SpoolIndex {
       }
       return messageEntry(records, id) === undefined ? 'gone' : 'kept';
     });
+  }
+
+  /**
+   * Writes what earlier attempts could not write, by `write`, which makes it durable. Rejects if it can't be written now
+   * either: somebody who has the message would then be served again.
+   */
+  async writeRest(id: string, write: (event: HistoryEvent) => Promise<void>): Promise<void> {
+    for (const [key, text] of this.#database.read((records) => unwrittenOf(records, id))) {
+      await write(JSON.parse(text) as HistoryEvent);
+      await this.#database.write((records) => {
+        // An attempt that ended meanwhile may have left something else.
+        if (records.get(key) === text) records.remove(key);
+      });
+    }
   }
 
   drop(id: string): Promise<void> {
