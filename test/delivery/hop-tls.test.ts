@@ -1,5 +1,5 @@
 import { createSecureContext } from 'node:tls';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { HopCertificate, TlsDemand } from '../../bindings/plugin/hop-services.ts';
 import { Address } from '../../bindings/plugin/address.ts';
 import { PLAIN_MAIL } from '../../host/session/parameters/mail-parameters.ts';
@@ -152,5 +152,63 @@ test('a report that requires TLS goes nowhere without verified TLS', async () =>
   const out = outlet([hop], { tls: { level: 'required' } });
   const mailOptions = { ...PLAIN_MAIL, requireTls: true };
   const [outcome] = await out.deliver(parcelTo(['a@d.example'], { reversePath: Address.null, mailOptions }));
-  expect(outcome!.reply.status).toBe('5.7.30');
+  expect(outcome).toMatchObject({ kind: 'refused', reply: { code: 550, status: '5.7.10' } });
+});
+
+describe('a message that requires TLS all the way', () => {
+  const mailOptions = { ...PLAIN_MAIL, requireTls: true };
+  const demand: TlsDemand = { level: 'verified', authorities: pair.certificate };
+  const oldContext = createSecureContext({ cert: pair.certificate, key: pair.key, maxVersion: 'TLSv1.2' });
+  const SCRIPTS = {
+    safe: { offers: [...offers, 'REQUIRETLS'], tls },
+    'without the promise': { offers, tls },
+    'without TLS': { offers: [] },
+    'that refuses STARTTLS': { offers, tls, says: { STARTTLS: '502 never' } },
+    'that has no TLS just now': { offers, tls, says: { STARTTLS: '454 not now' } },
+    'with too old a TLS': { offers, tls: oldContext },
+    'of another name': { offers, tls: contextOf(makePair('other.test')) },
+  } satisfies Record<string, Script>;
+
+  async function sent(names: readonly (keyof typeof SCRIPTS)[], tls_: TlsDemand = demand): Promise<string> {
+    const hops = [];
+    for (const name of names) hops.push(await hopWith(SCRIPTS[name]));
+    const out = outlet(hops, { tls: tls_ });
+    const [outcome] = await out.deliver(parcelTo(['a@d.example'], { mailOptions }));
+    return `${outcome!.kind} ${outcome!.reply.code} ${outcome!.reply.status ?? ''}`;
+  }
+
+  test.each<[keyof typeof SCRIPTS, string]>([
+    ['without the promise', 'refused 550 5.7.30'],
+    ['without TLS', 'refused 550 5.7.10'],
+    ['that refuses STARTTLS', 'refused 550 5.7.10'],
+    ['of another name', 'refused 550 5.7.10'],
+    ['that has no TLS just now', 'deferred 451 4.7.4'],
+  ])('to one host %s: %s', async (name, expected) => {
+    expect(await sent([name])).toBe(expected);
+    // Whatever else is there, a host that will do is found.
+    expect(await sent([name, 'safe'])).toMatch(/^delivered 250/);
+    expect(await sent(['safe', name])).toMatch(/^delivered 250/);
+  });
+
+  test('to a host that speaks no version of TLS we may use: refused', async () => {
+    expect(await sent(['with too old a TLS'], { ...demand, minimumVersion: 'TLSv1.3' })).toBe(
+      'refused 550 5.7.10',
+    );
+  });
+
+  test('waits as long as one of the hosts may turn out to do', async () => {
+    expect(await sent(['without TLS', 'that has no TLS just now'])).toBe('deferred 451 4.7.4');
+    expect(await sent(['that has no TLS just now', 'without the promise'])).toBe('deferred 451 4.7.4');
+    expect(await sent(['without TLS', 'without the promise'])).toBe('refused 550 5.7.30');
+  });
+
+  test('in the clear goes nowhere, and others may use the connection', async () => {
+    const hop = await hopWith(SCRIPTS['without TLS']);
+    const out = outlet([hop], { tls: { level: 'opportunistic' } });
+    const [first] = await out.deliver(parcelTo(['a@d.example'], { mailOptions }));
+    expect(first).toMatchObject({ kind: 'refused', reply: { status: '5.7.10' } });
+    const [second] = await out.deliver(parcelTo(['a@d.example']));
+    expect(second!.kind).toBe('delivered');
+    expect(hop.talks).toHaveLength(1);
+  });
 });

@@ -6,7 +6,8 @@ import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import { isAscii, mailCommand } from '../smtp/envelope-commands.ts';
 import type { HopConnection } from '../smtp/hop-connection.ts';
 import { hopReplies } from '../smtp/hop-fault.ts';
-import { holdsControls, keepsSafe } from '../smtp/parcel-fitness.ts';
+import { holdsControls } from '../smtp/parcel-fitness.ts';
+import { lackOfSafety } from '../smtp/required-tls.ts';
 
 /** MAIL without its line end. 8-bit content is announced wherever the hop takes it: it may still come. */
 export function mailLine(
@@ -30,7 +31,8 @@ export function problemWithMail(
   const { extensions } = connection;
   const path = reversePath.toString();
   if (holdsControls(path)) return hopReplies.badSender;
-  if (!keepsSafe({ reversePath, mailOptions }, connection)) return hopReplies.needsSafeHop;
+  const lack = lackOfSafety({ reversePath, mailOptions }, connection);
+  if (lack !== undefined) return lack;
   if ((mailOptions.isUtf8 || !isAscii(path)) && !extensions.has('SMTPUTF8')) return hopReplies.needsUtf8;
   if (mailOptions.body === 'binarymime') {
     return extensions.has('BINARYMIME') && extensions.has('CHUNKING') ? undefined : hopReplies.needsBinary;

@@ -41,6 +41,8 @@ export type MailRoute =
       /** At least one, in the order they are to be tried. */
       readonly hosts: readonly HopHost[];
       readonly policyType: PolicyType;
+      /** A host that could not be looked at is passed over for now: what happens if only it will do. */
+      readonly later?: RouteFault | undefined;
     }
   | RouteFault;
 
@@ -108,7 +110,8 @@ export class MailRoutes {
       }
     }
     if (hosts.length === 0) return worstOf(candidates, domain);
-    return { kind: 'hosts', hosts: hosts.slice(0, MAX_ADDRESSES), policyType };
+    const later = faultsOf(candidates).find(({ kind }) => kind === 'deferred');
+    return { kind: 'hosts', hosts: hosts.slice(0, MAX_ADDRESSES), policyType, later };
   }
 
   /** RFC 5321 section 5.1: an address in brackets needs no DNS, and nothing vouches for it. */
@@ -188,10 +191,13 @@ function demandFor(host: string, dane: DaneFinding, facts: DomainFacts): Applied
     : { demand, policy: 'opportunistic TLS', policyType: none };
 }
 
-/** Why none of the hosts is left: while one of them may come back, the mail waits. */
-function worstOf(candidates: readonly Candidate[], domain: string): RouteFault {
-  const faults = candidates.flatMap((candidate) =>
+const faultsOf = (candidates: readonly Candidate[]): readonly RouteFault[] =>
+  candidates.flatMap((candidate) =>
     'skipped' in candidate && candidate.fault !== undefined ? [candidate.fault] : [],
   );
+
+/** Why none of the hosts is left: while one of them may come back, the mail waits. */
+function worstOf(candidates: readonly Candidate[], domain: string): RouteFault {
+  const faults = faultsOf(candidates);
   return faults.find(({ kind }) => kind === 'deferred') ?? faults[0] ?? routeFaults.noHost(domain);
 }

@@ -1,11 +1,12 @@
 /** The outlet of mail that goes where the DNS says, each domain under its own policy. */
 
 import { domainToASCII } from 'node:url';
-import type { DeliveryReport, Outlet, Parcel } from '../../../bindings/plugin/delivery.ts';
+import type { DeliveryReport, HopReply, Outlet, Parcel } from '../../../bindings/plugin/delivery.ts';
 import type { HopCounters, HopOptions, HopOutlet } from '../../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { deliverSplit } from '../../../bindings/plugin/outlet-split.ts';
 import { hopReplies } from '../smtp/hop-fault.ts';
+import { isLackOfSafety } from '../smtp/required-tls.ts';
 import type { MailRoute, MailRoutes, SenderWish } from './mail-routes.ts';
 import type { PolicyCounters } from './policy-counters.ts';
 import { routeFaults } from './route-faults.ts';
@@ -22,6 +23,12 @@ export interface MxOutletTerms {
 
 /** Longer than the look-ups of one domain take where servers answer, if slowly: RFC 8461 section 3.3 grants a minute to one. */
 const LOOK_UP_MS = 120_000;
+
+const WITHOUT_TLS: ReadonlySet<HopReply> = new Set([
+  hopReplies.noTls,
+  hopReplies.tlsNotNow,
+  hopReplies.needsEncryption,
+]);
 
 export class MxOutlet implements HopOutlet {
   readonly #terms: MxOutletTerms;
@@ -69,9 +76,12 @@ export class MxOutlet implements HopOutlet {
     if (route.kind !== 'hosts') return parcel.recipients.map(() => route);
     this.#routes.set(parcel, route);
     const report = await this.#hops.deliver(parcel, signal);
-    if (report.some(({ reply }) => reply === hopReplies.noTls))
+    if (report.some(({ reply }) => WITHOUT_TLS.has(reply)))
       counters.failure(domain, route.policyType, 'starttls-not-supported');
-    return report;
+    const { later } = route;
+    return later !== undefined && report.every(({ reply }) => isLackOfSafety(reply))
+      ? report.map(() => later)
+      : report;
   }
 
   async #routeTo(domain: string, parcel: Parcel, signal: AbortSignal | undefined): Promise<MailRoute> {

@@ -202,11 +202,7 @@ export class HopConnection implements Expiring {
             resolve(secure);
           },
           (cause: unknown) =>
-            reject(
-              cause instanceof HopFault
-                ? cause
-                : new HopFault('tls', hopReplies.handshakeFailed, `TLS: ${(cause as Error).message}`),
-            ),
+            reject(cause instanceof HopFault ? cause : handshakeFault(cause as NodeJS.ErrnoException)),
         );
       },
     ).catch((cause: HopFault) => {
@@ -356,4 +352,14 @@ export class HopConnection implements Expiring {
     this.#expire = expire;
     this.deadlineAt = this.#deadlines.now + timeoutMs;
   }
+}
+
+/** What TLS itself says is final; a connection that is lost in between may come about another time. */
+function handshakeFault({ code, message }: NodeJS.ErrnoException): HopFault {
+  const isRefused = code?.startsWith('ERR_SSL_') === true;
+  return new HopFault(
+    'tls',
+    isRefused ? hopReplies.handshakeRefused : hopReplies.handshakeFailed,
+    `TLS: ${message}`,
+  );
 }

@@ -19,7 +19,9 @@ export const hopReplies = {
   closed: reply(451, '4.3.2', 'shutting down, try again later'),
   garbage: (why: string) => reply(451, '4.5.0', `next hop does not speak the protocol (${why})`),
   noTls: reply(451, '4.7.4', 'next hop offers no encryption'),
+  tlsNotNow: reply(451, '4.7.4', 'next hop offers no encryption at present'),
   handshakeFailed: reply(451, '4.7.5', 'no encrypted connection to the next hop'),
+  handshakeRefused: reply(451, '4.7.5', 'no kind of encryption that the next hop takes too'),
   distrusted: reply(451, '4.7.5', 'the certificate of the next hop could not be verified'),
   injected: reply(451, '4.7.5', 'octets in front of the TLS handshake of the next hop'),
   loginFailed: reply(451, '4.7.0', 'not let in by the next hop'),
@@ -33,6 +35,8 @@ export const hopReplies = {
   badAddress: reply(553, '5.1.3', 'an address that cannot be passed on'),
   badSender: reply(553, '5.1.7', 'a reverse-path that cannot be passed on'),
   tooLarge: reply(552, '5.3.4', 'message too large for the next hop'),
+  needsEncryption: reply(550, '5.7.10', 'next hop offers no encryption'),
+  needsCertainty: reply(550, '5.7.10', 'the certificate of the next hop does not stand for it'),
   needsSafeHop: reply(550, '5.7.30', 'next hop does not promise TLS on the whole way'),
   strayLineEnd: reply(554, '5.6.1', 'line ends of the message are ambiguous'),
 } as const;

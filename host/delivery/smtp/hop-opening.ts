@@ -130,7 +130,8 @@ async function startTls(connection: HopConnection, demand: TlsDemand, terms: Ope
   }
   const reply = await connection.say('STARTTLS', 'tls', terms.timeouts.helloMs);
   if (reply.code !== 220) {
-    if (isDemanded) throw new HopFault('tls', hopReplies.noTls, `STARTTLS: ${printReply(reply)}`);
+    const meaning = reply.code < 500 ? hopReplies.tlsNotNow : hopReplies.noTls;
+    if (isDemanded) throw new HopFault('tls', meaning, `STARTTLS: ${printReply(reply)}`);
     return;
   }
   await connection.upgrade(demand, terms.timeouts.helloMs);

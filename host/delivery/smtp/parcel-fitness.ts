@@ -5,20 +5,12 @@ import { isAscii } from './envelope-commands.ts';
 import { sizeLimitOf } from './extension-table.ts';
 import type { HopConnection } from './hop-connection.ts';
 import { hopReplies } from './hop-fault.ts';
+import { lackOfSafety } from './required-tls.ts';
 
 /** Whoever makes addresses that hold a line end would have the hop read commands in them (command injection). */
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 export const holdsControls = (path: string): boolean => CONTROL.test(path);
-
-/**
- * False for a message that requires TLS (RFC 8689 section 4.2.1) and a hop that will not keep it so. Reports on such messages
- * go on without the hop's promise, under the same TLS: they would be lost (section 5).
- */
-export const keepsSafe = (
-  { reversePath, mailOptions }: Pick<Parcel, 'reversePath' | 'mailOptions'>,
-  { extensions, isVerified }: Pick<HopConnection, 'extensions' | 'isVerified'>,
-): boolean => !mailOptions.requireTls || (isVerified && (extensions.has('REQUIRETLS') || reversePath.isNull));
 
 export interface Fitness {
   /** Why nobody gets the parcel from this hop. */
@@ -33,13 +25,13 @@ const NO_PROBLEMS: readonly undefined[] = Object.freeze([]);
 
 export function fitnessOf(
   parcel: Parcel,
-  { extensions, isVerified }: Pick<HopConnection, 'extensions' | 'isVerified'>,
+  connection: Pick<HopConnection, 'extensions' | 'isSecure' | 'isVerified'>,
   eightBit: 'refuse' | 'send',
 ): Fitness {
-  const offersUtf8 = extensions.has('SMTPUTF8');
+  const offersUtf8 = connection.extensions.has('SMTPUTF8');
   const isUtf8 = offersUtf8 && needsUtf8(parcel);
   const problems = parcel.recipients.map(({ address }) => problemOf(address.toString(), offersUtf8));
-  const problem = problemFor(parcel, extensions, { isVerified, eightBit, offersUtf8 });
+  const problem = problemFor(parcel, connection, { eightBit, offersUtf8 });
   const isFree = problems.every((each) => each === undefined);
   return { problem, isUtf8, problems: isFree ? NO_PROBLEMS : problems };
 }
@@ -51,14 +43,16 @@ function problemOf(path: string, offersUtf8: boolean): HopReply | undefined {
 
 function problemFor(
   { reversePath, mailOptions, message }: Parcel,
-  extensions: HopConnection['extensions'],
-  { isVerified, eightBit, offersUtf8 }: { isVerified: boolean; eightBit: string; offersUtf8: boolean },
+  connection: Pick<HopConnection, 'extensions' | 'isSecure' | 'isVerified'>,
+  { eightBit, offersUtf8 }: { eightBit: string; offersUtf8: boolean },
 ): HopReply | undefined {
+  const { extensions } = connection;
   const limit = sizeLimitOf(extensions);
   const path = reversePath.toString();
   if (holdsControls(path)) return hopReplies.badSender;
   if (limit !== undefined && message.octets > limit) return hopReplies.tooLarge;
-  if (!keepsSafe({ reversePath, mailOptions }, { extensions, isVerified })) return hopReplies.needsSafeHop;
+  const lack = lackOfSafety({ reversePath, mailOptions }, connection);
+  if (lack !== undefined) return lack;
   if (mailOptions.body === 'binarymime') {
     // RFC 3030 section 3: without both, the content cannot be told from commands.
     return extensions.has('BINARYMIME') && extensions.has('CHUNKING') ? undefined : hopReplies.needsBinary;

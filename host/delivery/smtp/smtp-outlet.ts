@@ -1,6 +1,11 @@
 /** An outlet over next hops: picks a host and a connection, and says what became of the parcel. RFC 5321 section 5.1. */
 
-import type { DeliveryReport, HopReply, Parcel } from '../../../bindings/plugin/delivery.ts';
+import type {
+  DeliveryReport,
+  HopReply,
+  Parcel,
+  RecipientOutcome,
+} from '../../../bindings/plugin/delivery.ts';
 import type {
   HopCounters,
   HopHost,
@@ -19,6 +24,7 @@ import { HostHealth } from './host-health.ts';
 import { orderOf, placeOf } from './host-order.ts';
 import { HostPool, type Lease, type PoolLimits } from './host-pool.ts';
 import { deferral, outcomeOf } from './outcome.ts';
+import { lackOfSafety, lastingLack } from './required-tls.ts';
 
 /** Everything about an outlet that does not change. */
 export interface OutletTerms extends OpeningTerms, TransactionTerms, PoolLimits {
@@ -79,21 +85,38 @@ export class SmtpOutlet implements HopOutlet {
   /** Until the parcel is mentioned to a host the next one may be tried; behind that it must not be sent twice. */
   async #deliverTo(hosts: readonly HopHost[], parcel: Parcel, attempt: Attempt): Promise<DeliveryReport> {
     const { log, random } = this.#terms;
-    let last: HopReply = this.#isClosed ? hopReplies.closed : hopReplies.noHosts;
+    let last: HopReply | undefined;
+    let lack: HopReply | undefined;
     for (const host of this.#isClosed ? [] : orderOf(hosts, random, (host) => this.#rank(host))) {
       try {
         const kept = this.#poolOf(this.#placeOf(host)).takeKept(this.#keyOf(parcel), attempt);
         if (kept !== undefined) this.counters.reuses++;
         const lease = kept ?? (await this.#lease(host, parcel, attempt));
+        if (parcel.mailOptions.requireTls) this.#refuseUnsafe(lease, host, parcel, attempt);
         return await this.#send(lease, host, parcel, attempt);
       } catch (cause) {
         if (!(cause instanceof HopFault)) throw cause;
         log.warn(`${parcel.id}: ${host.name}: ${cause.message}`);
-        last = cause.reply;
+        const lasting = parcel.mailOptions.requireTls ? lastingLack(cause.reply) : undefined;
+        if (lasting === undefined) last = cause.reply;
+        // The host that came closest says the most.
+        else if (lack !== hopReplies.needsSafeHop) lack = lasting;
         if (attempt.fault !== undefined) break;
       }
     }
-    return deferAll(parcel, last);
+    // RFC 8689 section 4.2.1: the sender hears at once of a demand that no host will ever meet.
+    if (lack !== undefined && last === undefined) return all(parcel, outcomeOf(lack, undefined));
+    return deferAll(parcel, last ?? (this.#isClosed ? hopReplies.closed : hopReplies.noHosts));
+  }
+
+  /** Throws a `HopFault` where the connection is not safe enough for the parcel; others may use it. */
+  #refuseUnsafe({ connection }: Lease, host: HopHost, parcel: Parcel, attempt: Attempt): void {
+    const lack = lackOfSafety(parcel, connection);
+    if (lack === undefined) return;
+    attempt.release();
+    const { helloMs } = this.#terms.timeouts;
+    this.#poolOf(this.#placeOf(host)).giveBack(connection, this.#keyOf(parcel), false, helloMs);
+    throw new HopFault('tls', lack);
   }
 
   /** Unreachable ones come last, those that would have to be waited for in front of them. */
@@ -196,7 +219,7 @@ export class SmtpOutlet implements HopOutlet {
   }
 }
 
-const deferAll = (parcel: Parcel, reply: HopReply): DeliveryReport => {
-  const outcome = deferral(reply, undefined);
-  return parcel.recipients.map(() => outcome);
-};
+const all = ({ recipients }: Parcel, outcome: RecipientOutcome): DeliveryReport =>
+  recipients.map(() => outcome);
+
+const deferAll = (parcel: Parcel, reply: HopReply): DeliveryReport => all(parcel, deferral(reply, undefined));

@@ -90,6 +90,18 @@ const STS: Zone = {
   'TXT _mta-sts.a.example': { records: [['TXT _mta-sts.a.example', 'v=STSv1; id=1;']] },
 };
 
+/** Nobody can say for now whether the other host would do. */
+const HALF_KNOWN: Zone = {
+  'MX a.example': {
+    isSecure: true,
+    records: [
+      ['MX a.example', '10 mx.a.example'],
+      ['MX a.example', '20 other.a.example'],
+    ],
+  },
+  'A other.a.example': { code: 2 },
+  'AAAA other.a.example': { code: 2 },
+};
 const DELIVERED = 'delivered 250 2.0.0';
 const said = async (all: Given, parts = {}): Promise<string> => {
   const { outlet } = await given(all);
@@ -180,7 +192,18 @@ describe('what is delivered, and what is not', () => {
     [
       'with DNSSEC, another name',
       { zone: () => signed(), certificate: wrong, script: { offers: ['REQUIRETLS'] } },
-      'deferred 451 4.7.5',
+      'refused 550 5.7.10',
+    ],
+    ['with DNSSEC, to a hop without TLS', { zone: () => signed() }, 'refused 550 5.7.10'],
+    [
+      'with DNSSEC, to one of two hosts without TLS',
+      { zone: () => signed(HALF_KNOWN) },
+      'deferred 451 4.4.3',
+    ],
+    [
+      'with DNSSEC, to one of two hosts',
+      { zone: () => signed(HALF_KNOWN), certificate: good, script: { offers: ['REQUIRETLS'] } },
+      DELIVERED,
     ],
     [
       'with DANE',
