@@ -17,10 +17,8 @@ export interface HopCertificate {
   readonly chain: readonly Buffer[];
   /** Why no authority vouches for it; undefined if one does. */
   readonly distrust: string | undefined;
-  /** It stands for one of the names of the demand. */
+  /** It stands for one of the names of the demand: RFC 6125, wildcards included. */
   readonly hasName: boolean;
-  /** Whether it stands for `name`: RFC 6125, wildcards included. */
-  standsFor(name: string): boolean;
 }
 
 export interface TlsDemand {

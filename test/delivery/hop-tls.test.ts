@@ -111,7 +111,6 @@ test('a judge decides in place of authorities and names', async () => {
   expect(seen[0]!.chain).toHaveLength(1);
   expect(seen[0]).toMatchObject({ hasName: false });
   expect(seen[0]!.distrust).toContain('SELF_SIGNED');
-  expect(seen[0]!.standsFor('hop.test')).toBe(true);
   const refused = await deliver({ offers, tls }, { level: 'verified', judge: () => 'no TLSA record fits' });
   expect(refused.outcome.kind).toBe('deferred');
   expect(refused.out.log.join('\n')).toContain('no TLSA record fits');

@@ -70,7 +70,6 @@ function certificateOf(socket: TLSSocket, names: readonly string[]): HopCertific
       ? undefined
       : String((error as Error | undefined)?.message ?? error ?? 'not trusted'),
     hasName: names.some(standsFor),
-    standsFor,
   };
 }
 

@@ -251,7 +251,7 @@ describe('MTA-STS (RFC 8461)', () => {
     const route = await routes.routeTo('a.example');
     const judge = route.kind === 'hosts' ? route.hosts[0]?.tls?.judge : undefined;
     // What authorities of the web vouch for, and no record stands for.
-    const problem = judge?.({ chain: [], distrust: undefined, hasName: true, standsFor: () => true });
+    const problem = judge?.({ chain: [], distrust: undefined, hasName: true });
     expect(problem).toBe('no TLSA record stands for it');
     const failures = { 'validation-failure': 1 };
     expect(counters.counts).toEqual([{ domain: 'a.example', policyType: 'tlsa', successes: 0, failures }]);
