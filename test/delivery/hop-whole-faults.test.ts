@@ -3,22 +3,20 @@
 import { expect, test } from 'vitest';
 import { hopWith, outlet } from './hop-closers.ts';
 import { LETTER, parcelTo } from './parcel.ts';
+import { messageOf } from './transaction.ts';
 import type { Script } from './scripted-hop.ts';
 
 const BOTH = { offers: ['PIPELINING', 'CHUNKING'] };
 const toA = () => parcelTo(['a@d.example']);
 
-test.each(['MAIL', 'RCPT', 'END'])(
-  '354 to %s: the connection is of no more use, and nobody waits for it',
-  async (verb) => {
-    const hop = await hopWith({ ...BOTH, says: { [verb]: '354 go ahead', RSET: '[silence]' } });
-    const out = outlet([hop], { connections: 1 });
-    const [outcome] = await out.deliver(toA());
-    expect(outcome).toMatchObject({ kind: 'deferred', reply: { status: '4.5.0' } });
-    expect(out.counters.uncertain).toBe(1);
-    expect(out.connections).toBe(0);
-  },
-);
+test.each(['MAIL', 'RCPT', 'END'])('354 to %s: the connection is of no more use, and nobody waits for it', async (verb) => {
+  const hop = await hopWith({ ...BOTH, says: { [verb]: '354 go ahead', RSET: '[silence]' } });
+  const out = outlet([hop], { connections: 1 });
+  const [outcome] = await out.deliver(toA());
+  expect(outcome).toMatchObject({ kind: 'deferred', reply: { status: '4.5.0' } });
+  expect(out.counters.uncertain).toBe(1);
+  expect(out.connections).toBe(0);
+});
 
 test('the hop closes behind each message: those that wait go over others, and none is in doubt', async () => {
   const says: Script['says'] = {
@@ -69,3 +67,22 @@ test('replies in front of garbage count', async () => {
   expect((await out.deliver(toA()))[0]).toMatchObject({ kind: 'delivered' });
   expect(out.connections).toBe(0);
 });
+
+test('a hop that reads a chunk it does not want as commands is given none to read', async () => {
+  const smuggled = 'RCPT TO:<victim@d.example>\r\nDATA\r\nSubject: y\r\n\r\nz\r\n.\r\n';
+  const says: Script['says'] = { RCPT: (path) => (path.includes('a@') ? '550 5.1.1 nobody' : '') };
+  for (const line of [smuggled, ` \t${smuggled.replace('RCPT', 'rcpt')}`]) {
+    const hop = await hopWith({ ...BOTH, says, isForgetful: true });
+    const content = `Subject: x\r\n\r\n${line}`;
+    for (const cut of [0, content.indexOf('CPT'), content.indexOf('cpt')]) {
+      const message = messageOf('');
+      message.content.append(Buffer.from(content.slice(0, Math.max(cut, 0))));
+      message.content.append(Buffer.from(content.slice(Math.max(cut, 0))));
+      const [outcome] = await outlet([hop]).deliver(parcelTo(['a@d.example'], { message }));
+      expect(outcome).toMatchObject({ kind: 'refused', reply: { status: '5.1.1' } });
+    }
+    expect(hop.talks.flatMap(({ accepted }) => accepted)).toEqual([]);
+    expect(hop.contents.join('')).toBe('');
+  }
+});
+

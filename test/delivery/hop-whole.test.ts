@@ -1,4 +1,4 @@
-/** Envelope and content in one go, to hops with PIPELINING and CHUNKING. RFC 3030 section 4.2. */
+/** Envelope and content in one go, to hops with PIPELINING and CHUNKING. RFC 2920, RFC 3030. */
 
 import { expect, test, vi } from 'vitest';
 import { hopWith, outlet } from './hop-closers.ts';

@@ -30,6 +30,19 @@ export function contentAtHand(message: Message): readonly Buffer[] | undefined {
   return Symbol.asyncIterator in blocks ? undefined : [...blocks];
 }
 
+const RECIPIENT_VERB = /RCPT/i;
+
+/**
+ * True if the content, read as commands, could name a recipient: hops have been seen (Exchange 2000) that refuse a chunk for
+ * which there is no recipient, and do not swallow it. A client who has all his recipients refused could have such a hop
+ * deliver in our name what no plugin has seen (SMTP smuggling).
+ */
+export function couldNameRecipients(content: readonly Buffer[]): boolean {
+  let text = '';
+  for (const block of content) text += block.latin1Slice(0, block.length);
+  return RECIPIENT_VERB.test(text);
+}
+
 /** The commands, each with its line end, and behind them the content as the last chunk. */
 export function inOneChunk(commands: string, content: readonly Buffer[]): Buffer {
   const lines = `${commands}BDAT ${octetsOf(content)} LAST\r\n`;

@@ -2,7 +2,14 @@
 
 import type { HopReply, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
 import type { HopTimeouts } from '../../../bindings/plugin/hop-services.ts';
-import { contentAtHand, inOneChunk, sendChunks, sendData, type Sending } from './content-sending.ts';
+import {
+  contentAtHand,
+  couldNameRecipients,
+  inOneChunk,
+  sendChunks,
+  sendData,
+  type Sending,
+} from './content-sending.ts';
 import { mailCommand, rcptCommand } from './envelope-commands.ts';
 import type { HopConnection } from './hop-connection.ts';
 import { HopFault, hopReplies, isGood, type HopStage } from './hop-fault.ts';
@@ -44,7 +51,8 @@ export class HopTransaction {
     if (this.#givesUp()) return undefined;
     const chosen = this.#open();
     const content = this.#mayGoWhole(chosen.length) ? contentAtHand(this.#parcel.message) : undefined;
-    if (content !== undefined) return this.#sendWhole(chosen, fitness.isUtf8, content);
+    if (content !== undefined && !couldNameRecipients(content))
+      return this.#sendWhole(chosen, fitness.isUtf8, content);
     return this.#sendInTurn(chosen, fitness.isUtf8);
   }
 
@@ -109,7 +117,10 @@ export class HopTransaction {
     return this.#connection.extensions.has('CHUNKING');
   }
 
-  /** MAIL, RCPT and the content as one chunk in one go. RFC 3030 section 4.2. */
+  /**
+   * MAIL, RCPT and the content as one chunk in one go. RFC 3030 section 2 has the client read the replies to the envelope
+   * first; a hop with PIPELINING need not notice (RFC 2920 section 3.2), as long as it swallows a chunk it does not want.
+   */
   async #sendWhole(chosen: readonly number[], isUtf8: boolean, content: readonly Buffer[]): Promise<void> {
     const connection = this.#connection;
     const { extensions } = connection;
