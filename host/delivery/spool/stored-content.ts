@@ -66,12 +66,13 @@ export class StoredContent implements Message {
   }
 
   #read(above: readonly Buffer[], lineEnds: LineEnds): AsyncIterable<Buffer> {
-    this.isBeingSent = true;
     const blocks = this.#checkedBlocks(above);
     return lineEnds === 'lf' ? toLfBlocksAsync(this.#core, blocks) : blocks;
   }
 
   async *#checkedBlocks(above: readonly Buffer[]): AsyncIterable<Buffer> {
+    // Not before: outlets look what kind of blocks there are before the hop has asked for any.
+    this.isBeingSent = true;
     const { octets: headerOctets } = this.header;
     let sum = crc32(this.#leading.subarray(0, headerOctets));
     let held: Buffer | undefined;
