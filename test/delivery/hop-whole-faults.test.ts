@@ -9,14 +9,17 @@ import type { Script } from './scripted-hop.ts';
 const BOTH = { offers: ['PIPELINING', 'CHUNKING'] };
 const toA = () => parcelTo(['a@d.example']);
 
-test.each(['MAIL', 'RCPT', 'END'])('354 to %s: the connection is of no more use, and nobody waits for it', async (verb) => {
-  const hop = await hopWith({ ...BOTH, says: { [verb]: '354 go ahead', RSET: '[silence]' } });
-  const out = outlet([hop], { connections: 1 });
-  const [outcome] = await out.deliver(toA());
-  expect(outcome).toMatchObject({ kind: 'deferred', reply: { status: '4.5.0' } });
-  expect(out.counters.uncertain).toBe(1);
-  expect(out.connections).toBe(0);
-});
+test.each(['MAIL', 'RCPT', 'END'])(
+  '354 to %s: the connection is of no more use, and nobody waits for it',
+  async (verb) => {
+    const hop = await hopWith({ ...BOTH, says: { [verb]: '354 go ahead', RSET: '[silence]' } });
+    const out = outlet([hop], { connections: 1 });
+    const [outcome] = await out.deliver(toA());
+    expect(outcome).toMatchObject({ kind: 'deferred', reply: { status: '4.5.0' } });
+    expect(out.counters.uncertain).toBe(1);
+    expect(out.connections).toBe(0);
+  },
+);
 
 test('the hop closes behind each message: those that wait go over others, and none is in doubt', async () => {
   const says: Script['says'] = {
@@ -86,3 +89,36 @@ test('a hop that reads a chunk it does not want as commands is given none to rea
   }
 });
 
+test('the outlet is closed while a message goes out: no connection of its is kept, not even a second one', async () => {
+  const hop = await hopWith(BOTH);
+  const out = outlet([hop]);
+  await out.deliver(toA());
+  hop.script = { ...BOTH, says: { MAIL: (_, talk) => (talk === hop.talks[0] ? '421 too long idle' : '') } };
+  const report = out.deliver(toA());
+  out.close();
+  expect((await report)[0]).toMatchObject({ kind: 'delivered' });
+  expect(hop.talks).toHaveLength(2);
+  expect(out.connections).toBe(0);
+});
+
+test('time that was up while the content was on its way is up for a second connection', async () => {
+  const hop = await hopWith(BOTH);
+  const out = outlet([hop], { withinMs: 400 });
+  await out.deliver(toA());
+  await out.deliver(toA());
+  hop.script = {
+    ...BOTH,
+    says: {
+      MAIL: (_, { socket }) => {
+        setTimeout(() => socket.write('421 at last\r\n'), 1_200);
+        return '[silence]';
+      },
+      RCPT: '[silence]',
+      END: '[silence]',
+    },
+  };
+  const [outcome] = await out.deliver(toA());
+  expect(outcome).toMatchObject({ kind: 'deferred' });
+  expect(hop.talks).toHaveLength(1);
+  expect(out.counters.uncertain).toBe(0);
+});

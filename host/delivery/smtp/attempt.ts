@@ -52,9 +52,14 @@ export class Attempt implements Expiring {
     this.#connection?.fail(fault);
   }
 
+  /** Nothing more is to be begun. */
+  get isOver(): boolean {
+    return this.fault !== undefined || this.deadlineAt <= this.#deadlines.now;
+  }
+
+  /** Comes again at each pass: the hop may yet say that it has not taken the message. */
   expire(): void {
-    if (this.transaction?.isEnding === true) this.deadlineAt = Number.POSITIVE_INFINITY;
-    else this.stop(new HopFault('connect', hopReplies.tookTooLong));
+    if (this.transaction?.isEnding !== true) this.stop(new HopFault('connect', hopReplies.tookTooLong));
   }
 
   /** The connection goes back to others. */

@@ -157,14 +157,21 @@ export class SmtpOutlet implements HopOutlet {
         await introduction.beforeMail(talkTo(connection, this.#terms), parcel);
       await transaction.run();
       if (isKept && transaction.isMailAnswered) this.#health.keptConnection(place);
-      this.#poolOf(place).giveBack(connection, this.#keyOf(parcel), transaction.needsReset, timeouts.helloMs);
+      // Without its last connection the pool has been forgotten, and is not to be made anew.
+      if (connection.isOpen)
+        this.#poolOf(place).giveBack(
+          connection,
+          this.#keyOf(parcel),
+          transaction.needsReset,
+          timeouts.helloMs,
+        );
     } catch (cause) {
       connection.destroy();
       transaction.isEnding &&= !connection.hasUnsent;
       const isLost = cause instanceof HopFault && !transaction.isMailAnswered;
       if (isLost && isKept && attempt.fault === undefined) {
-        if (!transaction.isEnding) return this.#sendAfresh(host, parcel, attempt);
-        this.#health.droppedConnection(place);
+        if (!transaction.isEnding && !attempt.isOver) return this.#sendAfresh(host, parcel, attempt);
+        if (transaction.isEnding) this.#health.droppedConnection(place);
       }
       this.#settleRest(transaction, parcel, host, cause);
     }
@@ -214,6 +221,7 @@ export class SmtpOutlet implements HopOutlet {
     const known = this.#pools.get(place);
     if (known !== undefined) return known;
     const pool = new HostPool(this.#terms, () => this.#pools.delete(place));
+    if (this.#isClosed) pool.close();
     this.#pools.set(place, pool);
     return pool;
   }
