@@ -140,9 +140,9 @@ export function readResults<K extends Results['kind']>(kind: K): Extract<Results
   return file === undefined ? undefined : readFile(file, kind);
 }
 
-/** The run about handing on, if it was made by itself: `bench:server -- --only … --json` with this file. */
-export function readForwarding(): ServerResults | undefined {
-  const file = join(RESULTS, 'server-forward.json');
+/** A run about some workloads alone, `bench:server -- --only … --json` with this file: handing on, or what was taken again. */
+export function readPart(part: 'forward' | 'again'): ServerResults | undefined {
+  const file = join(RESULTS, `server-${part}.json`);
   return existsSync(file) ? readFile(file, 'server') : undefined;
 }
 

@@ -38,20 +38,24 @@ export function serverVerdicts(results: ServerResults): Verdict[] {
   return [...ratioVerdicts(results), ...peerVerdicts(results), ...otherVerdicts(results)];
 }
 
-/** What handing on costs, in each way of sending that was measured. */
+/** What handing on costs, in each way of sending that was measured, to each kind of next hop. */
 export function forwardVerdicts({ cells, participants, workloads }: ServerResults): Verdict[] {
+  const forwarding = participants.filter(({ name }) => name.startsWith(`${OWN}-forward`));
   return workloads
     .filter(({ needs }) => needs === 'forward')
-    .map(({ id }) => {
+    .flatMap(({ id }) => {
       const lines = summarise(cells, id, participants);
       const cpuOf = (name: string) => lines.find(({ server }) => server === name)?.cpu.median;
-      const [accepting, forwarding] = [cpuOf(OWN), cpuOf('qpsmtpd-forward')];
-      const times = accepting && forwarding ? forwarding / accepting : undefined;
-      return {
-        promise: `${id}: CPU a message at most ${FORWARD_BUDGET} x that of accepting alone`,
-        measured: times === undefined ? '-' : `${times.toFixed(2)} x`,
-        isKept: times === undefined ? undefined : times <= FORWARD_BUDGET,
-      };
+      const accepting = cpuOf(OWN);
+      return forwarding.map(({ name, label }) => {
+        const cost = cpuOf(name);
+        const times = accepting && cost ? cost / accepting : undefined;
+        return {
+          promise: `${id}, ${label.split(', ').at(-1)}: CPU a message at most ${FORWARD_BUDGET} x that of accepting alone`,
+          measured: times === undefined ? '-' : `${times.toFixed(2)} x`,
+          isKept: times === undefined ? undefined : times <= FORWARD_BUDGET,
+        };
+      });
     });
 }
 
@@ -71,7 +75,7 @@ function ratioVerdicts({ cells, participants }: ServerResults): Verdict[] {
 }
 
 /** Below every peer in every workload, by the median. */
-function peerVerdicts({ cells, participants, workloads }: ServerResults): Verdict[] {
+export function peerVerdicts({ cells, participants, workloads }: ServerResults): Verdict[] {
   return workloads
     .filter(({ id }) => id !== 'durable' && !id.startsWith('forward') && !id.startsWith('latency'))
     .map(({ id }) => {

@@ -3,9 +3,9 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../places.ts';
-import { readForwarding, readResults } from '../results.ts';
+import { readPart, readResults, type ServerResults } from '../results.ts';
 import { microPictures, serverPictures, type Picture } from './pictures.ts';
-import { daySection, forwardSection, microSection, serverSection } from './sections.ts';
+import { againSection, daySection, forwardSection, microSection, serverSection } from './sections.ts';
 
 const DOCS = join(ROOT, 'docs');
 const PICTURES = join(DOCS, 'benchmarks');
@@ -16,8 +16,10 @@ Made by \`npm run bench:report\` from the files in \`bench/results\`; do not edi
 they can and cannot say, is written in [bench/README.md](../bench/README.md).`;
 
 function main(): void {
-  const [server, micro, day] = [readResults('server'), readResults('micro'), readResults('apache-day')];
-  const forwarding = readForwarding();
+  const [micro, day] = [readResults('micro'), readResults('apache-day')];
+  const [again, forwarding] = [readPart('again'), readPart('forward')];
+  const whole = readResults('server');
+  const server = whole !== undefined && forwarding !== undefined ? withoutForwarding(whole) : whole;
   if (server === undefined && micro === undefined && day === undefined) {
     throw new Error(
       'bench/results holds nothing: run npm run bench, npm run bench:server or npm run bench:apache-day first',
@@ -30,6 +32,7 @@ function main(): void {
   const sections = [
     INTRODUCTION,
     ...(server === undefined ? [] : [serverSection(server, pictures)]),
+    ...(again === undefined ? [] : [againSection(again)]),
     ...(forwarding === undefined ? [] : [forwardSection(forwarding)]),
     ...(day === undefined ? [] : [daySection(day)]),
     ...(micro === undefined ? [] : [microSection(micro, pictures)]),
@@ -40,6 +43,12 @@ function main(): void {
   writeFileSync(join(DOCS, 'benchmarks.md'), `${sections.join('\n\n')}\n`);
   process.stdout.write(`docs/benchmarks.md and ${pictures.length} charts in docs/benchmarks\n`);
 }
+
+/** What a run of its own has measured is shown once. */
+const withoutForwarding = (results: ServerResults): ServerResults => ({
+  ...results,
+  workloads: results.workloads.filter(({ needs }) => needs !== 'forward'),
+});
 
 try {
   main();

@@ -6,7 +6,7 @@ import type { DayResults, MicroResults, MicroRow, ServerResults } from '../resul
 import { showNumber } from '../statistics.ts';
 import { IDLE_HEAD, idleCells, LINE_HEAD, lineCells, showGap, summarise } from '../server/summary.ts';
 import { markdownTable } from '../text-table.ts';
-import { forwardVerdicts, microVerdicts, serverVerdicts, type Verdict } from './budgets.ts';
+import { forwardVerdicts, microVerdicts, peerVerdicts, serverVerdicts, type Verdict } from './budgets.ts';
 import type { Picture } from './pictures.ts';
 
 const image = ({ file, title }: Picture): string => `![${title}](benchmarks/${file})`;
@@ -59,11 +59,18 @@ export function serverSection(results: ServerResults, pictures: readonly Picture
 }
 
 /** What handing on costs beside accepting alone, from a run of its own. */
-export function forwardSection(results: ServerResults): string {
+export const forwardSection = (results: ServerResults): string =>
+  partSection(results, 'Handing on', forwardVerdicts(results));
+
+/** Workloads whose ranges ran into those of a peer, by themselves: a machine shared with others has better and worse hours. */
+export const againSection = (results: ServerResults): string =>
+  partSection(results, 'Taken again', peerVerdicts(results));
+
+function partSection(results: ServerResults, title: string, verdicts: readonly Verdict[]): string {
   return [
-    '## Handing on',
+    `## ${title}`,
     runSection(results.run),
-    verdictTable(forwardVerdicts(results)),
+    verdictTable(verdicts),
     ...workloadSections(results, []),
     ...participantSection(results),
   ]
