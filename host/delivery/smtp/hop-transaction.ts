@@ -44,7 +44,10 @@ export class HopTransaction {
     this.outcomes = parcel.recipients.map(() => undefined);
   }
 
-  /** Settles `outcomes`; undefined if that is done at once. Rejects with a `HopFault`, or with what reading the message throws: the rest is open then. */
+  /**
+   * Settles `outcomes`; undefined if that is done at once. Rejects with a `HopFault`, or with what reading the message throws: the
+   * rest is open then.
+   */
   run(): Promise<void> | undefined {
     const fitness = fitnessOf(this.#parcel, this.#connection, this.#terms.eightBit);
     this.#settleUnfit(fitness);
