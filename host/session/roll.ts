@@ -40,7 +40,7 @@ export class Roll<Key extends string, Member extends Record<Key, number>> {
     return true;
   }
 
-  /** Calls `visit` with each; whom it deletes may be anybody, and whom it adds is not visited. */
+  /** Calls `visit` with each, perhaps twice with some; it may delete anybody, and whom it adds may be visited or not. */
   forEach(visit: (member: Member) => void): void {
     // From the end: whoever fills a gap has been visited, or is still to come at its new place.
     for (let place = this.#members.length - 1; place >= 0; place--) {
