@@ -37,9 +37,13 @@ export function verdictTable(verdicts: readonly Verdict[]): string {
   );
 }
 
+/** Parts with an empty line between them; list items stand together. */
+const paragraphs = (parts: readonly string[]): string =>
+  parts.join('\n\n').replaceAll(/^(- .*)\n\n(?=- )/gm, '$1\n');
+
 export function serverSection(results: ServerResults, pictures: readonly Picture[]): string {
   const { run, rounds, isPinned } = results;
-  return [
+  return paragraphs([
     '## Whole servers',
     runSection(run),
     `Each figure is from ${rounds} rounds in which all servers took their turn, each round begun by another one, ` +
@@ -53,9 +57,7 @@ export function serverSection(results: ServerResults, pictures: readonly Picture
     ...idleSection(results, pictures),
     ...growthSection(results, pictures),
     ...participantSection(results),
-  ]
-    .join('\n\n')
-    .replaceAll(/^(- .*)\n\n(?=- )/gm, '$1\n');
+  ]);
 }
 
 /** What handing on costs beside accepting alone, from a run of its own. */
@@ -67,15 +69,13 @@ export const againSection = (results: ServerResults): string =>
   partSection(results, 'Taken again', peerVerdicts(results));
 
 function partSection(results: ServerResults, title: string, verdicts: readonly Verdict[]): string {
-  return [
+  return paragraphs([
     `## ${title}`,
     runSection(results.run),
     verdictTable(verdicts),
     ...workloadSections(results, []),
     ...participantSection(results),
-  ]
-    .join('\n\n')
-    .replaceAll(/^(- .*)\n\n(?=- )/gm, '$1\n');
+  ]);
 }
 
 const workloadSections = (
@@ -144,7 +144,7 @@ function growthSection({ charts, points, gaps }: ServerResults, pictures: readon
 
 export function microSection(results: MicroResults, pictures: readonly Picture[]): string {
   const paths = [...new Set(results.rows.map(({ path }) => path))];
-  return [
+  return paragraphs([
     '## Byte-level paths',
     runSection(results.run),
     'All contestants gave the same answers before anything was timed. Times are medians over the rounds of the mean that ' +
@@ -161,9 +161,7 @@ export function microSection(results: MicroResults, pictures: readonly Picture[]
     ]),
     '### Contestants',
     ...results.contestants.map(({ path, name, way }) => `- **${name}**, ${path}: ${way}.`),
-  ]
-    .join('\n\n')
-    .replaceAll(/^(- .*)\n\n(?=- )/gm, '$1\n');
+  ]);
 }
 
 function microCells(rows: readonly MicroRow[], path: string): string[][] {

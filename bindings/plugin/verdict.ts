@@ -36,9 +36,8 @@ const isOneLine = (piece: string): boolean => piece !== '' && !piece.includes('\
 /** Every piece between line feeds is a line of the reply; empty pieces vanish, as an empty message does. */
 function splitLines(text: string | readonly string[]): readonly string[] {
   // Nearly all refusals have one line, and a spammer may earn one for each of a thousand recipients.
-  if (typeof text === 'string' && isOneLine(text)) return [text];
-  const pieces = typeof text === 'string' ? [text] : text;
-  if (pieces.every(isOneLine)) return [...pieces];
+  const pieces = typeof text === 'string' ? [text] : [...text];
+  if (pieces.every(isOneLine)) return pieces;
   return pieces.flatMap((piece) => piece.split(/\r?\n/)).filter((line) => line !== '');
 }
 
