@@ -61,8 +61,8 @@ function write(file: string, text: string): void {
 
 const nextSteps = (name: string, plugin: string, itsTest: string): readonly string[] => [
   '',
-  'once, so that it finds its imports:',
-  '  npm link qpsmtpd',
+  'once, for its test and for the types (the server itself needs no link):',
+  '  npm install --save-dev qpsmtpd',
   'to test it:',
   `  node --test ${itsTest}`,
   `  qpsmtpd plugin test ${plugin}`,

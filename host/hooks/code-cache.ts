@@ -4,36 +4,46 @@
  * use it and beyond: a few kilobytes for each change.
  */
 
-import { register } from 'node:module';
+import { createRequire, register } from 'node:module';
 import { extname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { codeVersion, filesOf } from './code-version.ts';
+import { codeVersion, filesOf, importsOwnPackage } from './code-version.ts';
 import { VERSION_KEY } from './code-hooks.ts';
 
+const OWN_API = 'qpsmtpd/plugin';
 /** The version of each file when it was first imported, under its plain URL. */
 const first = new Map<string, string>();
-let areHooksRegistered = false;
+const registered = new Set<string>();
 
 /** Plain for code that is new or unchanged, with its version for code that has changed. */
 export function urlOfCode(path: string): string {
   const { href } = pathToFileURL(path);
   const known = first.get(path);
   if (known === undefined) {
+    if (importsOwnPackage(path) && !findsOwnApi(path)) registerHooks('own-package-hooks', undefined);
     // Also if the import fails: Node keeps failures, too.
     for (const file of filesOf(path)) if (!first.has(file)) first.set(file, codeVersion(file));
     return href;
   }
   const version = codeVersion(path);
   if (known === version) return href;
-  registerHooks();
+  registerHooks('code-hooks', [...first]);
   return `${href}?${VERSION_KEY}=${version}`;
 }
 
-/** What changed code imports by relative paths may have changed as well; the hooks see to it, in a thread of their own. */
-function registerHooks(): void {
-  if (areHooksRegistered) return;
-  areHooksRegistered = true;
+/** Node finds this very package from the file: it lies in the package, or npm has linked the two. */
+function findsOwnApi(path: string): boolean {
+  try {
+    return createRequire(path).resolve(OWN_API) === createRequire(import.meta.url).resolve(OWN_API);
+  } catch {
+    return false;
+  }
+}
+
+/** Hooks cost a thread, so they wait until code asks for them. `data` is what `initialize` of the hooks gets. */
+function registerHooks(name: string, data: unknown): void {
+  if (registered.has(name)) return;
+  registered.add(name);
   const here = import.meta.url;
-  const hooks = new URL(`./code-hooks${extname(fileURLToPath(here))}`, here);
-  register(hooks.href, { data: [...first] });
+  register(new URL(`./${name}${extname(fileURLToPath(here))}`, here).href, { data });
 }

@@ -5,6 +5,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 const RELATIVE_IMPORT = /\b(?:from|import)\s*\(?\s*(['"])(\.{1,2}\/[^'"\n]+)\1/g;
+const OWN_IMPORT = /\b(?:from|import)\s*\(?\s*(['"])qpsmtpd(?:\/[^'"\n]+)?\1/;
 /** Files that are looked at for one plugin; one with more is told apart by the first of them. */
 const MAX_FILES = 500;
 
@@ -17,6 +18,11 @@ export function filesOf(path: string): string[] {
     }
   }
   return [...files];
+}
+
+/** One of the module's files imports this package by its name. */
+export function importsOwnPackage(path: string): boolean {
+  return filesOf(path).some((file) => OWN_IMPORT.test(textOf(file)));
 }
 
 /** A short word that is another one as soon as any of the module's files is. A missing file counts, too. */

@@ -127,19 +127,12 @@ async function importDefinition(
     const url = isBuiltIn ? pathToFileURL(path).href : urlOfCode(path);
     module = (await import(/* @vite-ignore */ url)) as typeof module;
   } catch (cause) {
-    throw loadError(line, `${path} can't be loaded: ${messageOf(cause)}${importHint(cause)}`, cause);
+    throw loadError(line, `${path} can't be loaded: ${messageOf(cause)}`, cause);
   }
   if (!isDefinition(module.default)) {
     throw loadError(line, `${path} has no default export made by definePlugin({ name, about, hooks })`);
   }
   return module.default;
-}
-
-/** Files outside this package see its name only where npm has put it. */
-function importHint(cause: unknown): string {
-  const { code, message } = cause as { code?: unknown; message?: unknown };
-  if (code !== 'ERR_MODULE_NOT_FOUND' || !String(message).includes("'qpsmtpd'")) return '';
-  return ' (run `npm link qpsmtpd` in the directory of the plugin)';
 }
 
 function isDefinition(value: unknown): value is PluginDefinition {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { codeVersion, filesOf } from '../../host/hooks/code-version.ts';
+import { codeVersion, filesOf, importsOwnPackage } from '../../host/hooks/code-version.ts';
 
 let root: string;
 beforeEach(() => {
@@ -38,4 +38,16 @@ test('its version changes with each of the files, and with nothing else', () => 
   rmSync(join(root, 'lib/b.js'));
   versions.add(codeVersion(main));
   expect(versions.size).toBe(5);
+});
+
+test('an import of this package is seen in any of the files, and nothing else is taken for one', () => {
+  expect(importsOwnPackage(join(root, 'main.js'))).toBe(true);
+  expect(importsOwnPackage(join(root, 'lib/b.js'))).toBe(false);
+  write(
+    'lib/b.js',
+    "import x from 'qpsmtpd-plugin-x'; // from \"qpsmtpd/plugin\nconst s = 'qpsmtpd/plugin';",
+  );
+  expect(importsOwnPackage(join(root, 'lib/b.js'))).toBe(false);
+  write('lib/b.js', 'const api = await import("qpsmtpd");');
+  expect(importsOwnPackage(join(root, 'lib/b.js'))).toBe(true);
 });
