@@ -43,10 +43,16 @@ export function isWanted({ options }: Recipient, kind: ReportKind): boolean {
 
 /**
  * The original as it is quoted: all of it only if a failure is told and RET=FULL asks for it (RFC 3461 section 4.3). A
- * message under REQUIRETLS is never quoted in full, because the report may take another way (RFC 8689 section 5), and one
- * with binary content does not fit into a part of 8-bit lines (RFC 3030 section 4).
+ * message under REQUIRETLS is never quoted in full, because the report may take another way (RFC 8689 section 5), one
+ * with binary content does not fit into a part of 8-bit lines (RFC 3030 section 4), and one that a hop has refused for what is
+ * in it, or for its length, would have the report refused too.
  */
-export function isQuotedInFull({ kind, original }: ReportCase): boolean {
+export function isQuotedInFull({ kind, original, recipients }: ReportCase): boolean {
   const { ret, body, requireTls } = original.mailOptions;
-  return kind === 'failure' && ret === 'full' && body !== 'binarymime' && !requireTls;
+  if (kind !== 'failure' || ret !== 'full' || body === 'binarymime' || requireTls) return false;
+  return !recipients.some(({ reply }) => isAboutContent(reply));
 }
+
+/** RFC 3463: X.2.3 and X.3.4, too long; X.6.Z, its media. A 552 that does not say more may mean its length. */
+const isAboutContent = ({ code, status }: HopReply): boolean =>
+  status === undefined ? code === 552 : /^\d\.(?:2\.3|3\.4|6\.\d+)$/.test(status);

@@ -1,6 +1,8 @@
 /** The part of a report that programs read: message/delivery-status (RFC 3464), or its sister for UTF-8 (RFC 6533). */
 
 import { formatDate } from '../../../message/date-stamp.ts';
+import { encodeUnicodeAddress } from '../../../session/parameters/xtext.ts';
+import { MOST_LINE_OCTETS } from './part-encoding.ts';
 import type { ReportAction, ReportCase, ReportedRecipient } from './report-case.ts';
 
 const LINE = 76;
@@ -43,10 +45,11 @@ function recipientFields(
 ): string {
   const { mailbox } = recipient.address;
   const first = recipient.options?.originalRecipient;
+  const original = first && typed(first.type, first.address, isGlobal);
   const words = [String(reply.code), reply.status, ...reply.lines].filter((word) => word !== undefined);
   return [
-    first === undefined ? '' : field('Original-Recipient', typed(first.type, first.address, isGlobal)),
-    field('Final-Recipient', typed('rfc822', mailbox, isGlobal)),
+    original === undefined ? '' : field('Original-Recipient', original),
+    field('Final-Recipient', typed('rfc822', mailbox, isGlobal) ?? `rfc822; ${asciiOnly(mailbox)}`),
     field('Action', action),
     field('Status', isExpired ? EXPIRED : (reply.status ?? CLASS[action])),
     hop === undefined ? '' : field('Remote-MTA', `dns; ${asciiOnly(hop)}`),
@@ -56,18 +59,18 @@ function recipientFields(
   ].join('');
 }
 
-/** An address with its type; one that is no ASCII has the type utf-8, spelt out where UTF-8 may not stand. */
-function typed(type: string, address: string, isGlobal: boolean): string {
-  if (isAscii(address)) return `${type}; ${printable(address)}`;
-  return `utf-8; ${isGlobal ? printable(address) : spelt(address)}`;
+/**
+ * An address with its type; one that is no ASCII has the type utf-8, spelt out where UTF-8 may not stand. Undefined if it
+ * does not fit into a line, which has no place to be folded at. RFC 6533 section 3.
+ */
+function typed(type: string, address: string, isGlobal: boolean): string | undefined {
+  if (isAscii(address)) return fitting(`${type}; ${printable(address)}`);
+  return fitting(`utf-8; ${isGlobal ? printable(address) : encodeUnicodeAddress(address)}`);
 }
 
-/** utf-8-addr-xtext: everything but plain ASCII as `\x{E9}`. RFC 6533 section 3. */
-const spelt = (address: string): string =>
-  address.replace(
-    /[^\u0021-\u007e]|[\\+=]/gu,
-    (character) => `\\x{${character.codePointAt(0)!.toString(16).toUpperCase()}}`,
-  );
+/** Leaves room for the name of the field. */
+const fitting = (value: string): string | undefined =>
+  Buffer.byteLength(value) <= MOST_LINE_OCTETS - 30 ? value : undefined;
 
 /** What others have said must not end a line of ours and begin a field of its own. */
 const printable = (text: string): string =>
