@@ -65,6 +65,8 @@ export interface PluginDefinition<S extends OptionShape = OptionShape> {
   readonly limitsConnections?: true;
   /** For plugins that deliver, made by `defineOutlet`: the outlet alone, for those who use it in place of the hooks. */
   readonly outlet?: (setup: Setup<z.output<S>>) => Outlet;
+  /** The outlet serves mailboxes, programs or services of this site alone: mail for other addresses can't leave by it. */
+  readonly isLocal?: true;
   /**
    * For a plugin that takes transactions to a next hop while they happen, in place of a `queue` hook. Called once; only one
    * plugin may have it.

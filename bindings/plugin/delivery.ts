@@ -74,6 +74,11 @@ export interface Outlet {
    * deferral in the report. What was reported as delivered is durable or in the hands of the next hop.
    */
   deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport>;
+  /**
+   * Whether mail for any address, such as that of a sender, can leave by it; undefined: for all of them. For outlets whose
+   * answer hangs on the outlets within; others say `isLocal` in their definition.
+   */
+  readonly reaches?: ((address: Address) => boolean) | undefined;
 }
 
 /** The parcel of a transaction whose message has come to its end. */

@@ -50,6 +50,7 @@ export { defineOutlet, logReport, queueInto, type OutletDefinition } from './out
 export { deliverSplit, type Consignment, type SplitTerms } from './outlet-split.ts';
 export type { OpenedOutlet, Outlets } from './outlets.ts';
 export { requireQuarantine } from './quarantine-place.ts';
+export { namedReportWay, usualReportWay, type ReportWay, type ReportWayTerms } from './report-way.ts';
 export { openingAnew, RouteTable, type Route } from './route-table.ts';
 export { dsn } from './dsn.ts';
 export { error, fail, pass, skip, type FailOptions, type Finding } from './finding.ts';

@@ -3,7 +3,7 @@
 import type { Place } from './config.ts';
 import type { Outlet } from './delivery.ts';
 
-/** An outlet that may still be loading. */
+/** An outlet that may still be loading; until it is ready nobody knows what it `reaches`. */
 export interface OpenedOutlet extends Outlet {
   /**
    * Resolves once the outlet can be used; rejects with the place and the remedy if its words are wrong. While a plugin is

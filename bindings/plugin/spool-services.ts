@@ -3,6 +3,7 @@
 import type { Address } from './address.ts';
 import type { Outlet } from './delivery.ts';
 import type { Log } from './log-level.ts';
+import type { ReportWay } from './report-way.ts';
 
 /** How one spool works. Times in milliseconds. */
 export interface SpoolTerms {
@@ -10,6 +11,8 @@ export interface SpoolTerms {
   readonly outlet: Outlet;
   /** Recipients with the same answer are handed over together, and wait together while it can't be reached. */
   readonly destinationOf: (address: Address) => string;
+  /** The way of reports to senders. Undefined: that of the messages. */
+  readonly reports?: ReportWay | undefined;
   /** The pause before the second attempt; every further one is twice as long, up to the longest. */
   readonly firstRetryMs: number;
   readonly longestRetryMs: number;
@@ -17,6 +20,8 @@ export interface SpoolTerms {
   readonly lifeMs: number;
   /** After so long the sender is told, once, that it is late; 0: never. */
   readonly delayNoticeMs: number;
+  /** How long a report that cannot leave is kept for somebody to see; 0: not at all. */
+  readonly keepReportsMs: number;
   /** Attempts at a time at one destination, and in all; both count for all processes together. */
   readonly perDestination: number;
   readonly inAll: number;

@@ -20,7 +20,13 @@ import { CONFIG_OPTION } from './serve-command.ts';
 
 const HOUR_MS = 3_600_000;
 /** For entries that `check` makes anew; the daemon puts its own times in their place at the first attempt. */
-const TIMES = { firstRetryMs: 1, longestRetryMs: 1, lifeMs: 120 * HOUR_MS, delayNoticeMs: 4 * HOUR_MS };
+const TIMES = {
+  firstRetryMs: 1,
+  longestRetryMs: 1,
+  lifeMs: 120 * HOUR_MS,
+  delayNoticeMs: 4 * HOUR_MS,
+  keepReportsMs: 168 * HOUR_MS,
+};
 
 export const QUEUE_OPTIONS: readonly OptionSpec[] = [
   CONFIG_OPTION,

@@ -102,19 +102,26 @@ export function setUpPlugin<S extends OptionShape>(
   };
 }
 
+/** An outlet, and what its definition says of it. */
+export interface LoadedOutlet {
+  readonly outlet: Outlet;
+  readonly isLocal: boolean;
+}
+
 /** Reads the options, and has the plugin make its outlet alone. Throws as `setUpPlugin` does, and for one without. */
 export function setUpOutlet(
   definition: PluginDefinition,
   line: PluginLine,
   { config, services, logger }: PluginEnvironment,
-): Outlet {
+): LoadedOutlet {
   if (definition.outlet === undefined) {
     throw loadError(line, 'is a plugin that is no outlet: nothing can be handed on to it');
   }
   const { options, loglevel } = readOptions(definition, line);
   const log = logger.speakingAs({ plugin: line.name }, levelAdjustment(loglevel));
   try {
-    return definition.outlet({ name: line.name, options: options as never, config, services, log });
+    const outlet = definition.outlet({ name: line.name, options: options as never, config, services, log });
+    return { outlet, isLocal: definition.isLocal === true };
   } catch (cause) {
     throw setUpError(line, cause);
   }

@@ -7,7 +7,7 @@ import type {
   Place,
 } from '../../bindings/plugin/index.ts';
 import { ConfigError } from '../errors.ts';
-import { messageOf, PluginErrors } from './loaded-plugin.ts';
+import { messageOf, PluginErrors, type LoadedOutlet } from './loaded-plugin.ts';
 import { parsePluginLine, type PluginLine } from './plugin-line.ts';
 
 /** Outlets within outlets, such as a spool that delivers by routes: more is a circle. */
@@ -17,11 +17,11 @@ const MOST_NESTED = 8;
 export class OutletOpener implements Outlets {
   readonly #place: Place;
   readonly #depth: number;
-  readonly #load: (line: PluginLine) => Promise<Outlet>;
+  readonly #load: (line: PluginLine) => Promise<LoadedOutlet>;
   #opened: OpenedOutlet[] | undefined = [];
 
   /** `place`: the line of the plugin. `depth`: how many outlets it stands within. `load` finds and makes an outlet. */
-  constructor(place: Place, depth: number, load: (line: PluginLine) => Promise<Outlet>) {
+  constructor(place: Place, depth: number, load: (line: PluginLine) => Promise<LoadedOutlet>) {
     this.#place = place;
     this.#depth = depth;
     this.#load = load;
@@ -33,12 +33,13 @@ export class OutletOpener implements Outlets {
     return opened;
   }
 
-  /** Waits for what was opened while the plugin was set up; throws what was wrong with it. */
+  /** Waits for what was opened while the plugin was set up, or as soon as that was ready; throws what was wrong with it. */
   async settled(): Promise<void> {
-    const opened = this.#opened ?? [];
+    const results: PromiseSettledResult<void>[] = [];
+    while (this.#opened !== undefined && this.#opened.length > 0)
+      results.push(...(await Promise.allSettled(this.#opened.splice(0).map(({ ready }) => ready))));
     // What is opened later is the plugin's own business, and would otherwise be kept here for ever.
     this.#opened = undefined;
-    const results = await Promise.allSettled(opened.map(({ ready }) => ready));
     const problems = results.flatMap((result): ConfigError[] => {
       if (result.status === 'fulfilled') return [];
       const reason: unknown = result.reason;
@@ -49,7 +50,7 @@ export class OutletOpener implements Outlets {
     if (first !== undefined) throw rest.length === 0 ? first : new PluginErrors([first, ...rest]);
   }
 
-  async #begin(words: string, place: Place): Promise<Outlet> {
+  async #begin(words: string, place: Place): Promise<LoadedOutlet> {
     if (this.#depth >= MOST_NESTED) {
       const remedy = 'an outlet must not lead back to itself';
       throw new ConfigError(place, `\`${words}\`: outlets nest more than ${MOST_NESTED} deep`, remedy);
@@ -63,18 +64,24 @@ export class OutletOpener implements Outlets {
 
 class LoadingOutlet implements OpenedOutlet {
   readonly ready: Promise<void>;
-  readonly #loading: Promise<Outlet>;
+  readonly #loading: Promise<LoadedOutlet>;
+  #loaded: LoadedOutlet | undefined;
 
-  constructor(loading: Promise<Outlet>) {
+  constructor(loading: Promise<LoadedOutlet>) {
     this.#loading = loading;
-    this.ready = loading.then(() => undefined);
+    this.ready = loading.then((loaded) => void (this.#loaded = loaded));
     this.ready.catch(() => undefined);
+  }
+
+  get reaches(): Outlet['reaches'] {
+    if (this.#loaded?.isLocal === true) return () => false;
+    return this.#loaded?.outlet.reaches?.bind(this.#loaded.outlet);
   }
 
   async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
     let outlet: Outlet;
     try {
-      outlet = await this.#loading;
+      ({ outlet } = await this.#loading);
     } catch {
       const reply = { code: 451, status: '4.3.5', lines: ['the outlet is not configured'] };
       return parcel.recipients.map(() => ({ kind: 'deferred', reply, hop: undefined }));

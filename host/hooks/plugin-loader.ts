@@ -2,7 +2,7 @@
 
 import { closeSync, openSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import type { Outlet, PluginDefinition, Services } from '../../bindings/plugin/index.ts';
+import type { PluginDefinition, Services } from '../../bindings/plugin/index.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { ConfigError } from '../errors.ts';
 import {
@@ -12,6 +12,7 @@ import {
   setUpOutlet,
   setUpPlugin,
   throwProblems,
+  type LoadedOutlet,
   type LoadedPlugin,
   type PluginEnvironment,
   type PluginOrigin,
@@ -83,7 +84,8 @@ async function setUp<T>(
     origin: PluginOrigin,
   ) => T,
 ): Promise<T> {
-  const open = (inner: PluginLine): Promise<Outlet> => setUp(inner, environment, depth + 1, setUpOutlet);
+  const open = (inner: PluginLine): Promise<LoadedOutlet> =>
+    setUp(inner, environment, depth + 1, setUpOutlet);
   const outlets = new OutletOpener(line.place, depth, open);
   const services: Services = { ...environment.services, outlets };
   const load = async (definition: PluginDefinition, origin: PluginOrigin): Promise<T> => {

@@ -9,6 +9,7 @@ const shortString = () => z.string().max(255, 'has more than 255 characters');
 export default defineOutlet({
   name: 'queue/amqp',
   about: 'Publishes messages to an AMQP 0-9-1 broker (RabbitMQ) and waits for its confirmation.',
+  isLocal: true,
   options: z.object({
     /** `amqps://host/virtual-host`. */
     url: z.string(),

@@ -11,6 +11,7 @@ import {
 export default defineOutlet({
   name: 'queue/lmtp',
   about: 'Hands mail to a mail store by LMTP, over TCP or a Unix socket.',
+  isLocal: true,
   options: z.object({ host: hopList(), port: wholeNumber(1, 65_535).optional(), ...hopOptions }),
   positional: ['host', 'port'],
   switches: ['xclient', 'xforward'],

@@ -37,6 +37,7 @@ const options = z.object({
 export default defineOutlet({
   name: 'queue/maildir',
   about: 'Delivers into a Maildir, or into one per recipient.',
+  isLocal: true,
   options,
   positional: ['directory', 'subdirectory', 'permissions'],
   outlet({ options, services: { maildirs }, log }) {

@@ -11,6 +11,7 @@ import {
 export default defineOutlet({
   name: 'queue/pipe',
   about: 'Hands messages to any program that exits with the codes of sysexits.h.',
+  isLocal: true,
   options: programOptions.extend({
     per: oneOf(['recipient', 'message']).default('message'),
     line_ends: oneOf(['lf', 'crlf']).default('lf'),

@@ -8,6 +8,7 @@ import {
   RouteTable,
   withReplyCode,
   z,
+  type Address,
   type Config,
   type Consignment,
   type Log,
@@ -82,6 +83,13 @@ class RoutedOutlet implements Outlet {
     this.#leftovers = leftovers === undefined ? undefined : this.#outlets.open(leftovers.join(' '));
     this.#lines = config.lines(this.#file);
     this.#table = this.#parse((words, place) => this.#outlets.open(words, place));
+  }
+
+  /** A route that names the address or its domain is meant for it; `*` is for whatever comes, and may lead to one mailbox. */
+  reaches(address: Address): boolean {
+    const route = this.#table.find(address);
+    if (route === undefined) return false;
+    return route.pattern !== '*' || (route.outlet.reaches?.(address) ?? true);
   }
 
   async deliver(parcel: Parcel, signal?: AbortSignal): Promise<readonly RecipientOutcome[]> {

@@ -1,9 +1,13 @@
 import {
   defineOutlet,
+  namedReportWay,
   oneOf,
+  usualReportWay,
   wholeNumber,
   z,
   type Address,
+  type OpenedOutlet,
+  type ReportWayTerms,
   type SpoolTerms,
 } from '../../bindings/plugin/index.ts';
 
@@ -26,6 +30,7 @@ const options = z
     longest_retry: wholeNumber(1, YEAR).default(14_400),
     life: wholeNumber(1, YEAR).default(432_000),
     delay_notice: wholeNumber(0, YEAR).default(14_400),
+    keep_reports: wholeNumber(0, YEAR).default(604_800),
     /** Attempts at a time, in all processes together. */
     connections: wholeNumber(1, 1_000).default(10),
     all_connections: wholeNumber(1, 1_000).default(50),
@@ -33,7 +38,10 @@ const options = z
     /** Octets. */
     max_octets: wholeNumber(1, 1_000_000_000_000_000).default(10_737_418_240),
     min_free: wholeNumber(0, 1_000_000_000_000_000).default(104_857_600),
-    via: z.array(z.string()).min(1),
+    via: z
+      .array(z.string())
+      .refine((words) => wordsOf(words).via.length > 0, 'names no outlet: `reports via` stands behind it')
+      .refine((words) => wordsOf(words).reports?.length !== 0, 'names no outlet behind `reports via`'),
   })
   .refine((given) => given.longest_retry >= given.first_retry, {
     path: ['longest_retry'],
@@ -48,13 +56,23 @@ export default defineOutlet({
   positional: ['directory'],
   rest: 'via',
   outlet: ({ options: given, services, config, log }) => {
+    const { via, reports } = wordsOf(given.via);
+    const open = (words: string): OpenedOutlet => services.outlets.open(words);
+    const outlet = open(via.join(' '));
+    const destinationOf = destinationsBy(given.by ?? usualFor(via), config.me);
+    const way: ReportWayTerms = { own: outlet, ownDestinationOf: destinationOf, open, log };
     const terms: SpoolTerms = {
-      outlet: services.outlets.open(given.via.join(' ')),
-      destinationOf: destinationsBy(given.by ?? usualFor(given.via), config.me),
+      outlet,
+      destinationOf,
+      reports:
+        reports === undefined
+          ? usualReportWay(way)
+          : namedReportWay(reports, destinationsBy(usualFor(reports), config.me), way),
       firstRetryMs: given.first_retry * MS,
       longestRetryMs: given.longest_retry * MS,
       lifeMs: given.life * MS,
       delayNoticeMs: given.delay_notice * MS,
+      keepReportsMs: given.keep_reports * MS,
       perDestination: given.connections,
       inAll: given.all_connections,
       maxMessages: given.max_messages,
@@ -66,6 +84,17 @@ export default defineOutlet({
     return services.spools.open(given.directory, terms);
   },
 });
+
+/** The outlet of the messages, and that of the reports behind it. */
+function wordsOf(words: readonly string[]): {
+  readonly via: readonly string[];
+  readonly reports: readonly string[] | undefined;
+} {
+  const at = words.findIndex((word, index) => word === 'reports' && words[index + 1] === 'via');
+  return at < 0
+    ? { via: words, reports: undefined }
+    : { via: words.slice(0, at), reports: words.slice(at + 2) };
+}
 
 const usualFor = (via: readonly string[]): 'hop' | 'domain' =>
   via.some((word) => BY_DOMAIN.has(word)) ? 'domain' : 'hop';

@@ -14,6 +14,7 @@ const MAX_OCTETS = 1_073_741_824;
 export default defineOutlet({
   name: 'queue/webhook',
   about: 'Posts messages to a web server: Action Mailbox, Mailgun, Postmark, SendGrid or raw.',
+  isLocal: true,
   options: z.object({
     /** `https://host/path`. */
     url: z.string(),

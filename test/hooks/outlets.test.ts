@@ -109,6 +109,33 @@ test('a plugin without an outlet is refused by name', async () => {
   );
 });
 
+test('what is opened as soon as another outlet is ready stops the start too', async () => {
+  const chained = definePlugin({
+    name: 'chained',
+    about: '',
+    hooks({ services }) {
+      void services.outlets.open('saying 250').ready.then(() => services.outlets.open('sying 250'));
+      return {};
+    },
+  });
+  await expect(load(['chained'], [chained, saying])).rejects.toThrow(
+    'plugins:1: Plugin queue/sying not found',
+  );
+});
+
+test('an outlet says whether mail for anybody can leave by it, once it is ready', async () => {
+  const opened: OpenedOutlet[] = [];
+  const store = defineOutlet({
+    name: 'queue/store',
+    about: '',
+    isLocal: true,
+    outlet: () => answering(250, 'kept'),
+  });
+  await load(['passing saying 250', 'passing store'], [saying, store, passing(opened)]);
+  expect(opened[0]!.reaches).toBeUndefined();
+  expect(opened[1]!.reaches?.(address('a@b.example'))).toBe(false);
+});
+
 test('what is opened later and is wrong fails in `ready`, and puts messages off', async () => {
   let open: ((words: string) => OpenedOutlet) | undefined;
   const later = definePlugin({

@@ -53,6 +53,8 @@ test.each([
   ['/s first_retry 0 via x', 'first_retry: must be a whole number'],
   ['/s first_retry 60 longest_retry 30 via x', 'must not be shorter than first_retry'],
   ['/s by moon via x', 'by: '],
+  ['/s via smtp-forward h reports via', 'names no outlet behind `reports via`'],
+  ['/s reports via smtp-forward mx', 'names no outlet: `reports via` stands behind it'],
 ])('queue/spool %s is refused at start: %s', (words, problem) => {
   expect(() => opened(words)).toThrow(problem);
 });

@@ -157,7 +157,8 @@ function claimAged(records: IndexRecords, terms: RoundTerms, claims: Claim[]): n
       records.put(keys.age(later.ageMs, dest, id), '1');
       continue;
     }
-    claims.push(claim(records, id, dest, share, isExpired ? 'expiry' : 'delay-notice', terms));
+    const purpose = isExpired || share.state === 'kept' ? 'expiry' : 'delay-notice';
+    claims.push(claim(records, id, dest, share, purpose, terms));
   }
   return moves;
 }

@@ -22,6 +22,10 @@ export interface StoredRecipient extends Recipient {
   readonly destination: string;
 }
 
+/** A report on a message. Nothing else has both no sender and no client: bounces of others came from one. */
+export const isReport = ({ reversePath, client }: Pick<StoredEnvelope, 'reversePath' | 'client'>): boolean =>
+  reversePath.isNull && client === undefined;
+
 export interface MessageFacts {
   readonly hasNul: boolean;
   readonly hasEightBit: boolean;

@@ -2,8 +2,11 @@
 
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 
-/** `expired`: nobody took it in time, which the sender is told like a refusal. */
-export type OutcomeKind = 'delivered' | 'deferred' | 'refused' | 'expired';
+/**
+ * `expired`: nobody took it in time, which the sender is told like a refusal. `kept`: one or the other befell a report,
+ * of which nobody can be told: it stays for somebody to see.
+ */
+export type OutcomeKind = 'delivered' | 'deferred' | 'refused' | 'expired' | 'kept';
 
 /** The same outcome for several recipients, who stand by their places in the envelope. */
 export interface OutcomeGroup {
@@ -85,5 +88,6 @@ export function stateAfter(events: readonly HistoryEvent[], recipientCount: numb
   return { recipients, isHeld, attempts, noticed };
 }
 
-/** True for a recipient who is still to be served. */
-export const isLeft = ({ kind }: RecipientState): boolean => kind === 'waiting' || kind === 'deferred';
+/** True for a recipient who is still to be served, or whose report is kept. */
+export const isLeft = ({ kind }: RecipientState): boolean =>
+  kind === 'waiting' || kind === 'deferred' || kind === 'kept';

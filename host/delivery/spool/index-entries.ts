@@ -25,7 +25,8 @@ export interface ShareEntry {
   readonly destination: string;
   /** Mailboxes of those who are left. */
   readonly to: readonly string[];
-  readonly state: 'ready' | 'waiting' | 'claimed' | 'held';
+  /** `kept`: a report that can't leave; it goes when its age is up. */
+  readonly state: 'ready' | 'waiting' | 'claimed' | 'held' | 'kept';
   /** When it may be tried again; of use while it waits. */
   readonly nextMs: number;
   /** Attempts in which a hop answered: they decide how long to wait. */
@@ -76,7 +77,7 @@ export function entriesOf(
   const shares = new Map<string, ShareEntry>();
   const mailboxes = new Map<string, string[]>();
   recipients.forEach(({ address, destination }, index) => {
-    const { reply, hop } = state.recipients[index]!;
+    const { kind, reply, hop, lastAttemptMs = arrivedMs } = state.recipients[index]!;
     if (!isLeft(state.recipients[index]!)) return;
     const part = keyPart(destination);
     const known = shares.get(part);
@@ -90,12 +91,12 @@ export function entriesOf(
       order,
       destination,
       to,
-      state: state.isHeld ? 'held' : 'ready',
+      state: state.isHeld ? 'held' : kind === 'kept' ? 'kept' : 'ready',
       nextMs: arrivedMs,
       attempts: tries,
       tries,
       isNoticed,
-      ageMs: nextAgeMs(arrivedMs, times, isNoticed),
+      ageMs: kind === 'kept' ? lastAttemptMs + times.keepReportsMs : nextAgeMs(arrivedMs, times, isNoticed),
       reply: reply ?? known?.reply,
       hop: hop ?? known?.hop,
     });

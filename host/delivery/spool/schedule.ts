@@ -8,6 +8,8 @@ export interface RetryTimes {
   readonly lifeMs: number;
   /** After so long the sender is told, once, that it is late; 0: never. */
   readonly delayNoticeMs: number;
+  /** How long a report that cannot leave is kept; 0: not at all. */
+  readonly keepReportsMs: number;
 }
 
 /** Share of a pause that chance decides about: what failed together must not come back together. */

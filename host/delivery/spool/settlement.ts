@@ -69,7 +69,13 @@ export function grouped(settled: readonly Settled[]): OutcomeGroup[] {
   }));
 }
 
-export const isSettled = ({ kind }: Settled): boolean => kind !== 'deferred';
+export const isSettled = ({ kind }: Settled): boolean => kind !== 'deferred' && kind !== 'kept';
+
+/** What a report comes to: nobody is told of its end (RFC 5321 section 6.1), so it must not vanish with it. */
+export const keepingReports = (settled: readonly Settled[]): readonly Settled[] =>
+  settled.map((one) =>
+    one.kind === 'refused' || one.kind === 'expired' ? { ...one, kind: 'kept' as const } : one,
+  );
 
 /** True if a hop has spoken, or at least one recipient is served: the destination is alive. */
 export const isReached = (settled: readonly Settled[]): boolean =>

@@ -5,7 +5,7 @@ import type { Core } from '../../../bindings/contract.ts';
 import type { Clock } from '../../../bindings/plugin/services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Claim } from './claim-round.ts';
-import type { StoredEnvelope } from './envelope.ts';
+import { isReport, type StoredEnvelope } from './envelope.ts';
 import { isLeft, stateAfter, type HistoryEvent, type MessageState } from './history.ts';
 import { keyPart } from './index-keys.ts';
 import { appendEvent, MessageFile } from './message-file.ts';
@@ -16,6 +16,7 @@ import {
   grouped,
   isReached,
   isSettled,
+  keepingReports,
   NO_REPLY,
   reportedOf,
   settle,
@@ -38,6 +39,8 @@ export interface AttemptParts {
   readonly clock: Clock;
   readonly random: () => number;
   readonly outlet: Outlet;
+  /** For reports. */
+  readonly reportOutlet: Outlet;
   readonly times: RetryTimes;
   readonly log: Log;
   /** Tells the sender; resolves once the report is durable, or nobody is to get it. */
@@ -129,9 +132,9 @@ export class ShareAttempt {
   }
 
   async #ask(parcel: ReturnType<typeof storedParcel>): Promise<DeliveryReport> {
-    const { outlet, log } = this.#parts;
+    const { outlet, reportOutlet, log } = this.#parts;
     try {
-      return await outlet.deliver(parcel, this.#abort.signal);
+      return await (isReport(parcel) ? reportOutlet : outlet).deliver(parcel, this.#abort.signal);
     } catch (error) {
       log.error(`${parcel.id}: the outlet failed: ${String(error)}`);
       return parcel.recipients.map(() => BROKEN_OUTLET);
@@ -163,9 +166,12 @@ export class ShareAttempt {
   }
 
   /** Senders are told first, then the file knows, then the index: whatever a crash undoes is done again. */
-  async #end(file: MessageFile, state: MessageState, settled: readonly Settled[]): Promise<void> {
-    const { folder, tell } = this.#parts;
+  async #end(file: MessageFile, state: MessageState, outcomes: readonly Settled[]): Promise<void> {
+    const { folder, tell, times } = this.#parts;
     const { envelope } = file;
+    // One that has been kept for its time goes for good.
+    const isKept = isReport(envelope) && times.keepReportsMs > 0 && this.claim.share.state !== 'kept';
+    const settled = isKept ? keepingReports(outcomes) : outcomes;
     const { id } = envelope;
     try {
       for (const kind of ['failure', 'success'] as const) {
@@ -240,6 +246,7 @@ export class ShareAttempt {
         .join(' ');
       const line = `${id}: ${kind}: from ${reversePath.toString()} to ${to}: ${hop ?? 'no hop'}: ${answer}`;
       if (kind === 'delivered') log.info(line);
+      else if (kind === 'kept') log.warn(`${line} (the report cannot leave; see qpsmtpd queue ls)`);
       else log.notice(line);
     }
   }
@@ -265,7 +272,7 @@ function aftermathOf({ recipients }: StoredEnvelope, settled: readonly Settled[]
   const [first] = left;
   if (first === undefined) return { kind: 'finished', isReached: isReached(settled) };
   return {
-    kind: 'deferred',
+    kind: left.every(({ kind }) => kind === 'kept') ? 'kept' : 'deferred',
     to: left.map(({ index }) => recipients[index]!.address.mailbox),
     reply: first.reply,
     hop: first.hop,

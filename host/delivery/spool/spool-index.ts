@@ -34,9 +34,9 @@ const RELEASE_PAUSE_MS = 60_000;
 export type Aftermath =
   /** Nobody of the share is left. */
   | { readonly kind: 'finished'; readonly isReached: boolean }
-  /** `isReached`: a hop has answered, so the others at the destination need not wait. */
+  /** `kept`: a report that can't leave. `isReached`: a hop has answered, so the others at the destination need not wait. */
   | {
-      readonly kind: 'deferred';
+      readonly kind: 'deferred' | 'kept';
       readonly to: readonly string[];
       readonly reply: HopReply;
       readonly hop: string | undefined;
@@ -138,6 +138,19 @@ export class SpoolIndex {
         const { to, reply, hop } = aftermath;
         const state = resting ?? changes.state ?? 'ready';
         moveShare(records, id, dest, share, { ...changes, state, to, reply, hop, ageMs });
+      } else if (aftermath.kind === 'kept') {
+        if (aftermath.isReached) openDestination(records, dest);
+        const { to, reply, hop } = aftermath;
+        const tries = share.tries + 1;
+        const keptMs = nowMs + times.keepReportsMs;
+        moveShare(records, id, dest, share, {
+          state: resting ?? 'kept',
+          tries,
+          to,
+          reply,
+          hop,
+          ageMs: keptMs,
+        });
       } else {
         const isWaiting = claim.share.state === 'waiting' && share.nextMs > nowMs;
         const state = resting ?? (isWaiting ? 'waiting' : 'ready');

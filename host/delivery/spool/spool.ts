@@ -4,7 +4,7 @@ import type { Core } from '../../../bindings/contract.ts';
 import type { DeliveryReport, Outlet, Parcel } from '../../../bindings/plugin/delivery.ts';
 import type { Clock } from '../../../bindings/plugin/services.ts';
 import type { SpoolTerms } from '../../../bindings/plugin/spool-services.ts';
-import { envelopeOf } from './envelope.ts';
+import { envelopeOf, isReport } from './envelope.ts';
 import { entriesOf } from './index-entries.ts';
 import { writeMessageFile } from './message-file.ts';
 import { PersistentTask } from './persistent-task.ts';
@@ -201,6 +201,7 @@ export class Spool implements Outlet {
       clock,
       random,
       outlet,
+      reportOutlet: terms.reports?.outlet ?? outlet,
       times: terms,
       log,
       tell: async (kind, recipients, file, { dest, share }) => {
@@ -208,9 +209,8 @@ export class Spool implements Outlet {
         const sender = original.reversePath;
         if (sender.isNull) {
           const first = recipients[0]!.recipient.address.toString();
-          log.warn(
-            `${original.id}: from <> to ${first}: dropped: nobody is told about a report (RFC 5321 6.1)`,
-          );
+          const dropped = `${original.id}: from <> to ${first}: dropped: nobody is told about a report (RFC 5321 6.1)`;
+          if (kind === 'failure') log.warn(dropped);
           return;
         }
         const id = reportId(original.id, dest, kind, share.tries);
@@ -229,7 +229,9 @@ export class Spool implements Outlet {
   async #store(parcel: Parcel, id: string, index: SpoolIndex): Promise<void> {
     const arrivedMs = this.#sources.clock.now();
     const marks = { id, arrivedMs, order: this.#nextOrder(arrivedMs) };
-    const envelope = envelopeOf(parcel, marks, this.#terms.destinationOf);
+    const { reports, destinationOf: usual } = this.#terms;
+    const destinationOf = isReport(parcel) ? (reports?.destinationOf ?? usual) : usual;
+    const envelope = envelopeOf(parcel, marks, destinationOf);
     const size = await writeMessageFile(this.folder, envelope, parcel.message.blocks('crlf'));
     try {
       await index.add(entriesOf(envelope, size, [], this.#terms));

@@ -62,6 +62,7 @@ export function givenSpool(
       longestRetryMs: 4 * HOUR,
       lifeMs: 5 * DAY,
       delayNoticeMs: 4 * HOUR,
+      keepReportsMs: 7 * DAY,
       perDestination: 3,
       inAll: 5,
       maxMessages: 1_000,

@@ -1,5 +1,7 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { MailOptions, NotifyEvent, Recipient } from '../../../bindings/plugin/index.ts';
+import type { MailOptions, NotifyEvent, ParcelClient, Recipient } from '../../../bindings/plugin/index.ts';
 import { address } from '../transaction.ts';
 import { deferred, delivered, refused, unreachable, type Delivered } from './fake-outlet.ts';
 import { DAY, givenSpool, HOUR, MINUTE, parcelWith } from './given-spool.ts';
@@ -9,6 +11,17 @@ const notifying = (mailbox: string, notify?: readonly NotifyEvent[]): Recipient 
   parameters: new Map(),
   options: { notify, originalRecipient: undefined },
 });
+
+const CLIENT: ParcelClient = {
+  ip: '192.0.2.1',
+  port: 25,
+  host: undefined,
+  helloHost: 'c.example',
+  protocol: 'ESMTP',
+  user: undefined,
+  localIp: '192.0.2.2',
+  localPort: 25,
+};
 
 type Given = ReturnType<typeof givenSpool>;
 
@@ -109,15 +122,15 @@ describe('a failure', () => {
     expect(reports(given)).toHaveLength(count);
   });
 
-  it('of a report is dropped with a line in the log', async () => {
+  it('of a bounce that came from elsewhere ends it with a line in the log', async () => {
     const given = givenSpool();
     given.outlet.answer = () => refused;
-    await given.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await given.spool.deliver({ ...parcelWith({ from: '', to: ['a@x.example'] }), client: CLIENT });
     await given.pass(MINUTE);
-    // The message, and its report; no third one.
-    expect(given.outlet.attempts).toBe(2);
+    expect(given.outlet.attempts).toBe(1);
+    expect(readdirSync(join(given.path, 'new'))).toEqual([]);
     expect(given.log.join('\n')).toContain(
-      'from <> to <s@c.example>: dropped: nobody is told about a report',
+      'from <> to <a@x.example>: dropped: nobody is told about a report',
     );
   });
 
@@ -135,6 +148,58 @@ describe('a failure', () => {
     expect(text).not.toContain('\u001b');
     expect(text).toContain('Status: 5.0.0');
     for (const line of text.split('\r\n')) expect(line.length).toBeLessThanOrEqual(998);
+  });
+});
+
+describe('a report that cannot leave', () => {
+  const kept = (given: Given): string[] => readdirSync(join(given.path, 'new'));
+
+  it.each([
+    ['is refused', { keepReportsMs: 7 * DAY }, refused, MINUTE],
+    ['is never taken', { keepReportsMs: 7 * DAY, lifeMs: DAY, delayNoticeMs: 0 }, deferred, 3 * DAY],
+    ['finds no hop', { keepReportsMs: 7 * DAY, lifeMs: DAY, delayNoticeMs: 0 }, unreachable, 3 * DAY],
+  ] as const)('because it %s is kept, and goes with a line in the log', async (_, terms, outcome, ms) => {
+    const given = givenSpool(terms);
+    given.outlet.answer = (_, { reversePath }) => (reversePath.isNull ? outcome : refused);
+    await given.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await given.pass(ms, ms / 100);
+    expect(kept(given)).toHaveLength(1);
+    const [id] = kept(given);
+    expect(given.log.join('\n')).toContain(`warn ${id}: kept: from <> to <s@c.example>: `);
+    const { attempts } = given.outlet;
+    await given.pass(7 * DAY - HOUR - ms, 12 * HOUR);
+    expect(kept(given)).toEqual([id]);
+    expect(given.outlet.attempts).toBe(attempts);
+    await given.pass(2 * HOUR + 4 * DAY, 12 * HOUR);
+    expect(kept(given)).toEqual([]);
+    expect(given.log.join('\n')).toContain(`warn ${id}: from <> to <s@c.example>: dropped: nobody is told`);
+    // No report on a report.
+    expect(given.outlet.attempts).toBe(attempts);
+  });
+
+  it('stays kept where the index has to be made anew', async () => {
+    const given = givenSpool();
+    given.outlet.answer = () => refused;
+    await given.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await given.pass(MINUTE);
+    const [id] = kept(given);
+    await given.spool.close(0);
+    rmSync(join(given.path, 'index'), { recursive: true });
+    const again = givenSpool({}, { path: given.path, clock: given.clock });
+    await again.pass(HOUR);
+    expect(kept(again)).toEqual([id]);
+    expect(again.outlet.attempts).toBe(0);
+    await again.pass(8 * DAY, 12 * HOUR);
+    expect(kept(again)).toEqual([]);
+  });
+
+  it('is not kept where the operator wants none', async () => {
+    const given = givenSpool({ keepReportsMs: 0 });
+    given.outlet.answer = () => refused;
+    await given.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await given.pass(MINUTE);
+    expect(kept(given)).toEqual([]);
+    expect(given.log.join('\n')).toContain('to <s@c.example>: dropped: nobody is told about a report');
   });
 });
 
