@@ -39,6 +39,8 @@ export class HopConnection implements Expiring {
   deliveries = 0;
   /** The hop has announced that it will close. RFC 5321 section 3.8. */
   isClosing = false;
+  /** More replies have come than commands went out: which of them was meant for which command is not known. */
+  isOutOfStep = false;
   /** Called once, when the connection is gone. */
   onGone: () => void = () => undefined;
   readonly #deadlines: Deadlines;
@@ -320,6 +322,7 @@ export class HopConnection implements Expiring {
     } else if (reply.code === 421) {
       this.fail(new HopFault(this.#stage, reply, printReply(reply)));
     } else {
+      this.isOutOfStep = true;
       this.fail(new HopFault(this.#stage, hopReplies.garbage('a reply nobody asked for')));
     }
   }

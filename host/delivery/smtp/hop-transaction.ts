@@ -13,7 +13,7 @@ import {
 import { mailCommand, rcptCommand } from './envelope-commands.ts';
 import type { HopConnection } from './hop-connection.ts';
 import { HopFault, hopReplies, isGood, type HopStage } from './hop-fault.ts';
-import { deferral, outcomeOf } from './outcome.ts';
+import { deferral, hasNoRoom, outcomeOf } from './outcome.ts';
 import { fitnessOf, type Fitness } from './parcel-fitness.ts';
 
 export interface TransactionTerms {
@@ -22,9 +22,13 @@ export interface TransactionTerms {
   readonly eightBit: 'refuse' | 'send';
 }
 
+const NOBODY: readonly number[] = Object.freeze([]);
+
 export class HopTransaction {
-  /** One for each recipient, as soon as it is known. */
+  /** One for each recipient, as soon as it is known. Those who have none after `run` go into another transaction. */
   readonly outcomes: (RecipientOutcome | undefined)[];
+  /** How many recipients that one may have. */
+  room = Number.POSITIVE_INFINITY;
   /** MAIL was answered: until then the hop has nothing to do with the parcel. */
   isMailAnswered = false;
   /** The end of the content is on its way: the hop may have the message. */
@@ -33,6 +37,12 @@ export class HopTransaction {
   needsReset = false;
   /** The content waits until the hop has answered the envelope: it may have given up the connection. */
   asksFirst = false;
+  /** One command at a time, although the hop offers PIPELINING. */
+  asksInTurn = false;
+  /** Recipients whose commands went out with others in one go, as long as the last of these has no reply that fits. */
+  #provisional = NOBODY;
+  /** Those the hop has no room for in this transaction. */
+  #apart: Set<number> | undefined;
   readonly #connection: HopConnection;
   readonly #parcel: Parcel;
   readonly #terms: TransactionTerms;
@@ -42,6 +52,20 @@ export class HopTransaction {
     this.#parcel = parcel;
     this.#terms = terms;
     this.outcomes = parcel.recipients.map(() => undefined);
+  }
+
+  /**
+   * To be called when `run` has rejected. A hop that left out a reply has its refusal of one recipient taken for one of
+   * another; none of those counts that came before this showed. Returns true if there were any.
+   */
+  withdrawRefusals(): boolean {
+    let hasAny = false;
+    for (const index of this.#provisional) {
+      if (this.outcomes[index]?.kind !== 'refused') continue;
+      this.outcomes[index] = undefined;
+      hasAny = true;
+    }
+    return hasAny;
   }
 
   /**
@@ -73,11 +97,11 @@ export class HopTransaction {
     }
   }
 
-  /** Recipients without an outcome. */
+  /** Recipients of this transaction without an outcome. */
   #open(): number[] {
     const open: number[] = [];
     for (let index = 0; index < this.outcomes.length; index++)
-      if (this.outcomes[index] === undefined) open.push(index);
+      if (this.outcomes[index] === undefined && this.#apart?.has(index) !== true) open.push(index);
     return open;
   }
 
@@ -90,7 +114,7 @@ export class HopTransaction {
     const known = this.outcomes.filter((outcome) => outcome !== undefined);
     if (!this.#isPartial && known.length > 0) {
       const decisive = known.find(({ kind }) => kind === 'deferred') ?? known[0]!;
-      for (const index of this.#open()) this.outcomes[index] = decisive;
+      for (const index of this.outcomes.keys()) this.outcomes[index] ??= decisive;
     }
     return this.#open().length === 0;
   }
@@ -108,7 +132,11 @@ export class HopTransaction {
   #mayGoWhole(recipients: number): boolean {
     if (!this.#usesChunks || this.#terms.protocol === 'lmtp') return false;
     if (this.asksFirst || this.#connection.hasRested) return false;
-    return this.#connection.extensions.has('PIPELINING') && (this.#isPartial || recipients === 1);
+    return this.#isPipelined && (this.#isPartial || recipients === 1);
+  }
+
+  get #isPipelined(): boolean {
+    return !this.asksInTurn && this.#connection.extensions.has('PIPELINING');
   }
 
   /** Some may get the message where others do not. */
@@ -131,31 +159,70 @@ export class HopTransaction {
     let lines = `${mailCommand(this.#parcel, extensions, isUtf8)}\r\n`;
     for (const index of chosen) lines += `${rcptCommand(this.#parcel.recipients[index]!, extensions)}\r\n`;
     this.isEnding = connection.isOpen;
+    this.#provisional = chosen;
     connection.command(inOneChunk(lines, content), chosen.length + 2);
     const isTaken = this.#settleMail(await connection.reply('mail', timeouts.mailMs));
     for (const index of chosen) {
       const answer = connection.reply('rcpt', timeouts.rcptMs);
       const reply = answer instanceof Promise ? await answer : answer;
-      if (isTaken && !isGood(reply)) this.#settleRecipient(index, reply);
+      if (isTaken && !isGood(reply)) this.#settleRecipient(index, reply, chosen);
     }
-    const accepted = this.#open();
+    const accepted = this.#openAmong(chosen);
     this.isEnding = accepted.length > 0;
     const answer = connection.reply('end', timeouts.endMs);
-    this.#settleChunk(accepted, answer instanceof Promise ? await answer : answer);
+    const reply = answer instanceof Promise ? await answer : answer;
+    this.#endGroup();
+    this.#settleChunk(accepted, reply, accepted);
     this.needsReset ||= isTaken && accepted.length === 0;
     connection.deliveries++;
   }
 
   /** The reply to the last chunk. Behind a bad one nobody knows what the hop still holds. RFC 3030 section 2. */
-  #settleChunk(accepted: readonly number[], reply: HopReply): void {
+  #settleChunk(those: readonly number[], reply: HopReply, accepted: readonly number[]): void {
     this.#refuseGoAhead('end', reply);
     if (!isGood(reply)) this.needsReset = true;
-    this.#settle(accepted, reply);
+    this.#settleAccepted(those, reply, accepted);
   }
 
-  #settleRecipient(index: number, reply: HopReply): void {
+  #settleRecipient(index: number, reply: HopReply, [first]: readonly number[]): void {
     this.#refuseGoAhead('rcpt', reply);
-    this.#settle([index], reply);
+    if (index !== first && hasNoRoom(reply)) this.#putApart([index]);
+    else this.#settle([index], reply);
+  }
+
+  /**
+   * Settles some of those whom the hop has accepted, or leaves them to transactions with fewer recipients: if it finds only
+   * now that there are too many, or if it refuses a message of which it has refused further recipients.
+   */
+  #settleAccepted(those: readonly number[], reply: HopReply, accepted: readonly number[]): void {
+    const isOverfull = this.#apart !== undefined && reply.code === 503;
+    const isFirst = those.length === 1 && those[0] === accepted[0];
+    const isDivided = hasNoRoom(reply) && !isFirst;
+    if (isDivided) this.room = Math.min(this.room, Math.ceil(accepted.length / 2));
+    if (isDivided || isOverfull) this.#putApart(those);
+    else this.#settle(those, reply);
+  }
+
+  #putApart(indexes: readonly number[]): void {
+    this.#apart ??= new Set();
+    for (const index of indexes) this.#apart.add(index);
+  }
+
+  /** Those of `chosen` the hop has accepted; with that it is known how many it takes. */
+  #openAmong(chosen: readonly number[]): number[] {
+    const open = this.#open();
+    // A limit may count those it refuses too.
+    if (this.#apart !== undefined)
+      this.room = open.length > 0 ? open.length : chosen.length - this.#apart.size;
+    return open;
+  }
+
+  /** All replies to commands that went out in one go are here. Throws a `HopFault` if there are more than that. */
+  #endGroup(): void {
+    const connection = this.#connection;
+    if (this.#provisional.length > 0 && connection.isOutOfStep)
+      throw connection.fail(new HopFault('rcpt', hopReplies.garbage('replies out of step')));
+    this.#provisional = NOBODY;
   }
 
   /** Behind a 3yz that nothing was said for the hop waits for content, and takes for that whatever it is told next. */
@@ -171,7 +238,7 @@ export class HopTransaction {
     const connection = this.#connection;
     const { extensions } = connection;
     const { timeouts } = this.#terms;
-    const isPipelined = extensions.has('PIPELINING');
+    const isPipelined = this.#isPipelined;
     const dataGoesAlong = isPipelined && this.#mayDataGoAlong(chosen.length);
     const mail = `${mailCommand(this.#parcel, extensions, isUtf8)}\r\n`;
     const rcptOf = (index: number): string =>
@@ -180,6 +247,7 @@ export class HopTransaction {
       let lines = mail;
       for (const index of chosen) lines += rcptOf(index);
       if (dataGoesAlong) lines += 'DATA\r\n';
+      this.#provisional = chosen;
       connection.command(lines, chosen.length + (dataGoesAlong ? 2 : 1));
     } else {
       connection.command(mail);
@@ -192,11 +260,13 @@ export class HopTransaction {
       const answer = connection.reply('rcpt', timeouts.rcptMs);
       const reply = answer instanceof Promise ? await answer : answer;
       // Behind a refused MAIL it says nothing about the recipient.
-      if (isTaken && !isGood(reply)) this.#settleRecipient(index, reply);
+      if (isTaken && !isGood(reply)) this.#settleRecipient(index, reply, chosen);
     }
+    this.#openAmong(chosen);
     const mayGoOn = isTaken && !this.#givesUp();
     if (isTaken && !mayGoOn) this.needsReset = true;
     if (!dataGoesAlong) {
+      this.#endGroup();
       if (!mayGoOn || this.#usesChunks) return mayGoOn ? this.#open() : [];
       connection.command('DATA\r\n');
     }
@@ -226,6 +296,9 @@ export class HopTransaction {
   #settleData(reply: HopReply, isWanted: boolean): readonly number[] | Promise<readonly number[]> {
     const connection = this.#connection;
     const { timeouts, protocol } = this.#terms;
+    if (reply.code < 400 && reply.code !== 354)
+      throw connection.fail(new HopFault('data', hopReplies.garbage(`${reply.code} for DATA`)));
+    this.#endGroup();
     if (reply.code === 354) {
       this.needsReset = false;
       if (isWanted) return this.#open();
@@ -237,9 +310,9 @@ export class HopTransaction {
       return connection.say('.', 'data', timeouts.dataMs).then(() => []);
     }
     if (!isWanted) return [];
-    if (reply.code < 400)
-      throw connection.fail(new HopFault('data', hopReplies.garbage(`${reply.code} for DATA`)));
-    this.#settle(this.#open(), reply);
+    const accepted = this.#open();
+    if (this.#apart === undefined) this.#settleAccepted(accepted, reply, accepted);
+    else this.#putApart(accepted);
     this.needsReset = true;
     return [];
   }
@@ -259,14 +332,16 @@ export class HopTransaction {
         return this.#breakOff(accepted, await connection.reply('data', timeouts.dataMs));
       }
     }
+    if (protocol === 'lmtp') this.#provisional = accepted;
     for (const [position, index] of accepted.entries()) {
       if (protocol === 'lmtp' || position === 0) {
         const reply = await connection.reply('end', timeouts.endMs);
         const those = protocol === 'lmtp' ? [index] : accepted;
-        if (this.#usesChunks) this.#settleChunk(those, reply);
-        else this.#settle(those, reply);
+        if (this.#usesChunks) this.#settleChunk(those, reply, accepted);
+        else this.#settleAccepted(those, reply, accepted);
       }
     }
+    this.#endGroup();
     connection.deliveries++;
   }
 
@@ -274,12 +349,9 @@ export class HopTransaction {
   #breakOff(accepted: readonly number[], reply: HopReply): void {
     const { name } = this.#connection.host;
     this.#connection.destroy();
-    for (const index of accepted) {
-      this.outcomes[index] =
-        reply.code >= 400
-          ? outcomeOf(reply, name)
-          : deferral(hopReplies.garbage('a reply inside the content'), name);
-    }
+    if (reply.code >= 400) return this.#settleAccepted(accepted, reply, accepted);
+    const outcome = deferral(hopReplies.garbage('a reply inside the content'), name);
+    for (const index of accepted) this.outcomes[index] = outcome;
   }
 
   #settle(indexes: readonly number[], reply: HopReply): void {

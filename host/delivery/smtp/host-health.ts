@@ -1,4 +1,4 @@
-/** Which hosts lately could not be reached: others are tried before them. And which keep a connection for more than one message. */
+/** Which hosts lately could not be reached: others are tried before them. And what may be asked of a host in one go. */
 
 const FIRST_AVOID_MS = 1_000;
 const MOST_AVOID_MS = 300_000;
@@ -16,6 +16,8 @@ export class HostHealth {
   readonly #troubles = new Map<string, Trouble>();
   /** Until when a host is asked first over a kept connection; 0: it has taken a message there. */
   readonly #asked = new Map<string, number>();
+  /** Until when a host is asked one thing at a time. */
+  readonly #outOfStep = new Map<string, number>();
   readonly #now: () => number;
 
   /** `now` in milliseconds on a clock that never goes back. */
@@ -26,8 +28,7 @@ export class HostHealth {
   failed(host: string): void {
     const failures = (this.#troubles.get(host)?.failures ?? 0) + 1;
     this.#troubles.delete(host);
-    const [oldest] = this.#troubles.keys();
-    if (this.#troubles.size >= MOST_HOSTS && oldest !== undefined) this.#troubles.delete(oldest);
+    makeRoom(this.#troubles);
     const avoidMs = Math.min(MOST_AVOID_MS, FIRST_AVOID_MS * 2 ** Math.min(failures - 1, 20));
     this.#troubles.set(host, { failures, until: this.#now() + avoidMs });
   }
@@ -54,13 +55,31 @@ export class HostHealth {
   }
 
   #ask(host: string, until: number): void {
-    const [oldest] = this.#asked.keys();
-    if (this.#asked.size >= MOST_HOSTS && oldest !== undefined) this.#asked.delete(oldest);
+    makeRoom(this.#asked);
     this.#asked.set(host, until);
+  }
+
+  /** Commands that went there in one go did not get their replies one for one. */
+  fellOutOfStep(host: string): void {
+    this.#outOfStep.delete(host);
+    makeRoom(this.#outOfStep);
+    this.#outOfStep.set(host, this.#now() + DISTRUST_MS);
+  }
+
+  /** Several commands may go there at once. RFC 2920. */
+  keepsStep(host: string): boolean {
+    const until = this.#outOfStep.get(host);
+    return until === undefined || until <= this.#now();
   }
 
   isAvoided(host: string): boolean {
     const trouble = this.#troubles.get(host);
     return trouble !== undefined && trouble.until > this.#now();
   }
+}
+
+/** The host that was entered first goes. */
+function makeRoom(hosts: Map<string, unknown>): void {
+  const [oldest] = hosts.keys();
+  if (hosts.size >= MOST_HOSTS && oldest !== undefined) hosts.delete(oldest);
 }

@@ -38,6 +38,12 @@ export interface OutletTerms extends OpeningTerms, TransactionTerms, PoolLimits 
 /** Parcels without an introduction share all connections. */
 const SHARED = '';
 
+/** What became of a parcel in one transaction: those without an outcome go into others, of at most `room` recipients. */
+type Passage = Pick<HopTransaction, 'outcomes' | 'room'>;
+
+/** The room of a passage behind which no other is to be tried. */
+const NO_ROOM = 0;
+
 export class SmtpOutlet implements HopOutlet {
   readonly counters: HopCounters = {
     connections: 0,
@@ -68,10 +74,13 @@ export class SmtpOutlet implements HopOutlet {
       const { hosts } = this.#terms;
       const route: HopRoute = typeof hosts === 'function' ? await hosts(parcel, signal) : hosts;
       if ('kind' in route) return parcel.recipients.map(() => route);
-      return await this.#deliverTo(route, parcel, attempt);
+      const first = await this.#deliverTo(route, parcel, attempt);
+      return isWhole(first.outcomes)
+        ? first.outcomes
+        : await this.#deliverRest(route, parcel, attempt, first);
     } catch (cause) {
       this.#terms.log.error(`${parcel.id}: ${String(cause)}`);
-      return deferAll(parcel, hopReplies.unreadable);
+      return all(parcel, deferral(hopReplies.unreadable, undefined));
     } finally {
       attempt.finish();
     }
@@ -82,8 +91,43 @@ export class SmtpOutlet implements HopOutlet {
     for (const pool of this.#pools.values()) pool.close();
   }
 
+  /**
+   * RFC 5321 section 4.5.3.1.10: those a transaction had no room for get another one at once; with the next attempt of a
+   * spool the last of a thousand would wait for days. Each one settles its first recipient, or the next has fewer. Where all
+   * were to get the message or nobody, and some have it, it goes to as many as possible.
+   */
+  async #deliverRest(
+    hosts: readonly HopHost[],
+    parcel: Parcel,
+    attempt: Attempt,
+    first: Passage,
+  ): Promise<DeliveryReport> {
+    const outcomes = [...first.outcomes];
+    let { room } = first;
+    for (let left = openOf(outcomes); left.length > 0; left = openOf(outcomes)) {
+      const isPartial = parcel.isTrackedByRecipient === true || outcomes.some(isDelivered);
+      const indexes = left.slice(0, room);
+      const recipients = indexes.map((index) => parcel.recipients[index]!);
+      const share = { ...parcel, recipients, isTrackedByRecipient: isPartial };
+      const passage = await this.#deliverTo(hosts, share, attempt);
+      for (const [place, index] of indexes.entries()) outcomes[index] = passage.outcomes[place];
+      room = Math.min(room, passage.room);
+      const failure = passage.outcomes.find((outcome) => outcome !== undefined && !isDelivered(outcome));
+      if (failure === undefined || (room !== NO_ROOM && (isPartial || outcomes.some(isDelivered)))) continue;
+      for (const index of openOf(outcomes)) outcomes[index] = failure;
+    }
+    const count = outcomes.filter(isDelivered).length;
+    if (parcel.isTrackedByRecipient !== true && count > 0 && count < outcomes.length) {
+      const mixture = `${count} of ${outcomes.length} recipients have the message`;
+      this.#terms.log.warn(
+        `${parcel.id}: ${mixture}: it can't be taken back, and they get it again with the others`,
+      );
+    }
+    return outcomes.map((outcome) => outcome!);
+  }
+
   /** Until the parcel is mentioned to a host the next one may be tried; behind that it must not be sent twice. */
-  async #deliverTo(hosts: readonly HopHost[], parcel: Parcel, attempt: Attempt): Promise<DeliveryReport> {
+  async #deliverTo(hosts: readonly HopHost[], parcel: Parcel, attempt: Attempt): Promise<Passage> {
     const { log, random } = this.#terms;
     let last: HopReply | undefined;
     let lack: HopReply | undefined;
@@ -105,8 +149,11 @@ export class SmtpOutlet implements HopOutlet {
       }
     }
     // RFC 8689 section 4.2.1: the sender hears at once of a demand that no host will ever meet.
-    if (lack !== undefined && last === undefined) return all(parcel, outcomeOf(lack, undefined));
-    return deferAll(parcel, last ?? (this.#isClosed ? hopReplies.closed : hopReplies.noHosts));
+    const outcome =
+      lack !== undefined && last === undefined
+        ? outcomeOf(lack, undefined)
+        : deferral(last ?? (this.#isClosed ? hopReplies.closed : hopReplies.noHosts), undefined);
+    return { outcomes: all(parcel, outcome), room: NO_ROOM };
   }
 
   /** Throws a `HopFault` where the connection is not safe enough for the parcel; others may use it. */
@@ -145,12 +192,13 @@ export class SmtpOutlet implements HopOutlet {
   }
 
   /** Rejects with a `HopFault` only if the hop has not heard of the parcel. */
-  async #send(lease: Lease, host: HopHost, parcel: Parcel, attempt: Attempt): Promise<DeliveryReport> {
+  async #send(lease: Lease, host: HopHost, parcel: Parcel, attempt: Attempt): Promise<Passage> {
     const { connection, isKept } = lease;
     const { introduction, timeouts } = this.#terms;
     const place = this.#placeOf(host);
     const transaction = new HopTransaction(connection, parcel, this.#terms);
     transaction.asksFirst = isKept && !this.#health.keepsConnections(place);
+    transaction.asksInTurn = !this.#health.keepsStep(place);
     attempt.transaction = transaction;
     try {
       if (introduction?.beforeMail !== undefined)
@@ -176,21 +224,26 @@ export class SmtpOutlet implements HopOutlet {
       this.#settleRest(transaction, parcel, host, cause);
     }
     attempt.release();
-    const report = transaction.outcomes.map((outcome) => outcome!);
-    if (report.some(({ kind }) => kind === 'delivered')) this.counters.deliveries++;
-    return report;
+    if (transaction.outcomes.some(isDelivered)) this.counters.deliveries++;
+    return transaction;
   }
 
   /** The hop has closed a kept connection meanwhile, as it may at any time. Only a fresh one tells how it is. */
-  #sendAfresh(host: HopHost, parcel: Parcel, attempt: Attempt): Promise<DeliveryReport> {
+  #sendAfresh(host: HopHost, parcel: Parcel, attempt: Attempt): Promise<Passage> {
     this.#poolOf(this.#placeOf(host)).dropIdle();
     return this.#lease(host, parcel, attempt).then((lease) => this.#send(lease, host, parcel, attempt));
   }
 
-  #settleRest(transaction: HopTransaction, parcel: Parcel, { name }: HopHost, cause: unknown): void {
+  #settleRest(transaction: HopTransaction, parcel: Parcel, host: HopHost, cause: unknown): void {
     const { log } = this.#terms;
+    const { name } = host;
     const isFault = cause instanceof HopFault;
     log.warn(`${parcel.id}: ${name}: ${isFault ? cause.message : String(cause)}`);
+    transaction.room = NO_ROOM;
+    if (transaction.withdrawRefusals()) {
+      log.warn(`${parcel.id}: ${name}: refusals without the replies behind them are not taken for final`);
+      this.#health.fellOutOfStep(this.#placeOf(host));
+    }
     if (transaction.isEnding) {
       this.counters.uncertain++;
       log.warn(`${parcel.id}: ${name}: lost behind the end of the message: it may arrive twice`);
@@ -227,7 +280,13 @@ export class SmtpOutlet implements HopOutlet {
   }
 }
 
-const all = ({ recipients }: Parcel, outcome: RecipientOutcome): DeliveryReport =>
+const all = ({ recipients }: Parcel, outcome: RecipientOutcome): RecipientOutcome[] =>
   recipients.map(() => outcome);
 
-const deferAll = (parcel: Parcel, reply: HopReply): DeliveryReport => all(parcel, deferral(reply, undefined));
+const isDelivered = (outcome: RecipientOutcome | undefined): boolean => outcome?.kind === 'delivered';
+
+const isWhole = (outcomes: Passage['outcomes']): outcomes is RecipientOutcome[] =>
+  !outcomes.includes(undefined);
+
+const openOf = (outcomes: Passage['outcomes']): number[] =>
+  [...outcomes.keys()].filter((index) => outcomes[index] === undefined);

@@ -16,3 +16,16 @@ test('at the end of the server a short message that the hop has not asked for is
   await work;
   expect(hop.contents).toEqual(['']);
 });
+
+test('more recipients than the hop takes in one transaction: one attempt is enough for all', async () => {
+  const RCPT = (_: string, { accepted }: { accepted: string[] }): string =>
+    accepted.length < 2 ? '' : '552 5.5.3 too many recipients';
+  const hop = await hopWith({ offers: ['PIPELINING', 'CHUNKING'], says: { RCPT } });
+  const { spool, log } = givenSpool({ outlet: outlet([hop]) });
+  const recipients = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}@x.example`);
+  await spool.deliver(parcelWith({ to: recipients }));
+  await spool.work();
+  expect(hop.lines.filter((line) => line.startsWith('MAIL'))).toHaveLength(3);
+  expect(log.join('\n')).not.toMatch(/deferred|refused/);
+  expect(log.filter((line) => line.includes('delivered:'))).not.toEqual([]);
+});
