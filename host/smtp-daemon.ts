@@ -1,9 +1,11 @@
 /** The SMTP server as the processes run it: loaded from options, described, drained. */
 
 import cluster from 'node:cluster';
+import { LogLevel } from '../bindings/plugin/log-level.ts';
 import { describePlugin } from './hooks/plugin-description.ts';
 import { SocketAcceptor, removeStaleSocket } from './intake/socket-acceptor.ts';
 import { parseListen } from './intake/listen-spec.ts';
+import { reopenLogFiles } from './observe/log-outputs.ts';
 import type {
   BoundSockets,
   Daemon,
@@ -55,6 +57,10 @@ export const smtpDaemon: DaemonLoader = {
         return server.listen();
       },
       reload: () => server.reload(),
+      reopenLogs: () => {
+        reopenLogFiles();
+        server.logger.log(LogLevel.NOTICE, 'log files opened again');
+      },
       drain: (graceMs) => server.drain(graceMs),
       describe: () => describe(server),
     };

@@ -1,6 +1,10 @@
 #!/usr/bin/env node
-import { lazyServer } from './lazy-server.ts';
-import { qpsmtpdForkserver } from './forkserver.ts';
-import { runProgram } from './program.ts';
+import { heldSignals } from '../process/held-signals.ts';
 
+// Before the rest is loaded, which takes long enough for a signal to come.
+heldSignals.hold(process);
+
+const { lazyServer } = await import('./lazy-server.ts');
+const { qpsmtpdForkserver } = await import('./forkserver.ts');
+const { runProgram } = await import('./program.ts');
 await runProgram((args, terminal) => qpsmtpdForkserver(args, lazyServer, terminal));

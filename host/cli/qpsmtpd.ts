@@ -1,6 +1,13 @@
 #!/usr/bin/env node
-import { lazyServer } from './lazy-server.ts';
-import { qpsmtpd } from './main.ts';
-import { runProgram } from './program.ts';
+import { heldSignals, keepInspectorShut } from '../process/held-signals.ts';
 
+/** Commands that run until a signal ends them. */
+const RUNS_ON: ReadonlySet<string> = new Set(['serve', 'sample']);
+// Before the rest is loaded, which takes long enough for a signal to come.
+if (RUNS_ON.has(process.argv[2] ?? '')) heldSignals.hold(process);
+else keepInspectorShut(process);
+
+const { lazyServer } = await import('./lazy-server.ts');
+const { qpsmtpd } = await import('./main.ts');
+const { runProgram } = await import('./program.ts');
 await runProgram((args, terminal) => qpsmtpd(args, lazyServer, terminal));

@@ -26,6 +26,8 @@ export class LogFile implements LogOutput {
   #retryAt = Number.NEGATIVE_INFINITY;
   #isPumping = false;
   #isClosed = false;
+  /** What is open is to be closed before the next line. */
+  #isStale = false;
   #lastProblem: string | undefined = undefined;
 
   /** `complain` gets a line for each new problem. Nothing is opened before the first line. */
@@ -44,6 +46,13 @@ export class LogFile implements LogOutput {
   lookAgain(): void {
     this.#lookedAt = Number.NEGATIVE_INFINITY;
     this.#retryAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Whoever has renamed the file may count on its being closed, as soon as what is on its way is written. */
+  reopen(): void {
+    this.lookAgain();
+    if (this.#isPumping) this.#isStale = true;
+    else void this.#letGo();
   }
 
   /** A line that comes later opens the file again. */
@@ -70,7 +79,7 @@ export class LogFile implements LogOutput {
     while (!this.#queue.isEmpty) await this.#writeWaiting();
     this.#isPumping = false;
     unwritten.delete(this);
-    if (this.#isClosed) await this.#letGo();
+    if (this.#isClosed || this.#isStale) await this.#letGo();
   }
 
   async #writeWaiting(): Promise<void> {
@@ -101,6 +110,7 @@ export class LogFile implements LogOutput {
   /** The open file, as long as its name still leads to it. */
   async #sameFile(): Promise<FileHandle> {
     const now = performance.now();
+    if (this.#isStale) await this.#letGo();
     if (this.#handle !== undefined && now - this.#lookedAt < LOOK_EVERY_MS) return this.#handle;
     if (this.#handle !== undefined && !(await this.#isStillNamed(this.#handle))) await this.#letGo();
     this.#lookedAt = now;
@@ -119,6 +129,7 @@ export class LogFile implements LogOutput {
   async #letGo(): Promise<void> {
     const handle = this.#handle;
     this.#handle = undefined;
+    this.#isStale = false;
     await handle?.close().catch(() => undefined);
   }
 }

@@ -47,6 +47,11 @@ export function makeLogs(
   };
 }
 
+/** Every log file of this process is closed, and opened again for its next line. */
+export function reopenLogFiles(): void {
+  for (const { file } of files.values()) file.reopen();
+}
+
 function shareFile(path: string, complain: (problem: string) => void): LogOutput {
   let shared = files.get(path);
   if (shared === undefined) {

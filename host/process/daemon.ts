@@ -43,6 +43,8 @@ export interface Daemon {
   listen(): Promise<readonly string[]>;
   /** New configuration for new connections; on an error the old one goes on serving and the error is thrown. */
   reload(): Promise<void>;
+  /** Closes the log files, for somebody has renamed them; the next line opens them anew. */
+  reopenLogs(): void;
   /** Stops accepting, lets transactions end, answers 421 to idle sessions, and closes the rest after `graceMs`. */
   drain(graceMs: number): Promise<void>;
   describe(): DaemonDescription;

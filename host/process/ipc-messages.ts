@@ -9,7 +9,8 @@ export type WorkerMessage =
   | { readonly qpsmtpd: 'admit'; readonly id: number; readonly ip: string; readonly extra?: number }
   | { readonly qpsmtpd: 'release'; readonly ip: string };
 
-export type PrimaryMessage = { readonly qpsmtpd: 'admission'; readonly id: number } & Admission;
+export type PrimaryMessage =
+  ({ readonly qpsmtpd: 'admission'; readonly id: number } & Admission) | { readonly qpsmtpd: 'reopen-logs' };
 
 /** The longest text of an address: IPv6 with an embedded IPv4 address and a zone. */
 const LONGEST_IP = 64;
@@ -47,6 +48,7 @@ export function readWorkerMessage(message: unknown): WorkerMessage | undefined {
 /** Reads what came from the primary; undefined for anything that is not of ours. */
 export function readPrimaryMessage(message: unknown): PrimaryMessage | undefined {
   const fields = fieldsOf(message);
+  if (fields?.['qpsmtpd'] === 'reopen-logs') return { qpsmtpd: 'reopen-logs' };
   if (fields?.['qpsmtpd'] !== 'admission') return undefined;
   const { id, isAdmitted, fromIp } = fields;
   if (typeof id !== 'number' || typeof isAdmitted !== 'boolean' || typeof fromIp !== 'number')

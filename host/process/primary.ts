@@ -7,11 +7,12 @@ import { parseListen } from '../intake/listen-spec.ts';
 import { Logger } from '../observe/logger.ts';
 import { ExitCode, explain, type WorkerFailure } from './exit-code.ts';
 import { FaultGuard } from './fault-guard.ts';
+import { heldSignals } from './held-signals.ts';
 import { dropPrivileges } from './privileges.ts';
 import { SerialTask } from './serial-task.ts';
 import { readyLine, type ServeOptions, type Terminal } from './serve-options.ts';
 import { SharedLedger } from './shared-ledger.ts';
-import { watchSignals } from './signals.ts';
+import { DaemonSignals } from './signals.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 /** Runs the workers until a signal ends them; returns the exit code. Throws what keeps the first from starting. */
@@ -26,27 +27,35 @@ export async function servePrimary(options: ServeOptions, terminal: Terminal): P
     end(failure.exitCode);
   });
   const reload = new SerialTask(() => reloadIn(pool, logger));
+  let isStopping = false;
   const stop = (code: number): void => {
+    if (isStopping) return;
+    isStopping = true;
+    signals.stopping();
     logger.log(LogLevel.NOTICE, `stopping: transactions have ${options.graceMs / 1000} s to end`);
     void pool.stop().then(() => end(code));
   };
-  let isServing = false;
-  watchSignals(process, {
+  const signals = new DaemonSignals({
     stop: () => stop(ExitCode.OK),
     stopNow: () => {
       pool.killAll();
       end(ExitCode.OK);
     },
-    // While the first workers start they read the configuration of now anyway.
-    reload: () => isServing && reload.request(),
+    reload: () => reload.request(),
+    reopenLogs: () => {
+      logger.log(LogLevel.NOTICE, 'every worker is told to open its log files again');
+      pool.reopenLogs();
+    },
+    note: (text) => logger.log(LogLevel.NOTICE, text),
   });
+  heldSignals.deliverTo((signal) => signals.receive(signal));
 
   const started = pool.start().then((addresses) => {
     if (addresses === undefined) return;
-    isServing = true;
     new FaultGuard(logger, () => stop(ExitCode.SOFTWARE)).watch(process);
     logger.log(LogLevel.NOTICE, readyLine(addresses, options.workers));
     if (options.isQuiet !== true) terminal.out(readyLine(addresses, options.workers));
+    signals.started();
   });
   await Promise.race([started, ended]);
   return ended;
@@ -59,6 +68,7 @@ function createPool(
 ): WorkerPool {
   // Every worker accepts by itself: a connection costs the primary nothing.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
+  keepInspectorShutInWorkers();
   return new WorkerPool({
     size: options.workers,
     fork: () => cluster.fork(),
@@ -72,6 +82,13 @@ function createPool(
     },
     onLost,
   });
+}
+
+/** Newer versions of Node can be told to leave USR1 alone, also while a worker has not run a line of ours yet. */
+function keepInspectorShutInWorkers(): void {
+  const option = '--disable-sigusr1';
+  if (!process.allowedNodeEnvironmentFlags.has(option) || process.execArgv.includes(option)) return;
+  cluster.setupPrimary({ execArgv: [...process.execArgv, option] });
 }
 
 /** The primary owns the files of Unix sockets, so their permissions are its to set. */

@@ -2,6 +2,7 @@
 
 import cluster from 'node:cluster';
 import type { DaemonLoader } from './daemon.ts';
+import { heldSignals } from './held-signals.ts';
 import { PidFile } from './pid-file.ts';
 import { servePrimary } from './primary.ts';
 import { checkUser } from './privileges.ts';
@@ -15,6 +16,7 @@ export async function serve(
   loader: DaemonLoader,
   terminal: Terminal,
 ): Promise<number> {
+  heldSignals.hold(process);
   // A reader of the log who goes away must not take the daemon along.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   if (cluster.isWorker) return runWorker(options, loader);

@@ -1,43 +1,96 @@
-/** Signals of a daemon: TERM and INT stop it, twice at once; HUP reads the configuration again; PIPE means nothing. */
+/**
+ * What signals mean to a daemon and to a worker, in every state. None is lost: one that cannot be carried out yet is
+ * remembered, one that cannot be carried out any more is answered with a line of the log.
+ *
+ * | signal    | starting                | serving      | reloading          | stopping                 |
+ * | --------- | ----------------------- | ------------ | ------------------ | ------------------------ |
+ * | TERM, INT | give the start up, 0    | stop         | stop               | exit at once             |
+ * | HUP       | reload after the start  | reload       | reload once more   | line of the log          |
+ * | USR1      | reopen after the start  | reopen logs  | reopen logs        | reopen logs              |
+ * | USR2      | line of the log, in every state                                                      |
+ * | PIPE      | nothing, in every state                                                              |
+ */
 
-export interface SignalSource {
-  on(signal: NodeJS.Signals, listener: () => void): unknown;
-}
+import type { HeldSignal } from './held-signals.ts';
 
 export interface SignalHandlers {
-  /** The first TERM or INT. */
+  /** The first TERM or INT. During the start there is nothing to drain. */
   stop(): void;
   /** Every further one. */
   stopNow(): void;
+  /** A request during a reload is for one more. */
   reload(): void;
+  reopenLogs(): void;
+  /** For a signal that does nothing, so that nobody waits for what will not happen. */
+  note(text: string): void;
 }
 
-export function watchSignals(source: SignalSource, handlers: SignalHandlers): void {
-  let isStopping = false;
-  const stop = (): void => {
-    if (isStopping) handlers.stopNow();
-    else {
-      isStopping = true;
-      handlers.stop();
+const NO_RESTART = 'SIGUSR2 is reserved for a restart without interruption and does nothing yet';
+
+export class DaemonSignals {
+  readonly #handlers: SignalHandlers;
+  readonly #wanted = new Set<'SIGHUP' | 'SIGUSR1'>();
+  #state: 'starting' | 'serving' | 'stopping' = 'starting';
+  #isToldToStop = false;
+
+  constructor(handlers: SignalHandlers) {
+    this.#handlers = handlers;
+  }
+
+  /** The start is over: what was wanted meanwhile is carried out. */
+  started(): void {
+    if (this.#state !== 'starting') return;
+    this.#state = 'serving';
+    for (const signal of this.#wanted) this.receive(signal);
+    this.#wanted.clear();
+  }
+
+  /** The daemon stops for reasons of its own; the first TERM is no news then. */
+  stopping(): void {
+    this.#state = 'stopping';
+  }
+
+  receive(signal: HeldSignal): void {
+    switch (signal) {
+      case 'SIGTERM':
+      case 'SIGINT':
+        this.#stop();
+        break;
+      case 'SIGHUP':
+      case 'SIGUSR1':
+        if (this.#state === 'starting') this.#wanted.add(signal);
+        else if (signal === 'SIGUSR1') this.#handlers.reopenLogs();
+        else if (this.#state === 'serving') this.#handlers.reload();
+        else this.#handlers.note('SIGHUP ignored: stopping');
+        break;
+      case 'SIGUSR2':
+        this.#handlers.note(NO_RESTART);
+        break;
+      case 'SIGPIPE':
+        break;
     }
-  };
-  source.on('SIGTERM', stop);
-  source.on('SIGINT', stop);
-  source.on('SIGHUP', () => {
-    if (!isStopping) handlers.reload();
-  });
-  source.on('SIGPIPE', ignore);
+  }
+
+  #stop(): void {
+    if (this.#isToldToStop) {
+      this.#handlers.stopNow();
+      return;
+    }
+    this.#isToldToStop = true;
+    const isStopping = this.#state === 'stopping';
+    this.#state = 'stopping';
+    if (!isStopping) this.#handlers.stop();
+  }
 }
 
 /**
- * Signals of a worker: only TERM means something. INT and HUP are for the primary, although a terminal sends them to
- * every process of the group.
+ * Signals of a worker. INT, HUP and USR2 are for the primary, although a terminal sends the first two to every process of
+ * the group.
  */
-export function watchWorkerSignals(source: SignalSource, stop: () => void): void {
-  source.on('SIGTERM', stop);
-  for (const signal of ['SIGINT', 'SIGHUP', 'SIGPIPE'] as const) source.on(signal, ignore);
-}
-
-function ignore(): void {
-  // Having a handler at all keeps off the default action, which is to die.
+export function receiveInWorker(
+  signal: HeldSignal,
+  handlers: Pick<SignalHandlers, 'stop' | 'reopenLogs'>,
+): void {
+  if (signal === 'SIGTERM') handlers.stop();
+  else if (signal === 'SIGUSR1') handlers.reopenLogs();
 }

@@ -6,10 +6,11 @@ import type { Daemon, DaemonLoader } from './daemon.ts';
 import { drainDaemon } from './drain-daemon.ts';
 import { ExitCode, explain } from './exit-code.ts';
 import { FaultGuard, logOf } from './fault-guard.ts';
+import { heldSignals } from './held-signals.ts';
 import { dropPrivileges, mustDropTo } from './privileges.ts';
 import { SerialTask } from './serial-task.ts';
 import { readyLine, type ServeOptions, type Terminal } from './serve-options.ts';
-import { watchSignals } from './signals.ts';
+import { DaemonSignals } from './signals.ts';
 
 /** Serves until a signal or too many faults end it; returns the exit code. Throws what keeps it from starting. */
 export async function serveAlone(
@@ -22,7 +23,11 @@ export async function serveAlone(
   const ended = new Promise<number>((resolve) => {
     end = resolve;
   });
+  let isStopping = false;
   const stop = (code: number): void => {
+    if (isStopping) return;
+    isStopping = true;
+    signals.stopping();
     // Before it serves there is nothing to drain.
     if (daemon === undefined) end(code);
     else void drain(daemon, options.graceMs, code).then(end);
@@ -30,11 +35,14 @@ export async function serveAlone(
   const reload = new SerialTask(async () => {
     if (daemon !== undefined) await reloadIn(daemon);
   });
-  watchSignals(process, {
+  const signals = new DaemonSignals({
     stop: () => stop(ExitCode.OK),
     stopNow: () => end(ExitCode.OK),
     reload: () => reload.request(),
+    reopenLogs: () => daemon?.reopenLogs(),
+    note: (text) => (daemon === undefined ? terminal.err(text) : daemon.logger.log(LogLevel.NOTICE, text)),
   });
+  heldSignals.deliverTo((signal) => signals.receive(signal));
 
   const started = load(options, loader).then(async (loaded) => {
     // Before it listens: the hook post-fork runs then.
@@ -43,6 +51,7 @@ export async function serveAlone(
     daemon = loaded;
     loaded.logger.log(LogLevel.NOTICE, readyLine(addresses, 1));
     if (options.isQuiet !== true) terminal.out(readyLine(addresses, 1));
+    signals.started();
   });
   await Promise.race([started, ended]);
   return ended;

@@ -108,6 +108,11 @@ export class WorkerPool {
     await Promise.all([...this.#all].map((worker) => worker.gone));
   }
 
+  /** Also those that start or drain. */
+  reopenLogs(): void {
+    for (const worker of this.#all) worker.reopenLogs();
+  }
+
   killAll(): void {
     this.#isStopping = true;
     for (const worker of this.#all) worker.kill();

@@ -73,6 +73,11 @@ export class WorkerProcess {
     this.#worker.process.kill('SIGTERM');
   }
 
+  /** A message and no signal: one that is just being started would open its inspector on USR1. */
+  reopenLogs(): void {
+    this.#send({ qpsmtpd: 'reopen-logs' });
+  }
+
   kill(): void {
     this.#worker.process.kill('SIGKILL');
   }

@@ -6,17 +6,19 @@ import type { Daemon, DaemonLoader } from './daemon.ts';
 import { drainDaemon } from './drain-daemon.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-code.ts';
 import { FaultGuard, logOf } from './fault-guard.ts';
+import { heldSignals } from './held-signals.ts';
 import { readPrimaryMessage, type WorkerMessage } from './ipc-messages.ts';
 import { dropPrivileges } from './privileges.ts';
 import type { ServeOptions } from './serve-options.ts';
-import { watchWorkerSignals } from './signals.ts';
+import { receiveInWorker } from './signals.ts';
 import { WorkerLedger } from './worker-ledger.ts';
 
 /** Serves until a TERM, the loss of the primary or too many faults end it; returns the exit code. */
 export async function runWorker(options: ServeOptions, loader: DaemonLoader): Promise<number> {
   const life = new WorkerLife(options.graceMs);
   const ledger = chooseLedger(options);
-  watchWorkerSignals(process, () => life.end(ExitCode.OK));
+  const handlers = { stop: () => life.end(ExitCode.OK), reopenLogs: () => life.reopenLogs() };
+  heldSignals.deliverTo((signal) => receiveInWorker(signal, handlers));
   listenToPrimary(life, ledger);
   try {
     // The primary binds on behalf of its workers, so a worker needs root for nothing at all.
@@ -49,7 +51,8 @@ function chooseLedger({ maxFromIp }: ServeOptions): ConnectionLedger {
 function listenToPrimary(life: WorkerLife, ledger: ConnectionLedger): void {
   process.on('message', (raw: unknown) => {
     const message = readPrimaryMessage(raw);
-    if (message !== undefined && ledger instanceof WorkerLedger) ledger.answer(message.id, message);
+    if (message?.qpsmtpd === 'reopen-logs') life.reopenLogs();
+    else if (message !== undefined && ledger instanceof WorkerLedger) ledger.answer(message.id, message);
   });
   cluster.worker?.on('disconnect', () => {
     // Told that it left by itself, the cluster module does not end the process at once: transactions may end.
@@ -74,6 +77,7 @@ class WorkerLife {
   #settle: ((code: number) => void) | undefined;
   #daemon: Daemon | undefined;
   #isEnding = false;
+  #mustReopenLogs = false;
 
   constructor(graceMs: number) {
     this.#graceMs = graceMs;
@@ -84,6 +88,13 @@ class WorkerLife {
 
   serve(daemon: Daemon): void {
     this.#daemon = daemon;
+    if (this.#mustReopenLogs) daemon.reopenLogs();
+  }
+
+  /** During the start it is done after it. */
+  reopenLogs(): void {
+    if (this.#daemon === undefined) this.#mustReopenLogs = true;
+    else this.#daemon.reopenLogs();
   }
 
   /** The first call counts. Before the worker serves there is nothing to drain. */

@@ -33,6 +33,7 @@ function loaderOf(load: (options: DaemonOptions) => DaemonDescription): DaemonLo
         logger: new Logger(0, () => undefined),
         listen: never,
         reload: never,
+        reopenLogs: never,
         drain: never,
         describe: () => description,
       };

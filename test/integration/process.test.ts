@@ -1,7 +1,17 @@
 /** The built programs with the real SMTP server: processes, signals, and mail that survives them. */
 
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LineClient, RunningProgram } from '../process/running-program.ts';
@@ -97,6 +107,26 @@ describe.each([1, 2])('qpsmtpd serve --workers %d', (workers) => {
     expect(delivered()).toHaveLength(1);
   });
 
+  it('writes into a new log file at once after USR1, in every process', async () => {
+    configure('logging', `logging/file loglevel LOGNOTICE ${join(folder, 'log')}`);
+    const program = serve(workers);
+    const port = await program.port();
+    const log = (name: string): string => readFileSync(join(folder, name), 'latin1');
+    const pids = new Set<string>();
+    while (pids.size < workers) {
+      (await connect(port)).close();
+      await expect.poll(() => log('log')).toMatch(/Connection from/);
+      for (const [, pid] of log('log').matchAll(/\[(\d+)\]: .*Connection from/g)) pids.add(pid ?? '');
+    }
+    renameSync(join(folder, 'log'), join(folder, 'log.1'));
+    program.kill('SIGUSR1');
+    for (const pid of pids) {
+      await expect
+        .poll(() => (existsSync(join(folder, 'log')) ? log('log') : ''), { timeout: 10_000 })
+        .toMatch(new RegExp(`\\[${pid}\\]: .*log files opened again`));
+    }
+  });
+
   it('goes on serving when HUP finds a broken configuration, and says where it is broken', async () => {
     const program = serve(workers);
     const port = await program.port();
@@ -172,6 +202,36 @@ describe('qpsmtpd serve with two workers', () => {
     expect(after).toContain(survivor);
     expect(after).not.toContain(victim);
   });
+});
+
+describe('signals of every program that runs on', () => {
+  afterEach(() => {
+    delete process.env['QPSMTPD_CONFIG'];
+  });
+
+  it.each([
+    ['qpsmtpd sample', ['sample', '--listen', 'tcp://127.0.0.1:0']],
+    ['qpsmtpd-forkserver', ['-l', '127.0.0.1', '-p', '0', '--user', userInfo().username]],
+    ['qpsmtpd-prefork', ['--interface', '127.0.0.1', '--port', '0', '--user', userInfo().username]],
+  ])(
+    '%s: USR1 opens no inspector, USR2 does not end it, HUP is for the configuration',
+    async (name, args) => {
+      process.env['QPSMTPD_CONFIG'] = configDir;
+      const path = join(resolve(QPSMTPD, '..'), `${name.split(' ')[0]}.js`);
+      const program = new RunningProgram(path, args, { cwd: folder });
+      running.push(program);
+      const port = await program.port();
+      program.kill('SIGUSR1');
+      program.kill('SIGUSR2');
+      program.kill('SIGHUP');
+      await program.err.find(/SIGUSR2 is reserved/);
+      await program.err.find(/configuration read again|reload: done/);
+      await connect(port);
+      expect(program.err.all.join('\n')).not.toContain('Debugger listening');
+      program.kill('SIGTERM');
+      expect(await program.ended).toEqual({ code: 0, signal: null });
+    },
+  );
 });
 
 describe('qpsmtpd check', () => {

@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
 } from 'node:fs';
@@ -14,7 +15,7 @@ import { LogLevel } from '../../bindings/plugin/index.ts';
 import { loggingSinks } from '../../host/hooks/logging.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';
 import { Logger } from '../../host/observe/logger.ts';
-import { makeLogs } from '../../host/observe/log-outputs.ts';
+import { makeLogs, reopenLogFiles } from '../../host/observe/log-outputs.ts';
 import file from '../../plugins/logging/file.ts';
 import { FakeSession, given } from './plugin-context.ts';
 
@@ -54,6 +55,15 @@ function logTo(words: string) {
   const say = (text: string, connectionId?: string, level: LogLevel = LogLevel.ERROR): void =>
     logger.log(level, text, { connectionId });
   return { say, runner, clock, complaints, logs };
+}
+
+/** What a descriptor of this process leads to. */
+function targetOf(descriptor: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return undefined;
+  }
 }
 
 const read = (name: string): string => {
@@ -160,6 +170,44 @@ describe('a file', () => {
     await expect
       .poll(() => (say('third'), existsSync(join(folder, 'log'))), { timeout: 5_000, interval: 50 })
       .toBe(true);
+  });
+
+  test('is closed at once and opened anew when it is asked for', async () => {
+    const { say } = logTo('DIR/log');
+    const isHeld = (name: string): boolean =>
+      readdirSync('/proc/self/fd').some((fd) => targetOf(fd) === join(folder, name));
+    say('first');
+    await written('log', 'first');
+    await expect.poll(() => isHeld('log')).toBe(true);
+    renameSync(join(folder, 'log'), join(folder, 'log.1'));
+    reopenLogFiles();
+    // Nothing is written meanwhile, and still the old file may be compressed or deleted.
+    await expect.poll(() => isHeld('log.1')).toBe(false);
+    say('second');
+    await written('log', 'second');
+    expect(read('log.1')).not.toContain('second');
+  });
+
+  test('loses no line when it is opened anew while lines are being written', async () => {
+    const { say } = logTo('DIR/log');
+    for (let i = 0; i < 100; i++) {
+      say(`line ${i}.`);
+      if (i % 10 === 5) {
+        renameSync(join(folder, 'log'), join(folder, `log.${i}`));
+        reopenLogFiles();
+      }
+      if (i % 10 === 4) await written('log', `line ${i}.`);
+    }
+    await expect
+      .poll(
+        () =>
+          readdirSync(folder)
+            .map(read)
+            .join('')
+            .match(/line \d+\./g)?.length,
+        { timeout: 10_000 },
+      )
+      .toBe(100);
   });
 
   test('that cannot be written is complained about once, and what was lost is counted', async () => {

@@ -1,7 +1,8 @@
 // Stands in for host/smtp-daemon.ts: the same interface, a protocol of a few words, and faults on demand.
-// Configuration: DIR/greeting; DIR/broken makes loading fail.
+// Configuration: DIR/greeting; DIR/broken makes loading fail; while DIR/hold exists, loading does not go on.
 import cluster from 'node:cluster';
 import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { ConfigError, QpsmtpdError } from './errors.js';
@@ -42,6 +43,9 @@ class FakeDaemon {
     server.bound = bound;
     server.greeting = readGreeting(options.configDir);
     server.loadedAs = process.getuid();
+    const hold = join(options.configDir, 'hold');
+    if (existsSync(hold)) process.stderr.write('loading is held\n');
+    while (existsSync(hold)) await wait(10);
     return server;
   }
 
@@ -56,6 +60,10 @@ class FakeDaemon {
 
   async reload() {
     this.greeting = readGreeting(this.options.configDir);
+  }
+
+  reopenLogs() {
+    process.stderr.write(`${process.pid} opens its logs again\n`);
   }
 
   async drain(graceMs) {

@@ -7,8 +7,9 @@ import type { Daemon } from '../../host/process/daemon.ts';
 import { drainDaemon } from '../../host/process/drain-daemon.ts';
 import { exitCodeOf, WorkerFailure } from '../../host/process/exit-code.ts';
 import { FaultGuard } from '../../host/process/fault-guard.ts';
+import { HeldSignals, keepInspectorShut, SIGNALS, type HeldSignal } from '../../host/process/held-signals.ts';
 import { SerialTask } from '../../host/process/serial-task.ts';
-import { watchSignals, watchWorkerSignals } from '../../host/process/signals.ts';
+import { DaemonSignals, receiveInWorker } from '../../host/process/signals.ts';
 import { shareOf } from '../../host/process/worker.ts';
 
 describe('the back-off of a worker', () => {
@@ -28,44 +29,75 @@ describe('the back-off of a worker', () => {
 });
 
 describe('signals', () => {
-  const record = (): { source: EventEmitter; heard: string[] } => {
-    const source = new EventEmitter();
+  const record = (): { signals: DaemonSignals; heard: string[] } => {
     const heard: string[] = [];
-    watchSignals(source, {
+    const signals = new DaemonSignals({
       stop: () => void heard.push('stop'),
       stopNow: () => void heard.push('stop now'),
       reload: () => void heard.push('reload'),
+      reopenLogs: () => void heard.push('reopen logs'),
+      note: (text) => void heard.push(text.split(' ').slice(0, 2).join(' ')),
     });
-    return { source, heard };
+    return { signals, heard };
+  };
+  const play = (script: string): string[] => {
+    const { signals, heard } = record();
+    for (const word of script.split(' ')) {
+      if (word === '(started)') signals.started();
+      else if (word === '(fault)') signals.stopping();
+      else signals.receive(word as HeldSignal);
+    }
+    return heard;
   };
 
   it.each([
-    [['SIGTERM'], ['stop']],
-    [
-      ['SIGINT', 'SIGTERM', 'SIGINT'],
-      ['stop', 'stop now', 'stop now'],
-    ],
-    [
-      ['SIGHUP', 'SIGHUP'],
-      ['reload', 'reload'],
-    ],
-    [['SIGTERM', 'SIGHUP'], ['stop']],
-    [['SIGPIPE'], []],
-  ])('%j mean %j', (signals, expected) => {
-    const { source, heard } = record();
-    for (const signal of signals) source.emit(signal);
-    expect(heard).toEqual(expected);
-    expect(source.listenerCount('SIGPIPE')).toBe(1);
+    ['SIGTERM', ['stop']],
+    ['SIGTERM (started)', ['stop']],
+    ['SIGINT SIGTERM SIGINT', ['stop', 'stop now', 'stop now']],
+    ['SIGHUP', []],
+    ['SIGHUP SIGHUP (started)', ['reload']],
+    ['SIGUSR1 (started)', ['reopen logs']],
+    ['SIGHUP SIGTERM (started)', ['stop']],
+    ['SIGUSR2 SIGPIPE (started)', ['SIGUSR2 is']],
+    ['(started) SIGHUP SIGHUP', ['reload', 'reload']],
+    ['(started) SIGUSR1 SIGUSR2 SIGPIPE', ['reopen logs', 'SIGUSR2 is']],
+    ['(started) SIGTERM SIGTERM', ['stop', 'stop now']],
+    ['(started) SIGTERM SIGHUP SIGUSR1 SIGUSR2', ['stop', 'SIGHUP ignored:', 'reopen logs', 'SIGUSR2 is']],
+    ['(started) (fault) SIGTERM', []],
+    ['(started) (fault) SIGTERM SIGTERM', ['stop now']],
+  ])('%s', (script, expected) => {
+    expect(play(script)).toEqual(expected);
   });
 
-  it('of a worker: TERM alone means something, and the others do not kill', () => {
+  it('of a worker: TERM stops it, USR1 is for its log files, the others are for the primary', () => {
+    const heard: string[] = [];
+    const handlers = {
+      stop: () => void heard.push('stop'),
+      reopenLogs: () => void heard.push('reopen logs'),
+    };
+    for (const signal of SIGNALS) receiveInWorker(signal, handlers);
+    expect(heard).toEqual(['stop', 'reopen logs']);
+  });
+
+  it('are kept in their order until somebody carries them out', () => {
     const source = new EventEmitter();
-    let stops = 0;
-    watchWorkerSignals(source, () => stops++);
-    for (const signal of ['SIGINT', 'SIGHUP', 'SIGPIPE']) expect(source.emit(signal)).toBe(true);
-    expect(stops).toBe(0);
+    const held = new HeldSignals();
+    held.hold(source);
+    held.hold(source);
+    for (const signal of SIGNALS) expect(source.listenerCount(signal)).toBe(1);
+    source.emit('SIGHUP');
     source.emit('SIGTERM');
-    expect(stops).toBe(1);
+    const heard: string[] = [];
+    held.deliverTo((signal) => void heard.push(signal));
+    expect(heard).toEqual(['SIGHUP', 'SIGTERM']);
+    source.emit('SIGUSR1');
+    expect(heard).toEqual(['SIGHUP', 'SIGTERM', 'SIGUSR1']);
+  });
+
+  it('USR1 does not open the inspector of a program that ends by itself', () => {
+    const source = new EventEmitter();
+    keepInspectorShut(source);
+    expect(source.eventNames()).toEqual(['SIGUSR1']);
   });
 });
 
@@ -140,7 +172,10 @@ describe('draining', () => {
     const never = (): never => {
       throw new Error('not to be called here');
     };
-    return { daemon: { logger, drain, listen: never, reload: never, describe: never }, log };
+    return {
+      daemon: { logger, drain, listen: never, reload: never, reopenLogs: never, describe: never },
+      log,
+    };
   };
 
   it('leaves with the code it was asked for', async () => {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -45,6 +45,9 @@ async function greetingWhere(
     if (isRight(words)) return words;
   }
 }
+
+const count = (program: RunningProgram, text: string): number =>
+  program.err.all.filter((line) => line.includes(text)).length;
 
 describe.each([1, 2])('qpsmtpd serve --workers %d', (workers) => {
   it('prints the bound port, serves, and leaves with 0 on TERM', async () => {
@@ -114,6 +117,86 @@ describe.each([1, 2])('qpsmtpd serve --workers %d', (workers) => {
     const line = await program.err.find(/reload failed.*/);
     expect(line[0]).toContain('broken:3: nothing works');
     expect((await greetingOf(port))[1]).toBe('first');
+  });
+
+  it('carries out a HUP that came during the start', async () => {
+    const hold = join(configDir, 'hold');
+    writeFileSync(hold, '');
+    const program = serve(workers);
+    await program.err.find(/loading is held/);
+    // The first worker has read its configuration already.
+    writeFileSync(join(configDir, 'greeting'), 'second\n');
+    program.kill('SIGHUP');
+    // A signal is delivered before what is written afterwards: the answer to the second one says that both are there.
+    program.kill('SIGUSR2');
+    await program.err.find(/SIGUSR2/);
+    unlinkSync(hold);
+    const port = await program.port();
+    await program.err.find(/configuration read again|reload: done/);
+    expect((await greetingOf(port))[1]).toBe('second');
+  });
+
+  it('leaves with 0 on a TERM during the start', async () => {
+    writeFileSync(join(configDir, 'hold'), '');
+    const program = serve(workers);
+    await program.err.find(/loading is held/);
+    program.kill('SIGTERM');
+    expect(await program.ended).toEqual({ code: 0, signal: null });
+    expect(program.out.all).toEqual([]);
+  });
+
+  it('opens the logs again in every process on USR1, and never the inspector', async () => {
+    const program = serve(workers);
+    const port = await program.port();
+    const pids = new Set<string>();
+    while (pids.size < workers) pids.add((await greetingOf(port))[PID] ?? '');
+    program.kill('SIGUSR1');
+    for (const pid of pids) await program.err.find(new RegExp(`^${pid} opens its logs again`));
+    for (const pid of pids) process.kill(Number(pid), 'SIGUSR1');
+    for (const pid of pids) await expect.poll(() => count(program, `${pid} opens its logs again`)).toBe(2);
+    expect(program.err.all.join('\n')).not.toContain('Debugger listening');
+  });
+
+  it('opens the logs again after a start during which USR1 came', async () => {
+    const hold = join(configDir, 'hold');
+    writeFileSync(hold, '');
+    const program = serve(workers);
+    await program.err.find(/loading is held/);
+    program.kill('SIGUSR1');
+    program.kill('SIGUSR2');
+    await program.err.find(/SIGUSR2/);
+    unlinkSync(hold);
+    await program.port();
+    await program.err.find(/opens its logs again/);
+    expect(program.err.all.join('\n')).not.toContain('Debugger listening');
+  });
+
+  it('ignores USR2 with one line of the log', async () => {
+    const program = serve(workers);
+    const port = await program.port();
+    const [, greeting, pid] = await greetingOf(port);
+    program.kill('SIGUSR2');
+    await program.err.find(/SIGUSR2 is reserved for a restart without interruption and does nothing yet/);
+    process.kill(Number(pid), workers === 1 ? 'SIGPIPE' : 'SIGUSR2');
+    expect((await greetingOf(port))[1]).toBe(greeting);
+    program.kill('SIGTERM');
+    expect((await program.ended).code).toBe(0);
+    expect(count(program, 'SIGUSR2')).toBe(1);
+  });
+
+  it('says of a HUP that comes while it stops that it is ignored', async () => {
+    const program = serve(workers);
+    const busy = new LineClient(await program.port());
+    await busy.reply();
+    await busy.say('DATA');
+    program.kill('SIGTERM');
+    await program.err.find(/stopping/);
+    for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) program.kill(signal);
+    await program.err.find(/SIGHUP ignored: stopping/);
+    await program.err.find(/SIGUSR2/);
+    await program.err.find(/opens its logs again/);
+    expect(await busy.say('.')).toBe('250 queued');
+    expect((await program.ended).code).toBe(0);
   });
 
   it('says with file and line what is wrong with the configuration, once, and exits with 78', async () => {
