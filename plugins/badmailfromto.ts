@@ -1,4 +1,11 @@
-import { definePlugin, deny, transactionNote, type Log } from '../bindings/plugin/index.ts';
+import {
+  canonicalEntry,
+  definePlugin,
+  deny,
+  transactionNote,
+  type Address,
+  type Log,
+} from '../bindings/plugin/index.ts';
 
 /** The entry of the list that the sender of this transaction is under. */
 export const badmailfromto = transactionNote<string>('badmailfromto');
@@ -14,36 +21,34 @@ export default definePlugin({
       mail({ transaction }, reversePath) {
         const pairs = config.compiled('badmailfromto', compile);
         if (reversePath.localPart === '' || reversePath.domain === '') return;
-        const entry = entriesFor(reversePath.mailbox, reversePath.domain).find((key) => pairs.has(key));
+        const entry = entriesFor(reversePath).find((key) => pairs.has(key));
         if (entry !== undefined) transaction.notes.set(badmailfromto, entry);
       },
       rcpt({ transaction }, forwardPath) {
         const { reversePath } = transaction;
         if (reversePath === undefined || transaction.notes.get(badmailfromto) === undefined) return undefined;
         const pairs = config.compiled('badmailfromto', compile);
-        const recipient = forwardPath.mailbox.toLowerCase();
-        const isListed = entriesFor(reversePath.mailbox, reversePath.domain).some(
-          (key) => pairs.get(key)?.has(recipient) === true,
-        );
-        return isListed ? deny(`mail to ${recipient} not accepted here`) : undefined;
+        const recipient = forwardPath.canonicalMailbox.toLowerCase();
+        const isListed = entriesFor(reversePath).some((key) => pairs.get(key)?.has(recipient) === true);
+        return isListed ? deny(`mail to ${forwardPath.mailbox.toLowerCase()} not accepted here`) : undefined;
       },
     };
   },
 });
 
-/** Recipients by sender, both in lower case; a sender is `user@host` or `@host`. */
+/** Recipients by sender, both in canonical form and lower case; a sender is `user@host` or `@host`. */
 type Pairs = ReadonlyMap<string, ReadonlySet<string>>;
 
-const entriesFor = (mailbox: string, domain: string): readonly string[] => [
-  mailbox.toLowerCase(),
-  `@${domain.toLowerCase()}`,
+const entriesFor = ({ canonicalMailbox, canonicalDomain, domain }: Address): readonly string[] => [
+  canonicalMailbox.toLowerCase(),
+  `@${canonicalDomain ?? domain}`,
 ];
 
 function compilePairs(lines: readonly string[], log: Pick<Log, 'warn'>): Pairs {
   const pairs = new Map<string, Set<string>>();
   for (const line of lines) {
-    const [from = '', to] = line.trim().toLowerCase().split(/\s+/);
-    if (!from.includes('@') || to === undefined) {
+    const [from, to] = line.trim().split(/\s+/).map(canonicalEntry);
+    if (from?.includes('@') !== true || to === undefined) {
       log.warn(
         `entry \`${line}\` matches nothing: write \`user@host\` or \`@host\`, a blank, and a recipient`,
       );

@@ -156,8 +156,8 @@ function keyOf(
   recipient: Address | undefined,
 ): string {
   const parts = byAddress ? [addressNumber(remoteIp) ?? remoteIp] : [];
-  if (bySender) parts.push(sender.mailbox);
-  if (byRecipient && recipient !== undefined) parts.push(recipient.mailbox);
+  if (bySender) parts.push(sender.canonicalMailbox);
+  if (byRecipient && recipient !== undefined) parts.push(recipient.canonicalMailbox);
   return parts.join(':');
 }
 

@@ -1,4 +1,5 @@
 import {
+  canonicalDomain,
   compilePattern,
   connectionNote,
   definePlugin,
@@ -9,6 +10,7 @@ import {
   pass,
   shareNetwork,
   skip,
+  unicodeDomain,
   wholeNumber,
   z,
   type Answer,
@@ -69,7 +71,7 @@ function condemn({ adjustKarma }: Context, failure: Finding): Finding {
 
 /** What can be told from the name alone. */
 function checkText({ config, connection, options }: Context, host: string): Finding | undefined {
-  const name = host.toLowerCase();
+  const name = canonicalDomain(host) ?? host.toLowerCase();
   if (config.compiled('badhelo', compileNames)(name)) {
     return fail(`I do not believe you are ${host.slice(0, 255)}.`, { log: 'in badhelo' });
   }
@@ -78,7 +80,7 @@ function checkText({ config, connection, options }: Context, host: string): Find
   }
   if (isPlainIp(name)) return fail('Forged IPs not accepted here', { log: 'forged IP literal' });
   if (options.policy === 'lenient' || isLiteral(host)) return undefined;
-  if (!host.includes('.')) {
+  if (!name.includes('.')) {
     return fail('HELO name is not fully qualified. Read RFC 2821', { log: 'not FQDN' });
   }
   if (/[^a-zA-Z0-9\-.]/.test(host)) {
@@ -98,7 +100,8 @@ async function checkNames(context: Context, host: string): Promise<Finding> {
 
 async function checkForward(context: Context, host: string): Promise<Finding | undefined> {
   const { connection, log, services } = context;
-  const name = host.replace(/\.$/, '');
+  const name = canonicalDomain(host);
+  if (name === undefined) return fail('HELO hostname does not exist', { log: 'no such host' });
   const limit = dnsLimit(context);
   const answers = await Promise.all([services.dns.resolve4(name, limit), services.dns.resolve6(name, limit)]);
   const addresses = answers.flatMap((answer) => (answer.status === 'found' ? answer.records : []));
@@ -165,22 +168,21 @@ function isLiteral(host: string): boolean {
 
 /** Hosts of one pool have different names in one domain. */
 function isSameDomain(one: string, other: string): boolean {
-  const ending = (name: string): string =>
-    name.toLowerCase().replace(/\.$/, '').split('.').slice(-2).join('.');
+  const ending = (name: string): string => (canonicalDomain(name) ?? '').split('.').slice(-2).join('.');
   return ending(one).includes('.') && ending(one) === ending(other);
 }
 
 type Matcher = (name: string) => boolean;
 
-/** Names, and patterns (anything with one of `{}[]()^$|*+?\!`) for names in lower case; `!` in front negates one. */
+/** Names, and patterns (anything with one of `{}[]()^$|*+?\!`) for names in canonical form or with U-labels; `!` negates. */
 function compileNames(lines: readonly string[]): Matcher {
-  const names = new Set(lines.map((line) => line.toLowerCase()));
+  const names = new Set(lines.map((line) => canonicalDomain(line) ?? line));
   const patterns = lines
     .filter((line) => /[{}[\]()^$|*+?\\!]/.test(line))
     .map((line): Matcher => {
       const isNegated = line.startsWith('!');
       const pattern = compilePattern(isNegated ? line.slice(1) : line);
-      return (name) => pattern.test(name) !== isNegated;
+      return (name) => (pattern.test(name) || pattern.test(unicodeDomain(name))) !== isNegated;
     });
   return (name) => names.has(name) || patterns.some((matches) => matches(name));
 }

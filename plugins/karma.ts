@@ -1,5 +1,6 @@
 import {
   addressNumber,
+  canonicalDomain,
   connectionNote,
   decimal,
   definePlugin,
@@ -139,7 +140,7 @@ function judgeForm({ adjustKarma, connection, log }: Context, path: Address): vo
 function judgeSender(context: Context, reversePath: Address): undefined {
   judgeForm(context, reversePath);
   const scores = context.config.compiled('karma_tlds', compileTlds);
-  const domain = reversePath.domain.toLowerCase();
+  const domain = reversePath.canonicalDomain ?? '';
   for (let dot = domain.indexOf('.'); dot !== -1; dot = domain.indexOf('.', dot + 1)) {
     const tld = domain.slice(dot + 1);
     const score = scores.get(tld);
@@ -223,7 +224,7 @@ function compileTlds(lines: readonly string[]): ReadonlyMap<string, number> {
     lines.map((line) => {
       const parts = /^\.?([^\s:]+)\s*:\s*([+-]?\d{1,6})$/.exec(line.trim());
       if (parts === null) throw new Error(`\`${line}\` is not of the form TLD:SCORE, such as \`work:-4\``);
-      return [parts[1]!.toLowerCase(), Number(parts[2])] as const;
+      return [canonicalDomain(parts[1]!) ?? '', Number(parts[2])] as const;
     }),
   );
 }

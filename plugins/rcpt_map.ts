@@ -1,4 +1,6 @@
 import {
+  canonicalDomain,
+  canonicalEntry,
   definePlugin,
   deny,
   RETURN_CODE_NAMES,
@@ -22,12 +24,19 @@ const defaultVerdict = z.string().transform((word, context): Verdict => {
   return z.NEVER;
 });
 
+const domainName = z.string().transform((word, context): string => {
+  const canonical = canonicalDomain(word);
+  if (canonical !== undefined) return canonical;
+  context.addIssue({ code: 'custom', message: 'must be a name that a domain can have' });
+  return z.NEVER;
+});
+
 /** Decides about the recipients of one domain by a list of addresses. */
 export default definePlugin({
   name: 'rcpt_map',
   about: 'Accepts or refuses the recipients of one domain as a file says.',
   options: z.object({
-    domain: z.string().toLowerCase(),
+    domain: domainName,
     file: z.string(),
     default: defaultVerdict.default(deny(NO_SUCH_USER)),
   }),
@@ -46,23 +55,24 @@ export default definePlugin({
     return {
       'pre-connection': () => kept.refresh()?.then(takeChanges),
       rcpt(_, forwardPath) {
-        if (forwardPath.localPart === '' || forwardPath.domain.toLowerCase() !== options.domain)
-          return undefined;
-        return map.get(forwardPath.mailbox.toLowerCase()) ?? options.default;
+        if (forwardPath.localPart === '' || forwardPath.canonicalDomain !== options.domain) return undefined;
+        return map.get(forwardPath.canonicalMailbox.toLowerCase()) ?? options.default;
       },
     };
   },
 });
 
-/** Lines `ADDRESS CODE TEXT`, by address in lower case. */
+/** Lines `ADDRESS CODE TEXT`, by address in canonical form and lower case. */
 function compileMap(lines: readonly string[], log: Pick<Log, 'error'>): ReadonlyMap<string, Verdict> {
   const map = new Map<string, Verdict>();
   for (const line of lines) {
     const [, address = '', code = '', text = ''] = /^(\S+)\s*(\S*)\s*(.*)$/.exec(line) ?? [];
     const verdict = verdictFor(code, text === '' ? NO_SUCH_USER : text);
+    const entry = canonicalEntry(address);
     if (verdict === undefined)
       log.error(`line \`${line}\` has no return code (${RETURN_CODE_NAMES.join(', ')})`);
-    else map.set(address.toLowerCase(), verdict);
+    else if (entry === undefined) log.error(`line \`${line}\` matches nothing: there can be no such domain`);
+    else map.set(entry, verdict);
   }
   return map;
 }

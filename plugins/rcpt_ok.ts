@@ -1,18 +1,33 @@
-import { definePlugin, dsn, ok } from '../bindings/plugin/index.ts';
+import {
+  canonicalDomain,
+  canonicalEntry,
+  definePlugin,
+  dsn,
+  ok,
+  unicodeDomain,
+  type Log,
+} from '../bindings/plugin/index.ts';
 
 /** Accepts recipients at the hosts this server receives mail for, and refuses to relay. Stands last of the rcpt plugins. */
 export default definePlugin({
   name: 'rcpt_ok',
   about: 'Accepts recipients in me, rcpthosts and morercpthosts.cdb; refuses all others.',
-  hooks({ config }) {
-    const moreHosts: HostList = { has: (name) => config.map('morercpthosts', name) !== undefined };
+  hooks({ config, log }) {
+    const compile = (lines: readonly string[]): HostList => compileHosts(lines, log);
+    config.compiled('rcpthosts', compile);
+    const isInMap = (name: string): boolean => config.map('morercpthosts', name) !== undefined;
+    // Other programs make the database, and those know nothing of A-labels.
+    const moreHosts: HostList = {
+      has: (name) => isInMap(name) || (name.includes('xn--') && isInMap(unicodeDomain(name))),
+    };
     return {
       rcpt({ immunity }, forwardPath) {
-        const host = forwardPath.domain.toLowerCase();
-        if (host === '' || host === config.me.toLowerCase()) return accepted;
+        const host = forwardPath.canonicalDomain;
+        if (host === '' || (host !== undefined && host === canonicalDomain(config.me))) return accepted;
         // Anyone can write a welcome sender into MAIL: relaying for the name alone would be an open relay.
         if (immunity !== undefined && immunity !== 'whitelisted sender') return accepted;
-        if (isListed(host, config.compiled('rcpthosts', compileHosts))) return accepted;
+        if (host === undefined) return dsn.relayingDenied();
+        if (isListed(host, config.compiled('rcpthosts', compile))) return accepted;
         return isListed(host, moreHosts) ? accepted : dsn.relayingDenied();
       },
     };
@@ -26,8 +41,15 @@ interface HostList {
 }
 
 /** What stands behind the host's name on a line is no part of it. */
-const compileHosts = (lines: readonly string[]): HostList =>
-  new Set(lines.flatMap((line) => line.trim().toLowerCase().split(/\s/, 1)));
+function compileHosts(lines: readonly string[], log: Pick<Log, 'warn'>): HostList {
+  const hosts = new Set<string>();
+  for (const line of lines) {
+    const host = canonicalEntry(line.trim().split(/\s/, 1)[0]!);
+    if (host === undefined) log.warn(`entry \`${line}\` matches nothing: there can be no such domain`);
+    else hosts.add(host);
+  }
+  return hosts;
+}
 
 /** `a.b.example` is listed as itself, or below `.b.example` or `.example`. */
 function isListed(host: string, hosts: HostList): boolean {

@@ -1,4 +1,5 @@
 import {
+  canonicalEntry,
   compilePattern,
   definePlugin,
   RETURN_CODE_NAMES,
@@ -15,8 +16,8 @@ export default definePlugin({
     return {
       rcpt(_, forwardPath) {
         if (forwardPath.localPart === '' || forwardPath.domain === '') return undefined;
-        const mailbox = forwardPath.mailbox.toLowerCase();
-        return config.compiled('rcpt_regexp', compileRules).find(({ matches }) => matches(mailbox))?.verdict;
+        const subjects = forwardPath.patternSubjects;
+        return config.compiled('rcpt_regexp', compileRules).find(({ matches }) => matches(subjects))?.verdict;
       },
     };
   },
@@ -24,7 +25,7 @@ export default definePlugin({
 
 interface Rule {
   readonly verdict: Verdict;
-  matches(mailbox: string): boolean;
+  matches(subjects: readonly string[]): boolean;
 }
 
 /** Lines `/PATTERN/ CODE TEXT` or `ADDRESS CODE TEXT`, without regard to case. */
@@ -38,7 +39,10 @@ const compileRules = (lines: readonly string[]): readonly Rule[] =>
       );
     }
     const source = /^\/(.*)\/$/.exec(entry)?.[1];
-    if (source === undefined) return { verdict, matches: (mailbox) => mailbox === entry.toLowerCase() };
+    if (source === undefined) {
+      const address = canonicalEntry(entry);
+      return { verdict, matches: ([mailbox]) => mailbox === address };
+    }
     const pattern = compilePattern(source, { ignoreCase: true });
-    return { verdict, matches: (mailbox) => pattern.test(mailbox) };
+    return { verdict, matches: (subjects) => subjects.some((subject) => pattern.test(subject)) };
   });

@@ -1,4 +1,4 @@
-import { definePlugin, ok, z, type Address } from '../bindings/plugin/index.ts';
+import { definePlugin, ok, unicodeDomain, z, type Address } from '../bindings/plugin/index.ts';
 
 /** A user's list is read for each recipient: a large one would be a way to slow the server down. */
 const MAX_OCTETS = 65_536;
@@ -11,26 +11,35 @@ export default definePlugin({
   positional: ['pattern'],
   hooks: {
     async user_config({ log, options, services }, address, name) {
-      const directory = directoryOf(options.pattern, address);
-      if (directory === undefined || !isPlainName(name)) return undefined;
-      const path = `${directory}/${name}`;
-      try {
-        const text = await services.files.read(path, { maxOctets: MAX_OCTETS });
-        return text === undefined ? undefined : ok(text.replace(/\r?\n$/, ''));
-      } catch (cause) {
-        log.notice(`Couldn't open ${path}: ${String(cause)}`);
-        return undefined;
+      if (!isPlainName(name)) return undefined;
+      for (const directory of directoriesOf(options.pattern, address)) {
+        const path = `${directory}/${name}`;
+        try {
+          const text = await services.files.read(path, { maxOctets: MAX_OCTETS });
+          if (text !== undefined) return ok(text.replace(/\r?\n$/, ''));
+        } catch (cause) {
+          log.notice(`Couldn't open ${path}: ${String(cause)}`);
+          return undefined;
+        }
       }
+      return undefined;
     },
   },
 });
+
+/** The user's directory, by A-labels and, for a domain that has any, by U-labels, whatever the client wrote. */
+function directoriesOf(pattern: string, { canonicalDomain: domain, localPart }: Address): readonly string[] {
+  if (domain === undefined) return [];
+  const directories = [domain, unicodeDomain(domain)].map((name) => directoryOf(pattern, localPart, name));
+  return [...new Set(directories)].filter((directory) => directory !== undefined);
+}
 
 /**
  * The pattern with %u (local part), %h (domain) and %a (the whole address) filled in. Undefined for an address with a
  * slash or dots alone: a client could read files anywhere with `RCPT TO:<"../../etc"@host>`.
  */
-function directoryOf(pattern: string, { domain, localPart, mailbox }: Address): string | undefined {
-  const words = { '%u': localPart, '%h': domain, '%a': mailbox };
+function directoryOf(pattern: string, localPart: string, domain: string): string | undefined {
+  const words = { '%u': localPart, '%h': domain, '%a': domain === '' ? localPart : `${localPart}@${domain}` };
   const used = Object.entries(words).filter(([key]) => pattern.includes(key));
   if (!used.every(([, word]) => isPlainName(word))) return undefined;
   return pattern.replace(/%[uha]/g, (key) => words[key as keyof typeof words]);

@@ -1,4 +1,6 @@
 import {
+  canonicalDomain,
+  canonicalEntry,
   ClientRanges,
   connectionNote,
   definePlugin,
@@ -24,6 +26,8 @@ export const whitelistHelo = connectionNote<boolean>('whitelisthelo');
 const options = z.object({ per_recipient: flag().default(false), merge: flag().default(true) });
 type Context = HookContext<z.output<typeof options>>;
 type Lines = readonly string[];
+/** Mailboxes and domains in canonical form and lower case. */
+type Entries = ReadonlySet<string>;
 
 const KARMA = 5;
 /** A client may name recipients for hours, whether they are accepted or not. */
@@ -49,7 +53,7 @@ export default definePlugin({
       ehlo: checkHelo,
       mail: checkSender,
       rcpt(context, forwardPath) {
-        if (!isListed(forwardPath, context.config.lines('whitelistrcpt'))) return undefined;
+        if (!isListed(forwardPath, config.compiled('whitelistrcpt', compileEntries))) return undefined;
         welcomeRecipient(context, forwardPath);
         return ok();
       },
@@ -84,14 +88,14 @@ function isWelcomeHost({ adjustKarma, config, connection, log }: Context, compil
 }
 
 function checkHelo({ config, connection, log }: Context, host: string): Answer {
-  if (!includesWord(config.lines('whitelisthelo'), host)) return undefined;
+  if (!isNamed(host, config.compiled('whitelisthelo', compileEntries))) return undefined;
   connection.notes.set(whitelistHelo, true);
   log.at(LogLevel.CRIT, `helo host ${host} in whitelisthelo`);
   return ok();
 }
 
 function checkSender({ config, log, transaction }: Context, reversePath: Address): Answer {
-  if (!isListed(reversePath, config.lines('whitelistsenders'))) return undefined;
+  if (!isListed(reversePath, config.compiled('whitelistsenders', compileEntries))) return undefined;
   transaction.notes.set(whitelistSender, true);
   log.at(LogLevel.CRIT, `envelope sender ${reversePath.mailbox} in whitelistsenders`);
   return ok();
@@ -118,9 +122,9 @@ async function checkAll(context: Context, forwardPath: Address, compile: Compile
   const sender = transaction.reversePath;
   const isWelcome =
     hostList(hosts!, silence).has(connection.remoteIp) ||
-    includesWord(helos!, connection.helloHost ?? '') ||
-    (sender !== undefined && isListed(sender, senders!)) ||
-    isListed(forwardPath, recipients!);
+    isNamed(connection.helloHost ?? '', compileEntries(helos!)) ||
+    (sender !== undefined && isListed(sender, compileEntries(senders!))) ||
+    isListed(forwardPath, compileEntries(recipients!));
   if (!isWelcome) return;
   const welcome = transaction.notes.get(welcomeMailboxes) ?? new Set();
   if (welcome.size < MOST_WELCOME) welcome.add(forwardPath.mailbox);
@@ -140,12 +144,16 @@ async function linesFor(context: Context, recipient: Address, name: string): Pro
   return context.options.merge ? [...own, ...context.config.lines(name)] : own;
 }
 
-const includesWord = (lines: Lines, word: string): boolean =>
-  word !== '' && lines.some((line) => line.toLowerCase() === word.toLowerCase());
+const compileEntries = (lines: Lines): Entries =>
+  new Set(lines.map(canonicalEntry).filter((entry) => entry !== undefined));
+
+function isNamed(name: string, entries: Entries): boolean {
+  const canonical = canonicalDomain(name);
+  return canonical !== undefined && canonical !== '' && entries.has(canonical);
+}
 
 /** `user@host`, or `host` for everybody there. */
-function isListed({ domain, mailbox }: Address, lines: Lines): boolean {
-  if (domain === '') return false;
-  const keys = [mailbox.toLowerCase(), domain.toLowerCase()];
-  return lines.some((line) => keys.includes(line.toLowerCase()));
-}
+const isListed = ({ canonicalDomain: domain, canonicalMailbox }: Address, entries: Entries): boolean =>
+  domain !== undefined &&
+  domain !== '' &&
+  (entries.has(canonicalMailbox.toLowerCase()) || entries.has(domain));

@@ -4,6 +4,7 @@
  */
 
 import type { Address } from './address.ts';
+import { canonicalEntry } from './domain-name.ts';
 import type { Log } from './log-level.ts';
 import { compilePattern, type Pattern } from './pattern.ts';
 
@@ -40,16 +41,16 @@ export class AddressList {
     return this.#exact.size === 0 && this.#patterns.length === 0;
   }
 
-  /** The topmost line that matches. Addresses compare without case. */
+  /** The topmost line that matches. Addresses compare without case; patterns see a domain in A-labels and in U-labels. */
   find(address: Address): AddressListEntry | undefined {
-    const mailbox = address.mailbox.toLowerCase();
-    const whole = this.#exact.get(mailbox);
-    const domain = this.#exact.get(`@${address.domain.toLowerCase()}`);
+    const subjects = address.patternSubjects;
+    const whole = this.#exact.get(subjects[0]!);
+    const domain = this.#exact.get(`@${address.canonicalDomain ?? address.domain}`);
     const exact = (domain?.rank ?? Infinity) < (whole?.rank ?? Infinity) ? domain : whole;
     const limit = exact?.rank ?? Infinity;
     for (const candidate of this.#patterns) {
       if (candidate.rank > limit) break;
-      if (candidate.pattern.test(mailbox)) return candidate;
+      if (subjects.some((subject) => candidate.pattern.test(subject))) return candidate;
     }
     return exact;
   }
@@ -60,13 +61,16 @@ export class AddressList {
     const ranked = { entry, text: text === '' ? undefined : text, rank };
     if (IS_PATTERN.test(entry)) {
       this.#patterns.push({ ...ranked, pattern: compilePattern(entry, options) });
-    } else if (entry.includes('@')) {
-      const key = entry.toLowerCase();
-      if (!this.#exact.has(key)) this.#exact.set(key, ranked);
-    } else {
-      options.log.warn(
-        `entry \`${entry}\` matches nothing: it has no @ (write \`@${entry}\` for the whole domain)`,
-      );
+      return;
     }
+    const key = entry.includes('@') ? canonicalEntry(entry) : undefined;
+    if (key !== undefined) {
+      if (!this.#exact.has(key)) this.#exact.set(key, ranked);
+      return;
+    }
+    const problem = entry.includes('@')
+      ? 'there can be no such domain'
+      : `it has no @ (write \`@${entry}\` for the whole domain)`;
+    options.log.warn(`entry \`${entry}\` matches nothing: ${problem}`);
   }
 }

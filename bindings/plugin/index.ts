@@ -52,6 +52,7 @@ export type { OpenedOutlet, Outlets } from './outlets.ts';
 export { requireQuarantine } from './quarantine-place.ts';
 export { namedReportWay, usualReportWay, type ReportWay, type ReportWayTerms } from './report-way.ts';
 export { openingAnew, RouteTable, type Route } from './route-table.ts';
+export { canonicalDomain, canonicalEntry, unicodeDomain } from './domain-name.ts';
 export { dsn } from './dsn.ts';
 export { error, fail, pass, skip, type FailOptions, type Finding } from './finding.ts';
 export {

@@ -1,6 +1,7 @@
 /** Which outlet a recipient's mail goes to, by a list of patterns. */
 
 import type { Address } from './address.ts';
+import { canonicalEntry } from './domain-name.ts';
 import { ConfigProblem, type Place, type PlacedLine } from './config.ts';
 import type { Outlet } from './delivery.ts';
 import type { OpenedOutlet } from './outlets.ts';
@@ -37,8 +38,8 @@ export class RouteTable {
     for (const { text, place } of lines) {
       const [, pattern = '', rest = ''] = /^(\S+)\s*(.*)$/su.exec(text.trim()) ?? [];
       const words = rest.trim().replace(/\s+/g, ' ');
-      const key = pattern.toLowerCase();
-      if (!PATTERN.test(pattern)) {
+      const key = canonicalEntry(pattern);
+      if (key === undefined || !PATTERN.test(pattern)) {
         const remedy = 'write `*`, `example.org`, `.example.org` for what is below it, or `user@example.org`';
         throw new ConfigProblem(place, `\`${pattern}\` is no pattern of recipients`, remedy);
       }
@@ -57,13 +58,14 @@ export class RouteTable {
   }
 
   /**
-   * The most specific route: of the mailbox, of the domain, of the nearest domain above it, and last `*`. Case does not
-   * count. Undefined if there is none. The bare `<postmaster>` goes by `postmaster`, else by `*`.
+   * The most specific route: of the mailbox, of the domain, of the nearest domain above it, and last `*`. Case and the
+   * spelling of the domain do not count. Undefined if there is none. The bare `<postmaster>` goes by `postmaster`, else by `*`.
    */
   find(address: Address): Route | undefined {
-    const domain = address.domain.toLowerCase();
-    if (domain === '') return this.#routes.get(address.localPart.toLowerCase()) ?? this.#routes.get('*');
-    const exact = this.#routes.get(address.mailbox.toLowerCase()) ?? this.#routes.get(domain);
+    const { canonicalDomain: domain } = address;
+    const mailbox = address.canonicalMailbox.toLowerCase();
+    if (domain === undefined || domain === '') return this.#routes.get(mailbox) ?? this.#routes.get('*');
+    const exact = this.#routes.get(mailbox) ?? this.#routes.get(domain);
     if (exact !== undefined) return exact;
     for (let dot = domain.indexOf('.'); dot >= 0; dot = domain.indexOf('.', dot + 1)) {
       const above = this.#routes.get(domain.slice(dot));

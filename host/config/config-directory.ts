@@ -13,7 +13,7 @@ import { ConfigReader, type ReadFailure } from './config-reader.ts';
 import { ConsultedLists, type ConfigSource } from './consulted-lists.ts';
 import { ConstantDatabase, emptyDatabase } from './constant-database.ts';
 import { systemFiles, type FileSystem } from './file-system.ts';
-import { isHostName } from './host-name.ts';
+import { hostNameOf } from './host-name.ts';
 import { Kept, type Outcome } from './kept.ts';
 import { isLasting } from './system-error.ts';
 
@@ -225,12 +225,13 @@ export class ConfigDirectory implements Config {
   #readMe(): string {
     let problem = '';
     try {
-      const me = this.value('me') ?? '';
-      if (isHostName(me)) {
+      const text = this.value('me') ?? '';
+      const me = hostNameOf(text);
+      if (me !== undefined) {
         this.#complaints.settle('me');
         return me;
       }
-      problem = new ConfigError(this.placeOf('me'), `'${me}' is not a host name`).message;
+      problem = new ConfigError(this.placeOf('me'), `'${text}' is not a host name`).message;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       problem = error.message;

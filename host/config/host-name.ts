@@ -1,5 +1,11 @@
+import { canonicalDomain } from '../../bindings/plugin/domain-name.ts';
+
 /**
- * True for a name that may stand in the banner, in EHLO replies and in Received fields: printable ASCII without
- * blanks (RFC 5321 section 4.1.2 wants a domain or an address literal; what it names is not checked here).
+ * A name as it may stand in the banner, in EHLO replies and in Received fields: printable ASCII without blanks (RFC 5321
+ * section 4.1.2 wants a domain or an address literal; what it names is not checked here). U-labels become A-labels, which
+ * every client understands. Undefined for what can be no name.
  */
-export const isHostName = (text: string): boolean => /^[!-~]{1,255}$/.test(text);
+export function hostNameOf(text: string): string | undefined {
+  const name = /[^\u0000-\u007f]/.test(text) ? canonicalDomain(text) : text;
+  return name !== undefined && /^[!-~]{1,255}$/.test(name) ? name : undefined;
+}

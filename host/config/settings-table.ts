@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LogLevel, parseLogLevel } from '../../bindings/plugin/log-level.ts';
 import { isFalseWord } from './config-list.ts';
-import { isHostName } from './host-name.ts';
+import { hostNameOf } from './host-name.ts';
 import { LIMITS } from './limit-settings.ts';
 import { MAIL_EXCHANGE_SETTINGS } from './mail-exchange-settings.ts';
 import {
@@ -27,8 +27,9 @@ const AT_START = 'start, SIGHUP';
 /** Room in a reply line of 512 octets (RFC 5321 section 4.5.3.1.5) beside `220 `, ` ESMTP` and CRLF. */
 const MAX_GREETING_OCTETS = 500;
 
-function hostName(name: string): string {
-  if (!isHostName(name)) throw new Error(`'${name}' is not a host name`);
+function hostName(text: string): string {
+  const name = hostNameOf(text);
+  if (name === undefined) throw new Error(`'${text}' is not a host name`);
   return name;
 }
 

@@ -1,5 +1,7 @@
 /** Whose results an Authentication-Results field claims to be. RFC 8601 section 2.5. */
 
+import { canonicalDomain } from '../../bindings/plugin/domain-name.ts';
+
 /**
  * True if `value` begins with `authority` as its authserv-id, whatever comments stand in front of it and however it
  * is quoted. True also if the beginning can't be read at all: who knows how the next reader takes it.
@@ -8,8 +10,11 @@ export function namesAuthority(value: string, authority: string): boolean {
   const start = skipComments(value);
   if (start < 0 || start >= value.length) return true;
   const id = value[start] === '"' ? quotedText(value, start) : plainText(value, start);
-  return id === undefined || id === '' || id.toLowerCase() === authority.toLowerCase();
+  return id === undefined || id === '' || folded(id) === folded(authority);
 }
+
+/** Ids are mostly names of hosts, and the next reader may know all spellings of one. */
+const folded = (id: string): string => canonicalDomain(id) ?? id.toLowerCase();
 
 /** First character behind blanks and (nested) comments; -1 if a comment never ends. RFC 5322 section 3.2.2. */
 function skipComments(value: string): number {

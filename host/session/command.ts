@@ -9,6 +9,7 @@ import {
   type Core,
 } from '../../bindings/contract.ts';
 import type { Parameters } from '../../bindings/plugin/connection.ts';
+import { decodeUtf8 } from './international.ts';
 
 const EMPTY: Buffer = Buffer.alloc(0);
 const NO_PARAMETERS: Parameters = new Map();
@@ -88,6 +89,13 @@ export class Command {
   /** What follows the verb and blanks; '' if nothing does. */
   get argument(): string {
     return this.#rewritten ?? this.#chunk.latin1Slice(this.#argument, this.#lineEnd);
+  }
+
+  /** The argument, as UTF-8 if it is that. */
+  get text(): string {
+    const { argument } = this;
+    if (this.#rewritten !== undefined || (this.flags & CommandFlag.EightBit) === 0) return argument;
+    return decodeUtf8(argument) ?? argument;
   }
 
   get hasArgument(): boolean {

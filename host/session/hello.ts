@@ -30,7 +30,7 @@ const askParser = (kind: Kind): Step => {
   return (session) => {
     const { hooks } = session.host;
     if (!hooks.has(hook)) return NEXT;
-    return settled(session, hooks.run(hook, session, session.command.argument), settleParse);
+    return settled(session, hooks.run(hook, session, session.command.text), settleParse);
   };
 };
 
@@ -46,7 +46,7 @@ const ask =
   (session) => {
     const { hooks } = session.host;
     if (!hooks.has(kind)) return NEXT;
-    const [host = '', ...words] = session.command.argument.split(/[ \t]+/);
+    const [host = '', ...words] = session.command.text.split(/[ \t]+/);
     return settled(session, hooks.run(kind, session, host, words), settle);
   };
 
@@ -62,7 +62,7 @@ function accept(kind: Kind): Step {
   return (session) => {
     const { facts, host } = session;
     facts.hello = kind;
-    facts.helloHost = firstWord(session.command.argument);
+    facts.helloHost = firstWord(session.command.text);
     const { me } = host.settings;
     const client = `${facts.remoteInfo} [${facts.remoteIp}]`;
     if (kind === 'helo') session.send(replies.helo, me, client);

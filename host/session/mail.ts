@@ -33,9 +33,9 @@ const isNullByCustom = (path: string): boolean => path === '<#@[]>' || path.incl
 function ask(session: Session): Progress {
   const { path, host } = session;
   const address = isNullByCustom(path.text) ? Address.null : path.address;
-  if (address === undefined) return answer(session, replies.badReversePath);
   if (path.needsUtf8 && !path.mailOptions.isUtf8)
     return answer(session, refuseInternational('mail', session));
+  if (address === undefined) return answer(session, replies.badReversePath);
   session.sender = address;
   if (!host.hooks.has('mail')) return accept(session);
   return settled(session, host.hooks.run('mail', session, address, path.parameters), settle);

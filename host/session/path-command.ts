@@ -1,10 +1,7 @@
 /** What MAIL and RCPT have in common: they are taken apart by a plugin of the hook `mail_parse` or `rcpt_parse`, or here. */
 
-import { CommandFlag } from '../../bindings/contract.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
-import type { Command } from './command.ts';
 import { offers } from './extensions.ts';
-import { decodeUtf8 } from './international.ts';
 import { refuse } from './refusal.ts';
 import { replies } from './replies.ts';
 import type { Template } from './reply.ts';
@@ -32,13 +29,8 @@ export function parsePathCommand(verb: PathVerb): Step {
   return (session) => {
     const { hooks } = session.host;
     if (!hooks.has(hook)) return parse(session);
-    return settled(session, hooks.run(hook, session, lineOf(session.command)), settle);
+    return settled(session, hooks.run(hook, session, session.command.text), settle);
   };
-}
-
-/** What follows the verb, as UTF-8 if it is that. */
-function lineOf({ argument, flags }: Command): string {
-  return (flags & CommandFlag.EightBit) === 0 ? argument : (decodeUtf8(argument) ?? argument);
 }
 
 const badPath = { mail: replies.badReversePath, rcpt: replies.badForwardPath } as const;

@@ -32,10 +32,11 @@ function readOptions(session: Session): Progress {
 function ask(session: Session): Progress {
   const { path, host } = session;
   const { address } = path;
-  if (address === undefined || address.isNull) return answer(session, replies.badForwardPath);
+  // First, or a client would not learn what is wrong with `BÜCHER.example`, which is no U-label.
   if (path.needsUtf8 && !session.transaction.mailOptions.isUtf8) {
     return answer(session, refuseInternational('rcpt', session));
   }
+  if (address === undefined || address.isNull) return answer(session, replies.badForwardPath);
   if (session.transaction.recipients.length >= host.settings.maxRecipients) {
     return answer(session, replies.tooManyRecipients);
   }

@@ -52,8 +52,8 @@ export default defineOutlet({
   },
   hooks: ({ options }) => ({
     /** Asked only where this line stands in front of those that accept recipients. RFC 5321 section 4.5.3.1.10. */
-    rcpt({ transaction: { recipients } }, { domain }) {
-      const isOther = recipients.some(({ address }) => address.domain.toLowerCase() !== domain.toLowerCase());
+    rcpt({ transaction: { recipients } }, { canonicalDomain: domain }) {
+      const isOther = recipients.some(({ address }) => address.canonicalDomain !== domain);
       return isOther && isByMx(options)
         ? withReplyCode(dsn.tooManyRcpts('One destination at a time.'), 452)
         : undefined;

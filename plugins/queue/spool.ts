@@ -1,4 +1,5 @@
 import {
+  canonicalDomain,
   defineOutlet,
   namedReportWay,
   oneOf,
@@ -102,5 +103,6 @@ const usualFor = (via: readonly string[]): 'hop' | 'domain' =>
 /** `<postmaster>` without a domain is this host's. RFC 5321 section 4.5.1. */
 function destinationsBy(by: 'hop' | 'domain', me: string): (address: Address) => string {
   if (by === 'hop') return () => NEXT_HOP;
-  return ({ domain }) => (domain === '' ? me : domain).toLowerCase();
+  const own = canonicalDomain(me) ?? me;
+  return ({ canonicalDomain: canonical, domain }) => (domain === '' ? own : (canonical ?? domain));
 }

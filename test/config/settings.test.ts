@@ -46,6 +46,7 @@ describe('the settings of the core', () => {
 
   test.each<[string, string, keyof SettingValues, unknown]>([
     ['me', 'mx.example', 'me', 'mx.example'],
+    ['me', 'mx.bücher.example', 'me', 'mx.xn--bcher-kva.example'],
     ['me', 'mx.example', 'authservId', 'mx.example'],
     ['me-auth-results', 'auth.example', 'authservId', 'auth.example'],
     ['me-auth-results', 'none', 'authservId', undefined],

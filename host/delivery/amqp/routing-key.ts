@@ -16,11 +16,16 @@ export function checkRoutingKey(pattern: string): void {
 }
 
 /**
- * The routing key of a recipient: %l (local part), %d (domain), %u (mailbox), in lower case, so that a client can't miss
- * a binding by writing in capitals. Undefined if it would be too long for AMQP.
+ * The routing key of a recipient: %l (local part), %d (domain), %u (mailbox), in lower case and with A-labels, so that a
+ * client can't miss a binding by writing in capitals or U-labels. Undefined if it would be too long for AMQP, or if there
+ * can be no such domain.
  */
-export function routingKeyOf(pattern: string, { localPart, domain, mailbox }: Address): string | undefined {
+export function routingKeyOf(pattern: string, address: Address): string | undefined {
+  const { canonicalDomain: domain, canonicalMailbox } = address;
+  if (domain === undefined) return undefined;
+  const mailbox = canonicalMailbox.toLowerCase();
+  const localPart = domain === '' ? mailbox : mailbox.slice(0, -domain.length - 1);
   const values: Readonly<Record<string, string>> = { l: localPart, d: domain, u: mailbox, '%': '%' };
-  const key = pattern.replace(/%([ldu%])/g, (_, letter: string) => values[letter]!.toLowerCase());
+  const key = pattern.replace(/%([ldu%])/g, (_, letter: string) => values[letter]!);
   return Buffer.byteLength(key) > MAX_OCTETS ? undefined : key;
 }

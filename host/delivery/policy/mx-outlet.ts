@@ -1,6 +1,5 @@
 /** The outlet of mail that goes where the DNS says, each domain under its own policy. */
 
-import { domainToASCII } from 'node:url';
 import type { DeliveryReport, HopReply, Outlet, Parcel } from '../../../bindings/plugin/delivery.ts';
 import type { HopCounters, HopOptions, HopOutlet } from '../../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
@@ -52,7 +51,8 @@ export class MxOutlet implements HopOutlet {
   deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
     const byDomain = new Map<string, number[]>();
     for (const [index, { address }] of parcel.recipients.entries()) {
-      const domain = routedDomain(address.domain);
+      // No DNS knows a name without canonical form.
+      const domain = address.canonicalDomain ?? '';
       const indexes = byDomain.get(domain);
       if (indexes === undefined) byDomain.set(domain, [index]);
       else indexes.push(index);
@@ -105,13 +105,6 @@ export class MxOutlet implements HopOutlet {
       signal?.removeEventListener('abort', stop);
     }
   }
-}
-
-/** As the DNS has it, or an address in brackets; `''` for an address without a domain or one that cannot be written so. */
-export function routedDomain(domain: string): string {
-  const lower = domain.toLowerCase().replace(/\.$/, '');
-  // Only for names in Unicode (RFC 5891): others must not become something else, such as `0x7f.1` the address 127.0.0.1.
-  return /[^\u0000-\u007f]/.test(lower) ? domainToASCII(lower) : lower;
 }
 
 /** RFC 8689 section 4.1: REQUIRETLS comes first where a message has both. */

@@ -1,5 +1,6 @@
 /** Opens outlets that find their hosts in the DNS. */
 
+import { canonicalDomain } from '../../../bindings/plugin/domain-name.ts';
 import type { Hops } from '../../../bindings/plugin/hop-services.ts';
 import type { MailExchange, MxOptions, TlsPolicyCount } from '../../../bindings/plugin/mx-services.ts';
 import type { HopOutlet } from '../../../bindings/plugin/hop-services.ts';
@@ -57,7 +58,7 @@ export class MxService implements MailExchange {
     const { port = SMTP_PORT, ownNames = [], isDaneUsed = true, isStsUsed = true, ...hopOptions } = options;
     const { log } = options;
     const dns = (this.#dns ??= new ResolverDns(this.#terms.resolvers(), () => performance.now()));
-    const own = new Set([options.helloName, ...ownNames].map((name) => name.toLowerCase()));
+    const own = new Set([options.helloName, ...ownNames].map((name) => canonicalDomain(name) ?? name));
     const counters = this.#counters;
     const routes = new MailRoutes({
       dns,

@@ -15,9 +15,7 @@ export async function lastingDigest({ reversePath, message }: Parcel): Promise<s
 
 /** Names one message for these recipients: the same for every attempt, another for any other message or recipient. */
 export function retryKey(digest: string, recipients: readonly Recipient[]): string {
-  const paths = recipients
-    .map(({ address }) => `${address.localPart}@${address.domain.toLowerCase()}`)
-    .sort();
+  const paths = recipients.map(({ address }) => address.canonicalMailbox).sort();
   return createHash('sha256')
     .update(JSON.stringify([digest, ...paths]))
     .digest('hex')
