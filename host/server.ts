@@ -7,6 +7,8 @@ import { DnsReverseLookup, type ReverseLookup } from './dns/reverse-lookup.ts';
 import { ProcessSpools } from './delivery/spool/process-spools.ts';
 import { ConfigError } from './errors.ts';
 import { Generation, type Foundation, type GenerationOptions } from './generation.ts';
+import { Acceptance } from './intake/acceptance.ts';
+import { clientsByDescriptors, descriptorLimit } from './intake/descriptor-limit.ts';
 import type { Acceptor, Intake } from './intake/intake.ts';
 import { turnAway } from './intake/turn-away.ts';
 import { Turnstile } from './intake/turnstile.ts';
@@ -28,6 +30,8 @@ export interface ServerOptions extends GenerationOptions {
   /** Asked for every connection; undefined: everybody is let in. */
   readonly ledger?: ConnectionLedger | undefined;
   readonly reverseLookup?: ReverseLookup | undefined;
+  /** A listener is gone for good: this process takes no more clients and should make room for another. */
+  readonly onListenerLost?: ((error: Error) => void) | undefined;
 }
 
 let core: Core | undefined;
@@ -40,8 +44,9 @@ function coreOfProcess(): Core {
   return (core = loaded.core);
 }
 
-/** Clients that may wait for a place; the kernel's backlog holds about as many. */
+/** Clients that may wait for a place at most, of all that the descriptors are enough for; the kernel's backlog holds as many. */
 const WAITING_PLACES = 512;
+const WAITING_SHARE = 1 / 8;
 /** How often `drain` looks whether the last session is gone. */
 const DRAIN_LOOK_MS = 50;
 
@@ -54,6 +59,8 @@ export class Server implements Foundation {
   isDraining = false;
   readonly #options: ServerOptions;
   readonly #turnstile: Turnstile;
+  readonly #acceptance: Acceptance;
+  readonly #places: number;
   readonly #sessions = new Roll<'listedAt', Session>('listedAt');
   #generation!: Generation;
   #count = 0;
@@ -63,9 +70,20 @@ export class Server implements Foundation {
     this.reverseLookup = options.reverseLookup ?? new DnsReverseLookup();
     this.core = coreOfProcess();
     this.spools = new ProcessSpools({ core: this.core, clock: systemClock, random: () => Math.random() });
+    const clients = clientsByDescriptors();
+    const waitingPlaces = Math.min(WAITING_PLACES, Math.floor(clients * WAITING_SHARE));
+    const places = Math.min(options.maxConnections ?? Number.POSITIVE_INFINITY, clients - waitingPlaces);
+    this.#places = places;
+    this.#acceptance = new Acceptance({
+      acceptors: options.acceptors,
+      places: `${places} places${places === options.maxConnections ? '' : ` (${descriptorLimit()} descriptors)`}`,
+      log: (level, text) => this.logger.log(level, text),
+      lost: (error) => options.onListenerLost?.(error),
+    });
     this.#turnstile = new Turnstile({
-      places: options.maxConnections ?? Number.POSITIVE_INFINITY,
-      waitingPlaces: WAITING_PLACES,
+      places,
+      waitingPlaces,
+      setFull: (isFull) => this.#acceptance.setFull(isFull),
       enter: (intake) => this.#enter(intake),
       turnAway: (intake) => turnAway(intake, this.#generation.printer.fixed(replies.tooManyConnections)),
     });
@@ -95,10 +113,11 @@ export class Server implements Foundation {
   async listen(): Promise<readonly string[]> {
     const { acceptors } = this.#options;
     const addresses: string[] = [];
+    this.#warnOfFewDescriptors();
     await this.#generation.preparePlugins();
     await this.#generation.beginSpools();
     for (const acceptor of acceptors) addresses.push(await acceptor.bind());
-    for (const acceptor of acceptors) acceptor.open((intake) => this.#turnstile.admit(intake));
+    this.#acceptance.open((intake) => this.#turnstile.admit(intake));
     return addresses;
   }
 
@@ -146,6 +165,13 @@ export class Server implements Foundation {
     if (!(host instanceof Generation)) return;
     host.sessions--;
     if (host !== this.#generation) closeIfUnused(host);
+  }
+
+  #warnOfFewDescriptors(): void {
+    const { maxConnections } = this.#options;
+    if (maxConnections === undefined || maxConnections <= this.#places) return;
+    const text = `${descriptorLimit()} descriptors are enough for ${this.#places} connections, not for ${maxConnections}: raise the limit on open files (ulimit -n, LimitNOFILE)`;
+    this.logger.log(LogLevel.WARN, text);
   }
 
   /** A listener whose clients begin with TLS would otherwise answer them in the clear. */

@@ -46,6 +46,7 @@ export const smtpDaemon: DaemonLoader = {
       maxConnections: options.maxConnections,
       ledger: options.ledger,
       maxFromIp: options.maxFromIp,
+      onListenerLost: options.onListenerLost,
     });
     return {
       get logger() {

@@ -40,13 +40,28 @@ export interface Intake {
 /** Takes what an acceptor lets in. */
 export type Emit = (intake: Intake) => void;
 
+/** Hears of what goes wrong with a listener. */
+export interface ListenerWatch {
+  /** A client could not be accepted, or the next one could not be, for want of what `what` says. */
+  refused(what: string): void;
+  /** Something is wrong, and has been mended. */
+  note(text: string): void;
+  /** The listener is gone and cannot be opened again. */
+  lost(error: Error): void;
+}
+
 export interface Acceptor {
   /** Clients of this one begin with TLS, so there must be a certificate. */
   readonly needsTls?: boolean;
   /** Binds the socket and returns the bound address as a listen spec. Throws `Q_LISTEN` with the remedy. */
   bind(): Promise<string>;
   /** Starts handing over clients; those who came since `bind` are first. */
-  open(emit: Emit): void;
+  open(emit: Emit, watch?: ListenerWatch): void;
+  /**
+   * Leaves clients to the kernel, where other processes that listen on the same socket can take them, or takes them again.
+   * False, or no such method: this listener cannot pause.
+   */
+  setPaused?(isPaused: boolean): boolean;
   /** Stops listening; connections already handed over go on. */
   close(): Promise<void>;
 }

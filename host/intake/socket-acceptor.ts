@@ -2,28 +2,56 @@
 
 import cluster from 'node:cluster';
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import { constants } from 'node:os';
 import { QpsmtpdError } from '../errors.ts';
-import type { Acceptor, Emit, Endpoint, Intake } from './intake.ts';
+import { descriptorLimit, LAST_DESCRIPTORS } from './descriptor-limit.ts';
+import type { Acceptor, Emit, Endpoint, Intake, ListenerWatch } from './intake.ts';
 import { printListen, type ListenSpec, type TcpSpec, type UnixSpec } from './listen-spec.ts';
 
 /** Connections the kernel keeps for us while the process is busy. */
 const BACKLOG = 511;
 
+const { errno } = constants;
+
+/** Errors of one accept(2), which leave the listener as it was: the client is gone, or the system is out of something. */
+const GONE: ReadonlySet<string> = new Set([
+  'ECONNABORTED',
+  'ECONNRESET',
+  'EPROTO',
+  'EINTR',
+  'EAGAIN',
+  'EPERM',
+]);
+const OUT_OF: ReadonlyMap<string, string> = new Map([
+  ['EMFILE', 'no descriptor left in this process (EMFILE)'],
+  ['ENFILE', 'no descriptor left in the system (ENFILE)'],
+  ['ENOBUFS', 'no memory left for sockets (ENOBUFS)'],
+  ['ENOMEM', 'no memory left for sockets (ENOMEM)'],
+]);
+
 export class SocketAcceptor implements Acceptor {
   readonly #spec: ListenSpec;
-  readonly #server: Server;
+  #server: Server;
   #emit: Emit | undefined;
+  #watch: ListenerWatch | undefined;
   /** Who came between `bind` and `open`: a few milliseconds, while the plugins are loaded. */
   #early: Intake[] = [];
   /** Our end of every connection; undefined if the listener takes those to any address of this host. */
   #local: Endpoint | undefined = undefined;
+  #isClosed = false;
+  /** A descriptor of this number says that hardly any is left: the kernel hands out the lowest that is free. */
+  readonly #lastDescriptor = descriptorLimit() - LAST_DESCRIPTORS;
 
   constructor(spec: ListenSpec) {
     this.#spec = spec;
+    this.#server = this.#createServer();
+  }
+
+  #createServer(): Server {
     // Half-open: a client may shut down its side behind a pipelined QUIT and still read the replies.
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false });
-    this.#server.on('connection', (socket: Socket) => this.#accept(socket));
+    const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false });
+    return server.on('connection', (socket: Socket) => this.#accept(socket));
   }
 
   get needsTls(): boolean {
@@ -31,19 +59,23 @@ export class SocketAcceptor implements Acceptor {
   }
 
   async bind(): Promise<string> {
-    const spec = this.#spec;
     if (this.#server.listening) return this.#address();
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (cause: NodeJS.ErrnoException) => reject(cannotListen(spec, cause)));
-      const where =
-        spec.kind === 'unix' ? { path: spec.path } : { host: spec.address, port: spec.port, ipv6Only: false };
-      this.#server.listen({ ...where, backlog: BACKLOG }, resolve);
-    });
-    // After listening, an error concerns one accept (EMFILE); the listener itself goes on.
-    this.#server.removeAllListeners('error').on('error', () => undefined);
+    const spec = this.#spec;
+    await this.#listen(
+      spec.kind === 'unix' ? { path: spec.path } : { host: spec.address, port: spec.port, ipv6Only: false },
+    );
     // For workers the primary has done it, and they may not be allowed to.
     if (spec.kind === 'unix' && cluster.isPrimary) chmodSync(spec.path, spec.mode);
     return this.#address();
+  }
+
+  async #listen(where: ListenOptions): Promise<void> {
+    const server = this.#server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (cause: NodeJS.ErrnoException) => reject(cannotListen(this.#spec, cause)));
+      server.listen({ ...where, backlog: BACKLOG }, resolve);
+    });
+    server.removeAllListeners('error').on('error', (cause) => this.#fail(cause));
   }
 
   #address(): string {
@@ -55,18 +87,57 @@ export class SocketAcceptor implements Acceptor {
     return printListen({ ...spec, address: bound.address, port: bound.port });
   }
 
-  open(emit: Emit): void {
+  open(emit: Emit, watch?: ListenerWatch): void {
     this.#emit = emit;
+    this.#watch = watch;
     const early = this.#early;
     this.#early = [];
     for (const intake of early) emit(intake);
   }
 
+  /** Only listeners that a worker shares with others can, see docs/decisions/0004. */
+  setPaused(isPaused: boolean): boolean {
+    const handle = handleOf(this.#server);
+    if (handle === undefined) return false;
+    const started = handle.readStart();
+    if (started !== 0 && started !== -errno.EALREADY) return false;
+    return !isPaused || handle.readStop() === 0;
+  }
+
   close(): Promise<void> {
+    this.#isClosed = true;
     for (const { stream } of this.#early) stream.destroy();
     // Its callback waits for the last connection; the listening itself ends at once.
     if (this.#server.listening) this.#server.close();
     return Promise.resolve();
+  }
+
+  /** Errors after the start. None is swallowed: a daemon that listens no more must not look as if it did. */
+  #fail(cause: NodeJS.ErrnoException): void {
+    const code = cause.code ?? '';
+    const want = OUT_OF.get(code);
+    if (want !== undefined) this.#watch?.refused(want);
+    else if (GONE.has(code)) this.#watch?.note(`a client could not be accepted: ${cause.message}`);
+    else if (!this.#isClosed) void this.#reopen(cause);
+  }
+
+  /** The old listener would fail again at once, and for ever. */
+  async #reopen(cause: Error): Promise<void> {
+    const spec = this.#spec;
+    const bound = this.#server.address();
+    const port = bound !== null && typeof bound === 'object' ? bound.port : 0;
+    this.#server.close();
+    this.#server = this.#createServer();
+    try {
+      if (spec.kind === 'unix') await removeStaleSocket(spec);
+      // In a worker the primary knows the listener by what was asked for first.
+      const again = spec.kind === 'tcp' && spec.port === 0 && cluster.isPrimary ? port : undefined;
+      if (again === undefined) await this.bind();
+      else if (spec.kind === 'tcp') await this.#listen({ host: spec.address, port: again, ipv6Only: false });
+      this.#watch?.note(`${printListen(spec)} was opened again: ${cause.message}`);
+    } catch (error) {
+      this.#watch?.lost(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   #accept(socket: Socket): void {
@@ -77,6 +148,8 @@ export class SocketAcceptor implements Acceptor {
       socket.destroy();
       return;
     }
+    if ((handleOf(socket)?.fd ?? 0) >= this.#lastDescriptor)
+      this.#watch?.refused('hardly any descriptor left in this process');
     const intake =
       this.#spec.kind === 'unix'
         ? overUnix(socket, this.#spec)
@@ -84,6 +157,19 @@ export class SocketAcceptor implements Acceptor {
     if (this.#emit === undefined) this.#early.push(intake);
     else this.#emit(intake);
   }
+}
+
+/** What Node has behind a server or socket, and does not document. */
+interface NativeHandle {
+  readonly fd?: number;
+  readStart(): number;
+  readStop(): number;
+}
+
+function handleOf(owner: Server | Socket): NativeHandle | undefined {
+  const { _handle: handle } = owner as unknown as { readonly _handle?: Partial<NativeHandle> | null };
+  const isWhole = typeof handle?.readStart === 'function' && typeof handle.readStop === 'function';
+  return isWhole ? (handle as NativeHandle) : undefined;
 }
 
 function ignore(): void {

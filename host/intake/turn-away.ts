@@ -4,6 +4,10 @@ import type { Intake } from './intake.ts';
 
 /** How long the client has to read the line and close. */
 const LINGER_MS = 2_000;
+/** Clients that may have that time at once. A flood of them must not take the descriptors of those who are served. */
+const MOST_LINGERING = 8;
+
+let lingering = 0;
 
 /**
  * `text` is a whole reply with its CRLF. What the client sends is dropped: unread input would turn the close into a reset.
@@ -14,9 +18,18 @@ export function turnAway({ stream, startsWithTls, tls }: Intake, text: string): 
     stream.destroy();
     return;
   }
+  if (lingering >= MOST_LINGERING) {
+    stream.end(text, 'latin1');
+    stream.destroy();
+    return;
+  }
+  lingering++;
   const cutOff = setTimeout(() => stream.destroy(), LINGER_MS);
   cutOff.unref();
-  stream.on('close', () => clearTimeout(cutOff));
+  stream.once('close', () => {
+    lingering--;
+    clearTimeout(cutOff);
+  });
   stream.on('end', () => stream.destroy());
   stream.resume();
   stream.end(text, 'latin1');

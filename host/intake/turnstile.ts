@@ -11,6 +11,8 @@ export interface TurnstileOptions {
   /** Clients waiting outside. */
   readonly waitingPlaces: number;
   enter(intake: Intake): void;
+  /** All places are taken, or one is free and nobody waits for it. */
+  setFull?(isFull: boolean): void;
   /** The line is full. */
   turnAway(intake: Intake): void;
 }
@@ -42,7 +44,10 @@ export class Turnstile {
   leave(): void {
     this.#inside--;
     const [next] = this.#waiting;
-    if (next === undefined) return;
+    if (next === undefined) {
+      this.#options.setFull?.(false);
+      return;
+    }
     this.#waiting.delete(next);
     this.#enter(next);
   }
@@ -55,6 +60,7 @@ export class Turnstile {
 
   #enter(intake: Intake): void {
     this.#inside++;
+    if (this.#inside >= this.#options.places) this.#options.setFull?.(true);
     this.#options.enter(intake);
   }
 

@@ -17,6 +17,8 @@ export interface DaemonOptions {
   readonly maxFromIp?: number | undefined;
   /** Asked for every connection, in all processes together; undefined: everybody is let in. */
   readonly ledger?: ConnectionLedger | undefined;
+  /** Called when a listener is gone and cannot be opened again: this process should end and be replaced. */
+  readonly onListenerLost?: ((error: Error) => void) | undefined;
   /** Configuration files given in memory instead of on disk. */
   readonly settings?: ReadonlyMap<string, readonly string[]> | undefined;
 }

@@ -4,7 +4,7 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { LocalLedger } from './connection-ledger.ts';
 import type { Daemon, DaemonLoader } from './daemon.ts';
 import { drainDaemon } from './drain-daemon.ts';
-import { ExitCode, explain } from './exit-code.ts';
+import { ExitCode, exitCodeOf, explain } from './exit-code.ts';
 import { FaultGuard, logOf } from './fault-guard.ts';
 import { heldSignals } from './held-signals.ts';
 import { dropPrivileges, mustDropTo } from './privileges.ts';
@@ -44,7 +44,8 @@ export async function serveAlone(
   });
   heldSignals.deliverTo((signal) => signals.receive(signal));
 
-  const started = load(options, loader).then(async (loaded) => {
+  const lost = (error: Error): void => stop(exitCodeOf(error));
+  const started = load(options, loader, lost).then(async (loaded) => {
     // Before it listens: the hook post-fork runs then.
     new FaultGuard(logOf(loaded), () => stop(ExitCode.SOFTWARE)).watch(process);
     const addresses = await loaded.listen();
@@ -57,8 +58,12 @@ export async function serveAlone(
   return ended;
 }
 
-async function load(options: ServeOptions, loader: DaemonLoader): Promise<Daemon> {
-  const daemonOptions = { ...options, ledger: new LocalLedger(options.maxFromIp) };
+async function load(
+  options: ServeOptions,
+  loader: DaemonLoader,
+  onListenerLost: (error: Error) => void,
+): Promise<Daemon> {
+  const daemonOptions = { ...options, ledger: new LocalLedger(options.maxFromIp), onListenerLost };
   if (!mustDropTo(options.user)) return loader.load(daemonOptions);
   // Root binds, the user loads: the code of a plugin never runs as root.
   const bound = await loader.bind(daemonOptions);

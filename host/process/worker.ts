@@ -23,7 +23,12 @@ export async function runWorker(options: ServeOptions, loader: DaemonLoader): Pr
   try {
     // The primary binds on behalf of its workers, so a worker needs root for nothing at all.
     dropPrivileges(options.user);
-    const daemon = await loader.load({ ...options, maxConnections: shareOf(options), ledger });
+    const daemon = await loader.load({
+      ...options,
+      maxConnections: shareOf(options),
+      ledger,
+      onListenerLost: (error) => life.end(exitCodeOf(error)),
+    });
     // Before it listens: the hook post-fork runs then.
     new FaultGuard(logOf(daemon), () => life.end(ExitCode.SOFTWARE)).watch(process);
     const addresses = await daemon.listen();

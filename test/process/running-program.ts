@@ -48,8 +48,15 @@ export class RunningProgram {
   readonly ended: Promise<Ending>;
   readonly #child: ChildProcess;
 
-  constructor(program: string, args: readonly string[], { cwd }: { cwd?: string } = {}) {
-    const child = spawn(process.execPath, [program, ...args], {
+  /** `descriptors`: how many files it may have open. */
+  constructor(
+    program: string,
+    args: readonly string[],
+    { cwd, descriptors }: { cwd?: string; descriptors?: number } = {},
+  ) {
+    const limited = ['-c', 'ulimit -n "$0" && exec "$@"', String(descriptors), process.execPath];
+    const [command, first] = descriptors === undefined ? [process.execPath, []] : ['/bin/sh', limited];
+    const child = spawn(command, [...first, program, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd,
     });

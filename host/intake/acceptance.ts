@@ -1,0 +1,96 @@
+/**
+ * When to accept: not while all places are taken or the descriptors run out. A worker that accepted all the same would take
+ * clients from those that have a place for them, and without a descriptor the event loop can only close them unheard.
+ */
+
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import type { Acceptor, Emit } from './intake.ts';
+
+/** A line about the same thing is not repeated within this time. */
+const QUIET_MS = 60_000;
+/** How long accepting rests when the system had no descriptor or memory for a client. */
+const REST_MS = 1_000;
+
+export interface AcceptanceOptions {
+  readonly acceptors: readonly Acceptor[];
+  /** How many places there are, and what the number comes from. */
+  readonly places: string;
+  log(level: LogLevel, text: string): void;
+  /** A listener is gone for good, and nothing brings it back. */
+  lost(error: Error): void;
+  readonly now?: () => number;
+}
+
+export class Acceptance {
+  readonly #options: AcceptanceOptions;
+  readonly #now: () => number;
+  readonly #toldAt = new Map<string, number>();
+  #isFull = false;
+  #isResting = false;
+  /** The log says that accepting pauses, and has to be told when it goes on. */
+  #isPauseTold = false;
+
+  constructor(options: AcceptanceOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** Lets clients in, once every listener is bound. */
+  open(emit: Emit): void {
+    const watch = {
+      refused: (what: string) => this.#refused(what),
+      lost: (error: Error) => {
+        this.#options.log(LogLevel.CRIT, error.message);
+        this.#options.lost(error);
+      },
+      note: (text: string) => this.#options.log(LogLevel.ERROR, text),
+    };
+    for (const acceptor of this.#options.acceptors) acceptor.open(emit, watch);
+    if (this.#isFull || this.#isResting) this.#apply();
+  }
+
+  /** All places are taken, or one is free again. */
+  setFull(isFull: boolean): void {
+    if (this.#isFull === isFull) return;
+    this.#isFull = isFull;
+    const isPaused = this.#apply();
+    if (isFull) {
+      const means = isPaused ? 'accepting pauses' : 'clients wait';
+      this.#isPauseTold = this.#tell(
+        'full',
+        LogLevel.WARN,
+        `all ${this.#options.places} are taken: ${means}`,
+      );
+    } else if (this.#isPauseTold) {
+      this.#isPauseTold = false;
+      this.#options.log(LogLevel.NOTICE, 'a place is free again: accepting goes on');
+    }
+  }
+
+  /** The system could not give us a client, or could not give us the next one. */
+  #refused(what: string): void {
+    this.#tell(what, LogLevel.ERROR, `${what}: accepting rests for ${REST_MS / 1_000} s`);
+    if (this.#isResting) return;
+    this.#isResting = true;
+    this.#apply();
+    setTimeout(() => {
+      this.#isResting = false;
+      this.#apply();
+    }, REST_MS).unref();
+  }
+
+  /** False if some listener cannot pause. */
+  #apply(): boolean {
+    const isPaused = this.#isFull || this.#isResting;
+    return this.#options.acceptors.map((acceptor) => acceptor.setPaused?.(isPaused) ?? false).every(Boolean);
+  }
+
+  #tell(about: string, level: LogLevel, text: string): boolean {
+    const now = this.#now();
+    const toldAt = this.#toldAt.get(about);
+    if (toldAt !== undefined && now - toldAt < QUIET_MS) return false;
+    this.#toldAt.set(about, now);
+    this.#options.log(level, text);
+    return true;
+  }
+}
