@@ -68,16 +68,18 @@ const askData = asking('data', settle);
 /** The plugins are asked once for a message, as before DATA. */
 const askAtFirst: Step = (session) => (hasBegun(session) ? NEXT : askData(session));
 
-const openAtFirst: Step = (session) => (hasBegun(session) ? NEXT : openForChunks(session));
 const openForChunks = openConduit(settle);
+
+/** As before DATA, the next hop is told of content only once there is a place for it here. */
+function prepareAtFirst(session: Session): Progress {
+  if (hasBegun(session)) return NEXT;
+  session.incoming?.abandon();
+  session.incoming = IncomingData.inChunks(session);
+  return session.incoming === undefined ? refuseChunk(session, replies.systemFull) : openForChunks(session);
+}
 
 function receive(session: Session): Progress {
   const chunk = session.chunk!;
-  if (!hasBegun(session)) {
-    session.incoming?.abandon();
-    session.incoming = IncomingData.inChunks(session);
-    if (session.incoming === undefined) return refuseChunk(session, replies.systemFull);
-  }
   const { databytes } = session.host.settings;
   if (databytes > 0 && session.incoming!.chunks!.octets + chunk.octets > databytes) {
     return refuseChunk(session, replies.messageTooBig);
@@ -92,6 +94,6 @@ export const bdat: readonly Step[] = [
   announce,
   requireEnvelope,
   askAtFirst,
-  openAtFirst,
+  prepareAtFirst,
   receive,
 ];

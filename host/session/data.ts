@@ -30,9 +30,13 @@ function requireEnvelope(session: Session): Progress {
   return NEXT;
 }
 
-function receive(session: Session): Progress {
+/** Before the next hop is told DATA: whatever it were told after that, it would take for content. */
+function prepare(session: Session): Progress {
   session.incoming = IncomingData.begin(session);
-  if (session.incoming === undefined) return answer(session, replies.systemFull);
+  return session.incoming === undefined ? answer(session, replies.systemFull) : NEXT;
+}
+
+function receive(session: Session): Progress {
   session.mode = 'data';
   session.send(replies.goAhead);
   return STOP;
@@ -42,6 +46,7 @@ export const data: readonly Step[] = [
   refuseMixed,
   asking('data', settle),
   requireEnvelope,
+  prepare,
   openConduit(settle),
   receive,
 ];

@@ -31,10 +31,7 @@ import { closeStream, gripStream, type StreamEvents } from './stream-grip.ts';
 
 /** How long a closed connection may linger for the client to read the last reply and to close its side. */
 const LINGER_MS = 5_000;
-/**
- * Octets a closed connection swallows meanwhile; a client that goes on sending is cut off. Who sends his whole message
- * before he reads has room for most of them: cut off earlier, he would meet a reset instead of the reply.
- */
+/** Octets a closed connection swallows: a client that sends a whole message first would meet a reset, not the reply. */
 const LINGER_OCTETS = 67_108_864;
 /** Characters of replies that may gather before they are written, for clients that ask much and read nothing. */
 const MOST_OUT = 65_536;
@@ -263,7 +260,7 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
     const isCopied = this.mode === 'data' && incoming!.message.content.isCopying;
     if (!isCopied || this.isBusy || this.#isClogged) return this.receive(Buffer.from(octets));
     incoming!.isLent = true;
-    const at = readers.data(this, octets, 0);
+    const at = this.#read(octets, 0);
     incoming!.isLent = false;
     if (at < octets.length) this.#process(Buffer.from(octets.subarray(at)));
     this.#settleInput();
@@ -277,8 +274,19 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
         this.unread.keep(at === 0 ? chunk : chunk.subarray(at), this.intake.stream);
         return;
       }
-      at = readers[this.mode](this, chunk, at);
+      at = this.#read(chunk, at);
       if (this.#out.length > MOST_OUT) this.flush();
+    }
+  }
+
+  /** Returns where the reader stopped. One that fails ends this session and no other; how far it came is not known. */
+  #read(chunk: Buffer, at: number): number {
+    try {
+      return readers[this.mode](this, chunk, at);
+    } catch (cause) {
+      this.#fail(cause);
+      this.run([disconnect]);
+      return chunk.length;
     }
   }
 

@@ -9,6 +9,7 @@ import { rcptCommand } from '../smtp/envelope-commands.ts';
 import type { HopConnection } from '../smtp/hop-connection.ts';
 import { HopFault, hopReplies, isGood, printReply, type HopStage } from '../smtp/hop-fault.ts';
 import { talkTo } from '../smtp/hop-opening.ts';
+import { hasNoRoom } from '../smtp/outcome.ts';
 import { mailLine, problemWithMail, problemWithRecipient } from './envelope-lines.ts';
 import type { HopFinder } from './hop-finder.ts';
 import { verdictOfReply } from './hop-verdict.ts';
@@ -39,6 +40,8 @@ export class HopConduit implements Conduit {
   #isCurrent = false;
   /** Paths the hop has accepted, in their order. */
   #accepted: string[] = [];
+  /** It had no room for others. */
+  #isFull = false;
   #content: OutgoingContent | undefined;
   /** Content has been written. */
   #isFlowing = false;
@@ -53,6 +56,8 @@ export class HopConduit implements Conduit {
 
   offer(envelope: ConduitEnvelope, recipient: Recipient): Promise<Verdict> {
     return this.#guard('rcpt', envelope, async () => {
+      // The hop waits for content, and would take a command for it. Those it has accepted are named again before DATA.
+      if (this.#content !== undefined) this.#drop();
       const refusal = await this.#beginEnvelope(envelope);
       return verdictOfReply(refusal ?? (await this.#sayRecipient(recipient)));
     });
@@ -64,7 +69,12 @@ export class HopConduit implements Conduit {
         if (!this.#isFlowing && this.#matches(envelope)) return verdictOfReply(ready);
         this.#drop();
       }
-      const refusal = (await this.#matchEnvelope(envelope)) ?? (await this.#begin(envelope));
+      let refusal = (await this.#matchEnvelope(envelope)) ?? (await this.#begin(envelope));
+      // RFC 5321 section 4.5.3.1.10: a hop may hold those it had no room for against the rest; named alone, these are others.
+      if (refusal !== undefined && this.#isFull) {
+        this.#isCurrent = false;
+        refusal = (await this.#matchEnvelope(envelope)) ?? (await this.#begin(envelope));
+      }
       return verdictOfReply(refusal ?? ready);
     });
   }
@@ -167,7 +177,7 @@ export class HopConduit implements Conduit {
     const { helloMs, mailMs } = terms.timeouts;
     if (this.#hasEnvelope && !isGood(await connection.say('RSET', 'mail', helloMs)))
       throw connection.fail(new HopFault('mail', hopReplies.garbage('RSET is refused')));
-    this.#hasEnvelope = this.#isCurrent = false;
+    this.#hasEnvelope = this.#isCurrent = this.#isFull = false;
     this.#accepted = [];
     const problem = problemWithMail(envelope, connection, this.#terms.eightBit);
     if (problem !== undefined) return this.#refusing(problem);
@@ -188,6 +198,11 @@ export class HopConduit implements Conduit {
     const reply = await connection.say(line, 'rcpt', this.#finder.terms.timeouts.rcptMs);
     if (reply.code === 421) throw connection.fail(new HopFault('rcpt', reply));
     if (isGood(reply)) this.#accepted.push(recipient.address.toString());
+    else if (this.#accepted.length > 0 && hasNoRoom(reply)) {
+      this.#isFull = true;
+      // The only code that has every client send the rest in another transaction; 552 would be a bounce to many.
+      return { ...reply, code: 452, status: '4.5.3' };
+    }
     return reply;
   }
 
