@@ -31,6 +31,7 @@ import { StoredMessage } from './message/stored-message.ts';
 import type { ClosableHops } from './delivery/smtp/hop-service.ts';
 import type { ClosableLogs } from './observe/log-outputs.ts';
 import { Logger } from './observe/logger.ts';
+import type { MaildirDeliveries } from './delivery/maildir/maildir-deliveries.ts';
 import { makeMailExchange } from './services/mail-exchange.ts';
 import { makeServices, systemClock } from './services/services.ts';
 import { maskPassword, storeLocationOf } from './store/store-location.ts';
@@ -94,6 +95,7 @@ export class Generation implements SessionHost {
   readonly #limits: HookLimits;
   readonly #logs: ClosableLogs;
   readonly #hops: ClosableHops;
+  readonly #maildirs: MaildirDeliveries;
   readonly #spools: SpoolOffers;
 
   private constructor(
@@ -104,6 +106,7 @@ export class Generation implements SessionHost {
       tls: TlsOffers;
       logs: ClosableLogs;
       hops: ClosableHops;
+      maildirs: MaildirDeliveries;
       spools: SpoolOffers;
     },
   ) {
@@ -119,6 +122,7 @@ export class Generation implements SessionHost {
     this.#tls = parts.tls;
     this.#logs = parts.logs;
     this.#hops = parts.hops;
+    this.#maildirs = parts.maildirs;
     this.#spools = parts.spools;
     this.#limits = { deadlines: foundation.deadlines, budgetMs: () => this.settings.pluginTimeoutMs };
     const leavesLimit = parts.plugins.some(({ definition }) => definition.limitsConnections === true);
@@ -159,7 +163,7 @@ export class Generation implements SessionHost {
         throwAll(settings.problems());
       }
       const keeping = openKeeping(config, settings, logger);
-      const { logs, hops } = system;
+      const { logs, hops, maildirs } = system;
       return new Generation(foundation, {
         config,
         logger,
@@ -169,6 +173,7 @@ export class Generation implements SessionHost {
         tls,
         logs,
         hops,
+        maildirs,
         spools,
       });
     } catch (error) {
@@ -209,6 +214,11 @@ export class Generation implements SessionHost {
       const name = files.find((file) => this.config.isWritten(file));
       return name === undefined ? [] : [{ name, value: maskPassword(this.config.lines(name).join('; ')) }];
     });
+  }
+
+  /** Maildirs that two addresses could mean. Reads directories while it is asked. */
+  unclaimedFolders(): Iterable<string> {
+    return this.#maildirs.unclaimedFolders();
   }
 
   date(): string {

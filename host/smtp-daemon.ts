@@ -77,5 +77,6 @@ function describe({ generation }: Server): DaemonDescription {
     plugins: generation.plugins.map(({ name }) => name),
     details: generation.plugins.map(describePlugin),
     settings: generation.changedSettings(),
+    unclaimedFolders: () => generation.unclaimedFolders(),
   };
 }

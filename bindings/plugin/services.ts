@@ -38,10 +38,12 @@ export interface MaildirDelivery {
   readonly subdirectory: string | undefined;
   /** Mode of new directories; files get the same bits without execution. */
   readonly mode: number;
-  /** The recipient's part of the path is in lower case. */
+  /** The local part is in lower case; the domain always is. */
   readonly isLowerCase?: boolean;
   /** The local part ends before the first of these for %l and %u: `user+lists` has the Maildir of `user`. RFC 5233. */
   readonly separator?: string | undefined;
+  /** New folders are named as qpsmtpd does, with `_` for odd characters, where the name is not another address's already. */
+  readonly isNamedAsBefore?: boolean;
 }
 
 /** What a Maildir needs of a parcel. */
@@ -51,11 +53,19 @@ export interface Maildirs {
   /** Makes the Maildir's three directories if they are missing; throws with the path if that can't be done. */
   prepare(directory: string, mode: number): void;
   /**
+   * Makes a layout with a pattern known to `qpsmtpd check`, which looks for folders that two addresses could mean. Returns
+   * what an operator should know of the pattern; undefined if it keeps all mailboxes apart.
+   */
+  layOut(delivery: MaildirDelivery): string | undefined;
+  /**
    * Why an address can have no Maildir under the pattern; undefined if it can, or if there is no pattern. Addresses are
    * written by clients: `<../../etc@x>` must not lead out of the directory.
    */
   problemWith(address: Address, delivery: MaildirDelivery): string | undefined;
-  /** Resolves once the message is durable in `new/`; rejects with nothing left in `tmp/` otherwise. */
+  /**
+   * Resolves once the message is durable in `new/`, once in each Maildir, however many of the recipients have it; rejects
+   * with nothing left in `tmp/` otherwise.
+   */
   deliver(letter: MaildirLetter, delivery: MaildirDelivery): Promise<void>;
 }
 

@@ -1,5 +1,7 @@
 /** `qpsmtpd check`: says whether the daemon would start with a configuration. */
 
+import { OWNER_FILE } from '../delivery/maildir/folder-choice.ts';
+import { maskControls } from '../message/field-text.ts';
 import type { DaemonDescription, DaemonLoader } from '../process/daemon.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { readArguments, refusePositionals } from './arguments.ts';
@@ -34,7 +36,10 @@ export async function runCheck(
   return 0;
 }
 
-function summarise({ plugins, settings }: DaemonDescription): readonly string[] {
+/** Names of folders in the summary. */
+const MAX_FOLDERS = 100;
+
+function summarise({ plugins, settings, unclaimedFolders }: DaemonDescription): readonly string[] {
   return [
     'the configuration is valid',
     '',
@@ -43,5 +48,22 @@ function summarise({ plugins, settings }: DaemonDescription): readonly string[] 
     '',
     settings.length === 0 ? 'settings: all at their defaults' : 'settings that differ from the defaults:',
     ...settings.map(({ name, value }) => `      ${name} ${value}`),
+    ...nameUnclaimed(unclaimedFolders?.() ?? []),
+  ];
+}
+
+function nameUnclaimed(folders: Iterable<string>): readonly string[] {
+  const named: string[] = [];
+  for (const folder of folders) {
+    if (named.push(`      ${maskControls(folder)}`) <= MAX_FOLDERS) continue;
+    named[MAX_FOLDERS] = '      and more';
+    break;
+  }
+  if (named.length === 0) return [];
+  return [
+    '',
+    'Maildirs that two addresses could mean, because `_` stands for many characters:',
+    ...named,
+    `the first address that gets mail there keeps the folder, unless the file ${OWNER_FILE} in it names another`,
   ];
 }

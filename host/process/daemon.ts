@@ -31,6 +31,8 @@ export interface DaemonDescription {
   readonly details?: readonly PluginDescription[];
   /** Settings that differ from the defaults. */
   readonly settings: readonly { readonly name: string; readonly value: string }[];
+  /** Maildirs that two addresses could mean; looked for on the disk while they are asked for. */
+  readonly unclaimedFolders?: () => Iterable<string>;
 }
 
 /** Sockets that are bound and serve nobody yet; clients wait until the daemon they are given to listens. */

@@ -26,6 +26,7 @@ export function makeServices(
 ): Omit<Services, 'tls' | 'store' | 'logs' | 'outlets' | 'hops' | 'spools' | 'mailExchange'> & {
   readonly logs: ClosableLogs;
   readonly hops: ClosableHops;
+  readonly maildirs: MaildirDeliveries;
 } {
   return {
     clock: systemClock,

@@ -31,6 +31,8 @@ const options = z.object({
     .string()
     .regex(/^[+=_-]$/, 'must be one of + - = _')
     .optional(),
+  /** What becomes of characters that qpsmtpd writes `_` for. */
+  paths: oneOf(['escaped', 'qpsmtpd']).default('escaped'),
 });
 
 /** Stores messages in a Maildir, or in one for each recipient. */
@@ -44,6 +46,8 @@ export default defineOutlet({
     const delivery = deliveryOf(options);
     const { directory, mode } = delivery;
     if (delivery.subdirectory === undefined) maildirs.prepare(directory, mode);
+    const warning = maildirs.layOut(delivery);
+    if (warning !== undefined) log.warn(warning);
     return {
       async deliver(parcel) {
         const outcomes = parcel.recipients.map(({ address }): RecipientOutcome | undefined => {
@@ -87,7 +91,8 @@ export default defineOutlet({
 
 function deliveryOf(given: z.output<typeof options>): MaildirDelivery {
   const { directory, subdirectory, permissions: mode, separator } = given;
-  return { directory, subdirectory, mode, isLowerCase: given.case === 'lower', separator };
+  const isNamedAsBefore = given.paths === 'qpsmtpd';
+  return { directory, subdirectory, mode, isLowerCase: given.case === 'lower', separator, isNamedAsBefore };
 }
 
 const NO_MAILDIR: RecipientOutcome = {

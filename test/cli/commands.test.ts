@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CHECK_OPTIONS } from '../../host/cli/check-command.ts';
@@ -16,6 +16,8 @@ import { TLS_CERT_OPTIONS } from '../../host/cli/tls-cert-command.ts';
 import { ConfigError } from '../../host/errors.ts';
 import { Logger } from '../../host/observe/logger.ts';
 import type { Daemon, DaemonDescription, DaemonLoader, DaemonOptions } from '../../host/process/daemon.ts';
+import { smtpDaemon } from '../../host/smtp-daemon.ts';
+import { folder } from '../message/folder.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -109,6 +111,33 @@ describe('qpsmtpd check', () => {
         'settings that differ from the defaults:\n      databytes 1000000',
     );
     expect(given).toEqual([{ configDir: ROOT, listen: [] }]);
+  });
+
+  it('lists Maildirs that two addresses could mean, also those of a route, and says what to do', async () => {
+    const root = folder();
+    const write = (name: string, text: string): void => writeFileSync(join(root, name), text);
+    write('plugins', `rcpt_ok\nqueue/routes\n`);
+    write('routes', `* maildir ${root}/mail %d/%l\n`);
+    write('spool_dir', `${root}/spool\n`);
+    for (const path of ['x/m_ller/new', 'x/a/new', 'y/o_brien/new'])
+      mkdirSync(join(root, 'mail', path), { recursive: true });
+    write('mail/y/o_brien/qpsmtpd-address', "o'brien@y\n");
+    const { code, out } = await run(['check', '--config', root], smtpDaemon);
+    expect(code).toBe(0);
+    expect(out.split('\n').slice(-4)).toEqual([
+      '',
+      'Maildirs that two addresses could mean, because `_` stands for many characters:',
+      `      ${root}/mail/x/m_ller`,
+      'the first address that gets mail there keeps the folder, unless the file qpsmtpd-address in it names another',
+    ]);
+  });
+
+  it('names a hundred of them', async () => {
+    const folders = Array.from({ length: 101 }, (_, i) => `/m/a_${i}`);
+    const loader = loaderOf(() => ({ plugins: [], settings: [], unclaimedFolders: () => folders }));
+    const { out } = await run(['check'], loader);
+    expect(out).toContain('/m/a_99\n      and more\n');
+    expect(out).not.toContain('/m/a_100');
   });
 
   it('prints every error with file and line, no stack, and exits with 78', async () => {

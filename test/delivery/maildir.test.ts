@@ -11,39 +11,21 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Message } from '../../bindings/plugin/message.ts';
-import type { MaildirDelivery } from '../../bindings/plugin/services.ts';
 import { DirectorySync } from '../../host/delivery/maildir/directory-sync.ts';
-import { MaildirDeliveries } from '../../host/delivery/maildir/maildir-deliveries.ts';
-import { UniqueNames } from '../../host/delivery/maildir/unique-name.ts';
 import { StoredMessage } from '../../host/message/stored-message.ts';
 import { core } from '../message/core.ts';
-import { clock, folder, spoolIn } from '../message/folder.ts';
+import { folder, spoolIn } from '../message/folder.ts';
 import { smallDisk } from '../message/small-disk.ts';
+import { delivered, deliveries, into } from './maildir.ts';
 import { messageOf, transactionOf } from './transaction.ts';
-
-const names = (): UniqueNames => new UniqueNames({ clock, pid: process.pid, host: hostname() });
-const deliveries = (syncs?: DirectorySync): MaildirDeliveries => new MaildirDeliveries(names(), syncs);
-const into = (directory: string, more: Partial<MaildirDelivery> = {}): MaildirDelivery => ({
-  directory,
-  subdirectory: undefined,
-  mode: 0o700,
-  ...more,
-});
 
 function prepared(): string {
   const path = join(folder(), 'Maildir');
   deliveries().prepare(path, 0o700);
   return path;
-}
-
-/** The messages in new/, and proof that nothing is left in tmp/. */
-function delivered(maildir: string): string[] {
-  expect(readdirSync(join(maildir, 'tmp'))).toEqual([]);
-  return readdirSync(join(maildir, 'new')).map((name) => readFileSync(join(maildir, 'new', name), 'latin1'));
 }
 
 const openFiles = (): number => readdirSync('/proc/self/fd').length;

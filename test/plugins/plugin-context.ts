@@ -94,7 +94,12 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
         throw new Error(`no outlet ${words}`);
       },
     },
-    maildirs: { prepare: () => undefined, problemWith: () => undefined, deliver: () => Promise.resolve() },
+    maildirs: {
+      prepare: () => undefined,
+      layOut: () => undefined,
+      problemWith: () => undefined,
+      deliver: () => Promise.resolve(),
+    },
     handOver: new LocalHandOver({ clock, environment: {}, host: 'mx.example' }),
     spools: { open: () => ({ deliver: () => Promise.reject(new Error('no spool')) }) },
     tls: { offer: () => undefined },
@@ -205,6 +210,7 @@ export function fakeMaildirs(failure?: Error) {
     prepared,
     delivered,
     prepare: (directory: string, mode: number): void => void prepared.push([directory, mode]),
+    layOut: (): undefined => undefined,
     problemWith: ({ localPart }: Address): string | undefined =>
       localPart.startsWith('.') ? `no Maildir for ${localPart}` : undefined,
     deliver: (_: MaildirLetter, delivery: MaildirDelivery): Promise<void> => {

@@ -42,7 +42,7 @@ test.each([
   await ask('queue');
   const [directory, subdirectory, mode] = delivered;
   expect(maildirs.delivered).toEqual([
-    { directory, subdirectory, mode, isLowerCase: false, separator: undefined },
+    { directory, subdirectory, mode, isLowerCase: false, separator: undefined, isNamedAsBefore: false },
   ]);
 });
 
@@ -54,6 +54,7 @@ test.each([
   ['/m;rm', 'directory: may hold'],
   ['/m %l 700 extra', 'unknown option `extra`'],
   ['/m %l case upper', 'case: '],
+  ['/m %l paths odd', 'paths: '],
   ['/m %l separator ++', 'separator: must be one of'],
 ])('queue/maildir %s is refused at start: %s', (line, problem) => {
   expect(() => given(maildir, { words: line, services: { maildirs: fakeMaildirs() } })).toThrow(problem);

@@ -5,14 +5,18 @@ import { QpsmtpdError } from '../../errors.ts';
 import { maskControls } from '../../message/field-text.ts';
 import { makeMaildir, prepareMaildir } from './directories.ts';
 import { DirectorySync } from './directory-sync.ts';
-import { maildirOf } from './layout.ts';
+import { FolderChoice } from './folder-choice.ts';
+import { ambiguityOf, maildirsOf, type MaildirLayout } from './layout.ts';
 import { attempt, MaildirError } from './maildir-error.ts';
 import { StagedFile } from './staged-file.ts';
+import { unclaimedFolders } from './unclaimed-folders.ts';
 import type { UniqueNames } from './unique-name.ts';
 
 /** One file to be written. */
 interface Copy {
   readonly maildir: string;
+  /** One of those it is for. */
+  readonly address: Address | undefined;
   readonly envelope: Buffer;
 }
 
@@ -20,20 +24,37 @@ interface Copy {
 export class MaildirDeliveries implements Maildirs {
   readonly #names: UniqueNames;
   readonly #syncs: DirectorySync;
+  readonly #folders: FolderChoice;
+  /** Layouts with a pattern, by their words. */
+  readonly #layouts = new Map<string, MaildirLayout>();
 
   constructor(names: UniqueNames, syncs: DirectorySync = new DirectorySync()) {
     this.#names = names;
     this.#syncs = syncs;
+    this.#folders = new FolderChoice(names, syncs);
   }
 
   prepare(directory: string, mode: number): void {
     prepareMaildir(directory, mode);
   }
 
-  problemWith(address: Address, { subdirectory, ...delivery }: MaildirDelivery): string | undefined {
-    if (subdirectory === undefined) return undefined;
+  layOut(delivery: MaildirDelivery): string | undefined {
+    const layout = layoutOf(delivery);
+    if (layout === undefined) return undefined;
+    this.#layouts.set(`${layout.directory} ${layout.subdirectory}`, layout);
+    return ambiguityOf(layout.subdirectory);
+  }
+
+  /** Folders of the layouts that two addresses could mean. */
+  *unclaimedFolders(): Generator<string> {
+    for (const layout of this.#layouts.values()) yield* unclaimedFolders(layout);
+  }
+
+  problemWith(address: Address, delivery: MaildirDelivery): string | undefined {
+    const layout = layoutOf(delivery);
+    if (layout === undefined) return undefined;
     try {
-      maildirOf({ ...delivery, subdirectory }, address);
+      maildirsOf(layout, address);
       return undefined;
     } catch (error) {
       return (error as Error).message;
@@ -47,7 +68,7 @@ export class MaildirDeliveries implements Maildirs {
   async deliver(letter: MaildirLetter, delivery: MaildirDelivery): Promise<void> {
     const staged: StagedFile[] = [];
     try {
-      for (const copy of copiesOf(letter, delivery)) {
+      for (const copy of await this.#copiesOf(letter, delivery)) {
         const file = new StagedFile(copy.maildir, this.#names.next());
         staged.push(file);
         await this.#stage(file, copy, letter, delivery);
@@ -64,20 +85,49 @@ export class MaildirDeliveries implements Maildirs {
     }
   }
 
+  /** One copy for each Maildir: two recipients may have the same, by their tags or by the case they are written in. */
+  async #copiesOf(letter: MaildirLetter, delivery: MaildirDelivery): Promise<readonly Copy[]> {
+    const layout = layoutOf(delivery);
+    const addresses = letter.recipients.map((recipient) => recipient.address);
+    if (layout === undefined) {
+      return [{ maildir: delivery.directory, address: undefined, envelope: envelopeOf(letter, addresses) }];
+    }
+    if (addresses.length === 0)
+      throw new QpsmtpdError('Q_DELIVERY', 'no recipients to deliver the message to');
+    // First all of them: of a message that one recipient can't have, nothing is made for the others.
+    for (const address of addresses) maildirsOf(layout, address);
+    const byMaildir = new Map<string, Address[]>();
+    for (const address of addresses) {
+      const maildir = await this.#folders.folderOf(layout, delivery.mode, address);
+      const sharing = byMaildir.get(maildir);
+      if (sharing === undefined) byMaildir.set(maildir, [address]);
+      else sharing.push(address);
+    }
+    return [...byMaildir].map(([maildir, some]) => ({
+      maildir,
+      address: some[0],
+      envelope: envelopeOf(letter, some),
+    }));
+  }
+
   async #stage(
     file: StagedFile,
     copy: Copy,
     letter: MaildirLetter,
     delivery: MaildirDelivery,
   ): Promise<void> {
-    const { maildir, envelope } = copy;
+    const { maildir, address, envelope } = copy;
+    const layout = layoutOf(delivery);
     const write = (): Promise<void> =>
       file.write(delivery.mode & 0o666, envelope, letter.message.blocks(lineEndsOf(letter)));
     try {
       await write();
     } catch (error) {
-      if (delivery.subdirectory === undefined || !isMissing(error)) throw error;
+      if (layout === undefined || address === undefined || !isMissing(error)) throw error;
       await makeMaildir(maildir, delivery.mode, this.#syncs);
+      const folder = await this.#folders.folderAfterLoss(layout, delivery.mode, address);
+      if (folder !== maildir)
+        throw new MaildirError('open', maildir, new Error('belongs to another address now'));
       await write();
     }
   }
@@ -87,19 +137,9 @@ export class MaildirDeliveries implements Maildirs {
   }
 }
 
-/** One copy for all recipients, or one each under a pattern. */
-function copiesOf(letter: MaildirLetter, delivery: MaildirDelivery): Copy[] {
-  const { directory, subdirectory } = delivery;
-  const addresses = letter.recipients.map((recipient) => recipient.address);
-  if (subdirectory === undefined) {
-    return [{ maildir: directory, envelope: envelopeOf(letter, addresses) }];
-  }
-  if (addresses.length === 0) throw new QpsmtpdError('Q_DELIVERY', 'no recipients to deliver the message to');
-  return addresses.map((address) => ({
-    maildir: maildirOf({ ...delivery, subdirectory }, address),
-    envelope: envelopeOf(letter, [address]),
-  }));
-}
+/** Undefined without a pattern. */
+const layoutOf = ({ subdirectory, ...delivery }: MaildirDelivery): MaildirLayout | undefined =>
+  subdirectory === undefined ? undefined : { ...delivery, subdirectory };
 
 /**
  * Mailboxes have LF for line ends, but in a binary message a CR and LF may be a picture's: it is stored as it came, the
@@ -113,8 +153,8 @@ function envelopeOf(letter: MaildirLetter, recipients: readonly Address[]): Buff
   const { reversePath } = letter;
   const end = lineEndsOf(letter) === 'lf' ? '\n' : '\r\n';
   let text = `Return-Path: ${maskControls(reversePath.toString())}${end}`;
-  for (const address of recipients.toReversed())
-    text += `Delivered-To: ${maskControls(address.mailbox)}${end}`;
+  const fields = recipients.map((address) => `Delivered-To: ${maskControls(address.mailbox)}${end}`);
+  for (const field of new Set(fields.toReversed())) text += field;
   return Buffer.from(text, 'utf8');
 }
 
