@@ -39,7 +39,7 @@ export const QUEUE_OPTIONS: readonly OptionSpec[] = [
 
 export const QUEUE_HELP = printHelp(
   'qpsmtpd queue ACTION [ID]... [--config DIR]',
-  `Run it as the daemon's user; a running daemon notices changes within a second. The actions:
+  `Run it as the daemon's user; root becomes the owner of the spool. A running daemon notices changes within a second. The actions:
 
   ls               what is in the spool: id, age, size, next try, sender, recipients left, last reply
   show ID          envelope, history and header of a message
@@ -105,7 +105,7 @@ async function list({ index }: ConfiguredSpool, given: Arguments, terminal: Term
     for (const message of piece) {
       messages++;
       octets += heldOctets(message.message);
-      const rows = isJson ? [JSON.stringify(queueRecord(message))] : queueRows(message, nowMs);
+      const rows = isJson ? [JSON.stringify(queueRecord(message, nowMs))] : queueRows(message, nowMs);
       for (const row of rows) terminal.out(row);
     }
   }
@@ -140,8 +140,9 @@ async function each(
 const unknown = (id: string): SpoolError => new SpoolError(`there is no message ${id}`);
 
 const retry: Change = async ({ index }, id) => {
-  if (!(await index.retry(id, Date.now()))) throw unknown(id);
-  return index.message(id)?.message.isHeld === true ? 'held: release it first' : 'will be tried now';
+  const result = await index.retry(id, Date.now());
+  if (result === 'unknown') throw unknown(id);
+  return result === 'held' ? 'held: release it first' : 'will be tried now';
 };
 
 const hold: Change = async ({ index, folder }, id) => {
@@ -166,10 +167,12 @@ const remove: Change = async ({ index, folder }, id) => {
 
 async function flush(spool: ConfiguredSpool, given: Arguments, terminal: Terminal): Promise<void> {
   refuseIds(given);
-  let count = 0;
+  const counts = { due: 0, held: 0, unknown: 0 };
   for (const piece of spool.index.messages())
-    for (const { id } of piece) if (await spool.index.retry(id, Date.now())) count++;
-  terminal.out(`${count} messages will be tried now`);
+    for (const { id } of piece) counts[await spool.index.retry(id, Date.now())]++;
+  const { due, held } = counts;
+  const rest = held === 1 ? '; 1 is held: release it first' : `; ${held} are held: release them first`;
+  terminal.out(`${due} messages will be tried now${held === 0 ? '' : rest}`);
 }
 
 async function check(

@@ -1,6 +1,8 @@
 /** What `qpsmtpd queue` prints. Senders have chosen the addresses: control characters never reach the terminal. */
 
-import type { IndexedMessage, ShareEntry } from '../delivery/spool/index-entries.ts';
+import type { HopReply } from '../../bindings/plugin/delivery.ts';
+import type { DestinationEntry, ShareEntry } from '../delivery/spool/index-entries.ts';
+import type { ListedMessage } from '../delivery/spool/spool-index.ts';
 import { maskControls } from '../message/field-text.ts';
 
 const MINUTE = 60_000;
@@ -18,45 +20,61 @@ export function printSpan(ms: number): string {
   return `${Math.floor(span / DAY)}d${Math.floor((span % DAY) / HOUR)}h`;
 }
 
+/** Where a share stands, its destination included: what is ready waits as long as nobody there can be reached. */
+function standing(
+  share: ShareEntry,
+  failed: DestinationEntry | undefined,
+  nowMs: number,
+): { readonly state: string; readonly nextMs: number | undefined; readonly reply: HopReply | undefined } {
+  const { state, nextMs, reply = failed?.reply } = share;
+  const openMs = failed?.retryAtMs ?? 0;
+  if (state === 'waiting') return { state, nextMs: Math.max(nextMs, openMs), reply };
+  if (state === 'ready' && openMs > nowMs) return { state: 'waiting', nextMs: openMs, reply };
+  return { state, nextMs: undefined, reply };
+}
+
 /** One row for each destination of a message. */
-export function queueRows({ id, message, shares }: IndexedMessage, nowMs: number): string[] {
+export function queueRows({ id, message, shares, failed }: ListedMessage, nowMs: number): string[] {
   const { arrivedMs, octets, from } = message;
-  return [...shares.values()].map((share) => {
+  return [...shares].map(([dest, share]) => {
+    const { state, nextMs, reply } = standing(share, failed.get(dest), nowMs);
+    const next = nextMs === undefined ? nameOf(state) : `in ${printSpan(nextMs - nowMs)}`;
+    const to = share.to.map((mailbox) => `<${mailbox}>`).join(',');
     const facts = [
       id,
       printSpan(nowMs - arrivedMs).padStart(7),
       String(octets).padStart(8),
-      ` ${nextOf(share, nowMs).padEnd(8)}`,
-      maskControls(`<${from}> ${share.to.map((mailbox) => `<${mailbox}>`).join(',')} ${replyOf(share)}`),
+      ` ${next.padEnd(8)}`,
+      maskControls(`<${from}> ${to} ${printReply(reply, share.hop)}`),
     ];
     return facts.join(' ').trimEnd();
   });
 }
 
-function nextOf({ state, nextMs }: ShareEntry, nowMs: number): string {
-  if (state === 'waiting') return `in ${printSpan(nextMs - nowMs)}`;
-  return state === 'claimed' ? 'sending' : state;
-}
+const nameOf = (state: string): string => (state === 'claimed' ? 'sending' : state);
 
-const replyOf = ({ reply, hop }: ShareEntry): string =>
+const printReply = (reply: HopReply | undefined, hop: string | undefined): string =>
   reply === undefined
     ? ''
     : `(${[hop, reply.code, reply.status, ...reply.lines].filter((part) => part !== undefined).join(' ')})`;
 
 /** The same for programs: one object for each message. */
-export const queueRecord = ({ id, message, shares }: IndexedMessage): object => ({
+export const queueRecord = ({ id, message, shares, failed }: ListedMessage, nowMs: number): object => ({
   id,
   arrived: new Date(message.arrivedMs).toISOString(),
   octets: message.octets,
   from: message.from,
   held: message.isHeld,
-  destinations: [...shares.values()].map(({ destination, state, nextMs, tries, to, reply, hop }) => ({
-    destination,
-    state,
-    next: state === 'waiting' ? new Date(nextMs).toISOString() : null,
-    attempts: tries,
-    to,
-    reply: reply ?? null,
-    hop: hop ?? null,
-  })),
+  destinations: [...shares].map(([dest, share]) => {
+    const { state, nextMs, reply } = standing(share, failed.get(dest), nowMs);
+    return {
+      destination: share.destination,
+      state,
+      next: nextMs === undefined ? null : new Date(nextMs).toISOString(),
+      attempts: share.tries,
+      to: share.to,
+      reply: reply ?? null,
+      hop: share.hop ?? null,
+    };
+  }),
 });

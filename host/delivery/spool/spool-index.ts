@@ -4,7 +4,13 @@ import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import type { HistoryEvent } from './history.ts';
 import { claimRound, releaseDead, type Claim, type Round, type RoundTerms } from './claim-round.ts';
 import { IndexDatabase, type IndexRecords } from './index-database.ts';
-import { heldOctets, type IndexedMessage, type ShareEntry, type Totals } from './index-entries.ts';
+import {
+  heldOctets,
+  type DestinationEntry,
+  type IndexedMessage,
+  type ShareEntry,
+  type Totals,
+} from './index-entries.ts';
 import { keys, partsOf } from './index-keys.ts';
 import { leaseHolder, type LeaseHolder } from './lease.ts';
 import { nextAgeMs, pauseAfter, type RetryTimes } from './schedule.ts';
@@ -56,6 +62,12 @@ export interface Settling {
   readonly fileOctets?: number | undefined;
   /** What could not be written there. */
   readonly unwritten?: HistoryEvent | undefined;
+}
+
+/** A message with what keeps its shares waiting. */
+export interface ListedMessage extends IndexedMessage {
+  /** Those of its destinations that failed last time, by `keyPart`. */
+  readonly failed: ReadonlyMap<string, DestinationEntry>;
 }
 
 export class SpoolIndex {
@@ -190,13 +202,20 @@ export class SpoolIndex {
     });
   }
 
-  /** Makes all that waits ready, and its destinations open; false if there is no such message. */
-  retry(id: string, nowMs: number): Promise<boolean> {
-    return this.#revise(id, (records, share, dest) => {
+  /** Makes all that waits, or is kept, ready, and its destinations open. What is held stays as it is, and its destinations too. */
+  async retry(id: string, nowMs: number): Promise<'due' | 'held' | 'unknown'> {
+    let isHeld = false;
+    const isKnown = await this.#revise(id, (records, share, dest) => {
+      isHeld = messageEntry(records, id)!.isHeld;
+      if (isHeld) return;
       const failed = destinationEntry(records, dest);
       if (failed !== undefined) closeDestination(records, dest, { ...failed, retryAtMs: nowMs });
-      if (share.state === 'waiting') moveShare(records, id, dest, share, { state: 'ready', nextMs: nowMs });
+      if (share.state !== 'waiting' && share.state !== 'kept') return;
+      const ageMs = Math.max(share.ageMs, nowMs + RELEASE_PAUSE_MS);
+      moveShare(records, id, dest, share, { state: 'ready', nextMs: nowMs, ageMs });
     });
+    if (!isKnown) return 'unknown';
+    return isHeld ? 'held' : 'due';
   }
 
   /** Takes a message out if nobody works on it. */
@@ -211,7 +230,7 @@ export class SpoolIndex {
     });
   }
 
-  message(id: string): IndexedMessage | undefined {
+  message(id: string): ListedMessage | undefined {
     return this.#database.read((records) => indexed(records, id));
   }
 
@@ -220,7 +239,7 @@ export class SpoolIndex {
   }
 
   /** All messages, oldest ids first, in pieces; what comes and goes meanwhile may be missing. */
-  *messages(): Iterable<readonly IndexedMessage[]> {
+  *messages(): Iterable<readonly ListedMessage[]> {
     for (let after: string | undefined; ;) {
       const start = after === undefined ? 'm/' : `m/${after}0`;
       const ids = this.#database.read((records) =>
@@ -268,15 +287,18 @@ export class SpoolIndex {
   }
 }
 
-function indexed(records: IndexRecords, id: string): IndexedMessage | undefined {
+function indexed(records: IndexRecords, id: string): ListedMessage | undefined {
   const message = messageEntry(records, id);
   if (message === undefined) return undefined;
   const shares = new Map<string, ShareEntry>();
+  const failed = new Map<string, DestinationEntry>();
   for (const dest of shareParts(records, id)) {
     const share = shareEntry(records, id, dest);
+    const destination = destinationEntry(records, dest);
     if (share !== undefined) shares.set(dest, share);
+    if (destination !== undefined) failed.set(dest, destination);
   }
-  return { id, message, shares };
+  return { id, message, shares, failed };
 }
 
 /**

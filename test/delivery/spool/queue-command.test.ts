@@ -5,7 +5,7 @@ import { runQueue } from '../../../host/cli/queue-command.ts';
 import { runGuarded } from '../../../host/cli/program.ts';
 import type { DaemonLoader } from '../../../host/process/daemon.ts';
 import { folder } from '../../message/folder.ts';
-import { deferred, delivered, unreachable, type FakeOutlet } from './fake-outlet.ts';
+import { deferred, delivered, refused, unreachable, type FakeOutlet } from './fake-outlet.ts';
 import { drain, givenSpool, parcelWith } from './given-spool.ts';
 
 const noLoader = {} as DaemonLoader;
@@ -31,6 +31,19 @@ async function waiting(answer: FakeOutlet['answer'] = () => deferred) {
   const again = (): ReturnType<typeof givenSpool> => givenSpool({}, { path: given.path, clock: given.clock });
   return { ...given, id, again };
 }
+
+interface Listed {
+  readonly id: string;
+  readonly from: string;
+  readonly destinations: readonly {
+    readonly destination: string;
+    readonly state: string;
+    readonly next: string | null;
+  }[];
+}
+
+const records = async (path: string): Promise<Listed[]> =>
+  (await queue('ls', '--spool', path, '--json')).out.map((line) => JSON.parse(line) as Listed);
 
 describe('qpsmtpd queue', () => {
   it('ls prints a row for each destination, for people and for programs', async () => {
@@ -103,6 +116,64 @@ describe('qpsmtpd queue', () => {
     outlet.answer = () => delivered;
     await drain(spool, outlet);
     expect(outlet.deliveries).toHaveLength(2);
+  });
+
+  it('flush counts what it has tried, and leaves what is held alone', async () => {
+    const { path, id, clock } = await waiting(() => unreachable);
+    const other = givenSpool({}, { path, clock });
+    await other.spool.deliver(parcelWith({ to: ['c@z.example'] }));
+    await other.spool.close(0);
+    expect((await queue('hold', id, '--spool', path)).code).toBe(0);
+    const before = await records(path);
+    expect((await queue('flush', '--spool', path)).out).toEqual([
+      '1 messages will be tried now; 1 is held: release it first',
+    ]);
+    expect((await records(path)).find((record) => record.id === id)).toEqual(
+      before.find((record) => record.id === id),
+    );
+    const retried = (await queue('retry', '--all', '--spool', path)).out;
+    expect(retried).toContain(`${id}: held: release it first`);
+    expect(retried.filter((line) => line.endsWith(': will be tried now'))).toHaveLength(1);
+    expect((await queue('hold', '--all', '--spool', path)).code).toBe(0);
+    expect((await queue('flush', '--spool', path)).out).toEqual([
+      '0 messages will be tried now; 2 are held: release them first',
+    ]);
+  });
+
+  it('ls says when what waits for a destination that is down will be tried', async () => {
+    const { path, clock } = await waiting(() => unreachable);
+    const other = givenSpool({}, { path, clock });
+    await other.spool.deliver(parcelWith({ from: 'late@c.example', to: ['c@x.example'] }));
+    await other.spool.close(0);
+    const all = (await records(path)).flatMap(({ from, destinations }) =>
+      destinations.map((destination) => ({ from, ...destination })),
+    );
+    const [first, late] = ['s@c.example', 'late@c.example'].map((sender) =>
+      all.find(({ from, destination }) => from === sender && destination === 'x.example')!,
+    );
+    expect(first).toMatchObject({ state: 'waiting' });
+    // It was never tried itself: why it waits is what the destination said.
+    expect(late).toMatchObject({ state: 'waiting', attempts: 0, reply: { code: 451, status: '4.4.1' } });
+    expect(Math.abs(Date.parse(late!.next!) - clock.ms - 5 * 60_000)).toBeLessThan(30_000);
+    const { out } = await queue('ls', '--spool', path);
+    expect(out.find((row) => row.includes('late@c.example'))).toMatch(
+      / in [345]m +<late@c\.example> <c@x\.example> \(451 4\.4\.1 connection refused\)$/,
+    );
+    await queue('flush', '--spool', path);
+    expect((await records(path)).flatMap(({ destinations }) => destinations)).toContainEqual(
+      expect.objectContaining({ state: 'ready', next: null }),
+    );
+  });
+
+  it('retry and flush try a report once more that could not leave', async () => {
+    const { path, clock } = await waiting(() => refused);
+    const [report] = await records(path);
+    expect(report).toMatchObject({ from: '', destinations: [{ state: 'kept', to: ['s@c.example'] }] });
+    expect((await queue('flush', '--spool', path)).out).toEqual(['2 messages will be tried now']);
+    const again = givenSpool({}, { path, clock });
+    again.clock.ms += 1_000;
+    await drain(again.spool, again.outlet);
+    expect(again.outlet.deliveries.map(({ to }) => to)).toEqual([['s@c.example'], ['s@c.example']]);
   });
 
   it('rm throws a message away', async () => {
