@@ -7,6 +7,7 @@ import { searchPath } from '../config/search-path.ts';
 import { SpoolError } from '../delivery/spool/spool-error.ts';
 import { SpoolFolder } from '../delivery/spool/spool-folder.ts';
 import { SpoolIndex } from '../delivery/spool/spool-index.ts';
+import { becomeOwnerOf } from '../process/privileges.ts';
 import { silence } from '../observe/silence.ts';
 import { spoolTrouble } from './spool-trouble.ts';
 
@@ -17,7 +18,7 @@ export interface ConfiguredSpool {
 
 /**
  * Opens the spool in `directory`, or that of the line `queue/spool` in the configuration. Throws a `SpoolError` that says
- * what is wrong if there is none, or if its index can't be opened.
+ * what is wrong if there is none, or if its index can't be opened. Root becomes the owner of the spool.
  */
 export async function openConfiguredSpool(
   directory: string | undefined,
@@ -25,6 +26,7 @@ export async function openConfiguredSpool(
 ): Promise<ConfiguredSpool> {
   const path = directory ?? locate(configDir);
   const folder = new SpoolFolder(isThere(path) ? realpathSync(path) : path);
+  becomeOwnerOf(folder.path);
   if (!isThere(folder.target)) throw new SpoolError(`there is no spool in ${path} yet`);
   try {
     // One that this command makes might belong to the wrong user, and keep the daemon out.

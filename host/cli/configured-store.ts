@@ -1,12 +1,13 @@
 /** The store of a plugin, as a configuration directory has it, for the commands that look into it. */
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, lstatSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Store } from '../../bindings/plugin/store.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { searchPath } from '../config/search-path.ts';
 import { Settings } from '../config/settings.ts';
+import { becomeOwnerOf } from '../process/privileges.ts';
 import { systemClock } from '../services/services.ts';
 import { STORE_FILE } from '../store/store-directory.ts';
 import { StoreError } from '../store/store-error.ts';
@@ -28,7 +29,7 @@ export interface ConfiguredStore {
 
 /**
  * Opens what the plugin `name` would open. Throws a `StoreError` if there is nothing yet and it is not to be made: one that
- * a command made as the wrong user would keep the daemon from opening it.
+ * a command made as the wrong user would keep the daemon from opening it. Root becomes the owner of the store.
  */
 export function openConfiguredStore(
   name: 'karma' | 'greylist',
@@ -37,10 +38,14 @@ export function openConfiguredStore(
 ): ConfiguredStore {
   const location = locate(name, configDir);
   const place = printStoreLocation(location);
-  if (location.kind === 'lmdb' && !isMade && !existsSync(join(location.directory, STORE_FILE))) {
-    throw new StoreError(
-      `there is no store in ${location.directory} yet (name the daemon's configuration with --config, and run this as the daemon's user)`,
-    );
+  if (location.kind === 'lmdb') {
+    const { directory } = location;
+    becomeOwnerOf(isMade && !existsSync(directory) ? dirname(directory) : directory);
+    if (!isMade && !existsSync(join(directory, STORE_FILE))) {
+      throw new StoreError(
+        `there is no store in ${directory} yet (name the daemon's configuration with --config, and run this as the daemon's user)`,
+      );
+    }
   }
   const stores = new ProcessStores(systemClock);
   return { store: stores.under(location).open(name), place, close: () => stores.close() };
@@ -60,10 +65,33 @@ function locate(name: keyof typeof PLUGINS, configDir: string | undefined): Stor
       .map((line) => line.split(/[ \t]+/))
       .find(([plugin = '']) => plugin.replace(/:\d+$/, '') === PLUGINS[name]);
     const own = ownPlace(words ?? []);
-    return own === undefined ? storeLocationOf(settings.current) : parseStoreLocation(own);
+    if (own !== undefined) return parseStoreLocation(own);
+    const { store, storeDirectory } = settings.current;
+    const location = storeLocationOf(settings.current);
+    const isUsual = store === undefined && storeDirectory === undefined && location.kind === 'lmdb';
+    return isUsual ? { ...location, directory: daemonsOf(location.directory) } : location;
   } finally {
     config.close();
   }
+}
+
+/**
+ * Without a configured place each user has a store of his own, and that of root is not the daemon's. Its owner is the user it
+ * is named after: anybody may make a folder there in the name of another.
+ */
+function daemonsOf(directory: string): string {
+  if (process.getuid?.() !== 0 || existsSync(directory) || !existsSync(dirname(directory))) return directory;
+  const others = readdirSync(dirname(directory))
+    .filter((name) => /^qpsmtpd-store-\d+$/.test(name))
+    .map((name) => join(dirname(directory), name))
+    .filter((path) => lstatSync(path).uid === Number(path.slice(path.lastIndexOf('-') + 1)))
+    .filter((path) => existsSync(join(path, STORE_FILE)));
+  if (others.length > 1) {
+    throw new StoreError(
+      `which store is the daemon's? There are ${others.join(' and ')} (run this as the daemon's user, or set store_dir)`,
+    );
+  }
+  return others[0] ?? directory;
 }
 
 /** The options with which a plugin's line names a place of its own. */

@@ -4,6 +4,7 @@ import { addressNumber, addressOfNumber } from '../../bindings/plugin/address-nu
 import { karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from '../../bindings/plugin/karma-record.ts';
 import type { Store } from '../../bindings/plugin/store.ts';
 import { DnsReverseLookup } from '../dns/reverse-lookup.ts';
+import { maskControls } from '../message/field-text.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { readArguments, readCount, UsageError } from './arguments.ts';
@@ -22,7 +23,7 @@ export const KARMA_OPTIONS: readonly OptionSpec[] = [CONFIG_OPTION, HELP_OPTION]
 
 export const KARMA_HELP = printHelp(
   'qpsmtpd karma ACTION [--config DIR]',
-  `Run it as the daemon's user. The actions:
+  `Run it as the daemon's user; root becomes the owner of the store. The actions:
 
   list                             all addresses
   search naughty|nice|both|IP      some of them, or one with its name
@@ -78,7 +79,7 @@ async function list(store: Store, kind: Kind | undefined, terminal: Terminal): P
     const record = parseKarma(value);
     if (kind !== 'nice' && kind !== undefined && record.naughty === 0) continue;
     if (kind !== 'naughty' && kind !== undefined && record.nice === 0) continue;
-    terminal.out(karmaRow(addressOfNumber(key) ?? key, record));
+    terminal.out(karmaRow(addressOfNumber(key) ?? maskControls(key), record));
     totals.add(record);
   }
   terminal.out(String(totals));

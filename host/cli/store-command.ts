@@ -16,7 +16,7 @@ export const STORE_OPTIONS: readonly OptionSpec[] = [CONFIG_OPTION, HELP_OPTION]
 export const STORE_HELP = printHelp(
   'qpsmtpd store import FILE... [--config DIR]',
   `Reads greylist.dbm and karma.dbm of the Perl daemon, with the help of perl, into the store of the configuration. Entries the
-store has already stay as they are. Run it as the daemon's user; the Perl daemon must not be writing meanwhile.`,
+store has already stay as they are. Run it as the daemon's user; root becomes the owner of the store. The Perl daemon must not be writing meanwhile.`,
   STORE_OPTIONS,
 );
 
@@ -35,7 +35,11 @@ export async function runStore(
   if (files.length === 0) throw new UsageError('store import: no file is named');
   const named = files.map((file) => ({ file, name: nameOf(file) }));
   const configDir = readConfigDir(given.text('config'));
-  for (const { file, name } of named) await importFile(file, name, configDir, terminal);
+  // All of them first: root may read what the owner of the store, whom it becomes then, may not.
+  const databases = await Promise.all(
+    named.map(async ({ file, name }) => ({ file, name, entries: await readDbmFile(file) })),
+  );
+  for (const database of databases) await importDatabase(database, configDir, terminal);
   return 0;
 }
 
@@ -46,13 +50,17 @@ function nameOf(file: string): DatabaseName {
   return name;
 }
 
-async function importFile(
-  file: string,
-  name: DatabaseName,
+interface ReadDatabase {
+  readonly file: string;
+  readonly name: DatabaseName;
+  readonly entries: Awaited<ReturnType<typeof readDbmFile>>;
+}
+
+async function importDatabase(
+  { file, name, entries }: ReadDatabase,
   configDir: string | undefined,
   terminal: Terminal,
 ): Promise<void> {
-  const entries = await readDbmFile(file);
   const { store, place, close } = openConfiguredStore(name, configDir, { isMade: true });
   try {
     const { imported, kept, expired, odd } = await importEntries(store, name, entries, Date.now());

@@ -1,5 +1,6 @@
 /** Giving up root: after the sockets are bound, before any plugin is loaded. */
 
+import { statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { QpsmtpdError } from '../errors.ts';
 
@@ -25,11 +26,35 @@ export function checkUser(user: string): void {
  * otherwise: `checkUser` has seen to it that the process is `user` already.
  */
 export function dropPrivileges(user: string | undefined): void {
-  if (!mustDropTo(user)) return;
-  const { uid, gid, homedir } = lookUp(user);
+  if (mustDropTo(user)) become(lookUp(user));
+}
+
+/**
+ * Becomes the owner of `path` for good if the process is root: for commands that look into what the daemon keeps. Whatever
+ * root opened or left there the daemon could not open any more. Does nothing where `path` is missing, or root's own.
+ */
+export function becomeOwnerOf(path: string): void {
+  if (process.getuid?.() !== 0) return;
+  const owner = statSync(path, { throwIfNoEntry: false });
+  if (owner !== undefined && owner.uid !== 0) become(accountOf(owner));
+}
+
+/** An owner need not have an account: in a container, say. */
+function accountOf({ uid, gid }: { readonly uid: number; readonly gid: number }): Account {
+  try {
+    return lookUp(uid);
+  } catch {
+    // A folder whose group is root must not leave us with it.
+    return { name: undefined, uid, gid: gid === 0 ? uid : gid, homedir: '/' };
+  }
+}
+
+function become({ name, uid, gid, homedir }: Account): void {
+  const user = name ?? `user ${uid}`;
   try {
     // Not optional as the typings have it: without a call the groups of root would stay.
-    posix.initgroups(user, gid);
+    if (name === undefined) posix.setgroups([gid]);
+    else posix.initgroups(name, gid);
     posix.setgid(gid);
     posix.setuid(uid);
   } catch (cause) {
@@ -39,18 +64,21 @@ export function dropPrivileges(user: string | undefined): void {
     throw refused(`the system did not let go of root for ${user}`);
   }
   process.env['HOME'] = homedir;
-  process.env['USER'] = user;
-  process.env['LOGNAME'] = user;
+  process.env['USER'] = name ?? String(uid);
+  process.env['LOGNAME'] = name ?? String(uid);
 }
 
 /** What Node has on every POSIX system; the typings leave out the first. */
 const posix = process as unknown as {
   initgroups(user: string, group: number): void;
+  setgroups(groups: readonly number[]): void;
   setgid(gid: number): void;
   setuid(uid: number): void;
 };
 
 interface Account {
+  /** Undefined: it has none. */
+  readonly name: string | undefined;
   readonly uid: number;
   readonly gid: number;
   readonly homedir: string;
@@ -60,7 +88,7 @@ interface Account {
  * Node has no getpwnam, but tells about the effective user; so root looks through that user's eyes for a moment, which
  * finds accounts of every name service and not only those in /etc/passwd.
  */
-function lookUp(user: string): Account {
+function lookUp(user: string | number): Account {
   try {
     process.seteuid?.(user);
   } catch (cause) {
@@ -73,7 +101,8 @@ function lookUp(user: string): Account {
     );
   }
   try {
-    return userInfo();
+    const { username: name, uid, gid, homedir } = userInfo();
+    return { name, uid, gid, homedir };
   } finally {
     process.seteuid?.(0);
   }
