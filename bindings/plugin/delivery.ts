@@ -51,7 +51,10 @@ export interface HopReply {
   readonly code: number;
   /** RFC 3463 status with its class digit; undefined if the hop gave none. */
   readonly status: string | undefined;
-  /** Without code and status, printable, never empty. */
+  /**
+   * Without code and status, printable; none if the hop gave a code alone: whoever is told of it hears our words then. The
+   * first one may be empty if others follow.
+   */
   readonly lines: readonly string[];
 }
 
@@ -122,14 +125,16 @@ export function verdictOf(report: DeliveryReport): Verdict {
     report.find(({ kind }) => kind === 'deferred') ??
     report.find(({ kind }) => kind === 'refused') ??
     report[0];
-  if (worst === undefined) return denySoft('no recipients to deliver the message to', '3.0');
+  if (worst === undefined)
+    return withReplyCode(denySoft('no recipients to deliver the message to', '3.0'), 451);
   const { kind, reply } = worst;
   const status = reply.status?.replace(/^[245]\./, '');
   if (kind === 'delivered') return ok(reply.lines, status);
   // 421 announces the end of the connection to the hop; a client that reads it would take ours for closed.
   const isAnswered = reply.code !== 421 && Math.floor(reply.code / 100) === (kind === 'refused' ? 5 : 4);
-  const verdict = kind === 'refused' ? deny(reply.lines, status) : denySoft(reply.lines, status);
-  return isAnswered ? withReplyCode(verdict, reply.code) : verdict;
+  if (kind === 'refused') return withReplyCode(deny(reply.lines, status), isAnswered ? reply.code : 554);
+  // What the hook has by itself, 452, makes clients split the message. RFC 5321 section 4.5.3.1.10.
+  return withReplyCode(denySoft(reply.lines, status), isAnswered ? reply.code : 451);
 }
 
 /**

@@ -70,7 +70,7 @@ function* describe(
   if (client !== undefined) yield maskControls(`client   ${client.ip} ${client.helloHost ?? ''}`);
   for (const [index, { address, destination }] of envelope.recipients.entries()) {
     const { kind, reply } = recipients[index]!;
-    const answer = reply === undefined ? '' : ` (${reply.code} ${reply.lines.join(' ')})`;
+    const answer = reply === undefined ? '' : ` (${[reply.code, ...reply.lines].join(' ')})`;
     yield maskControls(`to       ${address.toString()} by ${destination}: ${kind}${answer}`);
   }
   for (const event of events) yield maskControls(`${new Date(event.ms).toISOString()} ${printEvent(event)}`);
@@ -82,7 +82,7 @@ function printEvent(event: HistoryEvent): string {
   if (event.event !== 'attempt') return event.event;
   const outcomes = event.outcomes.map(
     ({ kind, recipients, reply, hop }) =>
-      `${kind} ${recipients.length}: ${hop ?? 'no hop'}: ${reply.code} ${reply.lines.join(' ')}`,
+      `${kind} ${recipients.length}: ${hop ?? 'no hop'}: ${[reply.code, ...reply.lines].join(' ')}`,
   );
   return `attempt at ${event.destination}: ${outcomes.join('; ')}`;
 }

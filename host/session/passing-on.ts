@@ -9,7 +9,7 @@ import type { Conduit, ConduitEnvelope } from '../../bindings/plugin/cut-through
 import { clientOf } from '../../bindings/plugin/delivery.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Recipient } from '../../bindings/plugin/connection.ts';
-import { denySoft } from '../../bindings/plugin/verdict.ts';
+import { denySoft, withReplyCode } from '../../bindings/plugin/verdict.ts';
 import type { Session } from './session.ts';
 import { NEXT, settled, type Outcome, type Progress, type Settle, type Step } from './steps.ts';
 import { addTrace } from './trace.ts';
@@ -85,7 +85,7 @@ export function breakOff(session: Session): void {
 export function finishPassing(session: Session, settle: Settle): Progress {
   const { incoming, conduit } = session;
   if (conduit === undefined || !incoming!.isFlowing) {
-    return settle(session, denySoft('message was not passed on, try again later', '3.0'));
+    return settle(session, withReplyCode(denySoft('message was not passed on, try again later', '3.0'), 451));
   }
   const { message, fieldsSent } = incoming!;
   if (message.header.names().length !== fieldsSent) {

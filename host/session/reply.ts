@@ -71,14 +71,18 @@ export class ReplyPrinter {
   /** The lines of a plugin's verdict: the classic style appends the status as qpsmtpd's DSN texts do. */
   worded(code: number, status: string, lines: readonly string[], isExplicit: boolean): string {
     if (this.style === 'enhanced' || !isExplicit) return this.lines(code, status, lines);
-    const last = lines.length - 1;
-    if (last === 0) return `${code} ${onWire(lines[0]!)} (#${onWire(status)})\r\n`;
-    return this.lines(
-      code,
-      status,
-      lines.map((line, index) => (index === last ? `${line} (#${status})` : line)),
-    );
+    if (lines.length === 1) return `${code} ${onWire(lines[0]!)} (#${onWire(status)})\r\n`;
+    return this.lines(code, status, withStatus(lines, status));
   }
+}
+
+const withStatus = (lines: readonly string[], status: string): readonly string[] =>
+  lines.map((line, index) => (index === lines.length - 1 ? `${line} (#${status})` : line));
+
+/** The words of `reply` for a verdict that has a code, perhaps an explicit status, and no words. */
+export function underCode(reply: Template, code: number, status: string, isExplicit: boolean): Template {
+  if (isExplicit) return { ...reply, code, status, classic: withStatus(reply.classic, status) };
+  return code === reply.code ? reply : { ...reply, code };
 }
 
 const UNSAFE = /[\u0000-\u0008\u000a-\u001f\u007f]/g;

@@ -22,7 +22,7 @@ import { MailTransaction } from './mail-transaction.ts';
 import { readers, type InputMode } from './input-mode.ts';
 import { NOWHERE } from './roll.ts';
 import { replies } from './replies.ts';
-import type { Template } from './reply.ts';
+import { underCode, type Template } from './reply.ts';
 import type { SessionHost } from './session-host.ts';
 import { SessionParts } from './session-parts.ts';
 import { greetInsideTls, startsWithTls } from './starttls.ts';
@@ -138,12 +138,12 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
   /** Adds a reply in the words of a plugin, or in those of the table if it has none. */
   sendVerdict(reply: Template, verdict: Verdict, about = ''): void {
     const code = verdict.replyCode ?? reply.code;
-    if (verdict.lines.length === 0) {
-      this.send(code === reply.code ? reply : { ...reply, code }, about);
-      return;
-    }
     const isExplicit = verdict.status !== undefined;
     const status = isExplicit ? `${Math.floor(code / 100)}.${verdict.status}` : reply.status;
+    if (verdict.lines.length === 0) {
+      this.send(underCode(reply, code, status, isExplicit), about);
+      return;
+    }
     this.reply(this.host.printer.worded(code, status, verdict.lines, isExplicit));
   }
 

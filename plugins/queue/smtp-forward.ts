@@ -64,10 +64,12 @@ export default defineOutlet({
     const verdict = verdictOf(report);
     if (report.every(({ hop, kind }) => hop === undefined && kind === 'deferred')) {
       const text = verdict.lines.join(' ');
+      if (text === '') return decline(UNABLE);
       return decline(text.startsWith(UNABLE) ? text : `${UNABLE} (${text})`);
     }
     if (report.some(({ kind }) => kind !== 'delivered')) return verdict;
-    return ok(`queued as ${verdict.lines.at(-1)?.split(' ').at(-1) ?? ''}`);
+    const id = verdict.lines.at(-1)?.split(' ').at(-1);
+    return id === undefined ? verdict : ok(`queued as ${id}`);
   },
 });
 

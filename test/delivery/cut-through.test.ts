@@ -152,6 +152,19 @@ describe('what the hop refuses', () => {
     expect(await client.say('DATA')).toMatch(/^503/);
   });
 
+  test('everything without a word: the client reads its codes with our words', async () => {
+    const client = await start({ says: { MAIL: '250', RCPT: '250 2.1.5', DATA: '354', END: '250' } });
+    await client.say('MAIL FROM:<s@c.example>');
+    expect(await client.say('RCPT TO:<a@x.test>')).toBe('250 2.1.5 <a@x.test> recipient accepted');
+    expect(await client.say('DATA')).toMatch(/^354/);
+    expect(await client.say(`${HEADER}x\r\n.`)).toBe('250 2.6.0 Queued');
+    setting.hop.script = { says: { RCPT: '550' } };
+    await client.say('MAIL FROM:<s@c.example>');
+    expect(await client.say('RCPT TO:<a@x.test>')).toBe('550 5.7.1 refused by the next hop');
+    setting.hop.script = { says: { RCPT: '451 4.2.2' } };
+    expect(await client.say('RCPT TO:<a@x.test>')).toBe('451 4.2.2 put off by the next hop');
+  });
+
   test('DATA', async () => {
     const client = await start({ says: { DATA: '554 5.7.1 no content today' } });
     expect(await beginData(client)).toBe('554 5.7.1 no content today');

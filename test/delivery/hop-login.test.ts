@@ -47,6 +47,21 @@ test('LOGIN', async () => {
   expect(lines).toContain(base64('sec,ret'));
 });
 
+test('LOGIN without prompts, and consent without words', async () => {
+  const { kind } = await logIn('LOGIN', {
+    AUTH: '334',
+    [base64('us=er').toUpperCase()]: '334 ',
+    [base64('sec,ret').toUpperCase()]: '235',
+  });
+  expect(kind).toBe('delivered');
+});
+
+test('a hop that names itself by an empty line offers what stands behind it', async () => {
+  const hop = await hopWith({ says: { EHLO: '250-\n250-PIPELINING\n250 SIZE 10', HELO: '500 no' } });
+  const [outcome] = await outlet([hop]).deliver(parcelTo(['a@d.example']));
+  expect(outcome!.reply.status).toBe('5.3.4');
+});
+
 test('CRAM-MD5', async () => {
   const digest = createHmac('md5', 'sec,ret').update('<1.2@hop.test>').digest('hex');
   const answer = base64(`us=er ${digest}`);

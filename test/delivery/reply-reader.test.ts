@@ -20,7 +20,15 @@ function readAll(octets: Buffer, cuts: readonly number[] = []): unknown {
 
 test.each([
   ['250 ok\r\n', { code: 250, status: undefined, lines: ['ok'] }],
-  ['250\r\n', { code: 250, status: undefined, lines: ['(without a word)'] }],
+  ['250\r\n', { code: 250, status: undefined, lines: [] }],
+  ['250 \r\n', { code: 250, status: undefined, lines: [] }],
+  ['250 2.0.0\r\n', { code: 250, status: '2.0.0', lines: [] }],
+  ['250 2.0.0 \r\n', { code: 250, status: '2.0.0', lines: [] }],
+  ['354\r\n', { code: 354, status: undefined, lines: [] }],
+  ['334 \r\n', { code: 334, status: undefined, lines: [] }],
+  ['550-5.1.1\r\n550 5.1.1\r\n', { code: 550, status: '5.1.1', lines: [] }],
+  ['250-\r\n250 SIZE\r\n', { code: 250, status: undefined, lines: ['', 'SIZE'] }],
+  ['250-\r\n250 \r\n', { code: 250, status: undefined, lines: [] }],
   ['550-5.1.1 no such\r\n550 5.1.1 user\r\n', { code: 550, status: '5.1.1', lines: ['no such', 'user'] }],
   ['550-\r\n550 no\r\n', { code: 550, status: undefined, lines: ['no'] }],
   ['450 5.1.1 odd\r\n', { code: 450, status: undefined, lines: ['5.1.1 odd'] }],

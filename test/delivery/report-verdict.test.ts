@@ -27,16 +27,32 @@ test.each([
 
 test('a reply whose code does not fit what became of the recipient lends its words alone', () => {
   const verdict = verdictOf([outcome('deferred', { code: 354, lines: ['go ahead'] })]);
-  expect(verdict.code).toBe(ReturnCode.DENYSOFT);
-  expect(verdict.replyCode).toBeUndefined();
+  expect(verdict).toMatchObject({ code: ReturnCode.DENYSOFT, replyCode: 451 });
+  const late = verdictOf([outcome('deferred', { code: 554, status: '5.7.1', lines: ['go away'] })]);
+  expect(late).toMatchObject({ code: ReturnCode.DENYSOFT, replyCode: 451, status: '7.1' });
 });
 
 test("421 of a hop ends its connection and not the client's, who would close his", () => {
   const verdict = verdictOf([outcome('deferred', { code: 421, status: '4.3.2', lines: ['closing'] })]);
-  expect(verdict).toMatchObject({ code: ReturnCode.DENYSOFT, lines: ['closing'], status: '3.2' });
-  expect(verdict.replyCode).toBeUndefined();
+  expect(verdict).toMatchObject({
+    code: ReturnCode.DENYSOFT,
+    lines: ['closing'],
+    status: '3.2',
+    replyCode: 451,
+  });
+});
+
+test('a hop without words has none put into its mouth', () => {
+  expect(verdictOf([outcome('delivered', { status: '2.0.0', lines: [] })])).toMatchObject({
+    lines: [],
+    status: '0.0',
+  });
+  expect(verdictOf([outcome('refused', { code: 550, lines: [] })])).toMatchObject({
+    lines: [],
+    replyCode: 550,
+  });
 });
 
 test('without recipients nothing was delivered', () => {
-  expect(verdictOf([]).code).toBe(ReturnCode.DENYSOFT);
+  expect(verdictOf([])).toMatchObject({ code: ReturnCode.DENYSOFT, replyCode: 451 });
 });

@@ -39,6 +39,53 @@ test('the last word of the hop is the name of the message there, as in Perl', as
 });
 
 test.each([
+  ['250', '250 Queued'],
+  ['250 2.0.0', '250 Queued (#2.0.0)'],
+  ['250-2.0.0\n250 2.0.0 ', '250 Queued (#2.0.0)'],
+  ['550', '550 Message denied'],
+  ['554 5.7.1', '554 Message denied (#5.7.1)'],
+  ['450', '450 Message denied temporarily'],
+  ['421', '451 Message denied temporarily'],
+])('%j of the hop has no words: the client reads ours, %s', async (END, reply) => {
+  expect(await forward({ says: { END } })).toBe(reply);
+});
+
+const STAGES = ['MAIL', 'RCPT', 'DATA', 'END'];
+test.each(STAGES)(
+  '421 of the hop to %s is 451 to the client: behind 452 it would split the message',
+  async (stage) => {
+    for (const offers of [[], ['PIPELINING'], ['PIPELINING', 'CHUNKING']]) {
+      if (stage === 'DATA' && offers.includes('CHUNKING')) continue;
+      for (const to of [['u@d.example'], ['u@d.example', 'v@d.example']]) {
+        const says = { [stage]: '421 4.3.2 closing' };
+        const isUnheard = stage === 'MAIL';
+        expect(await forward({ offers, says }, to)).toMatch(
+          isUnheard ? /^451 .*closing/ : /^451 closing \(#4\.3\.2\)$/,
+        );
+        const hop = await hopWith({ offers, says, isLmtp: true });
+        expect(await send([`queue/lmtp 127.0.0.1 ${hop.port}`], to)).toBe('451 closing (#4.3.2)');
+      }
+    }
+  },
+);
+
+test.each(['GREETING', 'EHLO'])('421 of the hop to %s is 451 to the client', async (stage) => {
+  const says = { [stage]: '421 4.3.2 closing' };
+  expect(await forward({ says })).toMatch(/^451 .*closing/);
+  const hop = await hopWith({ says: { ...says, LHLO: says['EHLO'] ?? '' }, isLmtp: true });
+  expect(await send([`queue/lmtp 127.0.0.1 ${hop.port}`])).toMatch(/^451 closing/);
+});
+
+test('no hop is reached, and one has refused without words: 451 says what we know', async () => {
+  expect(await forward({ says: { GREETING: '554' } })).toBe('451 Unable to queue message');
+});
+
+test('a hop that refuses connections for good puts the message off, by 451', async () => {
+  const hop = await hopWith({ says: { GREETING: '554 5.7.1 go away' } });
+  expect(await send([`queue/lmtp 127.0.0.1 ${hop.port}`])).toBe('451 go away (#4.7.1)');
+});
+
+test.each([
   ['MAIL', '550 5.7.1 not from there'],
   ['RCPT', '452 4.5.3 too many'],
   ['DATA', '554 5.6.0 no'],

@@ -46,7 +46,7 @@ export class HopFault extends QpsmtpdError {
   readonly reply: HopReply;
   readonly stage: HopStage;
 
-  constructor(stage: HopStage, reply: HopReply, detail = reply.lines.join(' ')) {
+  constructor(stage: HopStage, reply: HopReply, detail = reply.lines.join(' ') || printReply(reply)) {
     super('Q_DELIVERY', detail);
     this.stage = stage;
     this.reply = reply;
@@ -57,4 +57,4 @@ export const isGood = ({ code }: HopReply): boolean => code >= 200 && code < 300
 
 /** One line for the log. */
 export const printReply = ({ code, status, lines }: HopReply): string =>
-  [code, ...(status === undefined ? [] : [status]), ...lines].join(' ');
+  [code, status, ...lines].filter((word) => word !== undefined && word !== '').join(' ');

@@ -2,9 +2,9 @@ import type { HopReply, RecipientOutcome } from '../../../bindings/plugin/delive
 
 /** What a reply of the hop `hop` means for a recipient. Codes that make no sense here leave the matter open. */
 export function outcomeOf(reply: HopReply, hop: string | undefined): RecipientOutcome {
-  const { code } = reply;
+  const { code, lines } = reply;
   const kind = code >= 500 ? 'refused' : code >= 200 && code < 300 ? 'delivered' : 'deferred';
-  return { kind, reply, hop };
+  return { kind, reply: lines[0] === '' ? { ...reply, lines: lines.slice(1) } : reply, hop };
 }
 
 /** It may work out another time, whatever the reply says. */

@@ -85,9 +85,9 @@ function replyOf(code: number, texts: readonly string[]): HopReply {
     status ??= found[1];
     return printable(text.slice(found[0].length));
   });
+  const said = lines.filter((text) => text !== '');
   // The first line of a good reply counts even if it is empty: behind it the extensions stand.
-  const said = lines.filter((text, index) => text !== '' || (index === 0 && code < 300));
-  if (said.length === 0 || said[0] === '') said[0] = '(without a word)';
+  if (said.length > 0 && lines[0] === '' && code < 300) said.unshift('');
   return { code, status, lines: said };
 }
 

@@ -36,11 +36,11 @@ export async function logIn(
   const initial = client.initial === undefined ? '' : ` ${client.initial.toString('base64') || '='}`;
   let reply = await connection.say(`AUTH ${mechanism.name}${initial}`, 'login', timeoutMs);
   for (let turn = 0; reply.code === 334 && turn < MAX_TURNS; turn++) {
-    reply = await connection.say(await answerTo(client, reply.lines[0]!), 'login', timeoutMs);
+    reply = await connection.say(await answerTo(client, reply.lines[0] ?? ''), 'login', timeoutMs);
   }
   if (reply.code !== 235) return fail(withoutSecrets(printReply(reply), login));
   try {
-    await finish(client, reply.lines[0]!);
+    await finish(client, reply.lines[0] ?? '');
   } catch (cause) {
     fail((cause as Error).message);
   }
