@@ -7,6 +7,7 @@ import { Address } from './address.ts';
 import type { Connection, MailOptions, Recipient } from './connection.ts';
 import type { HookContext } from './context.ts';
 import type { Message } from './message.ts';
+import { withoutRepeats } from './repeated-recipients.ts';
 import { decline, deny, denySoft, ok, withReplyCode, type Verdict } from './verdict.ts';
 
 /** What `Connection.remoteHost` says of an address without a name. */
@@ -30,7 +31,7 @@ export interface ParcelClient {
 export interface Parcel {
   /** `Address.null` for bounces. */
   readonly reversePath: Address;
-  /** At least one. */
+  /** At least one, none twice. */
   readonly recipients: readonly Recipient[];
   readonly mailOptions: MailOptions;
   /** Its blocks stay readable until the hook has answered, or, for a stored message, until the delivery is settled. */
@@ -92,7 +93,7 @@ export function parcelOf({
   const { reversePath, recipients, mailOptions, message } = transaction;
   return {
     reversePath: reversePath ?? Address.null,
-    recipients,
+    recipients: withoutRepeats(recipients),
     mailOptions,
     message,
     client: clientOf(connection),

@@ -34,8 +34,9 @@ export class MailTransaction implements Transaction {
   }
 
   removeRecipient(address: Address): void {
-    const index = this.recipients.findIndex((recipient) => recipient.address.equals(address));
-    if (index >= 0) this.recipients.splice(index, 1);
+    // Also if it was named twice: the plugin wants nobody there to have the message.
+    const left = this.recipients.filter((recipient) => !recipient.address.equals(address));
+    this.recipients.splice(0, this.recipients.length, ...left);
   }
 
   get message(): Message {

@@ -9,6 +9,7 @@ import type { Conduit, ConduitEnvelope } from '../../bindings/plugin/cut-through
 import { clientOf } from '../../bindings/plugin/delivery.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Recipient } from '../../bindings/plugin/connection.ts';
+import { withoutRepeats } from '../../bindings/plugin/repeated-recipients.ts';
 import { denySoft, withReplyCode } from '../../bindings/plugin/verdict.ts';
 import type { Session } from './session.ts';
 import { NEXT, settled, type Outcome, type Progress, type Settle, type Step } from './steps.ts';
@@ -29,7 +30,7 @@ export const openConduit =
   (session) =>
     session.host.cutThrough === undefined
       ? NEXT
-      : settled(session, conduitOf(session).open(envelopeOf(session)), settle);
+      : settled(session, conduitOf(session).open(wholeEnvelopeOf(session)), settle);
 
 /**
  * The header is whole: it gets its trace and goes out, and behind it what has come of the body. Whoever changes the header
@@ -94,7 +95,13 @@ export function finishPassing(session: Session, settle: Settle): Progress {
       'header fields added or removed behind data_headers_end do not reach the next hop',
     );
   }
-  return settled(session, conduit.finish(envelopeOf(session), message.hasEightBit), settle);
+  return settled(session, conduit.finish(wholeEnvelopeOf(session), message.hasEightBit), settle);
+}
+
+/** With every recipient, each once. */
+function wholeEnvelopeOf(session: Session): ConduitEnvelope {
+  const envelope = envelopeOf(session);
+  return { ...envelope, recipients: withoutRepeats(envelope.recipients) };
 }
 
 const conduitOf = (session: Session): Conduit => (session.conduit ??= session.host.cutThrough!.begin());

@@ -1,5 +1,6 @@
 /** One client's transactions, taken to the hop while they happen. RFC 5321 sections 3.3 and 3.7. */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Recipient } from '../../../bindings/plugin/connection.ts';
 import type { Conduit, ConduitEnvelope } from '../../../bindings/plugin/cut-through.ts';
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
@@ -38,8 +39,8 @@ export class HopConduit implements Conduit {
   #hasEnvelope = false;
   /** It is the envelope of the transaction at hand, not one that nothing came of. */
   #isCurrent = false;
-  /** Paths the hop has accepted, in their order. */
-  #accepted: string[] = [];
+  /** Recipients the hop has accepted, by mailbox, in their order. */
+  readonly #accepted = new Map<string, Recipient>();
   /** It had no room for others. */
   #isFull = false;
   #content: OutgoingContent | undefined;
@@ -59,6 +60,7 @@ export class HopConduit implements Conduit {
       // The hop waits for content, and would take a command for it. Those it has accepted are named again before DATA.
       if (this.#content !== undefined) this.#drop();
       const refusal = await this.#beginEnvelope(envelope);
+      if (refusal === undefined && this.#hasAccepted(recipient)) return verdictOfReply(ready);
       return verdictOfReply(refusal ?? (await this.#sayRecipient(recipient)));
     });
   }
@@ -111,7 +113,7 @@ export class HopConduit implements Conduit {
     if (this.#content !== undefined) this.#drop();
     else if (this.#hasEnvelope && this.#connection?.isOpen === true) this.#rest();
     this.#isCurrent = false;
-    this.#accepted = [];
+    this.#accepted.clear();
     this.#failure = undefined;
   }
 
@@ -178,7 +180,7 @@ export class HopConduit implements Conduit {
     if (this.#hasEnvelope && !isGood(await connection.say('RSET', 'mail', helloMs)))
       throw connection.fail(new HopFault('mail', hopReplies.garbage('RSET is refused')));
     this.#hasEnvelope = this.#isCurrent = this.#isFull = false;
-    this.#accepted = [];
+    this.#accepted.clear();
     const problem = problemWithMail(envelope, connection, this.#terms.eightBit);
     if (problem !== undefined) return this.#refusing(problem);
     await terms.introduction?.beforeMail?.(talkTo(connection, terms), envelope);
@@ -197,13 +199,21 @@ export class HopConduit implements Conduit {
     const line = rcptCommand(recipient, connection.extensions);
     const reply = await connection.say(line, 'rcpt', this.#finder.terms.timeouts.rcptMs);
     if (reply.code === 421) throw connection.fail(new HopFault('rcpt', reply));
-    if (isGood(reply)) this.#accepted.push(recipient.address.toString());
-    else if (this.#accepted.length > 0 && hasNoRoom(reply)) {
+    const mailbox = recipient.address.canonicalMailbox;
+    if (isGood(reply)) {
+      if (!this.#accepted.has(mailbox)) this.#accepted.set(mailbox, recipient);
+    } else if (this.#accepted.size > 0 && hasNoRoom(reply)) {
       this.#isFull = true;
       // The only code that has every client send the rest in another transaction; 552 would be a bounce to many.
       return { ...reply, code: 452, status: '4.5.3' };
     }
     return reply;
+  }
+
+  /** A hop may deliver twice to whoever is named twice. It is told again only of what the sender wants to hear. */
+  #hasAccepted({ address, options }: Recipient): boolean {
+    const before = this.#accepted.get(address.canonicalMailbox);
+    return before !== undefined && (options === undefined || isDeepStrictEqual(options, before.options));
   }
 
   /** The hop must not deliver to anybody our plugins have taken out since, and has to hear of those they put in. */
@@ -221,8 +231,9 @@ export class HopConduit implements Conduit {
 
   #matches({ recipients }: ConduitEnvelope): boolean {
     if (this.#connection?.isOpen !== true || !this.#isCurrent) return false;
-    const paths = recipients.map(({ address }) => address.toString());
-    return paths.length === this.#accepted.length && paths.every((path, at) => path === this.#accepted[at]);
+    if (recipients.length !== this.#accepted.size) return false;
+    const accepted = [...this.#accepted.values()];
+    return recipients.every(({ address }, at) => address.toString() === accepted[at]!.address.toString());
   }
 
   /** Makes the hop ready for content; the refusal if it does not want any. */
@@ -266,7 +277,7 @@ export class HopConduit implements Conduit {
     connection.deliveries++;
     this.#content = undefined;
     this.#hasEnvelope = this.#isCurrent = false;
-    this.#accepted = [];
+    this.#accepted.clear();
     if (connection.isClosing) connection.quit();
     else this.#rest();
     return reply;
@@ -304,7 +315,7 @@ export class HopConduit implements Conduit {
   #forget(): void {
     this.#connection = this.#content = undefined;
     this.#hasEnvelope = this.#isCurrent = this.#isFlowing = false;
-    this.#accepted = [];
+    this.#accepted.clear();
   }
 }
 
