@@ -11,7 +11,8 @@
  *     d/DEST                   it failed; what is ready waits with it
  *     p/MS/DEST                it is opened again then
  *     u/ID/DEST                what could not be written to the file
- *     n                        how much there is
+ *     n                        how much there was when it was counted
+ *     n/PART                   how much more, or less, there is since: several, so that processes seldom meet
  */
 
 import { createHash } from 'node:crypto';
@@ -33,6 +34,7 @@ const ms = (at: number): string => String(Math.max(0, Math.floor(at))).padStart(
 /** All take destinations as `keyPart` made them. */
 export const keys = {
   totals: 'n',
+  total: (part: number): string => `n/${part}`,
   message: (id: string): string => `m/${id}`,
   share: (id: string, dest: string): string => `s/${id}/${dest}`,
   shares: (id: string): string => `s/${id}/`,
@@ -48,6 +50,35 @@ export const keys = {
   allUnwritten: (id: string): string => `u/${id}/`,
   opening: (at: number, dest: string): string => `p/${ms(at)}/${dest}`,
 } as const;
+
+/** What a key tells something about. */
+export interface KeyOwner {
+  readonly kind: 'message' | 'destination' | 'total';
+  readonly name: string;
+}
+
+export function ownerOf(key: string): KeyOwner {
+  const [first = '', second = '', third = ''] = partsOf(key);
+  switch (key[0]) {
+    case 'm':
+    case 's':
+    case 'u':
+      return { kind: 'message', name: first };
+    case 'c':
+      return { kind: 'message', name: second };
+    case 'r':
+    case 'w':
+    case 'a':
+      return { kind: 'message', name: third };
+    case 'p':
+      return { kind: 'destination', name: second };
+    case 'o':
+    case 'd':
+      return { kind: 'destination', name: first };
+    default:
+      return { kind: 'total', name: first };
+  }
+}
 
 /** The parts behind the letter. */
 export const partsOf = (key: string): readonly string[] => key.split('/').slice(1);

@@ -1,6 +1,6 @@
 /** Where shares stand in the index: each is in one line at a time, and every move happens inside one transaction. */
 
-import type { IndexRecords } from './index-database.ts';
+import type { IndexRecords, ReadRecords } from './index-database.ts';
 import {
   heldOctets,
   type ClaimEntry,
@@ -12,30 +12,48 @@ import {
 } from './index-entries.ts';
 import { keys, partsOf } from './index-keys.ts';
 
-function read<T>(records: IndexRecords, key: string): T | undefined {
+function read<T>(records: ReadRecords, key: string): T | undefined {
   const text = records.get(key);
   return text === undefined ? undefined : (JSON.parse(text) as T);
 }
 
-export const messageEntry = (records: IndexRecords, id: string): MessageEntry | undefined =>
+export const messageEntry = (records: ReadRecords, id: string): MessageEntry | undefined =>
   read(records, keys.message(id));
-export const shareEntry = (records: IndexRecords, id: string, dest: string): ShareEntry | undefined =>
+export const shareEntry = (records: ReadRecords, id: string, dest: string): ShareEntry | undefined =>
   read(records, keys.share(id, dest));
-export const claimEntry = (records: IndexRecords, dest: string, id: string): ClaimEntry | undefined =>
+export const claimEntry = (records: ReadRecords, dest: string, id: string): ClaimEntry | undefined =>
   read(records, keys.claim(dest, id));
-export const destinationEntry = (records: IndexRecords, dest: string): DestinationEntry | undefined =>
+export const destinationEntry = (records: ReadRecords, dest: string): DestinationEntry | undefined =>
   read(records, keys.destination(dest));
-export const totalsOf = (records: IndexRecords): Totals =>
-  read(records, keys.totals) ?? { messages: 0, octets: 0 };
+/** Parts of the totals: more than there are processors on most machines. */
+const TOTAL_PARTS = 16;
+const OWN_TOTAL = keys.total(process.pid % TOTAL_PARTS);
+const NOTHING: Totals = { messages: 0, octets: 0 };
+
+export function totalsOf(records: ReadRecords): Totals {
+  let [messages, octets] = [0, 0];
+  for (const key of records.keys(keys.totals, TOTAL_PARTS + 1)) {
+    const part = read<Totals>(records, key) ?? NOTHING;
+    messages += part.messages;
+    octets += part.octets;
+  }
+  return { messages: Math.max(0, messages), octets: Math.max(0, octets) };
+}
+
+/** Puts what was counted in place of what was counted along. */
+export function placeTotals(records: IndexRecords, totals: Totals): void {
+  for (const key of records.keys(keys.totals, TOTAL_PARTS + 1)) records.remove(key);
+  records.put(keys.totals, JSON.stringify(totals));
+}
 
 /** More than an envelope has room for (16 MiB): what is left out of a list stays in the index for ever. */
 const MOST_SHARES = 1_000_000;
 
-export const shareParts = (records: IndexRecords, id: string): readonly string[] =>
+export const shareParts = (records: ReadRecords, id: string): readonly string[] =>
   records.keys(keys.shares(id), MOST_SHARES).map((key) => partsOf(key)[1]!);
 
 /** What could not be written to the file of a message: key and JSON. */
-export const unwrittenOf = (records: IndexRecords, id: string): readonly (readonly [string, string])[] =>
+export const unwrittenOf = (records: ReadRecords, id: string): readonly (readonly [string, string])[] =>
   records.keys(keys.allUnwritten(id), MOST_SHARES).map((key) => [key, records.get(key)!] as const);
 
 const MARK = '1';
@@ -117,14 +135,9 @@ export function dropMessage(records: IndexRecords, id: string): void {
 }
 
 function count(records: IndexRecords, messages: number, octets: number): void {
-  const totals = totalsOf(records);
-  records.put(
-    keys.totals,
-    JSON.stringify({
-      messages: Math.max(0, totals.messages + messages),
-      octets: Math.max(0, totals.octets + octets),
-    }),
-  );
+  const part = read<Totals>(records, OWN_TOTAL) ?? NOTHING;
+  const totals: Totals = { messages: part.messages + messages, octets: part.octets + octets };
+  records.put(OWN_TOTAL, JSON.stringify(totals));
 }
 
 /** The destination can't be reached: what is ready there waits until `retryAtMs`. */

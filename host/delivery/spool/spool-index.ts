@@ -3,7 +3,7 @@
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import type { HistoryEvent } from './history.ts';
 import { claimRound, releaseDead, type Claim, type Round, type RoundTerms } from './claim-round.ts';
-import { IndexDatabase, type IndexRecords } from './index-database.ts';
+import { IndexDatabase, type IndexRecords, type ReadRecords } from './index-database.ts';
 import {
   heldOctets,
   type DestinationEntry,
@@ -25,6 +25,7 @@ import {
   moveShare,
   openDestination,
   placeMessage,
+  placeTotals,
   shareEntry,
   shareParts,
   totalsOf,
@@ -92,7 +93,10 @@ export class SpoolIndex {
   }
 
   claim(terms: Omit<RoundTerms, 'holder'>, from: string): Promise<Round> {
-    return this.#database.write((records) => claimRound(records, { ...terms, holder: this.holder }, from));
+    return this.#database.write(
+      (records) => claimRound(records, { ...terms, holder: this.holder }, from),
+      'claims',
+    );
   }
 
   /** True if `claim` might find something; costs no transaction. */
@@ -263,9 +267,7 @@ export class SpoolIndex {
       messages += piece.length;
       for (const { message } of piece) octets += heldOctets(message);
     }
-    await this.#database.write((records) =>
-      records.put(keys.totals, JSON.stringify({ messages, octets } satisfies Totals)),
-    );
+    await this.#database.write((records) => placeTotals(records, { messages, octets }));
   }
 
   #isOurs(records: IndexRecords, { dest, id }: Claim): boolean {
@@ -287,7 +289,7 @@ export class SpoolIndex {
   }
 }
 
-function indexed(records: IndexRecords, id: string): ListedMessage | undefined {
+function indexed(records: ReadRecords, id: string): ListedMessage | undefined {
   const message = messageEntry(records, id);
   if (message === undefined) return undefined;
   const shares = new Map<string, ShareEntry>();
