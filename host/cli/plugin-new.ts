@@ -1,6 +1,6 @@
 /** `qpsmtpd plugin new NAME`: a plugin to begin with, with its test. */
 
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { QpsmtpdError } from '../errors.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
@@ -54,7 +54,10 @@ function write(file: string, text: string): void {
   try {
     writeFileSync(file, text, { flag: 'wx' });
   } catch (cause) {
-    const problem = codeOf(cause) === 'EEXIST' ? 'is already there' : `can't be written: ${codeOf(cause)}`;
+    const isTaken = codeOf(cause) === 'EEXIST';
+    // Half a file would be in the way once there is room.
+    if (!isTaken) rmSync(file, { force: true });
+    const problem = isTaken ? 'is already there' : `can't be written: ${codeOf(cause)}`;
     throw new QpsmtpdError('Q_USAGE', `${resolve(file)} ${problem}`, { cause });
   }
 }

@@ -16,11 +16,31 @@ export async function writeAll(
   while (written < octets) {
     const at = position === undefined ? undefined : position + written;
     const { bytesWritten } = await handle.writev(rest, at);
+    if (bytesWritten === 0) throw noProgress();
     written += bytesWritten;
     if (written < octets) rest = behind(rest, bytesWritten);
   }
   return octets;
 }
+
+/**
+ * Writes `line` to a file opened for appending, in one piece: other processes append to it as well, and a line in two pieces
+ * may have one of theirs in its middle. After a short write the whole line is written again, which then brings the error. So
+ * the line begins with what parts it from a cut one.
+ */
+export async function appendWhole(handle: FileHandle, line: Buffer): Promise<void> {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const { bytesWritten } = await handle.write(line);
+    if (bytesWritten === line.length) return;
+  }
+  throw noProgress();
+}
+
+/** A system that takes some octets of a line each time, but never all of them, has no room for it. */
+const MOST_TRIES = 5;
+
+const noProgress = (): Error =>
+  Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
 
 function behind(blocks: readonly Buffer[], octets: number): readonly Buffer[] {
   let index = 0;

@@ -10,6 +10,8 @@ const LOOK_EVERY_MS = 1_000;
 /** How long a file that can't be written is left alone. */
 const RETRY_MS = 1_000;
 
+const LINE_END = 0x0a;
+
 /** Files with lines that still wait. */
 const unwritten = new Set<LogFile>();
 
@@ -28,6 +30,7 @@ export class LogFile implements LogOutput {
   #isClosed = false;
   /** What is open is to be closed before the next line. */
   #isStale = false;
+  #isCut = false;
   #lastProblem: string | undefined = undefined;
 
   /** `complain` gets a line for each new problem. Nothing is opened before the first line. */
@@ -65,7 +68,12 @@ export class LogFile implements LogOutput {
   flushSync(): void {
     if (this.#queue.isEmpty) return;
     try {
-      writeSync(this.#handle?.fd ?? openSync(this.path, 'a'), this.#queue.takeAll());
+      const octets = this.#takeWaiting();
+      const file = this.#handle?.fd ?? openSync(this.path, 'a');
+      for (let at = 0, last = -1; at < octets.length && at !== last;) {
+        last = at;
+        at += writeSync(file, octets, at);
+      }
     } catch {
       // There is nobody left to be told.
     }
@@ -90,7 +98,7 @@ export class LogFile implements LogOutput {
     try {
       const handle = await this.#sameFile();
       const { lost } = this.#queue;
-      await handle.appendFile(this.#queue.takeAll());
+      await this.#append(handle, this.#takeWaiting());
       this.#queue.lost -= lost;
       if (lost > 0) this.#complain(`log file ${this.path} works again; ${lost} lines are lost`);
       this.#lastProblem = undefined;
@@ -98,6 +106,28 @@ export class LogFile implements LogOutput {
       this.#fail(cause instanceof Error ? cause.message : String(cause));
       await this.#letGo();
     }
+  }
+
+  /** Counts the lines that find no room, and remembers whether one of them was cut in its middle. */
+  async #append(handle: FileHandle, octets: Buffer): Promise<void> {
+    let written = 0;
+    try {
+      while (written < octets.length) {
+        const { bytesWritten } = await handle.write(octets, written);
+        if (bytesWritten === 0) throw new Error('nothing can be written');
+        written += bytesWritten;
+      }
+    } finally {
+      if (written > 0) this.#isCut = octets[written - 1] !== LINE_END;
+      // The first may be what ends a line that was counted before.
+      for (let at = Math.max(1, written); at < octets.length; at++)
+        if (octets[at] === LINE_END) this.#queue.lost++;
+    }
+  }
+
+  /** A line that was cut short ends here, and takes nothing of the next one with it. */
+  #takeWaiting(): Buffer {
+    return Buffer.from(`${this.#isCut ? '\n' : ''}${this.#queue.takeAll()}`);
   }
 
   #fail(problem: string): void {

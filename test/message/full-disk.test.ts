@@ -3,7 +3,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Content } from '../../host/message/content.ts';
-import { writeAll } from '../../host/message/write-all.ts';
+import { appendWhole, writeAll } from '../../host/message/write-all.ts';
 import { spoolIn } from './folder.ts';
 import { smallDisk } from './small-disk.ts';
 
@@ -37,6 +37,43 @@ describe('writing', () => {
         expect(file.subarray(0, end).equals(whole)).toBe(true);
       }),
     );
+  });
+});
+
+/** A file that takes `most` octets at a time, where another process appends `other` after each write. */
+function shortFile(most: number, other = ''): { handle: FileHandle; text: () => string } {
+  let text = '';
+  const take = (octets: Buffer): Promise<{ bytesWritten: number }> => {
+    const taken = octets.subarray(0, most);
+    text += String(taken) + other;
+    return Promise.resolve({ bytesWritten: taken.length });
+  };
+  const handle = { write: take, writev: ([first]: readonly Buffer[]) => take(first!) };
+  return { handle: handle as unknown as FileHandle, text: () => text };
+}
+
+describe('writing that gets nowhere', () => {
+  it('fails instead of trying for ever', async () => {
+    await expect(writeAll(shortFile(0).handle, [Buffer.from('abc')])).rejects.toMatchObject({
+      code: 'ENOSPC',
+    });
+  });
+
+  it('fails a line that never fits in one piece, and puts no two halves together', async () => {
+    const { handle, text } = shortFile(3, '\nother\n');
+    await expect(appendWhole(handle, Buffer.from('\nline\n'))).rejects.toMatchObject({ code: 'ENOSPC' });
+    expect(text().split('\n')).not.toContain('line');
+    expect(
+      text()
+        .split('\n')
+        .filter((line) => line === 'other').length,
+    ).toBeGreaterThan(1);
+  });
+
+  it('writes a line once where it fits', async () => {
+    const { handle, text } = shortFile(100);
+    await appendWhole(handle, Buffer.from('\nline\n'));
+    expect(text()).toBe('\nline\n');
   });
 });
 

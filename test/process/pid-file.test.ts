@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { QpsmtpdError } from '../../host/errors.ts';
 import { exitCodeOf } from '../../host/process/exit-code.ts';
 import { PidFile } from '../../host/process/pid-file.ts';
+import { fillDisk, smallDisk } from '../message/small-disk.ts';
 
 let folder: string;
 let path: string;
@@ -72,4 +73,14 @@ it('must have an absolute path', () => {
 it('names the file and a remedy when it cannot be written', () => {
   const missing = join(folder, 'missing/qpsmtpd.pid');
   expect(() => PidFile.claim(missing)).toThrow(`${missing}: cannot write the pid file: ENOENT`);
+});
+
+it('is not claimed, and leaves nothing, where the disk is full', () => {
+  const disk = smallDisk();
+  if (disk === undefined) return;
+  const makeRoom = fillDisk(disk);
+  const full = join(disk, 'qpsmtpd.pid');
+  expect(() => PidFile.claim(full)).toThrow('cannot write the pid file: ENOSPC');
+  makeRoom();
+  expect(readdirSync(disk)).toEqual([]);
 });

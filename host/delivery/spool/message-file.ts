@@ -7,7 +7,7 @@ import { constants } from 'node:fs';
 import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import type { Message } from '../../../bindings/plugin/message.ts';
-import { writeAll } from '../../message/write-all.ts';
+import { appendWhole, writeAll } from '../../message/write-all.ts';
 import { parseEnvelope, printEnvelope, type StoredEnvelope } from './envelope.ts';
 import { parseHistory, printEvent, type HistoryEvent } from './history.ts';
 import { attempt, DamagedError, SpoolError } from './spool-error.ts';
@@ -200,8 +200,8 @@ export async function appendEvent(
   return attempt(`can't write to ${path}`, async () => {
     const handle = await open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW);
     try {
-      // A line that a crash cut short ends here, and takes nothing of this one with it.
-      await handle.write(Buffer.concat([LINE_END, printEvent(event)]));
+      // A line that a crash, or a full disk, cut short ends here, and takes nothing of this one with it.
+      await appendWhole(handle, Buffer.concat([LINE_END, printEvent(event)]));
       if (isDurable) await handle.datasync();
       return (await handle.stat()).size;
     } finally {

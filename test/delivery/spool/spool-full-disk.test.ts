@@ -1,11 +1,22 @@
 /** What a disk that has become full does not lead to: somebody who gets a message twice. */
 
-import { mkdirSync, readdirSync, renameSync, rmdirSync, statSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { appendEvent } from '../../../host/delivery/spool/message-file.ts';
+import { SpoolFolder } from '../../../host/delivery/spool/spool-folder.ts';
 import { SpoolIndex } from '../../../host/delivery/spool/spool-index.ts';
+import { fillDisk, smallDisk } from '../../message/small-disk.ts';
 import { deferred, delivered } from './fake-outlet.ts';
-import { drain, givenSpool, HOUR, MINUTE, parcelWith, type GivenSpool } from './given-spool.ts';
+import { DAY, drain, givenSpool, HOUR, MINUTE, parcelWith, type GivenSpool } from './given-spool.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -91,4 +102,54 @@ it('what is left to be written stays until it is', async () => {
   expect(written).toMatchObject([{ event: 'attempt', ms: clock.ms, destination: 'x.example', outcomes }]);
   await index.close();
   mend();
+});
+
+describe('a disk that is really full', () => {
+  it('has a line that fits by half only for a failure', async () => {
+    const disk = smallDisk();
+    if (disk === undefined) return;
+    const folder = new SpoolFolder(join(disk, 'spool'));
+    folder.prepare();
+    const id = 'A'.repeat(20);
+    writeFileSync(folder.pathOf(id), 'x'.repeat(4_000), { mode: 0o600 });
+    const makeRoom = fillDisk(disk);
+    const event = { event: 'attempt', ms: 1, destination: 'x'.repeat(200), outcomes: [] } as const;
+    await expect(appendEvent(folder, id, event, { isDurable: true })).rejects.toMatchObject({
+      code: 'Q_DISK_FULL',
+    });
+    makeRoom();
+    await appendEvent(folder, id, event, { isDurable: true });
+    const lines = readFileSync(folder.pathOf(id), 'utf8').split('\n');
+    expect(lines.filter((line) => line === JSON.stringify(event))).toHaveLength(1);
+  });
+
+  it('gives nobody a message twice', async () => {
+    const disk = smallDisk('6m');
+    if (disk === undefined) return;
+    const terms = { perDestination: 50, inAll: 50, delayNoticeMs: 5 * DAY };
+    const { spool, outlet, pass } = givenSpool(terms, { path: join(disk, 'spool') });
+    for (let count = 0; count < 40; count++) {
+      const text = `Subject: ${count}\r\n\r\n${'x'.repeat(count * 100)}\r\n`;
+      const to = [`a${count}@x.example`, `b${count}@x.example`];
+      const [outcome] = await spool.deliver(parcelWith({ to, text }));
+      expect(outcome!.kind).toBe('delivered');
+    }
+    const counts = new Map<string, number>();
+    const take = (mailbox: string): typeof delivered => {
+      counts.set(mailbox, (counts.get(mailbox) ?? 0) + 1);
+      return delivered;
+    };
+    let makeRoom: (() => void) | undefined;
+    outlet.answer = (mailbox) => {
+      makeRoom ??= fillDisk(disk);
+      return mailbox.startsWith('a') ? take(mailbox) : deferred;
+    };
+    await drain(spool, outlet);
+    expect(counts.size).toBe(40);
+    makeRoom!();
+    outlet.answer = take;
+    await pass(6 * HOUR, 10 * MINUTE);
+    expect(counts.size).toBe(80);
+    expect([...counts].filter(([, count]) => count > 1)).toEqual([]);
+  });
 });
