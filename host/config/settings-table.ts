@@ -250,9 +250,9 @@ export const SETTINGS = {
   ),
   authFailures: count({
     file: 'auth_failures',
-    about: 'Failed authentications in one connection: with the last of them it is closed.',
+    about: 'Failed authentications in one connection, each answered 535; a further attempt closes it.',
     takesEffect: 'next AUTH',
-    otherwise: 3,
+    otherwise: 5,
     min: 1,
     max: 1_000_000,
     exceeded: 'tooManyAuthFailures',

@@ -6,7 +6,6 @@ import { naughty, naughtyRejectType } from '../../bindings/plugin/well-known-not
 import { conceal, namesSecret } from '../auth/conceal.ts';
 import type { HostCredentials } from '../auth/credentials.ts';
 import { endExchange, sendChallenge } from './auth-exchange.ts';
-import { closeWith } from './limits.ts';
 import { replies } from './replies.ts';
 import type { Template } from './reply.ts';
 import type { Session } from './session.ts';
@@ -112,14 +111,7 @@ function pause(ms: number): Promise<void> {
 }
 
 function tellRefusal(session: Session, reply: Template, first: string, second?: string): Progress {
-  const { tally, host } = session;
-  if (!session.isOpen) return STOP;
-  if (tally.authFailures >= host.settings.authFailures) {
-    session.log(LogLevel.NOTICE, `${tally.authFailures} failed authentications: connection closed`);
-    session.exchange = undefined;
-    return closeWith(session, replies.tooManyAuthFailures);
-  }
-  return concludeWith(session, () => endExchange(session, reply, first, second));
+  return session.isOpen ? concludeWith(session, () => endExchange(session, reply, first, second)) : STOP;
 }
 
 /** Nobody could judge: the client may come back with the same credentials. */

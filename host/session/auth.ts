@@ -1,10 +1,12 @@
 /** AUTH: the command line that begins an exchange. RFC 4954 section 4. */
 
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { conceal } from '../auth/conceal.ts';
 import { AuthExchange, beginExchange } from './auth-exchange.ts';
 import { needsTls, offeredMechanisms } from './auth-offer.ts';
 import { offers } from './extensions.ts';
+import { closeWith } from './limits.ts';
 import { unrecognized } from './plain-verbs.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
@@ -31,6 +33,17 @@ function refuseSecond(session: Session): Progress {
 /** Who relays must not change while recipients are being judged. RFC 4954 section 4. */
 function refuseInTransaction(session: Session): Progress {
   return session.openTransaction?.reversePath === undefined ? NEXT : answer(session, replies.inTransaction);
+}
+
+/**
+ * Every wrong password has been answered as such: closed with the last of them, a client would tell its user of a lost
+ * connection. Nothing more is tried out here.
+ */
+function limitFailures(session: Session): Progress {
+  const { tally, host } = session;
+  if (tally.authFailures < host.settings.authFailures) return NEXT;
+  session.log(LogLevel.NOTICE, `${tally.authFailures} failed authentications: connection closed`);
+  return closeWith(session, replies.tooManyAuthFailures);
 }
 
 /** From here on the log is kept clean of what the client entrusts to us. */
@@ -69,4 +82,10 @@ function parse(session: Session, argument: string): Progress {
   return answer(session, replies.unknownMechanism, MECHANISM_NAME.test(name) ? name.toLowerCase() : '');
 }
 
-export const auth: readonly Step[] = [requireOffer, refuseSecond, refuseInTransaction, askParse];
+export const auth: readonly Step[] = [
+  requireOffer,
+  refuseSecond,
+  refuseInTransaction,
+  limitFailures,
+  askParse,
+];

@@ -56,7 +56,7 @@ export const occasions: Readonly<Partial<Record<keyof typeof replies, string>>> 
   unknownMechanism: 'AUTH with a mechanism that is not offered, or none',
   authAgain: 'AUTH after a successful one',
   authNeedsTls: 'AUTH outside TLS with `tls_before_auth`, in the enhanced style',
-  tooManyAuthFailures: 'AUTH; `auth_failures` is reached; the connection is closed',
+  tooManyAuthFailures: 'AUTH behind `auth_failures` failed ones; the connection is closed',
   startTls: 'STARTTLS; TLS begins behind it',
   noParameters: 'STARTTLS with an argument',
   needsSmtpUtf8: 'MAIL or RCPT; the address is not ASCII, and MAIL had no SMTPUTF8',

@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ok } from '../../../bindings/plugin/index.ts';
+import { SETTINGS } from '../../../host/config/settings-table.ts';
 import type { TestClient } from '../../../host/testing/index.ts';
 import { closeServers, keeper, SECRET, startServer, USER, withHooks } from './auth-server.ts';
 import { attempts, encode } from './sasl-client.ts';
@@ -190,14 +191,23 @@ describe('guessing', () => {
     expect(await client.say(`AUTH PLAIN ${RIGHT}`)).toBe(SUCCESS);
   });
 
-  test('by default the third failure closes the connection; EHLO in between does not help', async () => {
-    const server = await startServer({ plugins: [keeper()], config: { auth_failures: '3' } });
+  test('each of five wrong passwords is called one, whatever the mechanisms; the sixth attempt closes the connection', async () => {
+    const server = await startServer({
+      plugins: [keeper()],
+      config: { auth_failures: SETTINGS.authFailures.otherwise },
+    });
     const client = await server.greeted();
     const wrong = { user: USER, secret: 'wrong' };
     expect(await attempts.LOGIN(client, wrong)).toMatch(/^535 /);
     await client.say('EHLO c.example');
     expect(await attempts['CRAM-MD5'](client, wrong)).toMatch(/^535 /);
-    expect(await attempts.PLAIN(client, wrong)).toBe('421 mx.test too many failed authentications, closing');
+    expect(await attempts.PLAIN(client, wrong)).toMatch(/^535 /);
+    expect(await attempts.LOGIN(client, wrong)).toMatch(/^535 /);
+    expect(await attempts.PLAIN(client, wrong)).toMatch(/^535 /);
+    expect(await client.say('NOOP')).toBe('250 OK');
+    expect(await attempts.PLAIN(client, { user: USER, secret: SECRET })).toBe(
+      '421 mx.test too many failed authentications, closing',
+    );
     expect(await client.isClosed()).toBe(true);
   });
 });
