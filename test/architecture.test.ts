@@ -103,8 +103,8 @@ describe('who may import whom', () => {
 describe('the size and the names of files', () => {
   const lengths = files.map((file) => textOf.get(file)!.split('\n').length);
 
-  test('no file is over 400 lines, and the median is about 120 at most', () => {
-    expect(files.filter((_, index) => lengths[index]! > 400)).toEqual([]);
+  test('no file is over 600 lines, and the median is about 120 at most', () => {
+    expect(files.filter((_, index) => lengths[index]! > 600)).toEqual([]);
     const sorted = [...lengths].sort((a, b) => a - b);
     expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThanOrEqual(130);
   });
