@@ -1,6 +1,6 @@
 /** Errors of the host. Each has a stable `code` that documentation and scripts may rely on. */
 
-import type { Place } from '../bindings/plugin/config.ts';
+import { ConfigProblem, type Place } from '../bindings/plugin/config.ts';
 
 export type { Place } from '../bindings/plugin/config.ts';
 
@@ -41,4 +41,11 @@ export class ConfigError extends QpsmtpdError {
     this.name = 'ConfigError';
     this.place = place;
   }
+}
+
+/** What is wrong with a file, said by the host or by a plugin; undefined for anything else that is thrown. */
+export function configErrorOf(thrown: unknown): ConfigError | undefined {
+  if (thrown instanceof ConfigError) return thrown;
+  if (!(thrown instanceof ConfigProblem)) return undefined;
+  return new ConfigError(thrown.place, thrown.message, thrown.remedy);
 }

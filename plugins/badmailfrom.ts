@@ -5,6 +5,7 @@ export default definePlugin({
   name: 'badmailfrom',
   about: 'Refuses senders listed in the file badmailfrom.',
   rejects: { reject: '1' },
+  onError: 'defer',
   hooks({ config, log }) {
     const compile = (lines: readonly string[]): AddressList => new AddressList(lines, { log });
     config.compiled('badmailfrom', compile);

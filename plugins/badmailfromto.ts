@@ -14,6 +14,7 @@ export const badmailfromto = transactionNote<string>('badmailfromto');
 export default definePlugin({
   name: 'badmailfromto',
   about: 'Refuses the pairs of sender and recipient listed in the file badmailfromto.',
+  onError: 'defer',
   hooks({ config, log }) {
     const compile = (lines: readonly string[]): Pairs => compilePairs(lines, log);
     config.compiled('badmailfromto', compile);

@@ -10,6 +10,7 @@ export default definePlugin({
     reject: action === 'log' ? '0' : '1',
     reject_type: action === 'denysoft' ? 'temp' : 'perm',
   }),
+  onError: 'defer',
   hooks: {
     data_post({ transaction: { message, recipients, reversePath } }) {
       if (reversePath?.isNull !== true) return pass('not a null sender');

@@ -16,6 +16,7 @@ export default definePlugin({
   about: 'Logs how long each connection lasted.',
   options: z.object({ level: logLevel().optional() }),
   positional: ['level'],
+  onError: 'skip',
   hooks: {
     'pre-connection': start,
     connect: start,

@@ -4,8 +4,10 @@ import { definePlugin, strftime } from '../bindings/plugin/index.ts';
 export default definePlugin({
   name: 'content_log',
   about: 'Appends every message to a file named by the date.',
+  onError: 'skip',
   hooks({ config }) {
     if (!/^(?:true|1|yes)\s*$/i.test(config.value('content_log_enabled') ?? 'true')) return {};
+    config.value('content_log_file');
     return {
       async data_post({ log, services, transaction }) {
         const pattern = config.value('content_log_file') ?? 'mail/%Y%m%d';

@@ -44,6 +44,7 @@ export default definePlugin({
     // qpsmtpd takes every line with defer-reject for one with `action denysoft`.
     reject_type: deferReject === undefined ? 'perm' : 'temp',
   }),
+  onError: 'defer',
   hooks: ({ options: given }) => ({
     ...(given['check-at'].includes('connect') && { connect: checkAtConnect }),
     ...(given['check-at'].includes('data') && { data: checkAtData }),

@@ -64,6 +64,7 @@ export default definePlugin({
   name: 'greylisting',
   about: 'Defers mail from unknown senders until they try again.',
   options,
+  onError: 'skip',
   hooks(setup) {
     const terms = withDefaults({ ...parseFile(setup.config.lines(FILE)), ...setup.options });
     if (terms.grey_timeout !== undefined) setup.log.warn('grey_timeout has no effect: leave it out');

@@ -49,6 +49,7 @@ export default definePlugin({
   about: 'Checks that the header has the fields it needs, once, and a date near today.',
   options,
   rejects: { reject: '1', reject_type: 'perm' },
+  onError: 'defer',
   hooks: {
     data_post(context) {
       const { message } = context.transaction;

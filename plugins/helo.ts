@@ -40,6 +40,7 @@ export default definePlugin({
   about: 'Checks the name in HELO and EHLO, and writes it into the field X-HELO.',
   options,
   rejects: { reject: '1', reject_type: 'disconnect' },
+  onError: 'defer',
   hooks({ config, log, options: { reject_type } }) {
     if (reject_type !== undefined && reject_type !== 'disconnect') {
       log.warn(

@@ -17,6 +17,7 @@ export default definePlugin({
   name: 'hosts_allow',
   about: 'Limits the connections of one address, and lists who may connect in the file hosts_allow.',
   limitsConnections: true,
+  onError: 'defer',
   hooks({ config, log }) {
     const compile = (lines: readonly string[]): readonly Entry[] =>
       lines.map((line) => parseEntry(line, log));

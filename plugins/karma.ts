@@ -65,6 +65,7 @@ export default definePlugin({
   about: 'Keeps a history of good and bad connections by address, and refuses the worst.',
   options,
   rejects: ({ reject }) => ({ reject: reject === 'connect' ? '1' : reject, reject_type: 'disconnect' }),
+  onError: 'skip',
   hooks({ config, options: { db_dir: directory }, services }) {
     const at = directory === undefined ? undefined : `lmdb:${directory}`;
     const store = services.store.open('karma', { at });

@@ -6,6 +6,7 @@ export default definePlugin({
   about: 'Refuses messages with too many Received and Delivered-To fields.',
   options: z.object({ max_hops: wholeNumber(1, 10_000).default(100) }),
   positional: ['max_hops'],
+  onError: 'defer',
   hooks: {
     data_post({ options, transaction }) {
       const { header } = transaction.message;

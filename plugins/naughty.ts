@@ -26,6 +26,7 @@ export default definePlugin({
   about: 'Refuses clients that other plugins have found naughty.',
   options,
   // data_post as well: another plugin may have accepted in the chosen hook before this one was asked.
+  onError: 'defer',
   hooks: ({ options: { reject } }) => ({ [reject]: dispose, data_post: dispose }),
 });
 

@@ -25,6 +25,7 @@ export default definePlugin({
   about: 'Defers a share of all messages at random.',
   options,
   positional: ['percent'],
+  onError: 'skip',
   hooks: {
     connect(context) {
       context.connection.notes.set(randomFail, context.options.percent);

@@ -16,10 +16,12 @@ export default definePlugin({
   name: 'relay',
   about: 'Lets clients in relayclients and morerelayclients.cdb relay, those in norelayclients not.',
   options: z.object({ only: flag().default(false) }),
+  onError: 'defer',
   hooks({ config, log, options, services }) {
     const compile = (lines: readonly string[]): ClientRanges => new ClientRanges(lines, { log });
     config.compiled('relayclients', compile);
     config.compiled('norelayclients', compile);
+    config.map('morerelayclients', '');
     return {
       connect({ connection }) {
         const { remoteIp } = connection;

@@ -41,9 +41,11 @@ export default definePlugin({
   name: 'whitelist',
   about: 'Exempts listed hosts, HELO names, senders and recipients from checks.',
   options,
+  onError: 'defer',
   hooks({ config, log, options: { per_recipient: perRecipient } }) {
     const compile: Compile = (lines) => hostList(lines, log);
     config.compiled('whitelisthosts', compile);
+    for (const name of ['whitelisthelo', 'whitelistsenders', 'whitelistrcpt']) config.lines(name);
     if (perRecipient) {
       return { rcpt: (context, forwardPath) => checkAll(context, forwardPath, compile), data: countAccepted };
     }

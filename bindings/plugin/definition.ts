@@ -9,6 +9,9 @@ import { wholeNumber } from './option-kinds.ts';
 /** The shape of a plugin's options: one key per option word. */
 export type OptionShape = z.ZodObject;
 
+/** What stands in for a plugin that cannot answer. */
+export const ON_ERROR = ['skip', 'defer'] as const;
+
 /** Settings every plugin takes besides its own. */
 export const commonOptions = z.object({
   /** `N` sets the level of the plugin's log lines, `+N` and `-N` shift it. */
@@ -16,8 +19,8 @@ export const commonOptions = z.object({
     .string()
     .regex(/^[+-]?[0-7]$/, 'must be 0 to 7, or +N or -N')
     .optional(),
-  /** After an `error` finding or an exception: `skip` asks the next plugin, `defer` refuses for now. */
-  on_error: z.enum(['skip', 'defer']).optional(),
+  /** When the plugin cannot answer: `skip` asks the next plugin, `defer` refuses for now. Overrules `onError`. */
+  on_error: z.enum(ON_ERROR).optional(),
   /** Seconds an answer is waited for, in place of `plugin_timeout`. */
   timeout: wholeNumber(1, 86_400).optional(),
 });
@@ -53,6 +56,14 @@ export interface PluginDefinition<S extends OptionShape = OptionShape> {
   readonly rest?: keyof z.output<S> & string;
   /** The plugin returns findings and takes `reject` and `reject_type`; these are its defaults, which may hang on its options. */
   readonly rejects?: RejectOptions | ((options: z.output<S>) => RejectOptions);
+  /**
+   * What becomes of the client when the plugin throws, rejects, is late, was taken out for failing too often, or returns an
+   * `error` finding. `defer`, for whatever guards (lists, content filters): the client is put off, for a message nobody has
+   * checked must not pass as checked. `skip`, for what only observes (statistics, copies, marks): the next plugin is asked.
+   * Without it a client is put off in `rcpt`, AUTH, and from the content on (`data_headers_end` to `queue`), and the next
+   * plugin is asked in all other hooks.
+   */
+  readonly onError?: (typeof ON_ERROR)[number];
   /**
    * For a plugin with a `logging` hook: the highest level of the lines it wants, -1 for none. Lines nobody wants are not
    * even formatted. Without it, every line.

@@ -1,5 +1,5 @@
 /**
- * What becomes of a finding: the settings `reject`, `reject_type` and `on_error` of the plugin's line turn it into a
+ * What becomes of a finding: the settings `reject` and `reject_type` of the plugin's line turn it into a
  * verdict, and the log gets a line in the words log analysers know (`pass`, `fail, tolerated`, `skip`, `error`).
  */
 
@@ -34,11 +34,17 @@ export const internalError: Verdict = Object.freeze(
   denySoft('Internal error - please try again later', '3.0'),
 );
 
-export function judgeFinding(finding: Finding, settings: FindingSettings, context: HookContext): Verdict {
+/** `onFailure` stands in for a check that could not be made, as it does for one that threw. */
+export function judgeFinding(
+  finding: Finding,
+  settings: FindingSettings,
+  context: HookContext,
+  onFailure: Verdict,
+): Verdict {
   if (finding.kind === 'fail') return judgeFailure(finding, settings, context);
   const level = finding.kind === 'error' ? LogLevel.ERROR : LogLevel.INFO;
   if (context.log.writes(level)) context.log.at(level, logLine(finding.kind, finding));
-  return finding.kind === 'error' && settings.on_error === 'defer' ? internalError : declined;
+  return finding.kind === 'error' ? onFailure : declined;
 }
 
 function judgeFailure(finding: Finding, settings: FindingSettings, context: HookContext): Verdict {

@@ -10,11 +10,14 @@ import type { LoadedPlugin } from './loaded-plugin.ts';
 export type AnyHook = (context: PluginContext, a: unknown, b: unknown) => Answer | Promise<Answer>;
 
 /**
- * Where an exception ends the chain with a refusal for now. Going on would let the next plugin accept what the
- * failing one might have refused: a recipient, a message, a password.
+ * Where a failure ends the chain with a refusal for now, unless plugin or operator say otherwise. Going on would let the next
+ * plugin accept what the failing one might have refused: a recipient, a message, a password.
  */
 const DEFERRING: ReadonlySet<SessionHookName> = new Set<SessionHookName>([
   'rcpt',
+  'data_headers_end',
+  'data_post',
+  'queue_pre',
   'queue',
   'auth',
   'auth-plain',
@@ -24,6 +27,8 @@ const DEFERRING: ReadonlySet<SessionHookName> = new Set<SessionHookName>([
   'auth-scram-sha-256',
   'auth-oauthbearer',
   'auth-xoauth2',
+  // What a user has written may refuse or spare: nobody else's list can stand in for it.
+  'user_config',
 ]);
 
 /**
@@ -66,6 +71,8 @@ export class HookStep {
   /** Neither of these, nor asked about a user: calling it needs no further care. */
   readonly isPlain: boolean;
   readonly breaker = new Breaker();
+  /** What the plugin needs of the configuration and cannot have, as the log has it. */
+  lacks: string | undefined = undefined;
   calls = 0;
   failures = 0;
   timeouts = 0;

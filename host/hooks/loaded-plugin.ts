@@ -2,7 +2,6 @@
 
 import {
   commonOptions,
-  ConfigProblem,
   HOOK_NAMES,
   LogLevel,
   rejectOptions,
@@ -17,7 +16,8 @@ import {
   type RejectOptions,
   type Services,
 } from '../../bindings/plugin/index.ts';
-import { ConfigError, QpsmtpdError } from '../errors.ts';
+import { ON_ERROR } from '../../bindings/plugin/definition.ts';
+import { ConfigError, configErrorOf, QpsmtpdError } from '../errors.ts';
 import type { Logger, Speaker } from '../observe/logger.ts';
 import { nearest } from './nearest.ts';
 import { parseOptions, sortWords } from './option-words.ts';
@@ -32,6 +32,7 @@ export interface PluginEnvironment {
 
 /** The settings that turn findings and failures into verdicts. */
 export interface FindingSettings extends RejectOptions {
+  /** What the line says, else the definition's `onError`; undefined: it depends on the hook. */
   readonly on_error?: 'skip' | 'defer' | undefined;
   /** How long an answer is waited for; undefined: as long as `plugin_timeout` says. */
   readonly timeoutMs?: number | undefined;
@@ -129,9 +130,7 @@ export function setUpOutlet(
 
 /** A list the plugin could not read has its own place, closer to the cause than the plugin's line. */
 function setUpError(line: PluginLine, cause: unknown): ConfigError {
-  if (cause instanceof ConfigError) return cause;
-  if (cause instanceof ConfigProblem) return new ConfigError(cause.place, cause.message, cause.remedy);
-  return loadError(line, `could not be set up: ${messageOf(cause)}`, cause);
+  return configErrorOf(cause) ?? loadError(line, `could not be set up: ${messageOf(cause)}`, cause);
 }
 
 /** The problems of several lines, so that an operator can mend them all at once. */
@@ -165,6 +164,9 @@ export const messageOf = (cause: unknown): string => (cause instanceof Error ? c
 
 function readOptions(definition: PluginDefinition, line: PluginLine) {
   const own = definition.options ?? NO_OPTIONS;
+  // A plugin in JavaScript may say anything; taken for `skip`, it would let mail pass unchecked.
+  if (definition.onError !== undefined && !ON_ERROR.includes(definition.onError))
+    throw loadError(line, `its \`onError\` must be ${ON_ERROR.join(' or ')}`);
   const { rejects } = definition;
   const shapes = rejects === undefined ? [own, commonOptions] : [own, rejectOptions, commonOptions];
   const { positional = [], switches, rest } = definition;
@@ -174,7 +176,7 @@ function readOptions(definition: PluginDefinition, line: PluginLine) {
   const refusal = rejects === undefined ? undefined : parseOptions(line, rejectOptions, without(raw, own));
   throwProblems([...problems, ...shared.problems, ...(refusal?.problems ?? [])]);
   const defaults = typeof rejects === 'function' ? rejects(options) : rejects;
-  const { on_error, timeout } = shared.options;
+  const { on_error = definition.onError, timeout } = shared.options;
   const timeoutMs = timeout === undefined ? undefined : timeout * 1_000;
   const settings: FindingSettings = { ...defaults, ...refusal?.options, on_error, timeoutMs };
   return { options, settings, loglevel: shared.options.loglevel };

@@ -165,13 +165,19 @@ export class HookRunner {
     try {
       if (isVerdict(answer)) return answer;
       if (isFinding(answer))
-        return judgeFinding(answer, step.plugin.settings, this.#caller.contextOf(step, session));
+        return judgeFinding(
+          answer,
+          step.plugin.settings,
+          this.#caller.contextOf(step, session),
+          step.onFailure,
+        );
     } catch (thrown) {
       return this.#caller.failed(step, session, thrown);
     }
     const text = `Plugin ${step.plugin.name}, hook ${step.hook} returned ${conceal(show(answer), session.secrets)}`;
     this.#caller.log(LogLevel.ERROR, text, step, session);
-    return declined;
+    // Without `on_error` garbage counts as no opinion, as in qpsmtpd.
+    return step.plugin.settings.on_error === undefined ? declined : step.onFailure;
   }
 
   /** The hooks `deny` and `ok` learn of every verdict but their own. */

@@ -28,6 +28,8 @@ export class IncomingData {
   isTooBig = false;
   /** `data_headers_end` has been asked. */
   isHeaderAnnounced = false;
+  /** A plugin that had to judge the header could not: to be said once the content is over. */
+  isHeaderUnjudged = false;
   /** An or of `DataFlag`s, once the message is complete. */
   flags = 0;
   /** Octets go on to the next hop as they come. */

@@ -3,6 +3,7 @@
 import { DataFlag } from '../../bindings/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { declined, ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
+import { internalError } from '../hooks/finding-policy.ts';
 import { resetTransaction } from './closing.ts';
 import { countCommandsAnew, measureMessage } from './limits.ts';
 import { finishPassing, sendHeader } from './passing-on.ts';
@@ -11,16 +12,7 @@ import { refusals } from './refusals.ts';
 import { replies } from './replies.ts';
 import type { Template } from './reply.ts';
 import type { Session } from './session.ts';
-import {
-  asking,
-  consulting,
-  NEXT,
-  STOP,
-  type Outcome,
-  type Progress,
-  type Settle,
-  type Step,
-} from './steps.ts';
+import { asking, NEXT, STOP, type Outcome, type Progress, type Settle, type Step } from './steps.ts';
 import { addTrace } from './trace.ts';
 
 /** What was spooled must be on the disk before anybody reads it. */
@@ -53,8 +45,13 @@ function answerAndReset(session: Session, reply: Template): Progress {
   return reset instanceof Promise ? reset.then((): Outcome => STOP) : STOP;
 }
 
-const settleHeadersEnd: Settle = (session, verdict) =>
-  refuse(session, 'data_headers_end', firstLineOnly(verdict)) ?? NEXT;
+const settleHeadersEnd: Settle = (session, verdict) => {
+  if (verdict === internalError) session.incoming!.isHeaderUnjudged = true;
+  return refuse(session, 'data_headers_end', firstLineOnly(verdict)) ?? NEXT;
+};
+
+const refuseUnjudged: Step = (session) =>
+  session.incoming!.isHeaderUnjudged ? settleDataPost(session, internalError) : NEXT;
 
 /** qpsmtpd sends only the first line of the text at this hook. */
 function firstLineOnly(verdict: Verdict): Verdict {
@@ -83,11 +80,15 @@ const settleDataPost: Settle = (session, verdict) => {
   return verdict.code === ReturnCode.DONE ? STOP : NEXT;
 };
 
+/** What a plugin answers here changes nothing, as in qpsmtpd; what one could not do that must be done does. */
+const settleDataPostHeaders: Settle = (session, verdict) =>
+  verdict === internalError ? settleDataPost(session, verdict) : NEXT;
+
 /** A code that makes no sense here leaves qpsmtpd's client without a reply; ours is told to try again. */
 const settleQueuePre: Settle = (session, verdict) => {
   if (verdict.code === ReturnCode.OK || verdict.code === ReturnCode.DECLINED) return NEXT;
   if (verdict.code === ReturnCode.DONE) return STOP;
-  session.log(LogLevel.ERROR, 'pre plugin returned illegal value');
+  if (verdict !== internalError) session.log(LogLevel.ERROR, 'pre plugin returned illegal value');
   return answerAndReset(session, replies.notQueued);
 };
 
@@ -131,8 +132,9 @@ export const endOfData: readonly Step[] = [
   finishContent,
   refuseUnfit,
   announceHeader,
+  refuseUnjudged,
   sendHeader,
-  consulting('data_post_headers'),
+  asking('data_post_headers', settleDataPostHeaders),
   addTraceAtEnd,
   asking('data_post', settleDataPost),
   asking('queue_pre', settleQueuePre),

@@ -42,6 +42,7 @@ export default definePlugin({
   name: 'ident/geoip',
   about: "Looks up the client's country, city and network in MaxMind databases.",
   options,
+  onError: 'skip',
   hooks(setup) {
     const databases = openDatabases(setup);
     if (databases.length === 0) return {};

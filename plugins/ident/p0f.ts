@@ -48,6 +48,7 @@ export default definePlugin({
   about: "Asks p0f for the client's operating system and link.",
   options,
   positional: ['socket'],
+  onError: 'skip',
   hooks({ config, options: { add_headers: addsFields } }) {
     const isBlocked = config.compiled('p0f_blocked_operating_systems', compileSystems);
     return {

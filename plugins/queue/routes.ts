@@ -36,6 +36,7 @@ export default defineOutlet({
   options,
   rest: 'leftovers',
   outlet: (setup) => new RoutedOutlet(setup),
+  onError: 'defer',
   hooks: ({ options }, outlet) => {
     const routes = outlet as RoutedOutlet;
     return {

@@ -22,6 +22,7 @@ export default definePlugin({
   name: 'virus/klez_filter',
   about: 'Refuses messages with the worm Klez, or puts them into the quarantine.',
   options: z.object({ action: oneOf(['deny', 'quarantine']).default('deny') }),
+  onError: 'defer',
   hooks({ config, options }) {
     if (options.action === 'quarantine') requireQuarantine(config);
     return {
