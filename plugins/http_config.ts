@@ -1,4 +1,4 @@
-import { definePlugin, ok, z, type Log, type Services } from '../bindings/plugin/index.ts';
+import { definePlugin, denySoft, ok, z, type Log, type Services } from '../bindings/plugin/index.ts';
 
 /** How old an answer may be before the server is asked again. */
 const FRESH_MS = 60_000;
@@ -11,6 +11,8 @@ const MAX_NAMES = 1_000;
 /** What the servers said about a name. */
 interface Kept {
   lines: readonly string[] | undefined;
+  /** They have answered once, if only that there is no such file. */
+  isKnown: boolean;
   askAgainAt: number;
   /** Settled once they have answered. */
   asking: Promise<void> | undefined;
@@ -32,17 +34,20 @@ export default definePlugin({
       entry.asking = undefined;
       entry.askAgainAt = services.clock.now() + (answer === 'failed' ? RETRY_MS : FRESH_MS);
       // While no server can be reached, what was read before stays.
-      if (answer !== 'failed') entry.lines = answer;
+      if (answer === 'failed') return;
+      entry.lines = answer;
+      entry.isKnown = true;
     };
     return {
       config(_: unknown, name: string) {
         let entry = kept.get(name);
         if (entry === undefined) {
           if (kept.size >= MAX_NAMES) kept.clear();
-          entry = { lines: undefined, askAgainAt: 0, asking: undefined };
+          entry = { lines: undefined, isKnown: false, askAgainAt: 0, asking: undefined };
           kept.set(name, entry);
         }
         if (services.clock.now() >= entry.askAgainAt) entry.asking ??= refresh(name, entry);
+        if (!entry.isKnown) return denySoft('no web server has answered yet');
         return entry.lines === undefined ? undefined : ok(entry.lines);
       },
       /** What was asked for so far is there before the first client. */

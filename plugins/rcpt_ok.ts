@@ -14,12 +14,14 @@ export default definePlugin({
   about: 'Accepts recipients in me, rcpthosts and morercpthosts.cdb; refuses all others.',
   hooks({ config, log }) {
     const compile = (lines: readonly string[]): HostList => compileHosts(lines, log);
-    config.compiled('rcpthosts', compile);
     const isInMap = (name: string): boolean => config.map('morercpthosts', name) !== undefined;
     // Other programs make the database, and those know nothing of A-labels.
     const moreHosts: HostList = {
       has: (name) => isInMap(name) || (name.includes('xn--') && isInMap(unicodeDomain(name))),
     };
+    // What is wrong with the lists stops the start, and what they say here is kept should they break later.
+    config.compiled('rcpthosts', compile);
+    moreHosts.has('');
     return {
       rcpt({ immunity }, forwardPath) {
         const host = forwardPath.canonicalDomain;

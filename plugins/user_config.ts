@@ -1,4 +1,4 @@
-import { definePlugin, ok, unicodeDomain, z, type Address } from '../bindings/plugin/index.ts';
+import { definePlugin, denySoft, ok, unicodeDomain, z, type Address } from '../bindings/plugin/index.ts';
 
 /** A user's list is read for each recipient: a large one would be a way to slow the server down. */
 const MAX_OCTETS = 65_536;
@@ -19,7 +19,7 @@ export default definePlugin({
           if (text !== undefined) return ok(text.replace(/\r?\n$/, ''));
         } catch (cause) {
           log.notice(`Couldn't open ${path}: ${String(cause)}`);
-          return undefined;
+          return denySoft("can't be read now");
         }
       }
       return undefined;

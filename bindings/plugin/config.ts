@@ -11,7 +11,10 @@ export interface PlacedLine {
   readonly place: Place;
 }
 
-/** What is wrong with a file that a plugin reads: thrown while it is set up, it stops the start with place and remedy. */
+/**
+ * What is wrong with a file that a plugin reads. Thrown while it is set up, it stops the start with place and remedy; thrown in a
+ * hook, it puts the client off.
+ */
 export class ConfigProblem extends Error {
   readonly place: Place;
   readonly remedy: string | undefined;
@@ -24,7 +27,11 @@ export class ConfigProblem extends Error {
   }
 }
 
-/** The configuration directory as plugins read it. */
+/**
+ * The configuration directory as plugins read it. Every reading throws an error with the code `Q_CONFIG` while a file is there, or
+ * may be, and what it says cannot be told: it can't be read, or is damaged, and never was in order before. Let it pass: the
+ * server then puts the client off in whatever hook it was, for an empty list would be a wrong answer.
+ */
 export interface Config {
   /** The first line of the file `name`, or undefined if the file is missing or holds no line. */
   value(name: string): string | undefined;
@@ -34,11 +41,11 @@ export interface Config {
   linesWithPlaces(name: string): readonly PlacedLine[];
   /** Where the first line stands or, without one, the file an operator would write. */
   placeOf(name: string): Place;
-  /** The first line as a number; `fallback` if missing. Logs and returns `fallback` if it is not one. */
+  /** The first line as a number; `fallback` if missing. If it is none, that is logged and the number before, else `fallback`, counts. */
   number(name: string, fallback: number): number;
   /** True unless missing, empty, `0`, `no`, `off` or `false`. */
   flag(name: string): boolean;
-  /** The value of `key` in the constant database `name.cdb`, or undefined. */
+  /** The value of `key` in the constant database `name.cdb`, or undefined. Ask once at set-up: that refuses a damaged one. */
   map(name: string, key: string): string | undefined;
   /** The name of this host: the file `me`, or the system's host name. */
   readonly me: string;

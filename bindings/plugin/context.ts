@@ -27,7 +27,7 @@ export interface HookContext<O = unknown> extends Setup<O> {
   readonly tasks: Tasks;
   /**
    * The lines of the configuration file `name` for one user: what the hook `user_config` of some plugin has for the address,
-   * else the file itself.
+   * else the file itself. Rejects while nobody can tell.
    */
   readonly linesFor: (address: Address, name: string) => Promise<readonly string[]>;
   /** Undefined for a client that is to be checked like any other. */

@@ -1,6 +1,6 @@
 /** What was made of the lines of a configuration name, kept until a file changes. */
 
-import { ConfigError, type Place } from '../errors.ts';
+import { ConfigError, configErrorOf, type Place } from '../errors.ts';
 import type { Complaints } from './complaints.ts';
 
 export type Compile<T> = (lines: readonly string[]) => T;
@@ -32,7 +32,7 @@ export class CompiledValues {
     this.#complaints = complaints;
   }
 
-  /** Throws a ConfigError if `compile` throws and never made a value of `name` before. */
+  /** Throws a ConfigError if the lines are unknown or `compile` throws, and there never was a value of `name`. */
   get<T>(name: string, compile: Compile<T>): T {
     let memo = this.#memos.get(name)?.get(compile);
     if (memo?.generation !== this.#source.generation) memo = this.#compile(name, compile, memo);
@@ -48,14 +48,18 @@ export class CompiledValues {
     const memo: Memo = last ?? { generation: 0, value: undefined, hasValue: false, error: undefined };
     // Read before compiling: `compile` may read other names, and those may change things.
     const { generation } = this.#source;
-    const lines = this.#source.lines(name);
     try {
-      memo.value = compile(lines);
+      memo.value = compile(this.#source.lines(name));
       memo.hasValue = true;
       memo.error = undefined;
       this.#complaints.settle(`compile ${name}`);
     } catch (thrown) {
-      const error = asConfigError(thrown, this.#source.placeOf(name));
+      const error =
+        configErrorOf(thrown) ??
+        new ConfigError(
+          this.#source.placeOf(name),
+          thrown instanceof Error ? thrown.message : String(thrown),
+        );
       if (memo.hasValue)
         this.#complaints.error(`compile ${name}`, `${error.message}; the last good value stays`);
       else memo.error = error;
@@ -74,8 +78,3 @@ export class CompiledValues {
     return memos;
   }
 }
-
-const asConfigError = (thrown: unknown, place: Place): ConfigError =>
-  thrown instanceof ConfigError
-    ? thrown
-    : new ConfigError(place, thrown instanceof Error ? thrown.message : String(thrown));

@@ -8,13 +8,13 @@ import { ConfigError, type Place } from '../errors.ts';
 import { ChangeWatch } from './change-watch.ts';
 import { CompiledValues } from './compiled-values.ts';
 import { Complaints } from './complaints.ts';
-import { emptyList, givenList, type ConfigList } from './config-list.ts';
+import { ConfigList, emptyList, givenList } from './config-list.ts';
 import { ConfigReader, type ReadFailure } from './config-reader.ts';
-import { ConsultedLists, type ConfigSource } from './consulted-lists.ts';
+import { ConsultedLists, SourceSilent, type ConfigSource } from './consulted-lists.ts';
 import { ConstantDatabase, emptyDatabase } from './constant-database.ts';
 import { systemFiles, type FileSystem } from './file-system.ts';
 import { hostNameOf } from './host-name.ts';
-import { Kept, type Outcome } from './kept.ts';
+import { Kept } from './kept.ts';
 import { isLasting } from './system-error.ts';
 
 /** Reading is tried again this long after a failure that may pass by itself. */
@@ -52,6 +52,8 @@ export class ConfigDirectory implements Config {
   readonly #compiled: CompiledValues;
   readonly #overlay: ReadonlyMap<string, readonly string[]>;
   readonly #builtIn: ReadonlyMap<string, ConfigList>;
+  /** The last number each name stood for. */
+  readonly #numbers = new Map<string, number>();
   #consulted: ConsultedLists | undefined = undefined;
   #generation = 1;
   #me = '';
@@ -79,6 +81,10 @@ export class ConfigDirectory implements Config {
   consult(source: ConfigSource): void {
     this.#consulted?.close();
     this.#consulted = new ConsultedLists(source, () => this.#drop());
+    // A source may have to fetch its answers: what plugins read at set-up is theirs to read again soon.
+    for (const name of this.#lists.names) this.#consulted.list(name);
+    // What was made of the files alone is no last good value of what the source has.
+    this.#compiled.forget();
     this.#drop();
   }
 
@@ -115,22 +121,26 @@ export class ConfigDirectory implements Config {
 
   /** Where the first line stands or, without one, the file an operator would write. */
   placeOf(name: string): Place {
-    return this.#list(name).place(0) ?? { file: join(this.directories[0] ?? '.', name) };
+    return this.#listIfKnown(name)?.place(0) ?? { file: join(this.directories[0] ?? '.', name) };
   }
 
   /** True if `name` has a line that somebody wrote, and not only a built-in value. */
   isWritten(name: string): boolean {
-    const list = this.#list(name);
-    return list.first !== undefined && list !== this.#builtIn.get(name);
+    const list = this.#listIfKnown(name);
+    return list?.first !== undefined && list !== this.#builtIn.get(name);
   }
 
   number(name: string, fallback: number): number {
     const list = this.#list(name);
     if (list.first === undefined) return fallback;
-    if (!Number.isNaN(list.number)) return list.number;
+    if (!Number.isNaN(list.number)) {
+      if (this.#numbers.get(name) !== list.number) this.#numbers.set(name, list.number);
+      return list.number;
+    }
     const { message } = new ConfigError(this.placeOf(name), `'${list.first}' is not a number`);
-    this.#complaints.error(`number ${name}`, `${message}; using ${fallback}`);
-    return fallback;
+    const instead = this.#numbers.get(name) ?? fallback;
+    this.#complaints.error(`number ${name}`, `${message}; using ${instead}`);
+    return instead;
   }
 
   flag(name: string): boolean {
@@ -148,16 +158,7 @@ export class ConfigDirectory implements Config {
 
   /** Throws a ConfigError if a file that belongs to `name` exists and can't be read. A missing file is in order. */
   requireReadable(name: string): void {
-    if (this.#overlay.has(name)) return;
-    const { failures, circular } = this.#reader.list(name);
-    if (circular !== undefined) throw new ConfigError(this.placeOf(name), circular, 'break the circle');
-    for (const { file, code } of failures) {
-      throw new ConfigError(
-        { file },
-        `can't be read (${code})`,
-        'check that it is a file and who may read it',
-      );
-    }
+    if (!this.#overlay.has(name)) this.#refuse(this.#reader.list(name).failures);
   }
 
   /** Forgets everything that was read, and what was complained about: for SIGHUP. */
@@ -173,13 +174,21 @@ export class ConfigDirectory implements Config {
   }
 
   #list(name: string): ConfigList {
-    return (
-      (isInside(name) ? this.#consulted?.list(name) : undefined) ??
-      this.#lists.known(name) ??
-      this.#readNew(this.#lists, name) ??
-      this.#builtIn.get(name) ??
-      emptyList
-    );
+    const told = isInside(name) ? this.#consulted?.list(name) : undefined;
+    if (told instanceof ConfigList) return told;
+    const list = this.#lists.known(name) ?? this.#readNew(this.#lists, name) ?? emptyList;
+    // Only a file that is there can stand in for a source that does not answer.
+    if (told !== undefined && list === emptyList) throw told;
+    return list.first === undefined ? (this.#builtIn.get(name) ?? list) : list;
+  }
+
+  #listIfKnown(name: string): ConfigList | undefined {
+    try {
+      return this.#list(name);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return undefined;
+    }
   }
 
   /**
@@ -195,31 +204,33 @@ export class ConfigDirectory implements Config {
     return kept.read(name);
   }
 
-  #readList(name: string): Outcome<ConfigList> {
+  #readList(name: string): ConfigList {
     const given = this.#overlay.get(name);
-    if (given !== undefined) return { value: givenList(given, name) };
-    const { list, failures, circular } = this.#reader.list(name);
-    if (circular === undefined) this.#complaints.settle(`circle ${name}`);
-    else this.#complaints.error(`circle ${name}`, circular);
+    if (given !== undefined) return givenList(given, name);
+    const { list, failures } = this.#reader.list(name);
+    this.#refuse(failures);
     if (!Number.isNaN(list.number)) this.#complaints.settle(`number ${name}`);
-    const filled = list.first === undefined ? (this.#builtIn.get(name) ?? list) : list;
-    return { value: filled, failure: this.#describe(failures) };
+    return list;
   }
 
-  #readDatabase(name: string): Outcome<ConstantDatabase> {
+  #readDatabase(name: string): ConstantDatabase {
     const found = this.#reader.octets(`${name}.cdb`);
-    if (found?.octets === undefined)
-      return { value: emptyDatabase, failure: this.#describe(found?.failures ?? []) };
-    const { file, octets } = found;
-    const complain = (problem: string): void => this.#complaints.error(`map ${name}`, `${file}: ${problem}`);
-    return { value: new ConstantDatabase(octets, complain) };
+    if (found === undefined) return emptyDatabase;
+    const { file, octets, failures } = found;
+    this.#refuse(failures);
+    try {
+      return new ConstantDatabase(octets!);
+    } catch (cause) {
+      throw new ConfigError({ file }, (cause as Error).message, REPLACE_AS_A_WHOLE);
+    }
   }
 
-  #describe(failures: readonly ReadFailure[]): string | undefined {
+  /** Throws for the first failure; what may pass by itself is read again soon. */
+  #refuse(failures: readonly ReadFailure[]): void {
     const [first] = failures;
-    if (first === undefined) return undefined;
+    if (first === undefined) return;
     if (failures.some(({ code }) => !isLasting(code))) this.#watch?.changeIn(RETRY_MS);
-    return `${first.file}: can't be read (${first.code})`;
+    throw new ConfigError({ file: first.file }, `can't be read (${first.code})`, remedyFor(first.code));
   }
 
   #readMe(): string {
@@ -234,6 +245,7 @@ export class ConfigDirectory implements Config {
       problem = new ConfigError(this.placeOf('me'), `'${text}' is not a host name`).message;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
+      if (error instanceof SourceSilent) return this.#me === '' ? this.hostName : this.#me;
       problem = error.message;
     }
     const instead = this.#me === '' ? this.hostName : this.#me;
@@ -250,11 +262,21 @@ export class ConfigDirectory implements Config {
 
   #forget(): void {
     this.#drop();
-    this.#lists.forget();
-    this.#databases.forget();
+    // Names that clients make up lead to no file, so what stays is bounded by the files there are.
+    this.#lists.forget((list) => list !== emptyList);
+    this.#databases.forget((database) => database !== emptyDatabase);
     this.#compiled.forget();
+    this.#numbers.clear();
     this.#complaints.forget();
   }
+}
+
+const REPLACE_AS_A_WHOLE = 'make it again beside the old one and rename it into its place';
+
+function remedyFor(code: string): string {
+  if (code === 'EMFILE') return 'raise the limit of open files';
+  if (code === 'EISDIR' || code === 'ENOTREG') return 'put a file in its place, or remove it';
+  return 'check that it is a file and who may read it';
 }
 
 /** True for a relative path that stays below where it starts. */

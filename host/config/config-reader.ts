@@ -7,7 +7,7 @@ import { eachLine } from './config-text.ts';
 import { emptyList, ListBuilder, type ConfigList } from './config-list.ts';
 import { TooLargeError, type FileSystem } from './file-system.ts';
 import { followPath, type Found, type TrailObserver } from './path-trail.ts';
-import { errorCode, isAbsent, isLasting } from './system-error.ts';
+import { errorCode, isAbsent } from './system-error.ts';
 
 /** Octets of a file, and of a list with all its includes. */
 export const MAX_FILE_OCTETS = 64 * 1_024 * 1_024;
@@ -24,11 +24,10 @@ export interface ReadFailure {
 }
 
 export interface ReadList {
+  /** `emptyList` itself if there is no such file. */
   readonly list: ConfigList;
-  /** Files that should have had a part in the list. */
+  /** Files that should have had a part in the list: with any of them the list is not what somebody wrote. */
   readonly failures: readonly ReadFailure[];
-  /** What to say about an include that leads back to itself; the list is empty then. */
-  readonly circular?: string;
 }
 
 /** A file as it is. */
@@ -57,17 +56,13 @@ export class ConfigReader {
     this.#observer = observer;
   }
 
-  /** The lines of `name`. Throws a ConfigError for a file that is too large, or includes too much. */
+  /** The lines of `name`. Throws a ConfigError for a file that is too large, includes too much, or includes itself. */
   list(name: string): ReadList {
     const reading = new Reading(name);
-    try {
-      const found = this.#locate(name, reading);
-      if (found !== undefined) this.#add(found, reading);
-      return { list: reading.builder.finish(), failures: reading.failures };
-    } catch (error) {
-      if (!(error instanceof CircularIncludeError)) throw error;
-      return { list: emptyList, failures: [], circular: error.message };
-    }
+    const found = this.#locate(name, reading);
+    if (found !== undefined) this.#add(found, reading);
+    const list = found === undefined ? emptyList : reading.builder.finish();
+    return { list, failures: reading.failures };
   }
 
   /** The octets of `name`; undefined if there is no such file. */
@@ -91,16 +86,13 @@ export class ConfigReader {
     return undefined;
   }
 
-  /** A file behind a directory that may not be searched counts as missing, as in qpsmtpd, but that is said. */
+  /** Undefined for what is not there. What can't be reached may be there: it is a failure, not a missing file. */
   #follow(path: string, reading: Reading): Found | undefined {
     try {
       return followPath(path, this.#files, this.#observer);
     } catch (error) {
       const code = errorCode(error);
-      if (isAbsent(code)) return undefined;
-      if (isLasting(code))
-        this.#complaints.warn(path, `${path}: can't be reached (${code}); it counts as missing`);
-      else reading.failures.push({ file: path, code });
+      if (!isAbsent(code)) reading.failures.push({ file: path, code });
       return undefined;
     }
   }
@@ -109,9 +101,7 @@ export class ConfigReader {
     // The customary way to say "empty on purpose".
     if (found.real === '/dev/null') return Buffer.alloc(0);
     try {
-      const octets = this.#files.readFile(found.real, MAX_FILE_OCTETS);
-      this.#complaints.settle(found.path);
-      return octets;
+      return this.#files.readFile(found.real, MAX_FILE_OCTETS);
     } catch (error) {
       if (error instanceof TooLargeError)
         throw tooMuch(found.path, `the file is larger than ${MAX_FILE_OCTETS} octets`);
@@ -124,7 +114,7 @@ export class ConfigReader {
     const { chain, builder, name } = reading;
     const isCircular = chain.some(({ real }) => real === found.real);
     chain.push(found);
-    if (isCircular) throw new CircularIncludeError(name, chain);
+    if (isCircular) throw circular(name, chain);
     if (chain.length > MAX_DEPTH) throw tooMuch(found.path, `$include nests deeper than ${MAX_DEPTH} files`);
     if (++reading.files > MAX_FILES)
       throw tooMuch(found.path, `$include reaches more than ${MAX_FILES} files`);
@@ -144,8 +134,10 @@ export class ConfigReader {
   }
 
   #include(target: string, place: Place, reading: Reading): void {
+    const failures = reading.failures.length;
     const found = target.startsWith('/') ? this.#follow(target, reading) : this.#locate(target, reading);
     const about = printPlace(place);
+    if (reading.failures.length > failures) return;
     if (found === undefined) {
       this.#complaints.warn(about, `${about}: $include of ${target}: no such file`);
       return;
@@ -187,11 +179,10 @@ class Reading {
   }
 }
 
-class CircularIncludeError extends Error {
-  constructor(name: string, chain: readonly Found[]) {
-    const way = chain.map(({ path }) => path).join(' -> ');
-    super(`Circular $include reference in config ${name}: ${way}`);
-  }
+function circular(name: string, chain: readonly Found[]): ConfigError {
+  const way = chain.map(({ path }) => path).join(' -> ');
+  const problem = `Circular $include reference in config ${name}: ${way}`;
+  return new ConfigError({ file: chain[0]!.path }, problem, 'break the circle');
 }
 
 const tooMuch = (file: string, problem: string): ConfigError =>

@@ -1,8 +1,12 @@
 /** Lists that somebody else than the files has an answer for: plugins with a `config` hook. */
 
+import { ConfigError } from '../errors.ts';
 import { givenList, type ConfigList } from './config-list.ts';
 
-/** The lines that somebody has for a configuration name, or undefined: then the file itself is read. Never throws. */
+/**
+ * The lines that somebody has for a configuration name, or undefined: then the file itself is read. Throws `SourceSilent` if
+ * they may have some and can't tell now.
+ */
 export type ConfigSource = (name: string) => readonly string[] | undefined;
 
 /** Read from files alone: what they say decides which plugins there are to be asked. */
@@ -12,10 +16,18 @@ const KEPT_MS = 1_000;
 /** Names that are kept before all are forgotten: a plugin may ask for a file by a name a client chose. */
 const MAX_NAMES = 4_096;
 
+/** Whoever has a configuration name can't say what it is now. */
+export class SourceSilent extends ConfigError {
+  constructor(name: string, problem: string) {
+    super({ file: name }, problem, 'write the file: it stands in');
+    this.name = 'SourceSilent';
+  }
+}
+
 export class ConsultedLists {
   readonly #source: ConfigSource;
   readonly #onChange: () => void;
-  readonly #answers = new Map<string, ConfigList | undefined>();
+  readonly #answers = new Map<string, Answered>();
   readonly #timer: NodeJS.Timeout;
   #isAsking = false;
 
@@ -27,8 +39,11 @@ export class ConsultedLists {
     this.#timer.unref();
   }
 
-  /** The list for `name`, or undefined for the file. Who is asked, and reads configuration himself, gets the files. */
-  list(name: string): ConfigList | undefined {
+  /**
+   * The list for `name`, undefined for the file, or why nobody can tell. What was answered before stays while nobody can. A
+   * plugin that reads configuration while it is asked gets the files.
+   */
+  list(name: string): Answered {
     if (this.#isAsking || FILES_ONLY.has(name)) return undefined;
     if (this.#answers.has(name)) return this.#answers.get(name);
     if (this.#answers.size >= MAX_NAMES) this.#answers.clear();
@@ -42,7 +57,7 @@ export class ConsultedLists {
     let hasChanged = false;
     for (const [name, before] of this.#answers) {
       const now = this.#ask(name);
-      if (isSame(before, now)) continue;
+      if (isSame(before, now) || (now instanceof SourceSilent && !(before instanceof SourceSilent))) continue;
       this.#answers.set(name, now);
       hasChanged = true;
     }
@@ -53,21 +68,28 @@ export class ConsultedLists {
     clearInterval(this.#timer);
   }
 
-  #ask(name: string): ConfigList | undefined {
+  #ask(name: string): Answered {
     this.#isAsking = true;
     try {
       const lines = this.#source(name);
       return lines === undefined || lines.length === 0
         ? undefined
         : givenList(lines, `${name} (a plugin's hook config)`);
+    } catch (error) {
+      if (error instanceof SourceSilent) return error;
+      throw error;
     } finally {
       this.#isAsking = false;
     }
   }
 }
 
-function isSame(before: ConfigList | undefined, now: ConfigList | undefined): boolean {
+type Answered = ConfigList | SourceSilent | undefined;
+
+function isSame(before: Answered, now: Answered): boolean {
   if (before === undefined || now === undefined) return before === now;
+  if (before instanceof SourceSilent || now instanceof SourceSilent)
+    return before instanceof SourceSilent && now instanceof SourceSilent;
   const { lines } = before;
   return lines.length === now.lines.length && lines.every((line, index) => line === now.lines[index]);
 }

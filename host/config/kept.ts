@@ -1,29 +1,31 @@
 import { ConfigError } from '../errors.ts';
 import type { Complaints } from './complaints.ts';
 
-/** What reading a name gave. */
-export interface Outcome<V> {
-  readonly value: V;
-  /** Why `value` is less than it should be, for the log. */
-  readonly failure?: string | undefined;
-}
-
-/** Values by name, each read once until a change; the last good one outlives a reading that failed. */
+/**
+ * Values by name, each read once until a change. A value is known, was known, or is unknown: the last good one outlives a
+ * reading that failed, and where there never was one the failure is thrown, for an empty list would be a wrong answer.
+ */
 export class Kept<V extends object> {
-  readonly #read: (name: string) => Outcome<V>;
+  readonly #read: (name: string) => V;
   readonly #complaints: Complaints;
   readonly #values = new Map<string, V>();
-  readonly #refused = new Map<string, ConfigError>();
+  readonly #unknown = new Map<string, ConfigError>();
   readonly #lastGood = new Map<string, V>();
 
-  constructor(read: (name: string) => Outcome<V>, complaints: Complaints) {
+  /** `read` throws a ConfigError if it can't tell the value. */
+  constructor(read: (name: string) => V, complaints: Complaints) {
     this.#read = read;
     this.#complaints = complaints;
   }
 
   /** How many names are kept. */
   get size(): number {
-    return this.#values.size + this.#refused.size;
+    return this.#values.size + this.#unknown.size;
+  }
+
+  /** The names that were asked for since the last change. */
+  get names(): readonly string[] {
+    return [...this.#values.keys(), ...this.#unknown.keys()];
   }
 
   /** The value if it is at hand. */
@@ -33,8 +35,8 @@ export class Kept<V extends object> {
 
   /** Reads `name`. Throws the ConfigError the reading throws if there never was a good value. */
   read(name: string): V {
-    const refused = this.#refused.get(name);
-    if (refused !== undefined) throw refused;
+    const unknown = this.#unknown.get(name);
+    if (unknown !== undefined) throw unknown;
     const value = this.#valueOf(name);
     this.#values.set(name, value);
     return value;
@@ -43,30 +45,26 @@ export class Kept<V extends object> {
   /** Forgets all values; the last good ones stay for the case that the next reading fails. */
   drop(): void {
     this.#values.clear();
-    this.#refused.clear();
+    this.#unknown.clear();
   }
 
-  forget(): void {
+  /** Forgets last good values as well, except those that are `worthKeeping`. */
+  forget(worthKeeping: (value: V) => boolean): void {
     this.drop();
-    this.#lastGood.clear();
+    for (const [name, value] of this.#lastGood) if (!worthKeeping(value)) this.#lastGood.delete(name);
   }
 
   #valueOf(name: string): V {
-    const lastGood = this.#lastGood.get(name);
     try {
-      const { value, failure } = this.#read(name);
-      if (failure === undefined) {
-        this.#complaints.settle(`read ${name}`);
-        this.#lastGood.set(name, value);
-        return value;
-      }
-      const what = lastGood === undefined ? 'it counts as empty' : 'what was read before stays';
-      this.#complaints.error(`read ${name}`, `${failure}; ${what}`);
-      return lastGood ?? value;
+      const value = this.#read(name);
+      this.#complaints.settle(`read ${name}`);
+      this.#lastGood.set(name, value);
+      return value;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
+      const lastGood = this.#lastGood.get(name);
       if (lastGood === undefined) {
-        this.#refused.set(name, error);
+        this.#unknown.set(name, error);
         throw error;
       }
       this.#complaints.error(`read ${name}`, `${error.message}; what was read before stays`);

@@ -3,6 +3,7 @@
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { ConfigError } from '../errors.ts';
 import { Complaints } from './complaints.ts';
+import { SourceSilent } from './consulted-lists.ts';
 import type { ConfigDirectory } from './config-directory.ts';
 import type { Setting } from './setting-kinds.ts';
 import { SETTINGS } from './settings-table.ts';
@@ -47,6 +48,8 @@ export class Settings {
         parseSetting(SETTINGS[name], this.#config);
       } catch (error) {
         const problem = asConfigError(error);
+        // A web server is asked before the first client; until then there is nothing wrong.
+        if (problem instanceof SourceSilent) continue;
         problems.set(problem.message, problem);
       }
     }
@@ -73,6 +76,7 @@ export class Settings {
       return value;
     } catch (error) {
       const value = last === undefined ? SETTINGS[name].fallback(this.#config) : last[name];
+      if (error instanceof SourceSilent) return value;
       this.#complaints.error(
         name,
         `${asConfigError(error).message}; using ${JSON.stringify(value) ?? 'none'}`,

@@ -5,10 +5,12 @@
 
 import { LogLevel, type Answer, type Verdict } from '../../bindings/plugin/index.ts';
 import { conceal } from '../auth/conceal.ts';
+import { configErrorOf, type ConfigError } from '../errors.ts';
 import type { Logger } from '../observe/logger.ts';
 import { Deadlines } from '../session/deadlines.ts';
 import { isPromise, showThrown } from './answer.ts';
 import { PluginContext, type UserConfig } from './context.ts';
+import { internalError } from './finding-policy.ts';
 import type { AnyHook, HookStep } from './hook-step.ts';
 import { PendingAnswer, TimeIsUp, type AnswerTaker } from './pending-answer.ts';
 import { callInScope, type Charge } from './plugin-scope.ts';
@@ -90,10 +92,27 @@ export class HookCaller {
 
   /** The hook has failed: it is logged and counted, and answered for. */
   failed(step: HookStep, session: HookSession, thrown: unknown): Verdict {
+    const unknown = configErrorOf(thrown);
+    if (unknown !== undefined) return this.#putOff(step, session, unknown);
     step.failures++;
     this.log(LogLevel.CRIT, `${fatal(step)} ${shownTo(session, thrown)}`, step, session);
     if (step.breaker.fail(performance.now())) this.#tellTrip(step, session, 'failed again and again');
     return step.onFailure;
+  }
+
+  /**
+   * What the plugin has to know cannot be told now. That is no fault of its own, so it stays in the chain; and without the list
+   * neither yes nor no would be right, so the client comes back, whatever `on_error` says.
+   */
+  #putOff(step: HookStep, session: HookSession, { message }: ConfigError): Verdict {
+    const level = step.lacks === message ? LogLevel.INFO : LogLevel.ERROR;
+    const { breaker, hook, plugin } = step;
+    if (breaker.isOut) this.succeeded(step, session);
+    step.lacks = message;
+    breaker.isTroubled = true;
+    const text = `Plugin ${plugin.name}, hook ${hook}: ${conceal(message, session.secrets)}; the client is put off`;
+    this.log(level, text, step, session);
+    return internalError;
   }
 
   /** Something the hook left behind has failed after its answer. */
@@ -131,6 +150,7 @@ export class HookCaller {
 
   /** A plugin that failed before has answered. */
   succeeded(step: HookStep, session: HookSession): void {
+    step.lacks = undefined;
     if (!step.breaker.succeed(performance.now())) return;
     this.log(LogLevel.NOTICE, `Plugin ${step.plugin.name} is back in hook ${step.hook}`, step, session);
   }

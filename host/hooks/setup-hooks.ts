@@ -1,7 +1,7 @@
 /** The hooks that run outside any session: `config` and `post-fork`. */
 
 import { LogLevel, ReturnCode, type Answer, type HookName } from '../../bindings/plugin/index.ts';
-import type { ConfigSource } from '../config/consulted-lists.ts';
+import { SourceSilent, type ConfigSource } from '../config/consulted-lists.ts';
 import type { Logger } from '../observe/logger.ts';
 import { isPromise, isVerdict, showThrown } from './answer.ts';
 import type { HookLimits } from './hook-caller.ts';
@@ -10,8 +10,8 @@ import { PendingAnswer } from './pending-answer.ts';
 import { callInScope, type Charge } from './plugin-scope.ts';
 
 /**
- * Asks the hook `config` of each plugin until one says OK; the lines of its verdict stand for the file. A plugin
- * that reads configuration inside its own `config` hook gets the file, not itself again. Undefined if no plugin has
+ * Asks the hook `config` of each plugin until one says OK; the lines of its verdict stand for the file. One that fails or
+ * puts off may have lines that only it knows: unless another has some, the name is unknown. A plugin that reads configuration inside its own `config` hook gets the file, not itself again. Undefined if no plugin has
  * the hook.
  */
 export function configSource(plugins: readonly LoadedPlugin[], logger: Logger): ConfigSource | undefined {
@@ -19,28 +19,35 @@ export function configSource(plugins: readonly LoadedPlugin[], logger: Logger): 
   if (sources.length === 0) return undefined;
   const running = new Set<LoadedPlugin>();
   const complaints = new Set<string>();
-  const ask = (plugin: LoadedPlugin, name: string): readonly string[] | undefined => {
+  const ask = (plugin: LoadedPlugin, name: string): readonly string[] | SourceSilent | undefined => {
     if (running.has(plugin)) return undefined;
     running.add(plugin);
     const about = `${plugin.name} ${name}`;
     try {
       const answer = askForConfig(plugin, name, logger);
       complaints.delete(about);
-      return isVerdict(answer) && answer.code === ReturnCode.OK ? answer.lines : undefined;
+      if (!isVerdict(answer)) return undefined;
+      if (answer.code === ReturnCode.OK) return answer.lines;
+      return answer.code === ReturnCode.DENYSOFT
+        ? new SourceSilent(name, `plugin ${plugin.name}: ${answer.lines.join(' ') || "can't tell now"}`)
+        : undefined;
     } catch (thrown) {
       // Asked every second, a plugin that fails would fill the log.
       if (!complaints.has(about)) report(logger, plugin, 'config', thrown);
       complaints.add(about);
-      return undefined;
+      return new SourceSilent(name, `plugin ${plugin.name} has failed`);
     } finally {
       running.delete(plugin);
     }
   };
   return (name) => {
+    let silent: SourceSilent | undefined;
     for (const plugin of sources) {
-      const lines = ask(plugin, name);
-      if (lines !== undefined) return lines;
+      const answer = ask(plugin, name);
+      if (answer instanceof SourceSilent) silent ??= answer;
+      else if (answer !== undefined) return answer;
     }
+    if (silent !== undefined) throw silent;
     return undefined;
   };
 }

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { searchPath } from '../../host/config/search-path.ts';
+import { MAX_NAMES } from '../../host/config/config-directory.ts';
 import { MAX_FILE_OCTETS } from '../../host/config/config-reader.ts';
 import { MAX_LINE_OCTETS } from '../../host/config/config-text.ts';
 import { ConfigError } from '../../host/errors.ts';
@@ -107,23 +108,32 @@ describe('lines given by the program', () => {
 });
 
 describe('what can not be read', () => {
-  test('a directory in the place of a file has no lines, and that is said once', () => {
+  test('a directory in the place of a file is no empty list', () => {
     const directory = scratch();
     mkdirSync(join(directory, 'rcpthosts'));
-    const { config, log } = open([directory]);
-    expect(config.lines('rcpthosts')).toEqual([]);
-    config.lines('rcpthosts');
-    expect(log.errors).toEqual([`${directory}/rcpthosts: can't be read (EISDIR); it counts as empty`]);
-    expect(() => config.requireReadable('rcpthosts')).toThrow(/rcpthosts: can't be read \(EISDIR\) \(check/);
+    const { config } = open([directory]);
+    const problem = `${directory}/rcpthosts: can't be read (EISDIR) (put a file in its place, or remove it)`;
+    const ways = [
+      () => config.lines('rcpthosts'),
+      () => config.value('rcpthosts'),
+      () => config.flag('rcpthosts'),
+      () => config.number('rcpthosts', 1),
+      () => config.linesWithPlaces('rcpthosts'),
+      () => config.compiled('rcpthosts', (lines) => lines.length),
+      () => config.requireReadable('rcpthosts'),
+    ];
+    for (const ask of ways) expect(ask).toThrow(ConfigError);
+    for (const ask of ways) expect(ask).toThrow(problem);
+    expect(config.placeOf('rcpthosts')).toEqual({ file: `${directory}/rcpthosts` });
+    expect(config.isWritten('rcpthosts')).toBe(false);
     expect(() => config.requireReadable('missing')).not.toThrow();
   });
 
   test('a FIFO is refused at once instead of being waited for', () => {
     const directory = scratch();
     execFileSync('mkfifo', [join(directory, 'badhelo')]);
-    const { config, log } = open([directory]);
-    expect(config.lines('badhelo')).toEqual([]);
-    expect(log.errors[0]).toContain('(ENOTREG)');
+    const { config } = open([directory]);
+    expect(() => config.lines('badhelo')).toThrow('(ENOTREG)');
   });
 
   test('a link to /dev/null is an empty file', () => {
@@ -134,12 +144,11 @@ describe('what can not be read', () => {
     expect(log.errors).toEqual([]);
   });
 
-  test('symbolic links in a circle count as missing', () => {
+  test('symbolic links in a circle lead to no other file, and are not a missing one', () => {
     const directory = scratch();
     symlinkSync('badhelo', join(directory, 'badhelo'));
-    const { config, log } = open([directory, put(scratch(), { badhelo: 'x\n' })]);
-    expect(config.lines('badhelo')).toEqual(['x']);
-    expect(log.warnings[0]).toContain('(ELOOP)');
+    const { config } = open([directory, put(scratch(), { badhelo: 'x\n' })]);
+    expect(() => config.lines('badhelo')).toThrow('(ELOOP)');
   });
 
   test('what was read before stays when reading fails', () => {
@@ -156,8 +165,78 @@ describe('what can not be read', () => {
     config.reread();
     expect(config.lines('rcpthosts')).toEqual(['a.example']);
     expect(log.errors).toEqual([
-      `${directory}/rcpthosts: can't be read (EMFILE); what was read before stays`,
+      `${directory}/rcpthosts: can't be read (EMFILE) (raise the limit of open files); what was read before stays`,
     ]);
+  });
+
+  test.each(['EACCES', 'EPERM', 'EIO', 'ELOOP', 'ESTALE'])(
+    'a way that can not be followed (%s) is no missing file; what was read before stays',
+    (code) => {
+      const directory = put(scratch(), { rcpthosts: 'a.example\n', other: 'x\n' });
+      let fails = false;
+      const files = countingFiles();
+      const lstat: typeof files.lstat = (path) => {
+        if (fails && path.startsWith(directory)) throw systemError(code);
+        return files.lstat(path);
+      };
+      const { config } = open([directory], { files: { ...files, lstat } });
+      expect(config.lines('rcpthosts')).toEqual(['a.example']);
+      fails = true;
+      config.reread();
+      expect(config.lines('rcpthosts')).toEqual(['a.example']);
+      expect(() => config.lines('other')).toThrow(`${directory}/other: can't be read (${code})`);
+      fails = false;
+      config.reread();
+      expect(config.lines('other')).toEqual(['x']);
+    },
+  );
+
+  test.each(['ENOENT', 'ENOTDIR'])('%s is a missing file: there is none', (code) => {
+    const files = countingFiles();
+    const directory = scratch();
+    const lstat: typeof files.lstat = (path) => {
+      if (path.startsWith(directory)) throw systemError(code);
+      return files.lstat(path);
+    };
+    expect(open([directory], { files: { ...files, lstat } }).config.lines('rcpthosts')).toEqual([]);
+  });
+
+  test('an include that can not be read makes the list unknown, not shorter', () => {
+    const directory = put(scratch(), { rcpthosts: 'a.example\n$include more\n', more: 'b.example\n' });
+    const { config, log } = open([directory]);
+    expect(config.lines('rcpthosts')).toEqual(['a.example', 'b.example']);
+    rmSync(join(directory, 'more'));
+    mkdirSync(join(directory, 'more/folder'), { recursive: true });
+    symlinkSync('round', join(directory, 'round'));
+    put(directory, { rcpthosts: 'a.example\n$include round\n' });
+    config.reread();
+    expect(config.lines('rcpthosts')).toEqual(['a.example', 'b.example']);
+    expect(log.errors[0]).toContain(`${directory}/round: can't be read (ELOOP)`);
+    expect(log.warnings).toEqual([]);
+  });
+
+  test('what was read before outlives any number of names that clients make up', () => {
+    const directory = put(scratch(), { rcpthosts: 'a.example\n' });
+    const { config } = open([directory]);
+    expect(config.compiled('rcpthosts', (lines) => lines.join())).toBe('a.example');
+    rmSync(join(directory, 'rcpthosts'));
+    mkdirSync(join(directory, 'rcpthosts'));
+    for (let n = 0; n <= MAX_NAMES; n++) config.value(`dkim/d${n}.example/selector`);
+    expect(config.lines('rcpthosts')).toEqual(['a.example']);
+    expect(config.compiled('rcpthosts', (lines) => lines.join())).toBe('a.example');
+  });
+
+  test('a number that is none leaves the one before', () => {
+    const directory = put(scratch(), { most: '7\n' });
+    const { config, log } = open([directory]);
+    expect(config.number('most', 3)).toBe(7);
+    put(directory, { most: 'seven\n' });
+    config.reread();
+    expect(config.number('most', 3)).toBe(7);
+    expect(log.errors).toEqual([`${directory}/most:1: 'seven' is not a number; using 7`]);
+    rmSync(join(directory, 'most'));
+    config.reread();
+    expect(config.number('most', 3)).toBe(3);
   });
 
   test('a file that can not be told from missing is not replaced by one of the next directory', () => {
@@ -169,7 +248,7 @@ describe('what can not be read', () => {
     };
     const second = put(scratch(), { rcpthosts: 'b.example\n' });
     const { config } = open([first, second], { files: { ...files, lstat } });
-    expect(config.lines('rcpthosts')).toEqual([]);
+    expect(() => config.lines('rcpthosts')).toThrow(`${first}/rcpthosts: can't be read (EIO)`);
   });
 
   test('a line that is too long is refused with its place', () => {

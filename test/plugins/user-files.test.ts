@@ -59,10 +59,10 @@ describe('user_config', () => {
     expect(asked).toEqual([]);
   });
 
-  test('a file that cannot be read is logged and counts as missing', async () => {
+  test('a file that cannot be read is logged and does not count as missing', async () => {
     const { files } = fakeFiles({ '/home/joe/.qpsmtpd/x': 'BROKEN' });
     const { ask, log } = given(userConfig, { services: { files } });
-    expect(words(await ask('user_config', joe, 'x'))).toBe('DECLINED');
+    expect(words(await ask('user_config', joe, 'x'))).toBe("DENYSOFT can't be read now");
     expect(log[0]).toContain("Couldn't open /home/joe/.qpsmtpd/x");
   });
 });
