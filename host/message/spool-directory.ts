@@ -8,6 +8,7 @@ import {
   readdirSync,
   rmSync,
 } from 'node:fs';
+import { chmod, lstat, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../bindings/plugin/services.ts';
 import { ConfigError, type Place } from '../errors.ts';
@@ -29,12 +30,28 @@ export class SpoolDirectory {
   readonly path: string;
   readonly warn: (text: string) => void;
   readonly #clock: Clock;
+  readonly #mode: number;
   #count = 0;
 
-  constructor(settings: Pick<SpoolSettings, 'path' | 'clock' | 'warn'>) {
+  constructor(settings: Pick<SpoolSettings, 'path' | 'clock' | 'warn'> & { readonly mode?: number }) {
     this.path = settings.path;
+    this.#mode = settings.mode ?? 0o700;
     this.warn = settings.warn;
     this.#clock = settings.clock;
+  }
+
+  /** Makes the directory again after somebody, a cleaner of `/tmp` for one, has removed it while the daemon runs. */
+  async restore(): Promise<void> {
+    try {
+      await mkdir(this.path, { mode: this.#mode });
+      await chmod(this.path, this.#mode);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      // Another session was faster, or a local user who wants to read the mail of others.
+      const stat = await lstat(this.path);
+      if (!stat.isDirectory() || stat.uid !== process.geteuid!())
+        throw new Error(`${this.path} is a directory of user ${stat.uid}, or none at all`, { cause: error });
+    }
   }
 
   /** A path no living process uses: `EPOCH:PID:N`. It need not be secret, the folder is closed to others. */

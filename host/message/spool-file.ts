@@ -124,7 +124,9 @@ export class SpoolFile {
       try {
         return await open(this.#path, CREATE, 0o600);
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === NAME_ATTEMPTS) throw error;
+        const { code } = error as NodeJS.ErrnoException;
+        if ((code !== 'EEXIST' && code !== 'ENOENT') || attempt === NAME_ATTEMPTS) throw error;
+        if (code === 'ENOENT') await this.#directory.restore();
       }
     }
   }

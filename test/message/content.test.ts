@@ -262,7 +262,7 @@ describe('discard', () => {
 
 describe('a disk that fails', () => {
   it('is remembered as a failure; later octets are dropped at once and nothing rejects', async () => {
-    const { spool } = spoolIn(join(folder(), 'missing'));
+    const { spool } = spoolIn(join(folder(), 'missing', 'too'));
     const content = new Content({ sizeThreshold: 0, spool });
     content.append(Buffer.alloc(2_000_000));
     await content.drained();

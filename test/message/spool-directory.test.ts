@@ -1,9 +1,19 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../host/errors.ts';
 import { openSpoolDirectory, sweepSpool } from '../../host/message/spool-directory.ts';
+import { Content } from '../../host/message/content.ts';
 import { clock, folder } from './folder.ts';
 
 const place = { file: 'config/spool_dir', line: 1 };
@@ -71,6 +81,37 @@ describe('the spool directory', () => {
     expect(() =>
       openSpoolDirectory({ path, mode: 0o700, place, owner, clock, warn: expect.unreachable }),
     ).toThrow(/belongs to root and can't be written by user 12345/);
+  });
+});
+
+describe('a spool directory that is removed while the daemon runs', () => {
+  const settings = (path: string) => ({
+    path,
+    mode: 0o750,
+    place: { file: 'spool_dir' },
+    clock,
+    warn: () => undefined,
+  });
+
+  it('is made again, with its mode, by the messages that need it', async () => {
+    const path = join(folder(), 'spool');
+    const spool = openSpoolDirectory(settings(path));
+    rmSync(path, { recursive: true });
+    const contents = Array.from({ length: 5 }, () => new Content({ sizeThreshold: 10, spool }));
+    for (const content of contents) content.append(Buffer.alloc(1_000, 'x'));
+    await Promise.all(contents.map((content) => content.finish()));
+    expect(contents.map(({ failure }) => failure)).toEqual(contents.map(() => undefined));
+    expect(lstatSync(path).mode & 0o777).toBe(0o750);
+    for (const content of contents) await content.discard();
+    expect(readdirSync(path)).toEqual([]);
+  });
+
+  it('is not taken from somebody else', async () => {
+    const path = join(folder(), 'spool');
+    const spool = openSpoolDirectory(settings(path));
+    rmSync(path, { recursive: true });
+    writeFileSync(path, '');
+    await expect(spool.restore()).rejects.toThrow('none at all');
   });
 });
 

@@ -12,6 +12,9 @@ import { StagedFile } from './staged-file.ts';
 import { unclaimedFolders } from './unclaimed-folders.ts';
 import type { UniqueNames } from './unique-name.ts';
 
+/** Whoever removes a Maildir as often as it is made does not want it. */
+const MOST_TRIES = 3;
+
 /** One file to be written. */
 interface Copy {
   readonly maildir: string;
@@ -63,19 +66,33 @@ export class MaildirDeliveries implements Maildirs {
 
   /**
    * With several copies all are on disk before the first appears in new/: a full disk half way must not leave some
-   * recipients with the message, and with another one each time the client tries again.
+   * recipients with the message, and with another one each time the client tries again. What somebody has removed of a
+   * Maildir is made again, at whichever step it is missed; the files that went with it are written anew.
    */
   async deliver(letter: MaildirLetter, delivery: MaildirDelivery): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#deliver(letter, delivery);
+      } catch (error) {
+        if (tries === MOST_TRIES || !isMissing(error)) throw error;
+      }
+    }
+  }
+
+  async #deliver(letter: MaildirLetter, delivery: MaildirDelivery): Promise<void> {
+    const copies = await this.#copiesOf(letter, delivery);
     const staged: StagedFile[] = [];
     try {
-      for (const copy of await this.#copiesOf(letter, delivery)) {
+      for (const copy of copies) {
         const file = new StagedFile(copy.maildir, this.#names.next());
         staged.push(file);
-        await this.#stage(file, copy, letter, delivery);
+        const blocks = (): ReturnType<typeof letter.message.blocks> =>
+          letter.message.blocks(lineEndsOf(letter));
+        await this.#mending(copy, delivery, () => file.write(delivery.mode & 0o666, copy.envelope, blocks()));
       }
       const targets = new Set<string>();
-      for (const file of staged) {
-        await file.publish();
+      for (const [index, file] of staged.entries()) {
+        await this.#mending(copies[index]!, delivery, () => file.publish());
         targets.add(file.target);
       }
       await Promise.all([...targets].map((target) => this.#sync(target)));
@@ -110,25 +127,26 @@ export class MaildirDeliveries implements Maildirs {
     }));
   }
 
-  async #stage(
-    file: StagedFile,
-    copy: Copy,
-    letter: MaildirLetter,
+  /**
+   * Does one step, and once more if a folder of the Maildir was missing. Whose folder it is was recorded in it: where it has
+   * become another address's meanwhile, the error stands, and the next try finds the right one.
+   */
+  async #mending(
+    { maildir, address }: Copy,
     delivery: MaildirDelivery,
+    step: () => Promise<void>,
   ): Promise<void> {
-    const { maildir, address, envelope } = copy;
-    const layout = layoutOf(delivery);
-    const write = (): Promise<void> =>
-      file.write(delivery.mode & 0o666, envelope, letter.message.blocks(lineEndsOf(letter)));
     try {
-      await write();
+      await step();
     } catch (error) {
-      if (layout === undefined || address === undefined || !isMissing(error)) throw error;
+      if (!isMissing(error)) throw error;
       await makeMaildir(maildir, delivery.mode, this.#syncs);
-      const folder = await this.#folders.folderAfterLoss(layout, delivery.mode, address);
-      if (folder !== maildir)
-        throw new MaildirError('open', maildir, new Error('belongs to another address now'));
-      await write();
+      const layout = layoutOf(delivery);
+      if (layout !== undefined && address !== undefined) {
+        const folder = await this.#folders.folderAfterLoss(layout, delivery.mode, address);
+        if (folder !== maildir) throw error;
+      }
+      await step();
     }
   }
 
@@ -159,6 +177,4 @@ function envelopeOf(letter: MaildirLetter, recipients: readonly Address[]): Buff
 }
 
 const isMissing = (error: unknown): boolean =>
-  error instanceof MaildirError &&
-  error.step === 'open' &&
-  (error.cause as NodeJS.ErrnoException).code === 'ENOENT';
+  error instanceof MaildirError && (error.cause as NodeJS.ErrnoException).code === 'ENOENT';

@@ -70,9 +70,15 @@ export async function writeMessageFile(
     return size;
   } catch (error) {
     if (written !== undefined) await unlink(written).catch(() => undefined);
+    // Somebody has removed a folder: the next message is not to fail as well.
+    if (isMissing(error)) folder.prepare();
     throw error;
   }
 }
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof SpoolError &&
+  (error.cause as Partial<NodeJS.ErrnoException> | undefined)?.code === 'ENOENT';
 
 async function writeParts(
   handle: FileHandle,

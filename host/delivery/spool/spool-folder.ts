@@ -101,7 +101,12 @@ export class SpoolFolder {
   /** Takes a damaged message out of the way of all readers; returns where it is kept. */
   async setAside(id: string): Promise<string> {
     const path = join(this.path, 'damaged', checked(id));
-    await rename(this.pathOf(id), path);
+    await rename(this.pathOf(id), path).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+      // Somebody has removed the folder for what is damaged.
+      this.prepare();
+      await rename(this.pathOf(id), path);
+    });
     return path;
   }
 
