@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'Q_USAGE'
   | 'Q_NO_MESSAGE'
   | 'Q_DISK_FULL'
+  | 'Q_MEMORY'
   | 'Q_DELIVERY'
   | 'Q_SPOOL'
   | 'Q_PRIVILEGES'

@@ -24,6 +24,7 @@ import type { LoadedPlugin } from './hooks/loaded-plugin.ts';
 import { loadPlugins } from './hooks/plugin-loader.ts';
 import type { HookLimits } from './hooks/hook-caller.ts';
 import { configSource, runPostFork } from './hooks/setup-hooks.ts';
+import type { MemoryBudget } from './memory/memory-budget.ts';
 import { DateStamp } from './message/date-stamp.ts';
 import type { Keeping } from './message/content.ts';
 import { openSpoolDirectory, sweepSpool } from './message/spool-directory.ts';
@@ -48,6 +49,7 @@ import { version } from './version.ts';
 export interface Foundation {
   readonly core: Core;
   readonly deadlines: Deadlines;
+  readonly memory: MemoryBudget;
   readonly reverseLookup: ReverseLookup;
   readonly isDraining: boolean;
   readonly stores: ProcessStores;
@@ -81,6 +83,7 @@ export class Generation implements SessionHost {
   readonly cutThrough: CutThrough | undefined;
   readonly printer: ReplyPrinter;
   readonly deadlines: Deadlines;
+  readonly memory: MemoryBudget;
   readonly reverseLookup: ReverseLookup;
   readonly version = version;
   /** Connections beyond `--max-from-ip` that plugins decide about. */
@@ -113,6 +116,7 @@ export class Generation implements SessionHost {
     this.#foundation = foundation;
     this.core = foundation.core;
     this.deadlines = foundation.deadlines;
+    this.memory = foundation.memory;
     this.reverseLookup = foundation.reverseLookup;
     this.config = parts.config;
     this.logger = parts.logger;
@@ -162,7 +166,7 @@ export class Generation implements SessionHost {
         config.consult(source);
         throwAll(settings.problems());
       }
-      const keeping = openKeeping(config, settings, logger);
+      const keeping = openKeeping(config, settings, logger, foundation.memory);
       const { logs, hops, maildirs } = system;
       return new Generation(foundation, {
         config,
@@ -268,7 +272,12 @@ function pluginLines(config: ConfigDirectory, logger: Logger, isGiven: boolean):
 }
 
 /** Where large messages go while they arrive. */
-function openKeeping(config: ConfigDirectory, settings: Settings, logger: Logger): Keeping {
+function openKeeping(
+  config: ConfigDirectory,
+  settings: Settings,
+  logger: Logger,
+  memory: MemoryBudget,
+): Keeping {
   const { spoolDirectory, spoolMode } = settings.current;
   const spool = openSpoolDirectory({
     path: spoolDirectory,
@@ -284,5 +293,6 @@ function openKeeping(config: ConfigDirectory, settings: Settings, logger: Logger
       return settings.current.sizeThreshold;
     },
     spool,
+    memory,
   };
 }

@@ -12,6 +12,9 @@ import { clientsByDescriptors, descriptorLimit } from './intake/descriptor-limit
 import type { Acceptor, Intake } from './intake/intake.ts';
 import { turnAway } from './intake/turn-away.ts';
 import { Turnstile } from './intake/turnstile.ts';
+import { MemoryBudget } from './memory/memory-budget.ts';
+import { MemoryReport } from './memory/memory-report.ts';
+import { budgetFor, connectionsWithin, roomOf } from './memory/memory-share.ts';
 import type { Logger } from './observe/logger.ts';
 import type { Admission, ConnectionLedger } from './process/connection-ledger.ts';
 import { Deadlines } from './session/deadlines.ts';
@@ -23,8 +26,10 @@ import { ProcessStores } from './store/stores.ts';
 
 export interface ServerOptions extends GenerationOptions {
   readonly acceptors: readonly Acceptor[];
-  /** Connections served at a time; undefined: no limit. */
+  /** Connections served at a time; 0: no limit; undefined: as many as `memory_budget` has room for. */
   readonly maxConnections?: number | undefined;
+  /** Processes that share the machine, this one included; undefined: it is alone. */
+  readonly workers?: number | undefined;
   /** What `ledger` holds an address to; undefined: nothing. */
   readonly maxFromIp?: number | undefined;
   /** Asked for every connection; undefined: everybody is let in. */
@@ -53,6 +58,7 @@ const DRAIN_LOOK_MS = 50;
 export class Server implements Foundation {
   readonly core;
   readonly deadlines = new Deadlines();
+  readonly memory: MemoryBudget;
   readonly reverseLookup: ReverseLookup;
   readonly stores = new ProcessStores(systemClock);
   readonly spools: ProcessSpools;
@@ -60,7 +66,7 @@ export class Server implements Foundation {
   readonly #options: ServerOptions;
   readonly #turnstile: Turnstile;
   readonly #acceptance: Acceptance;
-  readonly #places: number;
+  readonly #placesByDescriptors: number;
   readonly #sessions = new Roll<'listedAt', Session>('listedAt');
   #generation!: Generation;
   #count = 0;
@@ -70,18 +76,25 @@ export class Server implements Foundation {
     this.reverseLookup = options.reverseLookup ?? new DnsReverseLookup();
     this.core = coreOfProcess();
     this.spools = new ProcessSpools({ core: this.core, clock: systemClock, random: () => Math.random() });
+    const report = new MemoryReport(() => this.logger);
+    this.memory = new MemoryBudget((budget) => report.tell(budget));
     const clients = clientsByDescriptors();
     const waitingPlaces = Math.min(WAITING_PLACES, Math.floor(clients * WAITING_SHARE));
-    const places = Math.min(options.maxConnections ?? Number.POSITIVE_INFINITY, clients - waitingPlaces);
-    this.#places = places;
+    this.#placesByDescriptors = clients - waitingPlaces;
+    const places = (): number => this.#places;
+    const why = (): string => this.#reasonForPlaces;
     this.#acceptance = new Acceptance({
       acceptors: options.acceptors,
-      places: `${places} places${places === options.maxConnections ? '' : ` (${descriptorLimit()} descriptors)`}`,
+      get places() {
+        return `${places()} places${why()}`;
+      },
       log: (level, text) => this.logger.log(level, text),
       lost: (error) => options.onListenerLost?.(error),
     });
     this.#turnstile = new Turnstile({
-      places,
+      get places() {
+        return places();
+      },
       waitingPlaces,
       setFull: (isFull) => this.#acceptance.setFull(isFull),
       enter: (intake) => this.#enter(intake),
@@ -93,6 +106,7 @@ export class Server implements Foundation {
   static async load(options: ServerOptions): Promise<Server> {
     const server = new Server(options);
     server.#generation = await server.#loadGeneration();
+    server.#setMemoryLimit();
     return server;
   }
 
@@ -135,6 +149,7 @@ export class Server implements Foundation {
     }
     const old = this.#generation;
     this.#generation = next;
+    this.#setMemoryLimit();
     await next.beginSpools();
     closeIfUnused(old);
   }
@@ -167,11 +182,32 @@ export class Server implements Foundation {
     if (host !== this.#generation) closeIfUnused(host);
   }
 
+  /** The least of what the operator allows, what there is memory for, and what there are descriptors for. */
+  get #places(): number {
+    return Math.min(this.#placesWanted, this.#placesByDescriptors);
+  }
+
+  get #placesWanted(): number {
+    const { maxConnections } = this.#options;
+    if (maxConnections === undefined) return connectionsWithin(this.memory.limit);
+    return maxConnections || Number.POSITIVE_INFINITY;
+  }
+
+  get #reasonForPlaces(): string {
+    if (this.#placesByDescriptors < this.#placesWanted) return ` (${descriptorLimit()} descriptors)`;
+    return this.#options.maxConnections === undefined ? ' (memory_budget)' : '';
+  }
+
   #warnOfFewDescriptors(): void {
     const { maxConnections } = this.#options;
-    if (maxConnections === undefined || maxConnections <= this.#places) return;
-    const text = `${descriptorLimit()} descriptors are enough for ${this.#places} connections, not for ${maxConnections}: raise the limit on open files (ulimit -n, LimitNOFILE)`;
+    if (maxConnections === undefined || maxConnections <= this.#placesByDescriptors) return;
+    const text = `${descriptorLimit()} descriptors are enough for ${this.#placesByDescriptors} connections, not for ${maxConnections}: raise the limit on open files (ulimit -n, LimitNOFILE)`;
     this.logger.log(LogLevel.WARN, text);
+  }
+
+  #setMemoryLimit(): void {
+    const { memoryBudget = budgetFor(roomOf(this.#options.workers ?? 1)) } = this.#generation.settings;
+    this.memory.limit = memoryBudget || Number.POSITIVE_INFINITY;
   }
 
   /** A listener whose clients begin with TLS would otherwise answer them in the clear. */
@@ -188,6 +224,12 @@ export class Server implements Foundation {
   }
 
   #enter(intake: Intake): void {
+    if (this.memory.turnsAway) {
+      const { printer, settings } = this.#generation;
+      turnAway(intake, printer.filled(replies.shortOfMemory, settings.me));
+      this.#turnstile.leave();
+      return;
+    }
     const admission = this.#ledgerFor(intake)?.admit(intake.peer.address, this.#generation.extraConnections);
     if (admission === undefined) this.#begin(intake);
     else if (admission instanceof Promise) void admission.then((word) => this.#judge(intake, word));

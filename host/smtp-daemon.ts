@@ -44,6 +44,7 @@ export const smtpDaemon: DaemonLoader = {
       configDir: options.configDir,
       overlay: options.settings,
       maxConnections: options.maxConnections,
+      workers: options.workers,
       ledger: options.ledger,
       maxFromIp: options.maxFromIp,
       onListenerLost: options.onListenerLost,

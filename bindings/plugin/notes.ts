@@ -21,6 +21,8 @@ export const transactionNote = <T>(id: string): Note<T, 'transaction'> => ({ id,
 /** Octets of text and of buffers that the notes of one connection or one transaction may hold, and how many there may be. */
 export const MAX_NOTE_OCTETS = 4_194_304;
 export const MAX_NOTES = 1_000;
+/** What a note costs beside them. */
+const NOTE_OCTETS = 192;
 
 /**
  * The notes of one connection or one transaction. Costs nothing until the first note is set. Texts and buffers are
@@ -29,6 +31,11 @@ export const MAX_NOTES = 1_000;
 export class Notes<L extends Lifetime> {
   #values: Map<string, unknown> | undefined;
   #octets = 0;
+
+  /** About what they take up; of what a note holds only texts and buffers are known. */
+  get octets(): number {
+    return this.#values === undefined ? 0 : this.#octets + this.#values.size * NOTE_OCTETS;
+  }
 
   get<T>(note: Note<T, L>): T | undefined {
     return this.#values?.get(note.id) as T | undefined;

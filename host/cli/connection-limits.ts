@@ -8,11 +8,12 @@ import { silence } from '../observe/silence.ts';
 
 /** 0: no limit. */
 export interface ConnectionLimits {
-  readonly maxConnections: number;
+  /** Undefined: what there is memory for. */
+  readonly maxConnections: number | undefined;
   readonly maxFromIp: number;
 }
 
-export const NO_CONNECTION_LIMITS: ConnectionLimits = { maxConnections: 0, maxFromIp: 0 };
+export const NO_CONNECTION_LIMITS: ConnectionLimits = { maxConnections: undefined, maxFromIp: 0 };
 
 /**
  * Reads `max_connections` and `max_from_ip`, before the processes that are held to them start. Says nothing of mistakes:

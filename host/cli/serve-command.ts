@@ -35,7 +35,11 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   { name: 'workers', value: 'N', help: 'processes that serve (default: one per processor)' },
   { name: 'pid-file', value: 'FILE', help: 'write the pid here and refuse to run twice; absolute path' },
   { name: 'grace', value: 'SECONDS', help: 'how long transactions may go on after TERM (default: 30)' },
-  { name: 'max-connections', value: 'N', help: 'connections at a time (default: that of max_connections)' },
+  {
+    name: 'max-connections',
+    value: 'N',
+    help: 'connections at a time; 0: no limit (default: that of max_connections)',
+  },
   {
     name: 'max-from-ip',
     value: 'N',
@@ -69,9 +73,8 @@ export function readServeOptions(
     workers: given.count('workers', 1, MOST_WORKERS) ?? defaultWorkers(),
     pidFile: given.text('pid-file'),
     graceMs: (given.count('grace', 0, 3_600) ?? DEFAULT_GRACE_SECONDS) * 1_000,
+    maxConnections: given.count('max-connections', 0, MOST_CONNECTIONS) ?? limits.maxConnections,
     // 0 and nothing at all mean the same: nobody counts.
-    maxConnections:
-      given.count('max-connections', 1, MOST_CONNECTIONS) ?? (limits.maxConnections || undefined),
     maxFromIp: (given.count('max-from-ip', 0, MOST_CONNECTIONS) ?? limits.maxFromIp) || undefined,
     user: given.text('user'),
   };

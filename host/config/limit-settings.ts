@@ -1,7 +1,7 @@
 /** The limits of sessions and messages, beside those that stand with the settings they belong to. RFC 5321 section 4.5.3. */
 
 import { MAX_HEADER_FIELDS, MAX_HEADER_OCTETS } from '../../bindings/contract.ts';
-import { count, octets, seconds } from './setting-kinds.ts';
+import { count, derivedLimit, octets, seconds } from './setting-kinds.ts';
 
 const AT_CONNECT = 'next connection';
 const MANY = 1_000_000;
@@ -9,16 +9,30 @@ const MANY = 1_000_000;
 /** 0 means no limit wherever the range has it. */
 export const LIMITS = {
   /** The command line has the last word. */
-  maxConnections: count({
+  maxConnections: derivedLimit({
     file: 'max_connections',
     about:
       'Connections served at a time, for `qpsmtpd serve` without `--max-connections`; 0 is as many as the descriptors are enough for. Who comes then waits; the reply is for those who find the waiting line full.',
     takesEffect: 'start',
-    otherwise: 0,
-    min: 0,
+    otherwise: 'what half of `memory_budget` has room for',
+    min: 1,
     max: MANY,
     exceeded: 'tooManyConnections',
   }),
+  /** Undefined: a share of what there is; 0: no limit. */
+  memoryBudget: derivedLimit(
+    {
+      file: 'memory_budget',
+      about:
+        'What all clients of one process may make it keep in memory; 0 is no limit. Where it runs short, messages go to disk, then mail is deferred, then connections are.',
+      takesEffect: 'start, SIGHUP',
+      otherwise: 'a share of the machine',
+      min: 1_048_576,
+      max: 1_099_511_627_776,
+      exceeded: 'systemFull',
+    },
+    'octets',
+  ),
   maxFromIp: count({
     file: 'max_from_ip',
     about:

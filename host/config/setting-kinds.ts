@@ -72,6 +72,24 @@ export function count(description: NumberDescription, unit = 'number', factor = 
 
 export const octets = (description: NumberDescription): Setting<number> => count(description, 'octets');
 
+/**
+ * A whole number, or 0 for no limit. The default depends on the machine: it is undefined, and `otherwise` says what becomes
+ * of that.
+ */
+export function derivedLimit(
+  { otherwise, min, ...rest }: Omit<NumberDescription, 'otherwise'> & { readonly otherwise: string },
+  unit = 'number',
+): Setting<number | undefined> {
+  const base = count({ ...rest, min: 0, otherwise: 0 }, unit);
+  const parse: typeof base.parse = (lines) => {
+    const value = base.parse(lines);
+    if (value === 0 || value >= min) return value;
+    throw new Error(`${value} is too little: the least is ${min}, and 0 is no limit`);
+  };
+  const form = min === 1 ? base.form : `${unit}, 0 or ${min} to ${rest.max}`;
+  return { ...base, form, otherwise, parse, fallback: () => undefined };
+}
+
 /** Seconds in the file, milliseconds in the value. */
 export const seconds = (description: NumberDescription): Setting<number> =>
   count(description, 'seconds', 1_000);

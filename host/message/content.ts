@@ -1,6 +1,8 @@
 import { MAX_HEADER_OCTETS } from '../../bindings/contract.ts';
 import type { Outflow } from '../../bindings/plugin/cut-through.ts';
 import { QpsmtpdError } from '../errors.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
+import { ContentWeight } from './content-weight.ts';
 import { HeaderEnd } from './header-end.ts';
 import { SlabPool } from './slab-pool.ts';
 import type { SpoolDirectory } from './spool-directory.ts';
@@ -12,6 +14,10 @@ const SLAB = 16_384;
 const FIRST_SLAB = 4_096;
 /** Behind so many octets a message is long: what follows is copied into slabs that are used again. */
 const LONG = 131_072;
+/** From so many octets on a message is worth a file where memory is short. */
+const WORTH_A_FILE = 16_384;
+/** Slabs that wait for their next message may take up this share of the memory budget, beside it. */
+const SHARE_OF_FREE_SLABS = 1 / 8;
 
 /** One for all messages of the process. */
 const pool = new SlabPool();
@@ -25,6 +31,8 @@ export interface Keeping {
   readonly sizeThreshold: number;
   /** Undefined: messages stay in memory whatever their size. */
   readonly spool: SpoolDirectory | undefined;
+  /** Told what messages take up. Undefined: nobody counts. */
+  readonly memory?: MemoryBudget;
 }
 
 /**
@@ -39,9 +47,13 @@ export interface Keeping {
  * 64 KiB from `SlabPool`, to which they return once the message is discarded. That holds only as long as nobody has
  * asked for them: a reader may keep what he gets, so with `from`, or a spool file that is still to be written, the
  * slabs are given up to whoever holds them and never serve another message.
+ *
+ * The memory budget is told the buffers this comes to, slack and header copy included. Where it is short, messages go to
+ * disk before `sizeThreshold`; one that cannot is given up, which `failure` tells.
  */
-export class Content {
+export class Content extends ContentWeight {
   readonly #keeping: Keeping;
+  #failure: QpsmtpdError | undefined;
   #octets = 0;
   /** Without a spool file: all sealed octets. With one: the leading ones. */
   #blocks: Buffer[] = [];
@@ -65,6 +77,7 @@ export class Content {
   #isKept = true;
 
   constructor(keeping: Keeping) {
+    super(keeping.memory);
     this.#keeping = keeping;
   }
 
@@ -77,9 +90,9 @@ export class Content {
     return this.#spool !== undefined;
   }
 
-  /** Why the message can't be kept (disk full, input/output error), once that is known. */
+  /** Why the message can't be kept (disk or memory full, input/output error), once that is known. */
   get failure(): QpsmtpdError | undefined {
-    return this.#spool?.failure;
+    return this.#failure ?? this.#spool?.failure;
   }
 
   /** What `append` takes now is copied at once. */
@@ -96,7 +109,8 @@ export class Content {
   /** Undefined while the reader may go on; otherwise resolves once enough was written. Never rejects. */
   drained(): Promise<void> | undefined {
     if (this.#outflow === undefined) return this.#spool?.drained();
-    const taken = this.#outflow.drained();
+    const taken = this.#outflow.drained()?.then(() => this.flowOut());
+    if (taken === undefined) this.flowOut();
     const written = this.#spool?.drained();
     return taken === undefined || written === undefined
       ? (taken ?? written)
@@ -108,20 +122,32 @@ export class Content {
    * it is copied, whatever becomes of the octets (the first of them may be those that make the message go to disk).
    */
   append(block: Buffer, isLent = false): void {
-    if (block.length === 0 || this.#isDiscarded || this.#spool?.failure !== undefined) return;
+    if (block.length === 0 || this.#isDiscarded || this.failure !== undefined) return;
     const isFirst = this.#octets === 0;
     this.#octets += block.length;
     if (this.#outflow !== undefined) {
       this.#outflow.write(isLent ? Buffer.from(block) : block);
-      if (!this.#isKept) return;
+      this.flowing += block.length;
+      if (!this.#isKept) {
+        this.weigh();
+        return;
+      }
     }
     if (!isLent && (isFirst || (block.length >= SMALL_BLOCK && !this.isCopying))) {
       this.#seal();
+      if (this.#spool === undefined) this.holdView(block);
       this.#keep(block);
     } else {
       this.#copy(block);
     }
-    if (this.#spool === undefined && this.#octets >= this.#keeping.sizeThreshold) this.#startSpool();
+    this.weigh();
+    if (this.#spool === undefined) this.#choosePlace();
+    if (this.memory.isFull && this.#keepsLeading) this.#giveUp();
+  }
+
+  /** To disk, as long as nobody reads yet. */
+  spill(): void {
+    if (this.#spool === undefined) this.#startSpool();
   }
 
   /**
@@ -134,13 +160,18 @@ export class Content {
     const settle = (): void => {
       this.#outflow = outflow;
       this.#isKept = isKept;
-      if (isKept) return;
-      this.#forget();
-      void this.#spool?.discard();
-      this.#spool = undefined;
+      if (!isKept) {
+        this.#forget();
+        void this.#spool?.discard();
+        this.#spool = undefined;
+      }
+      this.weigh();
     };
     if (Symbol.asyncIterator in here) return pour(here, outflow).then(settle);
-    for (const block of here) outflow.write(block);
+    for (const block of here) {
+      outflow.write(block);
+      this.flowing += block.length;
+    }
     settle();
     return undefined;
   }
@@ -180,7 +211,10 @@ export class Content {
     const first = this.#blocks[0];
     if (first === undefined) return Buffer.alloc(0);
     if (first.length >= octets || this.#blocks.length === 1) return first.subarray(0, octets);
-    return Buffer.concat(this.#blocks, Math.min(octets, this.#blockOctets));
+    const copy = Buffer.concat(this.#blocks, Math.min(octets, this.#blockOctets));
+    this.copied = copy.length;
+    this.weigh();
+    return copy;
   }
 
   /** All octets from `from` on, in wire form. A spooled message is read in blocks of 64 KiB. */
@@ -199,6 +233,7 @@ export class Content {
    */
   finish(): Promise<void> | undefined {
     this.#seal();
+    this.memory.unlist(this);
     return this.#spool?.written();
   }
 
@@ -208,21 +243,47 @@ export class Content {
    */
   discard(): Promise<void> | undefined {
     this.#isDiscarded = true;
-    pool.giveBack(this.#ownSlabs);
+    return this.#letGo();
+  }
+
+  /** Memory is full, and this message cannot go to disk. */
+  #giveUp(): void {
+    this.#failure = new QpsmtpdError('Q_MEMORY', 'there is no memory left for the message');
+    void this.#letGo();
+  }
+
+  #letGo(): Promise<void> | undefined {
+    pool.giveBack(this.#ownSlabs, this.memory.limit * SHARE_OF_FREE_SLABS);
     this.#ownSlabs = [];
     this.#forget();
+    this.copied = this.flowing = 0;
+    this.weigh();
     return this.#spool?.discard();
   }
 
   #forget(): void {
+    this.memory.unlist(this);
     this.#blocks = [];
     this.#blockOctets = 0;
     this.#slab = undefined;
     this.#tailFrom = this.#tailTo = 0;
+    this.holdNothing();
+  }
+
+  protected keptOctets(): number {
+    return this.#spool === undefined ? this.held : this.#blockOctets + (this.#slab?.length ?? 0);
+  }
+
+  #choosePlace(): void {
+    const { sizeThreshold } = this.#keeping;
+    const isShort = this.memory.spillsMessages;
+    if (this.#octets >= (isShort ? Math.min(sizeThreshold, WORTH_A_FILE) : sizeThreshold)) this.#startSpool();
+    else if (this.#octets >= WORTH_A_FILE) this.memory.list(this);
   }
 
   /** A delivery that outlives its session must fail, not store an empty message. */
   #refuseDiscarded(): void {
+    if (this.#failure !== undefined) throw this.#failure;
     if (!this.#isKept) throw new QpsmtpdError('Q_NO_MESSAGE', 'the message was passed on without being kept');
     if (this.#isDiscarded)
       throw new QpsmtpdError('Q_NO_MESSAGE', 'the message was discarded with its session');
@@ -236,9 +297,12 @@ export class Content {
 
   #newSlab(): Buffer {
     if (!this.isCopying) {
-      return Buffer.allocUnsafeSlow(Math.min(SLAB, Math.max(FIRST_SLAB, this.#octets)));
+      const octets = Math.min(SLAB, Math.max(FIRST_SLAB, this.#octets));
+      this.held += octets;
+      return Buffer.allocUnsafeSlow(octets);
     }
     const slab = pool.take();
+    this.held += slab.length;
     if (!this.#isShared) this.#ownSlabs.push(slab);
     return slab;
   }
@@ -277,9 +341,14 @@ export class Content {
     if (this.#keeping.spool === undefined) return;
     this.#seal();
     this.#share();
-    this.#spool = new SpoolFile(this.#keeping.spool);
-    for (const block of this.#blocks) this.#spool.write(block);
+    this.memory.unlist(this);
+    const blocks = [...this.#blocks];
+    const octets = this.#blockOctets;
+    this.#spool = new SpoolFile(this.#keeping.spool, this.memory);
+    this.#spool.begin(blocks);
     this.#trim();
+    this.holdNothing();
+    this.weigh(octets);
   }
 
   /** Lets go of the blocks behind the header as soon as its end is known. */

@@ -40,9 +40,13 @@ export class SlabPool {
     return slab;
   }
 
-  /** Takes slabs back. Nobody may hold a view of them: it would come to show another message (a leak of mail). */
-  giveBack(slabs: readonly Buffer[]): void {
-    for (const slab of slabs) if (this.#free.length < this.#mostFree) this.#free.push(slab);
+  /**
+   * Takes slabs back, to keep `mostOctets` of them at most. Nobody may hold a view of them: it would come to show another
+   * message (a leak of mail).
+   */
+  giveBack(slabs: readonly Buffer[], mostOctets = Number.POSITIVE_INFINITY): void {
+    const most = Math.min(this.#mostFree, Math.floor(mostOctets / SLAB_OCTETS));
+    for (const slab of slabs) if (this.#free.length < most) this.#free.push(slab);
     if (this.#free.length > 0)
       this.#look ??= setTimeout(() => this.#lookForSpares(), this.#patienceMs).unref();
   }

@@ -1,12 +1,15 @@
 import { constants } from 'node:fs';
 import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { QpsmtpdError } from '../errors.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
 import type { SpoolDirectory } from './spool-directory.ts';
 import { writeAll } from './write-all.ts';
 
 /** Octets waiting for the disk above which the session is to pause its socket, and below which it may go on. */
 const HIGH_MARK = 1_048_576;
 const LOW_MARK = HIGH_MARK / 2;
+/** The mark where memory is short: a slow disk would otherwise make a backlog of what is to be relieved. */
+const SHORT_MARK = 65_536;
 
 const READ_OCTETS = 65_536;
 
@@ -21,9 +24,12 @@ const DISK_FULL = new Set(['ENOSPC', 'EDQUOT']);
 /** The file one large message is kept in. Writes happen in order, in the background; errors wait in `failure`. */
 export class SpoolFile {
   readonly #directory: SpoolDirectory;
+  readonly #memory: MemoryBudget;
   #path = '';
   #handle: FileHandle | undefined;
   #waiting: Buffer[] = [];
+  #waitingOctets = 0;
+  /** Those of a write that is under way too. */
   #backlogOctets = 0;
   #writtenOctets = 0;
   #failure: QpsmtpdError | undefined;
@@ -32,8 +38,9 @@ export class SpoolFile {
   #draining: Promise<void> | undefined;
   #onDrained: (() => void) | undefined;
 
-  constructor(directory: SpoolDirectory) {
+  constructor(directory: SpoolDirectory, memory: MemoryBudget) {
     this.#directory = directory;
+    this.#memory = memory;
   }
 
   get failure(): QpsmtpdError | undefined {
@@ -47,14 +54,19 @@ export class SpoolFile {
   /** Queues `block`; its memory must not change any more. */
   write(block: Buffer): void {
     if (this.#failure !== undefined || this.#discarding !== undefined) return;
-    this.#waiting.push(block);
-    this.#backlogOctets += block.length;
-    this.#working ??= this.#work();
+    this.#memory.adjust(block.length, block.length);
+    this.#queue(block);
+  }
+
+  /** Queues what a message was kept as so far. The caller counts these octets for the backlog in the memory budget. */
+  begin(blocks: readonly Buffer[]): void {
+    for (const block of blocks) this.#queue(block);
   }
 
   /** Undefined below the mark; otherwise resolves when half of the backlog is written, or will never be. */
   drained(): Promise<void> | undefined {
-    if (this.#backlogOctets < HIGH_MARK) return undefined;
+    const mark = this.#memory.spillsMessages ? SHORT_MARK : HIGH_MARK;
+    if (this.#backlogOctets < mark) return undefined;
     this.#draining ??= new Promise((resolve) => {
       this.#onDrained = resolve;
     });
@@ -94,15 +106,18 @@ export class SpoolFile {
     return this.#discarding;
   }
 
+  #queue(block: Buffer): void {
+    this.#waiting.push(block);
+    this.#waitingOctets += block.length;
+    this.#backlogOctets += block.length;
+    this.#working ??= this.#work();
+  }
+
   async #work(): Promise<void> {
     try {
       this.#handle ??= await this.#create();
       while (this.#waiting.length > 0) {
-        const blocks = this.#waiting;
-        this.#waiting = [];
-        const octets = await writeAll(this.#handle, blocks, this.#writtenOctets);
-        this.#writtenOctets += octets;
-        this.#backlogOctets = Math.max(0, this.#backlogOctets - octets);
+        await this.#writeWaiting(this.#handle);
         if (this.#backlogOctets <= LOW_MARK) this.#announceDrained();
       }
     } catch (error) {
@@ -115,6 +130,19 @@ export class SpoolFile {
       this.#forgetWaiting();
     } finally {
       this.#working = undefined;
+    }
+  }
+
+  async #writeWaiting(handle: FileHandle): Promise<void> {
+    const blocks = this.#waiting;
+    const octets = this.#waitingOctets;
+    this.#waiting = [];
+    this.#waitingOctets = 0;
+    try {
+      this.#writtenOctets += await writeAll(handle, blocks, this.#writtenOctets);
+      this.#backlogOctets = Math.max(0, this.#backlogOctets - octets);
+    } finally {
+      this.#memory.adjust(-octets, -octets);
     }
   }
 
@@ -148,8 +176,10 @@ export class SpoolFile {
   }
 
   #forgetWaiting(): void {
+    // What is being written is given back when that is over.
+    this.#memory.adjust(-this.#waitingOctets, -this.#waitingOctets);
     this.#waiting = [];
-    this.#backlogOctets = 0;
+    this.#waitingOctets = this.#backlogOctets = 0;
     this.#announceDrained();
   }
 

@@ -11,8 +11,10 @@ export interface DaemonOptions {
   readonly configDir?: string | undefined;
   /** Listen specs such as `tcp://127.0.0.1:2525`. */
   readonly listen: readonly string[];
-  /** Connections this process serves at a time; undefined: no limit. */
+  /** Connections this process serves at a time; 0: no limit; undefined: as many as `memory_budget` has room for. */
   readonly maxConnections?: number | undefined;
+  /** Processes that share the machine, this one included. */
+  readonly workers?: number | undefined;
   /** Connections of one address at a time, for plugins that want to know; the ledger enforces it. */
   readonly maxFromIp?: number | undefined;
   /** Asked for every connection, in all processes together; undefined: everybody is let in. */

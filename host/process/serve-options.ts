@@ -8,7 +8,7 @@ export interface ServeOptions {
   readonly pidFile?: string | undefined;
   /** How long transactions may go on after TERM. */
   readonly graceMs: number;
-  /** Connections at a time, all workers together. */
+  /** Connections at a time, all workers together; 0: no limit; undefined: as many as each has memory for. */
   readonly maxConnections?: number | undefined;
   /** Connections of one address at a time, all workers together; undefined: no limit. */
   readonly maxFromIp?: number | undefined;

@@ -29,10 +29,14 @@ export class AuthExchange {
   /** Set once the verdict stands and only the client's answer to a last challenge is missing. */
   whenConcluded: ((session: Session, response: Buffer) => Progress) | undefined = undefined;
   readonly secrets: string[] = [];
+  /** About what is kept of them: as sent, decoded, and by the mechanism. */
+  octets = 0;
 
   /** Keeps texts that hold `text` out of the log for the rest of the exchange. */
   hide(text: string): void {
-    if (text !== '' && text !== '=' && text !== '*') this.secrets.push(text);
+    if (text === '' || text === '=' || text === '*') return;
+    this.secrets.push(text);
+    this.octets += 3 * text.length;
   }
 }
 

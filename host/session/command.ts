@@ -71,6 +71,11 @@ export class Command {
     this.#parameters = NO_PARAMETERS;
   }
 
+  /** Octets of the chunk it keeps alive. */
+  get chunkOctets(): number {
+    return this.#chunk.length;
+  }
+
   /** Nothing stands behind it in what was read. */
   get isLast(): boolean {
     return this.next === this.#chunk.length;

@@ -66,6 +66,11 @@ export class ConnectionFacts implements Connection {
     return (this.#notes ??= new Notes());
   }
 
+  /** About what they take up, without making them. */
+  get noteOctets(): number {
+    return this.#notes?.octets ?? 0;
+  }
+
   get tls(): TlsFacts | undefined {
     return this.#intake.tls;
   }

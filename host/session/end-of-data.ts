@@ -29,7 +29,9 @@ function refuseUnfit(session: Session): Progress {
   if (isTooBig) return answerAndReset(session, replies.messageTooBig);
   const { failure } = message.content;
   if (failure !== undefined) {
-    session.log(LogLevel.ERROR, `message not stored: ${failure.message}`);
+    // The memory budget has told of its end; a line for each message that meets it would only add to the trouble.
+    const level = failure.code === 'Q_MEMORY' ? LogLevel.INFO : LogLevel.ERROR;
+    session.log(level, `message not stored: ${failure.message}`);
     return answerAndReset(session, replies.systemFull);
   }
   if ((flags & (DataFlag.BareCr | DataFlag.BareLf)) !== 0) {

@@ -7,7 +7,7 @@ import { disconnect } from './closing.ts';
 import { replies } from './replies.ts';
 import type { Template } from './reply.ts';
 import type { Session } from './session.ts';
-import { answer, NEXT, type Progress } from './steps.ts';
+import { answer, NEXT, type Progress, type Step } from './steps.ts';
 
 /** What a client has used up. A new one when XCLIENT makes another client of it. */
 export class Tally {
@@ -50,6 +50,14 @@ export function latestAt({ mode, incoming, endsAt }: Session): number {
   return mode === 'command' || incoming === undefined ? endsAt : Math.min(endsAt, incoming.endsAt);
 }
 
+/** When the client's next words have to come. RFC 5321 section 4.5.3.2. */
+export function nextDeadline(session: Session): number {
+  const { deadlines, settings } = session.host;
+  const isContent = session.mode === 'data' || session.mode === 'bdat';
+  const patienceMs = isContent ? settings.dataTimeoutMs : settings.commandTimeoutMs;
+  return Math.min(deadlines.now + patienceMs, latestAt(session));
+}
+
 /**
  * Answers a line that is no command. Every one costs a reply, a log line and a question to the plugins: a client that
  * sends nothing else is no mail server.
@@ -80,6 +88,10 @@ export function limitTransactions(session: Session): Progress {
 export function refuseMoreCommands(session: Session): Progress {
   return closeWith(session, replies.tooManyCommands);
 }
+
+/** The step of MAIL and RCPT that asks whether there is memory for what it would add to the envelope. */
+export const requireMemory: Step = (session) =>
+  session.host.memory.defersMail ? answer(session, replies.systemFull) : NEXT;
 
 /** Sends a reply and closes the connection. RFC 5321 section 3.8. */
 export function closeWith(session: Session, reply: Template): Progress {

@@ -11,6 +11,7 @@ import type {
 import type { Message } from '../../bindings/plugin/message.ts';
 import { Notes } from '../../bindings/plugin/notes.ts';
 import { QpsmtpdError } from '../errors.ts';
+import { octetsOfPath } from '../memory/octets-kept.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
 import { PLAIN_MAIL } from './parameters/mail-parameters.ts';
 
@@ -24,6 +25,20 @@ export class MailTransaction implements Transaction {
   notes = new Notes<'transaction'>();
   /** Set when the header has arrived. */
   content: StoredMessage | undefined = undefined;
+  #pathOctets = 0;
+
+  /** About what the envelope and the notes take up. */
+  get octets(): number {
+    return this.#pathOctets + this.notes.octets;
+  }
+
+  /** MAIL was accepted. */
+  begin(reversePath: Address, parameters: Parameters, options: MailOptions): void {
+    this.reversePath = reversePath;
+    this.mailParameters = parameters;
+    this.mailOptions = options;
+    this.#pathOctets += octetsOfPath(reversePath, parameters);
+  }
 
   addRecipient(
     address: Address,
@@ -31,11 +46,16 @@ export class MailTransaction implements Transaction {
     options: RecipientOptions | undefined = undefined,
   ): void {
     this.recipients.push({ address, parameters, options });
+    this.#pathOctets += octetsOfPath(address, parameters);
   }
 
   removeRecipient(address: Address): void {
     // Also if it was named twice: the plugin wants nobody there to have the message.
-    const left = this.recipients.filter((recipient) => !recipient.address.equals(address));
+    const left: Recipient[] = [];
+    for (const recipient of this.recipients) {
+      if (!recipient.address.equals(address)) left.push(recipient);
+      else this.#pathOctets -= octetsOfPath(recipient.address, recipient.parameters);
+    }
     this.recipients.splice(0, this.recipients.length, ...left);
   }
 

@@ -3,7 +3,7 @@
 import { Address } from '../../bindings/plugin/address.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { resetTransaction } from './closing.ts';
-import { limitTransactions } from './limits.ts';
+import { limitTransactions, requireMemory } from './limits.ts';
 import { PLAIN_MAIL, readMailOptions } from './parameters/mail-parameters.ts';
 import { askPathHook } from './path-hook.ts';
 import { parsePathCommand, refuseInternational } from './path-command.ts';
@@ -49,10 +49,8 @@ const settle: Settle = (session, verdict) => {
 
 function accept(session: Session): Progress {
   session.tally.transactions++;
-  const { transaction, sender } = session;
-  transaction.reversePath = sender;
-  transaction.mailParameters = session.path.parameters;
-  transaction.mailOptions = session.path.mailOptions;
+  const { transaction, sender, path } = session;
+  transaction.begin(sender, path.parameters, path.mailOptions);
   return answer(session, replies.senderOk, echo(session));
 }
 
@@ -62,6 +60,7 @@ export const mail: readonly Step[] = [
   resetTransaction,
   requireHello,
   limitTransactions,
+  requireMemory,
   parsePathCommand('mail'),
   readOptions,
   askPathHook('mail_pre'),

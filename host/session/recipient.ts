@@ -3,7 +3,7 @@
 import type { Address } from '../../bindings/plugin/address.ts';
 import { declined, ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { hasBegun } from './chunk.ts';
-import { closeWith, hasMoreRefused } from './limits.ts';
+import { closeWith, hasMoreRefused, requireMemory } from './limits.ts';
 import { readRecipientOptions } from './parameters/rcpt-parameters.ts';
 import { askPathHook } from './path-hook.ts';
 import { parsePathCommand, refuseInternational } from './path-command.ts';
@@ -83,6 +83,7 @@ const echo = ({ path, recipient, transaction }: Session): string =>
 export const rcpt: readonly Step[] = [
   parsePathCommand('rcpt'),
   requireMail,
+  requireMemory,
   readOptions,
   askPathHook('rcpt_pre'),
   ask,

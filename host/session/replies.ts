@@ -12,6 +12,7 @@ export const replies = {
   timedOut: template(421, '4.4.2', 'Connection Timed Out', 'Connection timed out'),
   shuttingDown: template(421, '4.3.2', '%1 shutting down, please try again', '%1 shutting down, try again'),
   tooManyConnections: template(421, '4.3.2', 'Too many connections, try again later'),
+  shortOfMemory: template(421, '4.3.2', '%1 is too busy, try again later'),
   tooManyFromAddress: template(
     451,
     '4.7.0',

@@ -3,6 +3,8 @@
  * `classic` has qpsmtpd's literal texts, `enhanced` has RFC 2034 status codes and plain words.
  */
 
+import type { Verdict } from '../../bindings/plugin/verdict.ts';
+
 export type ReplyStyle = 'classic' | 'enhanced';
 
 /** One reply of the table. `%1` and `%2` in the texts stand for what the occasion supplies. */
@@ -66,6 +68,15 @@ export class ReplyPrinter {
       reply += `${code}${index === last ? ' ' : '-'}${prefix}${onWire(lines[index]!)}\r\n`;
     }
     return reply;
+  }
+
+  /** The words of a plugin, or those of the table if it has none. */
+  verdict(reply: Template, { replyCode, status, lines }: Verdict, about: string): string {
+    const code = replyCode ?? reply.code;
+    const isExplicit = status !== undefined;
+    const whole = isExplicit ? `${Math.floor(code / 100)}.${status}` : reply.status;
+    if (lines.length > 0) return this.worded(code, whole, lines, isExplicit);
+    return this.filled(underCode(reply, code, whole, isExplicit), about);
   }
 
   /** The lines of a plugin's verdict: the classic style appends the status as qpsmtpd's DSN texts do. */

@@ -4,6 +4,7 @@ import type { Core } from '../../bindings/contract.ts';
 import type { CutThrough } from '../../bindings/plugin/cut-through.ts';
 import type { HookRunner } from '../hooks/runner.ts';
 import type { SettingValues } from '../config/settings.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
 import type { ReverseLookup } from '../dns/reverse-lookup.ts';
@@ -20,6 +21,8 @@ export interface SessionHost {
   readonly printer: ReplyPrinter;
   readonly logger: Logger;
   readonly deadlines: Deadlines;
+  /** What all sessions of the process together keep. */
+  readonly memory: MemoryBudget;
   readonly reverseLookup: ReverseLookup;
   /** Undefined: there is no certificate, so TLS is not offered. */
   readonly tls: TlsTerms | undefined;

@@ -50,6 +50,11 @@ export class SessionParts {
     return this.#unread !== undefined && !this.#unread.isEmpty;
   }
 
+  /** Octets of input kept: the chunk whose commands run, and what waits behind it. */
+  get inputOctets(): number {
+    return (this.#command?.chunkOctets ?? 0) + (this.#unread?.octets ?? 0);
+  }
+
   /** Hands over the input that waits. */
   protected takeUnread(): Buffer | undefined {
     return this.#unread?.take();

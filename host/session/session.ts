@@ -17,14 +17,15 @@ import { incompleteData, type IncomingData } from './data-reader.ts';
 import type { Chunk } from './chunk.ts';
 import type { Expiring } from './deadlines.ts';
 import { greet } from './greeting.ts';
-import { countCommandsAnew, latestAt, replyToLate, startClock, Tally } from './limits.ts';
+import { countCommandsAnew, nextDeadline, replyToLate, startClock, Tally } from './limits.ts';
 import { MailTransaction } from './mail-transaction.ts';
 import { readers, type InputMode } from './input-mode.ts';
 import { NOWHERE } from './roll.ts';
 import { replies } from './replies.ts';
-import { underCode, type Template } from './reply.ts';
+import type { Template } from './reply.ts';
 import type { SessionHost } from './session-host.ts';
 import { SessionParts } from './session-parts.ts';
+import { weigh } from './session-weight.ts';
 import { greetInsideTls, startsWithTls } from './starttls.ts';
 import { NEXT, STOP, type Outcome, type Step } from './steps.ts';
 import { closeStream, gripStream, type StreamEvents } from './stream-grip.ts';
@@ -78,6 +79,8 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
   #isGone = false;
   #hasHungUp = false;
   #lingered = 0;
+  /** What the memory budget was told of this session. */
+  weight = 0;
 
   constructor(intake: Intake, host: SessionHost, id: string) {
     super();
@@ -137,14 +140,7 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
 
   /** Adds a reply in the words of a plugin, or in those of the table if it has none. */
   sendVerdict(reply: Template, verdict: Verdict, about = ''): void {
-    const code = verdict.replyCode ?? reply.code;
-    const isExplicit = verdict.status !== undefined;
-    const status = isExplicit ? `${Math.floor(code / 100)}.${verdict.status}` : reply.status;
-    if (verdict.lines.length === 0) {
-      this.send(underCode(reply, code, status, isExplicit), about);
-      return;
-    }
-    this.reply(this.host.printer.worded(code, status, verdict.lines, isExplicit));
+    this.reply(this.host.printer.verdict(reply, verdict, about));
   }
 
   /** Adds a ready reply, its CRLF included. */
@@ -210,6 +206,7 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
     this.releaseCommand();
     this.deadlineAt = this.host.deadlines.now + LINGER_MS;
     if (!this.#isGone) closeStream(this.intake, this.#hasEnded || (this.hasQuit && !this.hasUnread));
+    this.#weigh();
   }
 
   /** The deadline has passed: of a client that keeps silent, or of one that does not take its leave. */
@@ -248,6 +245,7 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
       if (this.#lingered > LINGER_OCTETS) this.intake.stream.destroy();
     } else if (this.isBusy || this.#isClogged) {
       this.unread.keep(chunk, this.intake.stream);
+      this.#weigh();
     } else {
       this.#process(chunk);
       this.#settleInput();
@@ -292,7 +290,11 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
 
   /** After input was dealt with: replies go out, and the clock starts for the client's next words. */
   #settleInput(): void {
-    if (this.isBusy) return;
+    if (!this.isBusy) this.#awaitInput();
+    this.#weigh();
+  }
+
+  #awaitInput(): void {
     this.flush();
     if (this.mode === 'closed') return;
     if (this.#hasEnded && !this.hasUnread) {
@@ -300,14 +302,13 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
       return;
     }
     this.dropCommand();
-    this.deadlineAt = Math.min(this.host.deadlines.now + this.#patienceMs(), latestAt(this));
+    this.deadlineAt = nextDeadline(this);
     if (this.host.isDraining) this.drain();
   }
 
-  /** How long the client may take for what comes next. RFC 5321 section 4.5.3.2. */
-  #patienceMs(): number {
-    const { settings } = this.host;
-    return this.mode === 'data' || this.mode === 'bdat' ? settings.dataTimeoutMs : settings.commandTimeoutMs;
+  /** Once the client is gone and every step is through, nothing is left. */
+  #weigh(): void {
+    weigh(this, this.#isGone && this.#hasHungUp ? undefined : this.#out.length);
   }
 
   #advance(steps: readonly Step[], from: number): void {
@@ -393,6 +394,7 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
     this.host.deadlines.forget(this);
     this.host.leave(this);
     if (!this.isBusy && this.mode !== 'closed') this.run([disconnect]);
+    this.#weigh();
   }
 }
 

@@ -15,6 +15,10 @@ export class UnreadInput {
     return this.#octets === undefined;
   }
 
+  get octets(): number {
+    return this.#octets?.length ?? 0;
+  }
+
   /** Puts octets behind those that wait already. The client is not read from meanwhile. */
   keep(octets: Buffer, stream: Duplex): void {
     this.#octets = this.#octets === undefined ? octets : Buffer.concat([this.#octets, octets]);

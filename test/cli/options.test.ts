@@ -65,7 +65,7 @@ describe('the options of qpsmtpd serve', () => {
     ['--workers 0', '--workers: "0" is no whole number from 1 to 256'],
     ['--workers 1.5', '--workers: "1.5" is no whole number from 1 to 256'],
     ['--grace=-1', '--grace: "-1" is no whole number from 0 to 3600'],
-    ['--max-connections 1e9', '--max-connections: "1e9" is no whole number from 1 to 1000000'],
+    ['--max-connections 1e9', '--max-connections: "1e9" is no whole number from 0 to 1000000'],
     ['extra', '"extra" is not understood: only options are expected'],
   ])('refuse: %s', (line, message) => {
     expect(refusalOf(() => readServeOptions(words(line)))).toBe(message);

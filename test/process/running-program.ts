@@ -126,8 +126,13 @@ export class LineClient {
     return match[0];
   }
 
+  /** Sends octets as they are. */
+  send(text: string): void {
+    this.#socket.write(text);
+  }
+
   say(line: string): Promise<string> {
-    this.#socket.write(`${line}\r\n`);
+    this.send(`${line}\r\n`);
     return this.reply();
   }
 

@@ -1,0 +1,154 @@
+/**
+ * What all clients of one process together may make it keep. Whoever keeps octets for a client says so, and says it
+ * again when they are gone: counts are estimates, but every one of them is given back. RFC 5321 section 4.5.3.1 lets a
+ * server run short, and has replies for it.
+ */
+
+import { NOWHERE, Roll } from '../session/roll.ts';
+
+/** How short memory is. Each stage brings what those before it bring. */
+export const Stage = {
+  Ample: 0,
+  /** Messages go to disk. */
+  Spill: 1,
+  /** No further transactions and recipients. */
+  Defer: 2,
+  /** No further connections. */
+  TurnAway: 3,
+  /** Messages that cannot go to disk are given up. */
+  Full: 4,
+} as const;
+export type Stage = 0 | 1 | 2 | 3 | 4;
+
+/** Where each stage begins, as a share of the limit. */
+const MARKS = [0, 1 / 2, 3 / 4, 7 / 8, 1] as const;
+/** A stage ends so far below its mark that it does not come and go with every message. */
+const RESUME = 7 / 8;
+/** After so large a share of the limit has come on top, it is looked again for messages to spill. */
+const STEP = 1 / 32;
+
+/** A message in memory that could be on disk. */
+export interface Spillable {
+  /** For `MemoryBudget` alone; begins as `NOWHERE`. */
+  listedAt: number;
+  /** Octets that would go to disk. */
+  readonly octetsInMemory: number;
+  spill(): void;
+}
+
+export class MemoryBudget {
+  #limit = Number.POSITIVE_INFINITY;
+  #used = 0;
+  #backlog = 0;
+  #stage: Stage = Stage.Ample;
+  /** Between these two there is nothing to do. */
+  #above = Number.POSITIVE_INFINITY;
+  #below = Number.NEGATIVE_INFINITY;
+  #isLooking = false;
+  readonly #messages = new Roll<'listedAt', Spillable>('listedAt');
+  readonly #onStage: (budget: MemoryBudget) => void;
+
+  /** `onStage` is told of every change of `stage`. */
+  constructor(onStage: (budget: MemoryBudget) => void = () => undefined) {
+    this.#onStage = onStage;
+  }
+
+  /** Octets. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** `Infinity`: no limit. */
+  set limit(octets: number) {
+    this.#limit = octets;
+    this.#look();
+  }
+
+  /** Octets kept. */
+  get used(): number {
+    return this.#used;
+  }
+
+  get stage(): Stage {
+    return this.#stage;
+  }
+
+  get spillsMessages(): boolean {
+    return this.#stage >= Stage.Spill;
+  }
+
+  get defersMail(): boolean {
+    return this.#stage >= Stage.Defer;
+  }
+
+  get turnsAway(): boolean {
+    return this.#stage >= Stage.TurnAway;
+  }
+
+  get isFull(): boolean {
+    return this.#stage === Stage.Full;
+  }
+
+  /** So many octets more are kept, or fewer; `backlog` of them are on their way to the disk. */
+  adjust(octets: number, backlog = 0): void {
+    this.#used += octets;
+    this.#backlog += backlog;
+    if (this.#used > this.#above || this.#used < this.#below) this.#look();
+  }
+
+  /** `message` is large enough to be worth a file. */
+  list(message: Spillable): void {
+    this.#messages.add(message);
+  }
+
+  unlist(message: Spillable): void {
+    if (message.listedAt !== NOWHERE) this.#messages.delete(message);
+  }
+
+  #look(): void {
+    // What is spilled below comes back here.
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    if (this.#resting > this.#limit * MARKS[Stage.Spill]) this.#spill();
+    this.#isLooking = false;
+    const before = this.#stage;
+    this.#stage = this.#stageOf(before);
+    this.#above = this.#nextLook();
+    this.#below =
+      this.#stage === Stage.Ample ? Number.NEGATIVE_INFINITY : this.#limit * MARKS[this.#stage] * RESUME;
+    if (this.#stage !== before) this.#onStage(this);
+  }
+
+  /** What will not be gone by itself once the disk has taken what it was given. */
+  get #resting(): number {
+    return this.#used - this.#backlog;
+  }
+
+  /** The largest messages first: they are the fewest files, and those of clients that keep silent are among them. */
+  #spill(): void {
+    const messages: Spillable[] = [];
+    this.#messages.forEach((message) => messages.push(message));
+    messages.sort((a, b) => b.octetsInMemory - a.octetsInMemory);
+    const enough = this.#limit * MARKS[Stage.Spill] * RESUME;
+    for (const message of messages) {
+      if (this.#resting <= enough) return;
+      message.spill();
+    }
+  }
+
+  #stageOf(before: Stage): Stage {
+    let stage: number = before;
+    while (stage < Stage.Full && this.#used > this.#limit * MARKS[stage + 1]!) stage++;
+    while (stage > Stage.Ample && this.#used < this.#limit * MARKS[stage]! * RESUME) stage--;
+    return stage as Stage;
+  }
+
+  #nextLook(): number {
+    const mark =
+      this.#stage === Stage.Full ? Number.POSITIVE_INFINITY : this.#limit * MARKS[this.#stage + 1]!;
+    return this.#stage === Stage.Ample ? mark : Math.min(mark, this.#used + this.#limit * STEP);
+  }
+}
+
+/** For what is kept where nobody counts. */
+export const UNCOUNTED = new MemoryBudget();

@@ -1,0 +1,43 @@
+/** What the memory budget is where nobody says, and what follows from it. The formulas stand in docs/reference/limits.md. */
+
+import { totalmem } from 'node:os';
+import { getHeapStatistics } from 'node:v8';
+import { CONNECTION_OCTETS } from './octets-kept.ts';
+
+/** Octets of the heap that are the program's, and those of V8's young objects, which its limit includes. */
+const PROGRAM_OCTETS = 67_108_864;
+/** Envelopes are kept in the heap; the other half is for what the collector has not come to yet. */
+const SHARE_OF_HEAP = 1 / 2;
+/** A heap that is hardly larger than the program gives this share. */
+const LEAST_SHARE_OF_HEAP = 1 / 8;
+/** Contents are kept outside the heap. The rest is for the heap, the system's own buffers, and other programs. */
+const SHARE_OF_MACHINE = 1 / 4;
+/** Connections that keep silent may use up this share: from half of the budget on, messages go to disk. */
+const SHARE_OF_CONNECTIONS = 1 / 2;
+
+export interface Room {
+  /** Octets V8 may use for the heap of this process. */
+  readonly heap: number;
+  /** Octets of the machine, or of the container. */
+  readonly machine: number;
+  /** Processes that serve on it. */
+  readonly workers: number;
+}
+
+export function roomOf(workers: number): Room {
+  const constrained = process.constrainedMemory();
+  // Without a limit some systems say 0, others more than there is.
+  const machine = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+  return { heap: getHeapStatistics().heap_size_limit, machine, workers };
+}
+
+/** Octets of a budget that nobody has set. */
+export function budgetFor({ heap, machine, workers }: Room): number {
+  const ofHeap = Math.max((heap - PROGRAM_OCTETS) * SHARE_OF_HEAP, heap * LEAST_SHARE_OF_HEAP);
+  return Math.floor(Math.min(ofHeap, (machine * SHARE_OF_MACHINE) / workers));
+}
+
+/** Connections that fit into a budget of so many octets; `Infinity` into one without limit. */
+export function connectionsWithin(budget: number): number {
+  return Math.max(1, Math.floor((budget * SHARE_OF_CONNECTIONS) / CONNECTION_OCTETS));
+}
