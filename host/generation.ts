@@ -43,6 +43,7 @@ import type { Deadlines } from './session/deadlines.ts';
 import { ReplyPrinter } from './session/reply.ts';
 import type { SessionHost } from './session/session-host.ts';
 import type { Session } from './session/session.ts';
+import type { Turns } from './session/turns.ts';
 import { version } from './version.ts';
 
 /** What every generation shares: it outlives a reload. */
@@ -50,6 +51,7 @@ export interface Foundation {
   readonly core: Core;
   readonly deadlines: Deadlines;
   readonly memory: MemoryBudget;
+  readonly turns: Turns;
   readonly reverseLookup: ReverseLookup;
   readonly isDraining: boolean;
   readonly stores: ProcessStores;
@@ -84,6 +86,7 @@ export class Generation implements SessionHost {
   readonly printer: ReplyPrinter;
   readonly deadlines: Deadlines;
   readonly memory: MemoryBudget;
+  readonly turns: Turns;
   readonly reverseLookup: ReverseLookup;
   readonly version = version;
   /** Connections beyond `--max-from-ip` that plugins decide about. */
@@ -117,6 +120,7 @@ export class Generation implements SessionHost {
     this.core = foundation.core;
     this.deadlines = foundation.deadlines;
     this.memory = foundation.memory;
+    this.turns = foundation.turns;
     this.reverseLookup = foundation.reverseLookup;
     this.config = parts.config;
     this.logger = parts.logger;

@@ -22,6 +22,7 @@ import { systemClock } from './services/services.ts';
 import { replies } from './session/replies.ts';
 import { Roll } from './session/roll.ts';
 import { Session } from './session/session.ts';
+import { Turns } from './session/turns.ts';
 import { ProcessStores } from './store/stores.ts';
 
 export interface ServerOptions extends GenerationOptions {
@@ -37,6 +38,8 @@ export interface ServerOptions extends GenerationOptions {
   readonly reverseLookup?: ReverseLookup | undefined;
   /** A listener is gone for good: this process takes no more clients and should make room for another. */
   readonly onListenerLost?: ((error: Error) => void) | undefined;
+  /** In which sessions take their turns; undefined: by the clock and the event loop of the process. */
+  readonly turns?: Turns | undefined;
 }
 
 let core: Core | undefined;
@@ -59,6 +62,7 @@ export class Server implements Foundation {
   readonly core;
   readonly deadlines = new Deadlines();
   readonly memory: MemoryBudget;
+  readonly turns: Turns;
   readonly reverseLookup: ReverseLookup;
   readonly stores = new ProcessStores(systemClock);
   readonly spools: ProcessSpools;
@@ -74,6 +78,7 @@ export class Server implements Foundation {
   private constructor(options: ServerOptions) {
     this.#options = options;
     this.reverseLookup = options.reverseLookup ?? new DnsReverseLookup();
+    this.turns = options.turns ?? new Turns();
     this.core = coreOfProcess();
     this.spools = new ProcessSpools({ core: this.core, clock: systemClock, random: () => Math.random() });
     const report = new MemoryReport(() => this.logger);

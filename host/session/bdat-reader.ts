@@ -7,9 +7,6 @@ import { replies } from './replies.ts';
 import type { Session } from './session.ts';
 import { NEXT, type Outcome, type Progress, type Step } from './steps.ts';
 
-/** Chunks from this size on are no commands by which to wear out the daemon. */
-const LARGE_CHUNK = 1_024;
-
 /** Reads from `chunk` at `from` on, at most to the end of the BDAT chunk, and returns where it stopped. */
 export function readChunk(session: Session, chunk: Buffer, from: number): number {
   const state = session.chunk!;
@@ -59,8 +56,8 @@ function waitForSpool(session: Session): Progress {
 function acknowledge(session: Session): Progress {
   if (session.incoming!.message.content.failure !== undefined)
     return refuseChunk(session, replies.systemFull);
-  const { octets } = session.chunk!;
-  if (octets >= LARGE_CHUNK) session.tally.commands--;
+  const { octets, isLarge } = session.chunk!;
+  if (isLarge) session.tally.commands--;
   session.send(replies.chunkReceived, String(octets));
   return NEXT;
 }

@@ -8,6 +8,7 @@ import { endChunk } from './bdat-reader.ts';
 import { Chunk, hasBegun, refuseChunk, skipChunk, skipFrom, type ChunkRefusal } from './chunk.ts';
 import { IncomingData } from './data-reader.ts';
 import { offers } from './extensions.ts';
+import { hasMoreCommands, refuseMoreCommands } from './limits.ts';
 import { unrecognized } from './plain-verbs.ts';
 import { openConduit } from './passing-on.ts';
 import { refuse } from './refusal.ts';
@@ -32,6 +33,12 @@ function announce(session: Session): Progress {
   if (!Number.isSafeInteger(octets)) return answer(session, replies.badChunkSize);
   (session.chunk ??= new Chunk()).begin(octets, found![2] !== undefined);
   return NEXT;
+}
+
+/** A message cut into crumbs costs a command for each of them. The chunks of a large message may be many. */
+function limitSmall(session: Session): Progress {
+  const { isLarge, isLast } = session.chunk!;
+  return isLarge || isLast || !hasMoreCommands(session) ? NEXT : refuseMoreCommands(session);
 }
 
 function requireEnvelope(session: Session): Progress {
@@ -92,6 +99,7 @@ function receive(session: Session): Progress {
 export const bdat: readonly Step[] = [
   requireChunking,
   announce,
+  limitSmall,
   requireEnvelope,
   askAtFirst,
   prepareAtFirst,

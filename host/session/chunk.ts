@@ -6,6 +6,9 @@ import type { Template } from './reply.ts';
 import type { Session } from './session.ts';
 import { STOP, type Outcome, type Progress } from './steps.ts';
 
+/** Chunks from this size on are no commands by which to wear out the daemon. */
+const LARGE = 1_024;
+
 export class Chunk {
   /** As announced. */
   octets = 0;
@@ -16,6 +19,11 @@ export class Chunk {
   isRefused = false;
   /** What answers every further chunk until RSET or MAIL, because one was refused. */
   refusal: ChunkRefusal | undefined = undefined;
+
+  /** It carries mail worth its command; smaller ones are commands like others, but for the last, which ends a message. */
+  get isLarge(): boolean {
+    return this.octets >= LARGE;
+  }
 
   begin(octets: number, isLast: boolean): void {
     this.octets = this.left = octets;

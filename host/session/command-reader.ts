@@ -1,9 +1,9 @@
 /** Reads command lines out of chunks, however they were cut, and starts the verbs. RFC 5321 section 4.5.3.1.4. */
 
-import { CommandFlag, MAX_COMMANDS, Verb } from '../../bindings/contract.ts';
+import { CommandFlag, Verb } from '../../bindings/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Command } from './command.ts';
-import { refuseLine, refuseMoreCommands } from './limits.ts';
+import { hasMoreCommands, refuseLine, refuseMoreCommands } from './limits.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
 import type { Step } from './steps.ts';
@@ -13,6 +13,12 @@ import { stepsOf } from './verbs.ts';
 export const MAX_LINE = 512;
 /** The same for verbs whose extensions lengthen it: MAIL, RCPT and AUTH. RFC 5321 section 4.5.3.1.9, RFC 4954 section 4. */
 export const MAX_LONG_LINE = 2_048;
+
+/**
+ * Octets that are looked at in one go, unless no line ends within them. Whoever sends a verb that changes the mode over and
+ * over, or whose plugins take their time, would have all that waits behind it looked at anew each time.
+ */
+const LOOK = 512;
 
 const UNSAFE = CommandFlag.Nul | CommandFlag.BareCr | CommandFlag.Control;
 const LF = 0x0a;
@@ -25,16 +31,17 @@ const unsafeOctets: readonly Step[] = [(session) => refuseLine(session, replies.
 export function readCommands(session: Session, chunk: Buffer, from: number): number {
   if (session.isSkippingLine) return skipLine(session, chunk, from);
   if (session.partial !== undefined) return completeLine(session, session.partial, chunk, from);
-  const { core } = session.host;
-  const count = core.commands(chunk, from);
-  const behind = from + core.consumed;
+  const { core, turns } = session.host;
+  let count = 0;
+  if (chunk.length - from > LOOK) count = core.commands(chunk.subarray(from, from + LOOK), 0);
+  if (count === 0) count = core.commands(chunk, from);
   if (count === 0) return keepPartial(session, chunk, from);
+  const behind = from + core.consumed;
   for (let index = 0; index < count; index++) {
     session.command.load(core, index, chunk, from);
     if (!startCommand(session)) return session.command.next;
+    if (index + 1 < count && turns.spend()) return session.command.next;
   }
-  // A flood of empty lines must not keep other sessions from their turn.
-  if (count === MAX_COMMANDS && behind < chunk.length) session.yieldTurn();
   return behind;
 }
 
@@ -42,9 +49,9 @@ export function readCommands(session: Session, chunk: Buffer, from: number): num
 function startCommand(session: Session): boolean {
   const { command, host } = session;
   if (host.logger.writes(LogLevel.INFO)) session.log(LogLevel.INFO, `dispatching ${loggable(command)}`);
-  // The chunks of one large message may be many.
-  const isTooMany = ++session.tally.commands > session.tally.mostCommands && command.verb !== Verb.Bdat;
-  if (isTooMany) session.run(tooManyCommands);
+  session.tally.commands++;
+  // Whether BDAT counts depends on its size, which is not known yet.
+  if (hasMoreCommands(session) && command.verb !== Verb.Bdat) session.run(tooManyCommands);
   else if (command.octets > limitOf(command.verb)) session.run(lineTooLong);
   else if ((command.flags & UNSAFE) !== 0) session.run(unsafeOctets);
   else session.run(stepsOf(session, command.verb));
@@ -80,11 +87,11 @@ function completeLine(session: Session, partial: Buffer, chunk: Buffer, from: nu
   const end = chunk.indexOf(LF, from);
   if (end < 0) return keepPartial(session, chunk, from);
   session.partial = undefined;
+  const line = Buffer.concat([partial, chunk.subarray(from, Math.min(end + 1, from + MAX_LONG_LINE))]);
   if (partial.length + end + 1 - from > MAX_LONG_LINE) {
     session.run(lineTooLong);
     return end + 1;
   }
-  const line = Buffer.concat([partial, chunk.subarray(from, end + 1)]);
   session.host.core.commands(line, 0);
   session.command.load(session.host.core, 0, line, 0);
   startCommand(session);

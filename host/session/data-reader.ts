@@ -13,6 +13,8 @@ import type { Session } from './session.ts';
 
 const CR: Buffer = Buffer.from('\r');
 const CRLF: Buffer = Buffer.from('\r\n');
+/** Octets between two dots of dot-stuffing below which they are copied one by one. */
+const SHORT_PIECE = 128;
 /** What a binary message may have. RFC 3030 section 3. */
 const LINE_FLAGS = DataFlag.BareCr | DataFlag.BareLf;
 
@@ -152,6 +154,10 @@ function keepContent({ host, incoming }: Session, chunk: Buffer, from: number): 
     content.append(isAll ? chunk : chunk.subarray(from, from + contentEnd), isLent);
     return;
   }
+  if (dropCount * SHORT_PIECE > contentEnd) {
+    content.append(withoutDots(chunk, from, contentEnd, drops.subarray(0, dropCount)));
+    return;
+  }
   let start = 0;
   for (let index = 0; index < dropCount; index++) {
     const dot = drops[index]!;
@@ -159,6 +165,18 @@ function keepContent({ host, incoming }: Session, chunk: Buffer, from: number): 
     start = dot + 1;
   }
   if (contentEnd > start) content.append(chunk.subarray(from + start, from + contentEnd), isLent);
+}
+
+/** A block for every line would cost more than its octets where a dot stands in front of each. */
+function withoutDots(chunk: Buffer, from: number, contentEnd: number, drops: Int32Array): Buffer {
+  const content = Buffer.allocUnsafe(contentEnd - drops.length);
+  let written = 0;
+  let next = 0;
+  for (let at = 0; at < contentEnd; at++) {
+    if (at === drops[next]) next++;
+    else content[written++] = chunk[from + at]!;
+  }
+  return content;
 }
 
 /**

@@ -84,6 +84,9 @@ export function limitTransactions(session: Session): Progress {
   return closeWith(session, replies.tooManyTransactions);
 }
 
+/** True if there were more commands than there may be. */
+export const hasMoreCommands = ({ tally }: Session): boolean => tally.commands > tally.mostCommands;
+
 /** Commands without an end, and no message among them: the connection is over. */
 export function refuseMoreCommands(session: Session): Progress {
   return closeWith(session, replies.tooManyCommands);

@@ -31,8 +31,6 @@ export function readResponses(session: Session, chunk: Buffer, from: number): nu
   session.partial = undefined;
   session.exchange!.response = withoutEnd(line);
   session.run(respond);
-  // Who sends more before he has read the reply is no client in a hurry: others have their turn first.
-  if (behind < chunk.length && session.isOpen && !session.isBusy) session.yieldTurn();
   return behind;
 }
 

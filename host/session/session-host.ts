@@ -12,6 +12,7 @@ import type { TlsTerms } from '../intake/tls-layer.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { ReplyPrinter } from './reply.ts';
 import type { Session } from './session.ts';
+import type { Turns } from './turns.ts';
 
 export interface SessionHost {
   readonly core: Core;
@@ -23,6 +24,7 @@ export interface SessionHost {
   readonly deadlines: Deadlines;
   /** What all sessions of the process together keep. */
   readonly memory: MemoryBudget;
+  readonly turns: Turns;
   readonly reverseLookup: ReverseLookup;
   /** Undefined: there is no certificate, so TLS is not offered. */
   readonly tls: TlsTerms | undefined;

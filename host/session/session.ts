@@ -5,7 +5,6 @@
  */
 
 import { Address } from '../../bindings/plugin/address.ts';
-import type { Verdict } from '../../bindings/plugin/verdict.ts';
 import type { Conduit } from '../../bindings/plugin/cut-through.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Intake } from '../intake/intake.ts';
@@ -17,30 +16,27 @@ import { incompleteData, type IncomingData } from './data-reader.ts';
 import type { Chunk } from './chunk.ts';
 import type { Expiring } from './deadlines.ts';
 import { greet } from './greeting.ts';
-import { countCommandsAnew, nextDeadline, replyToLate, startClock, Tally } from './limits.ts';
+import { countCommandsAnew, latestAt, nextDeadline, replyToLate, startClock, Tally } from './limits.ts';
 import { MailTransaction } from './mail-transaction.ts';
 import { readers, type InputMode } from './input-mode.ts';
 import { NOWHERE } from './roll.ts';
 import { replies } from './replies.ts';
 import type { Template } from './reply.ts';
 import type { SessionHost } from './session-host.ts';
-import { SessionParts } from './session-parts.ts';
+import { SessionOutput } from './session-output.ts';
 import { weigh } from './session-weight.ts';
 import { greetInsideTls, startsWithTls } from './starttls.ts';
 import { NEXT, STOP, type Outcome, type Step } from './steps.ts';
 import { closeStream, gripStream, type StreamEvents } from './stream-grip.ts';
+import type { TurnTaker } from './turns.ts';
 
 /** How long a closed connection may linger for the client to read the last reply and to close its side. */
 const LINGER_MS = 5_000;
 /** Octets a closed connection swallows: a client that sends a whole message first would meet a reset, not the reply. */
 const LINGER_OCTETS = 67_108_864;
-/** Characters of replies that may gather before they are written, for clients that ask much and read nothing. */
-const MOST_OUT = 65_536;
-
-export class Session extends SessionParts implements Expiring, HookSession, StreamEvents {
+export class Session extends SessionOutput implements Expiring, HookSession, StreamEvents, TurnTaker {
   readonly host: SessionHost;
   readonly intake: Intake;
-  /** Replaced when XCLIENT makes another client of this one. */
   facts: ConnectionFacts;
   /** What the client has used up of its limits. */
   tally = new Tally();
@@ -68,12 +64,15 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
   partial: Buffer | undefined = undefined;
   /** The rest of an over-long line is being dropped. */
   isSkippingLine = false;
-  #out = '';
   /** QUIT was the last the client had to say. RFC 5321 section 4.1.1.10. */
   hasQuit = false;
-  /** A step waits for something; input is kept until it is through. */
+  /** A step, or the session's turn, is waited for; input is kept until then. */
   isBusy = false;
-  #isClogged = false;
+  usedUs = 0;
+  usedIn = 0;
+  /** What is to be done in the turn that is waited for, before input is read. */
+  #steps = NO_STEPS;
+  #next = 0;
   /** The client has closed its side; the stream is gone altogether. */
   #hasEnded = false;
   #isGone = false;
@@ -95,13 +94,20 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
     this.host.deadlines.watch(this);
     startClock(this);
     countCommandsAnew(this);
-    this.run(startsWithTls(this) ? greetInsideTls : greet);
-    this.#settleInput();
+    this.#goOn(startsWithTls(this) ? greetInsideTls : greet, 0);
   }
 
   /** True until the client or the daemon has closed the connection. */
   get isOpen(): boolean {
     return this.mode !== 'closed' && !this.#isGone;
+  }
+
+  protected get isMute(): boolean {
+    return this.#isGone || this.#hasHungUp;
+  }
+
+  protected unclog(): void {
+    if (!this.isBusy) this.#goOn(NO_STEPS, 0);
   }
 
   get connection(): ConnectionFacts {
@@ -132,49 +138,9 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
     return this.facts.karma;
   }
 
-  /** Adds a reply of the table to what the next write sends. */
-  send(reply: Template, first?: string, second?: string): void {
-    const { printer } = this.host;
-    this.reply(first === undefined ? printer.fixed(reply) : printer.filled(reply, first, second));
-  }
-
-  /** Adds a reply in the words of a plugin, or in those of the table if it has none. */
-  sendVerdict(reply: Template, verdict: Verdict, about = ''): void {
-    this.reply(this.host.printer.verdict(reply, verdict, about));
-  }
-
-  /** Adds a ready reply, its CRLF included. */
-  reply(text: string): void {
-    const { logger } = this.host;
-    if (logger.writes(LogLevel.INFO)) this.log(LogLevel.INFO, text.trimEnd());
-    this.#out += text;
-  }
-
-  log(level: LogLevel, text: string): void {
-    this.host.logger.log(level, text, { connectionId: this.facts.id, transactionId: this.transactionId });
-  }
-
-  /** Writes what has gathered. A client that does not read its replies is not read from either. */
-  flush(): void {
-    if (this.#out === '') return;
-    const out = this.#out;
-    this.#out = '';
-    if (this.#isGone || this.#hasHungUp || this.intake.stream.write(out, 'latin1')) return;
-    this.#isClogged = true;
-    this.intake.stream.once('drain', () => {
-      this.#isClogged = false;
-      this.#resume();
-    });
-  }
-
   /** Runs the steps of a verb; input waits until the last one is through. */
   run(steps: readonly Step[]): void {
     this.#advance(steps, 0);
-  }
-
-  /** Lets other sessions have their turn before more input is read. */
-  yieldTurn(): void {
-    this.#wait(new Promise((resolve) => setImmediate(resolve, NEXT)), NO_STEPS, 0);
   }
 
   /** Takes no input until `ready`: the spool or the next hop is slower than the client. */
@@ -240,15 +206,31 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
 
   /** Of the stream: octets from the client. */
   receive(chunk: Buffer): void {
+    const { turns } = this.host;
     if (this.mode === 'closed') {
-      this.#lingered += chunk.length;
-      if (this.#lingered > LINGER_OCTETS) this.intake.stream.destroy();
-    } else if (this.isBusy || this.#isClogged) {
+      this.#linger(chunk.length);
+    } else if (this.isBusy || this.isClogged) {
       this.unread.keep(chunk, this.intake.stream);
       this.#weigh();
+    } else if (turns.isPressed) {
+      this.unread.keep(chunk, this.intake.stream);
+      this.#lineUp(false);
+      this.#weigh();
     } else {
+      turns.begin(chunk.length);
       this.#process(chunk);
       this.#settleInput();
+      turns.end(this);
+    }
+  }
+
+  /** Dropped octets cost a read each: whoever pours them in has to wait for his turn, too. */
+  #linger(octets: number): void {
+    this.#lingered += octets;
+    if (this.#lingered > LINGER_OCTETS) this.intake.stream.destroy();
+    else if (this.host.turns.isPressed && !this.isBusy) {
+      this.intake.stream.pause();
+      this.#lineUp(false);
     }
   }
 
@@ -256,24 +238,30 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
   receiveLent(octets: Buffer): void {
     const { incoming } = this;
     const isCopied = this.mode === 'data' && incoming!.message.content.isCopying;
-    if (!isCopied || this.isBusy || this.#isClogged) return this.receive(Buffer.from(octets));
+    const { turns } = this.host;
+    if (!isCopied || this.isBusy || this.isClogged || turns.isPressed) {
+      return this.receive(Buffer.from(octets));
+    }
+    turns.begin(octets.length);
     incoming!.isLent = true;
     const at = this.#read(octets, 0);
     incoming!.isLent = false;
     if (at < octets.length) this.#process(Buffer.from(octets.subarray(at)));
     this.#settleInput();
+    turns.end(this);
   }
 
   /** Feeds the chunk to the reader of the mode, which may change while it goes. */
   #process(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
-      if (this.isBusy || this.#isClogged) {
+      if (this.isBusy || this.isClogged) {
         this.unread.keep(at === 0 ? chunk : chunk.subarray(at), this.intake.stream);
         return;
       }
       at = this.#read(chunk, at);
-      if (this.#out.length > MOST_OUT) this.flush();
+      this.flushMuch();
+      if (at < chunk.length && this.host.turns.spend() && !this.isBusy) this.#lineUp(true);
     }
   }
 
@@ -286,6 +274,38 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
       this.run([disconnect]);
       return chunk.length;
     }
+  }
+
+  /** Lets other sessions have their turn before this one goes on. */
+  #lineUp(hasMuch: boolean): void {
+    this.isBusy = true;
+    this.flush();
+    if (this.mode !== 'closed') this.deadlineAt = latestAt(this);
+    this.host.turns.lineUp(this, hasMuch);
+  }
+
+  /** Of `Turns`. */
+  takeTurn(): void {
+    const [steps, next] = [this.#steps, this.#next];
+    this.#steps = NO_STEPS;
+    this.#next = 0;
+    this.isBusy = false;
+    if (this.isOpen) this.#advance(steps, next);
+    this.#resume();
+  }
+
+  /** Takes a turn for the steps from `next` on and for the input that waited, at once unless others are in line. */
+  #goOn(steps: readonly Step[], next: number): void {
+    const { turns } = this.host;
+    this.#steps = steps;
+    this.#next = next;
+    if (turns.isPressed || (this.hasUnread && turns.isDueAfterStep())) {
+      this.#lineUp(false);
+      return;
+    }
+    turns.begin(0);
+    this.takeTurn();
+    turns.end(this);
   }
 
   /** After input was dealt with: replies go out, and the clock starts for the client's next words. */
@@ -308,7 +328,7 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
 
   /** Once the client is gone and every step is through, nothing is left. */
   #weigh(): void {
-    weigh(this, this.#isGone && this.#hasHungUp ? undefined : this.#out.length);
+    weigh(this, this.#isGone && this.#hasHungUp ? undefined : this.outLength);
   }
 
   #advance(steps: readonly Step[], from: number): void {
@@ -328,22 +348,18 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
     this.isBusy = true;
     this.deadlineAt = Number.POSITIVE_INFINITY;
     outcome.then(
-      (result) => {
-        this.isBusy = false;
-        if (result === NEXT && this.isOpen) this.#advance(steps, next);
-        this.#resume();
-      },
+      (result) => this.#goOn(result === NEXT ? steps : NO_STEPS, next),
       (cause: unknown) => {
         this.isBusy = false;
         this.#fail(cause);
-        this.#resume();
+        if (!this.isBusy) this.#goOn(NO_STEPS, 0);
       },
     );
   }
 
   /** Takes up the input that waited. */
   #resume(): void {
-    if (this.isBusy || this.#isClogged) return;
+    if (this.isBusy || this.isClogged) return;
     if (this.#isGone && this.mode !== 'closed') {
       this.run([disconnect]);
       return;
@@ -373,7 +389,7 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
   end(): void {
     this.#hasEnded = true;
     this.endInput();
-    if (this.mode !== 'closed' && !this.isBusy && !this.#isClogged) this.#finish();
+    if (this.mode !== 'closed' && !this.isBusy && !this.isClogged) this.#finish();
   }
 
   /** The client will send nothing more and has had all its answers. */
@@ -386,7 +402,7 @@ export class Session extends SessionParts implements Expiring, HookSession, Stre
   /** Of the stream: it is gone. */
   vanish(): void {
     this.#isGone = true;
-    this.#isClogged = false;
+    this.isClogged = false;
     this.takeUnread();
     this.endInput();
     this.conduit?.close();

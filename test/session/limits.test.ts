@@ -168,16 +168,67 @@ describe('time', () => {
   });
 });
 
-test('the chunks of a message do not count as commands without one (RFC 3030)', async () => {
-  const client = await (await start({ config: { max_commands: '4' } })).greeted();
-  await client.say('MAIL FROM:<a@b.example>');
-  await client.say('RCPT TO:<u@example.test>');
-  for (let chunk = 0; chunk < 6; chunk++) {
-    client.send('BDAT 3\r\nx\r\n');
-    expect(await client.reply()).toBe('250 3 octets received');
+test('who sends costly commands without end does not keep others waiting for more than a few of them', async () => {
+  let asked = 0;
+  const costly = definePlugin({
+    name: 'costly',
+    about: 'Works for a millisecond.',
+    hooks: {
+      noop: () => {
+        asked++;
+        const until = performance.now() + 1;
+        while (performance.now() < until);
+      },
+    },
+  });
+  const server = await start({ plugins: [costly] });
+  const [costing, other] = [await server.greeted(), await server.greeted()];
+  costing.send('NOOP\r\n'.repeat(1_000));
+  await costing.reply();
+  const before = asked;
+  expect(await other.say('RSET')).toBe('250 OK');
+  expect(asked - before).toBeLessThan(100);
+});
+
+describe('the chunks of a message and max_commands (RFC 3030)', () => {
+  const TOO_MANY = '421 mx.test too many commands without a message, closing';
+  const chunk = (octets: number, last = ''): string => `BDAT ${octets}${last}\r\n${'x'.repeat(octets)}`;
+
+  async function begun(): Promise<TestClient> {
+    const client = await (await start({ config: { max_commands: '4' } })).greeted();
+    await client.say('MAIL FROM:<a@b.example>');
+    await client.say('RCPT TO:<u@example.test>');
+    return client;
   }
-  expect(await client.say('BDAT 0 LAST')).toBe('250 accepted');
-  expect(await client.say('NOOP')).toBe('250 OK');
+
+  test('below 1 KiB count like commands', async () => {
+    const client = await begun();
+    client.send(chunk(1_023));
+    expect(await client.reply()).toBe('250 1023 octets received');
+    client.send(chunk(1));
+    expect(await client.reply()).toBe(TOO_MANY);
+    expect(await client.isClosed()).toBe(true);
+  });
+
+  test('from 1 KiB on do not, nor does the last one, whatever its size', async () => {
+    const client = await begun();
+    client.send(chunk(1));
+    expect(await client.reply()).toBe('250 1 octets received');
+    for (let sent = 0; sent < 6; sent++) {
+      client.send(chunk(1_024));
+      expect(await client.reply()).toBe('250 1024 octets received');
+    }
+    client.send(chunk(1, ' LAST'));
+    expect(await client.reply()).toBe('250 accepted');
+    expect(await client.say('NOOP')).toBe('250 OK');
+  });
+
+  test('count where they are skipped, too', async () => {
+    const client = await (await start({ config: { max_commands: '4' } })).greeted();
+    client.send(chunk(6).repeat(4));
+    for (let skipped = 0; skipped < 3; skipped++) expect(await client.reply()).toBe('503 MAIL first');
+    expect(await client.reply()).toBe(TOO_MANY);
+  });
 });
 
 describe('the number of connections', () => {

@@ -1,0 +1,73 @@
+/** What a session says: replies gather, and leave in one write. The log lines of a session begin here, too. */
+
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import type { Verdict } from '../../bindings/plugin/verdict.ts';
+import type { Intake } from '../intake/intake.ts';
+import type { ConnectionFacts } from './connection-facts.ts';
+import type { Template } from './reply.ts';
+import type { SessionHost } from './session-host.ts';
+import { SessionParts } from './session-parts.ts';
+
+/** Characters of replies that may gather before they are written, for clients that ask much and read nothing. */
+const MOST_OUT = 65_536;
+
+export abstract class SessionOutput extends SessionParts {
+  abstract readonly host: SessionHost;
+  abstract readonly intake: Intake;
+  /** Replaced when XCLIENT makes another client of this one. */
+  abstract facts: ConnectionFacts;
+  abstract readonly transactionId: string | undefined;
+  /** Replies wait for the client to read those before. */
+  protected isClogged = false;
+  #out = '';
+
+  /** Whatever is said reaches nobody any more. */
+  protected abstract readonly isMute: boolean;
+  /** The client reads again. */
+  protected abstract unclog(): void;
+
+  /** Adds a reply of the table to what the next write sends. */
+  send(reply: Template, first?: string, second?: string): void {
+    const { printer } = this.host;
+    this.reply(first === undefined ? printer.fixed(reply) : printer.filled(reply, first, second));
+  }
+
+  /** Adds a reply in the words of a plugin, or in those of the table if it has none. */
+  sendVerdict(reply: Template, verdict: Verdict, about = ''): void {
+    this.reply(this.host.printer.verdict(reply, verdict, about));
+  }
+
+  /** Adds a ready reply, its CRLF included. */
+  reply(text: string): void {
+    const { logger } = this.host;
+    if (logger.writes(LogLevel.INFO)) this.log(LogLevel.INFO, text.trimEnd());
+    this.#out += text;
+  }
+
+  log(level: LogLevel, text: string): void {
+    this.host.logger.log(level, text, { connectionId: this.facts.id, transactionId: this.transactionId });
+  }
+
+  /** Writes what has gathered. A client that does not read its replies is not read from either. */
+  flush(): void {
+    if (this.#out === '') return;
+    const out = this.#out;
+    this.#out = '';
+    if (this.isMute || this.intake.stream.write(out, 'latin1')) return;
+    this.isClogged = true;
+    this.intake.stream.once('drain', () => {
+      this.isClogged = false;
+      this.unclog();
+    });
+  }
+
+  /** Octets of replies that gather. */
+  protected get outLength(): number {
+    return this.#out.length;
+  }
+
+  /** `flush`, where much has gathered. */
+  protected flushMuch(): void {
+    if (this.#out.length > MOST_OUT) this.flush();
+  }
+}
