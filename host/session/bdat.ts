@@ -8,7 +8,7 @@ import { endChunk } from './bdat-reader.ts';
 import { Chunk, hasBegun, refuseChunk, skipChunk, skipFrom, type ChunkRefusal } from './chunk.ts';
 import { IncomingData } from './data-reader.ts';
 import { offers } from './extensions.ts';
-import { hasMoreCommands, refuseMoreCommands } from './limits.ts';
+import { closeWith, hasMoreCommands, refuseMoreCommands } from './limits.ts';
 import { unrecognized } from './plain-verbs.ts';
 import { openConduit } from './passing-on.ts';
 import { refuse } from './refusal.ts';
@@ -16,9 +16,10 @@ import { refusals } from './refusals.ts';
 import { replies } from './replies.ts';
 import type { Template } from './reply.ts';
 import type { Session } from './session.ts';
-import { answer, asking, NEXT, STOP, type Progress, type Settle, type Step } from './steps.ts';
+import { asking, NEXT, STOP, type Progress, type Settle, type Step } from './steps.ts';
 
-const ARGUMENT = /^(\d{1,16})(?:[ \t]+(LAST))?[ \t]*$/i;
+const ARGUMENT = /^(\d+)(?:[ \t]+(LAST))?[ \t]*$/i;
+const SIZE = /^\d+(?=[ \t]|$)/;
 
 function requireChunking(session: Session): Progress {
   if (offers(session, 'CHUNKING')) return NEXT;
@@ -26,13 +27,25 @@ function requireChunking(session: Session): Progress {
   return STOP;
 }
 
-/** A size that cannot be read leaves no octets to skip: what follows can only be taken for commands. */
 function announce(session: Session): Progress {
   const found = ARGUMENT.exec(session.command.argument);
   const octets = Number(found?.[1]);
-  if (!Number.isSafeInteger(octets)) return answer(session, replies.badChunkSize);
+  if (!Number.isSafeInteger(octets)) return refuseSpoilt(session);
   (session.chunk ??= new Chunk()).begin(octets, found![2] !== undefined);
   return NEXT;
+}
+
+/**
+ * The client may send what it has announced whatever we think of the line. As long as the size can be read the octets are
+ * skipped. Where it cannot, the octets would be read as commands, so that a message could hold some to be obeyed
+ * (smuggling): the connection ends.
+ */
+function refuseSpoilt(session: Session): Progress {
+  const octets = Number(SIZE.exec(session.command.argument)?.[0]);
+  if (!Number.isSafeInteger(octets)) return closeWith(session, replies.badChunkSize);
+  if (hasMoreCommands(session)) return refuseMoreCommands(session);
+  (session.chunk ??= new Chunk()).begin(octets, false);
+  return refuseChunk(session, replies.badChunkSize);
 }
 
 /** A message cut into crumbs costs a command for each of them. The chunks of a large message may be many. */
@@ -105,3 +118,6 @@ export const bdat: readonly Step[] = [
   prepareAtFirst,
   receive,
 ];
+
+/** The same for a line that is too long or has octets that no command may have. */
+export const spoiltBdat: readonly Step[] = [requireChunking, refuseSpoilt];

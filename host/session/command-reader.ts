@@ -2,8 +2,10 @@
 
 import { CommandFlag, Verb } from '../../bindings/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { spoiltBdat } from './bdat.ts';
 import type { Command } from './command.ts';
-import { hasMoreCommands, refuseLine, refuseMoreCommands } from './limits.ts';
+import { offers } from './extensions.ts';
+import { closeWith, hasMoreCommands, refuseLine, refuseMoreCommands } from './limits.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
 import type { Step } from './steps.ts';
@@ -25,6 +27,7 @@ const LF = 0x0a;
 
 const tooManyCommands: readonly Step[] = [refuseMoreCommands];
 const lineTooLong: readonly Step[] = [(session) => refuseLine(session, replies.lineTooLong)];
+const bdatTooLong: readonly Step[] = [(session) => closeWith(session, replies.lineTooLong)];
 const unsafeOctets: readonly Step[] = [(session) => refuseLine(session, replies.unsafeOctets)];
 
 /** Reads commands from `chunk` at `from` on and returns where it stopped: at the end, or where the mode changed. */
@@ -51,9 +54,10 @@ function startCommand(session: Session): boolean {
   if (host.logger.writes(LogLevel.INFO)) session.log(LogLevel.INFO, `dispatching ${loggable(command)}`);
   session.tally.commands++;
   // Whether BDAT counts depends on its size, which is not known yet.
-  if (hasMoreCommands(session) && command.verb !== Verb.Bdat) session.run(tooManyCommands);
-  else if (command.octets > limitOf(command.verb)) session.run(lineTooLong);
-  else if ((command.flags & UNSAFE) !== 0) session.run(unsafeOctets);
+  const isChunk = command.verb === Verb.Bdat;
+  if (hasMoreCommands(session) && !isChunk) session.run(tooManyCommands);
+  else if (command.octets > limitOf(command.verb)) session.run(isChunk ? spoiltBdat : lineTooLong);
+  else if ((command.flags & UNSAFE) !== 0) session.run(isChunk ? spoiltBdat : unsafeOctets);
   else session.run(stepsOf(session, command.verb));
   return session.mode === 'command' && !session.isBusy;
 }
@@ -77,6 +81,10 @@ function keepPartial(session: Session, chunk: Buffer, from: number): number {
     return chunk.length;
   }
   session.partial = undefined;
+  if (announcesChunk(session, partial)) {
+    session.run(bdatTooLong);
+    return chunk.length;
+  }
   session.isSkippingLine = true;
   // Input that waited may be larger than what the core looks at, and the line may end behind that.
   return skipLine(session, chunk, from);
@@ -89,7 +97,7 @@ function completeLine(session: Session, partial: Buffer, chunk: Buffer, from: nu
   session.partial = undefined;
   const line = Buffer.concat([partial, chunk.subarray(from, Math.min(end + 1, from + MAX_LONG_LINE))]);
   if (partial.length + end + 1 - from > MAX_LONG_LINE) {
-    session.run(lineTooLong);
+    session.run(announcesChunk(session, line) ? bdatTooLong : lineTooLong);
     return end + 1;
   }
   session.host.core.commands(line, 0);
@@ -97,6 +105,10 @@ function completeLine(session: Session, partial: Buffer, chunk: Buffer, from: nu
   startCommand(session);
   return end + 1;
 }
+
+/** Octets may follow such a line that are no commands, and how many it does not say as far as it is kept. */
+const announcesChunk = (session: Session, line: Buffer): boolean =>
+  /^bdat[ \t]/i.test(line.latin1Slice(0, 5)) && offers(session, 'CHUNKING');
 
 /** Drops the rest of an over-long line; the refusal goes out when it ends, so that replies keep their order. */
 function skipLine(session: Session, chunk: Buffer, from: number): number {

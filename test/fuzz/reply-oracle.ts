@@ -48,18 +48,21 @@ export function expectOneReplyEach(sent: string, codes: readonly number[]): void
         throw new Error(`unfinished data was answered ${code}`);
       }
       at = data.end < 0 ? sent.length : at + data.end;
-    } else if (code !== 500 && code !== 501) {
-      at += chunkOctets(line);
+    } else if (code !== 500 && /^BDAT[ \t\r\n]/i.test(line)) {
+      const octets = chunkOctets(line);
+      // What cannot be skipped ends the connection.
+      if (octets === undefined) break;
+      at += octets;
     }
     if (CLOSING.has(code)) break;
   }
   if (heard !== codes.length) throw new Error(`${codes.length - heard} replies too many: ${codes.join(' ')}`);
 }
 
-/** Octets a BDAT line announces; 0 for any other line. */
-function chunkOctets(line: string): number {
-  const octets = /^BDAT[ \t]+(\d{1,16})(?:[ \t]+LAST)?[ \t]*\r?\n$/i.exec(line)?.[1];
-  return octets === undefined ? 0 : Number(octets);
+/** Octets a BDAT line announces, whatever stands behind the size; undefined if it cannot be read. */
+function chunkOctets(line: string): number | undefined {
+  const octets = Number(/^BDAT[ \t]+(\d+)(?=[ \t]|\r?\n$)/i.exec(line)?.[1]);
+  return Number.isSafeInteger(octets) ? octets : undefined;
 }
 
 const show = (text: string): string => JSON.stringify(text.slice(0, 200));

@@ -189,6 +189,48 @@ describe('what a client may send', () => {
   });
 });
 
+describe('a size that cannot be read', () => {
+  test.each([
+    'BDAT',
+    'BDAT LAST',
+    'BDAT -1',
+    'BDAT +1',
+    'BDAT 0x10',
+    'BDAT 1e3',
+    'BDAT 1.0',
+    'BDAT 1,000',
+    'BDAT 10LAST',
+    'BDAT 9007199254740992',
+    'BDAT 99999999999999999999999999 LAST',
+    'BDAT 10\0',
+    'BDAT \xb2',
+  ])('%j is answered 501 and ends the connection: the octets behind it are no commands', async (line) => {
+    const client = await (await start()).greeted();
+    await envelope(client);
+    client.send(`${line}\r\nRSET\r\nNOOP\r\n`);
+    expect(await client.reply()).toBe('501 BDAT needs a size in octets, and LAST or nothing behind it');
+    expect(await client.reply()).toBe('');
+  });
+
+  test.each([1_000, 5_000])(
+    'is also one in a line of %i octets of which the beginning is not kept; with it, what it announces is skipped',
+    async (length) => {
+      const server = await start();
+      const line = `BDAT 6 ${'x'.repeat(length)}\r\n`;
+      for (const cut of [0, 2, 1_500]) {
+        const client = await server.greeted();
+        await envelope(client);
+        client.send(line.slice(0, cut));
+        await new Promise((resolve) => setImmediate(resolve));
+        client.send(`${line.slice(cut)}RSET\r\nNOOP\r\n`);
+        const isKept = length < 2_000 || cut === 0;
+        expect(await client.reply()).toMatch(isKept ? /^501 / : /^500 Line too long$/);
+        expect(await client.reply()).toBe(isKept ? '250 OK' : '');
+      }
+    },
+  );
+});
+
 describe('hooks', () => {
   const counted: string[] = [];
   const counter = definePlugin({
