@@ -15,6 +15,7 @@ import { Turnstile } from './intake/turnstile.ts';
 import { MemoryBudget } from './memory/memory-budget.ts';
 import { MemoryReport } from './memory/memory-report.ts';
 import { budgetFor, connectionsWithin, roomOf } from './memory/memory-share.ts';
+import { leaveSeat, sessionName, takeSeat } from './observe/flight-record.ts';
 import type { Logger } from './observe/logger.ts';
 import type { Admission, ConnectionLedger } from './process/connection-ledger.ts';
 import { Deadlines } from './session/deadlines.ts';
@@ -179,6 +180,7 @@ export class Server implements Foundation {
   /** A session's connection is gone. */
   leave(session: Session): void {
     if (!this.#sessions.delete(session)) return;
+    leaveSeat(session.seat);
     this.#ledgerFor(session.intake)?.release(session.intake.peer.address);
     this.#turnstile.leave();
     const { host } = session;
@@ -265,7 +267,9 @@ export class Server implements Foundation {
       this.#turnstile.leave();
       return;
     }
-    const session = new Session(intake, this.#generation, (this.#count++).toString(36));
+    const number = this.#count++;
+    const session = new Session(intake, this.#generation, sessionName(number));
+    session.seat = takeSeat(number);
     session.facts.fromSameAddress = fromSameAddress;
     session.facts.maxFromSameAddress = this.#options.maxFromIp;
     this.#sessions.add(session);

@@ -53,6 +53,9 @@ export const smtpDaemon: DaemonLoader = {
       get logger() {
         return server.logger;
       },
+      get workerTimeoutMs() {
+        return server.generation.settings.workerTimeoutMs;
+      },
       async listen() {
         // For workers the primary has cleared them; what answers there now is our own.
         if (bound === undefined && cluster.isPrimary) await smtpDaemon.clearStaleSockets(options.listen);

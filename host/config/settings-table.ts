@@ -180,6 +180,16 @@ export const SETTINGS = {
     min: 1,
     max: 3_600,
   }),
+  /** 0: nobody watches. */
+  workerTimeoutMs: seconds({
+    file: 'worker_timeout',
+    about:
+      'Time a process may be stuck in one place, such as an endless loop in a plugin, before it is killed and replaced; 0: never. See [running](../guide/running.md#a-process-that-is-stuck).',
+    takesEffect: AT_START,
+    otherwise: 60,
+    min: 0,
+    max: 3_600,
+  }),
   replyStyle: oneOf({
     file: 'reply_style',
     about: "Texts of the replies: qpsmtpd's own, or plain words with status codes of RFC 2034.",

@@ -7,6 +7,7 @@ import { LogLevel, type Answer, type Verdict } from '../../bindings/plugin/index
 import { conceal } from '../auth/conceal.ts';
 import { configErrorOf, type ConfigError } from '../errors.ts';
 import type { Logger } from '../observe/logger.ts';
+import { flightRecord, LAST_CALL, LAST_SEAT, NO_SEAT } from '../observe/flight-record.ts';
 import { Deadlines } from '../session/deadlines.ts';
 import { isPromise, showThrown } from './answer.ts';
 import { PluginContext, type UserConfig } from './context.ts';
@@ -46,6 +47,8 @@ export class HookCaller {
 
   /** What the hook returns, or what stands in for it. Never throws, and what it promises never rejects. */
   ask(step: HookStep, session: HookSession, a: unknown, b: unknown): Answer | Promise<Answer> {
+    flightRecord[LAST_CALL] = step.number;
+    flightRecord[LAST_SEAT] = session.seat ?? NO_SEAT;
     if (!step.isPlain || step.breaker.isTroubled || (++step.calls & SAMPLE_MASK) === 0) {
       return this.#askWithCare(step, session, a, b);
     }

@@ -1,6 +1,7 @@
 /** One plugin's part in one chain: what is called, what stands in for it when it fails, and how it has fared. */
 
 import { declined, type Answer, type SessionHookName, type Verdict } from '../../bindings/plugin/index.ts';
+import { numberOfCall } from '../observe/flight-record.ts';
 import { Breaker } from './breaker.ts';
 import type { PluginContext } from './context.ts';
 import { internalError } from './finding-policy.ts';
@@ -70,6 +71,8 @@ export class HookStep {
   readonly isNested: boolean;
   /** Neither of these, nor asked about a user: calling it needs no further care. */
   readonly isPlain: boolean;
+  /** For the flight record. */
+  readonly number: number;
   readonly breaker = new Breaker();
   /** What the plugin needs of the configuration and cannot have, as the log has it. */
   lacks: string | undefined = undefined;
@@ -88,6 +91,7 @@ export class HookStep {
     this.plugin = plugin;
     this.index = index;
     this.call = call;
+    this.number = numberOfCall(plugin.name, hook);
     this.onFailure = defers ? internalError : declined;
     this.isFollowed = !plugin.isBuiltIn;
     this.isNested = hook === 'deny' || hook === 'ok';

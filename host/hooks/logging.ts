@@ -1,6 +1,7 @@
 /** The plugins with a `logging` hook, as the sinks of the log. */
 
 import { formatLogLine, type LogEvent, type Setup } from '../../bindings/plugin/index.ts';
+import { flightRecord, LAST_CALL, numberOfCall } from '../observe/flight-record.ts';
 import type { LogSink } from '../observe/logger.ts';
 import { isPromise, showThrown } from './answer.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
@@ -42,12 +43,17 @@ function handTo(plugin: LoadedPlugin, writeError: (line: string) => void): LogSi
   const failed = (thrown: unknown): void =>
     writeError(`logging plugin ${name} failed: ${showThrown(thrown)}`);
   const charge: Charge = { plugin: name, hook: 'logging', blame: failed };
+  const number = numberOfCall(name, 'logging');
   return (event) => {
+    // Whoever writes a line is asked for his part again when it is written: the record must not name the log then.
+    const outer = flightRecord[LAST_CALL]!;
+    flightRecord[LAST_CALL] = number;
     try {
       const answer = plugin.isBuiltIn ? logging(setup, event) : callInScope(charge, logging, setup, event);
       if (isPromise(answer)) answer.then(undefined, failed);
     } catch (thrown) {
       failed(thrown);
     }
+    flightRecord[LAST_CALL] = outer;
   };
 }

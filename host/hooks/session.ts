@@ -8,6 +8,8 @@ export interface HookSession {
   /** The transaction of the moment; a new object after each reset. */
   readonly transaction: Transaction;
   readonly connectionId: string;
+  /** Its seat in the flight record. */
+  readonly seat?: number;
   /** Belongs to the hook runner: starts empty, and is filled with one context for each plugin that was asked. */
   readonly contexts: (PluginContext | undefined)[];
   /** Work that hooks have begun; it ends with the session. */

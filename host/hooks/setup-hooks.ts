@@ -3,6 +3,7 @@
 import { LogLevel, ReturnCode, type Answer, type HookName } from '../../bindings/plugin/index.ts';
 import { SourceSilent, type ConfigSource } from '../config/consulted-lists.ts';
 import type { Logger } from '../observe/logger.ts';
+import { flightRecord, LAST_CALL, LAST_SEAT, NO_SEAT, numberOfCall } from '../observe/flight-record.ts';
 import { isPromise, isVerdict, showThrown } from './answer.ts';
 import type { HookLimits } from './hook-caller.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
@@ -87,6 +88,8 @@ export async function runPostFork(
 
 /** Errors behind the call are reported as those of the hook. */
 function following<R>(plugin: LoadedPlugin, hook: HookName, logger: Logger, call: () => R): R {
+  flightRecord[LAST_CALL] = numberOfCall(plugin.name, hook);
+  flightRecord[LAST_SEAT] = NO_SEAT;
   if (plugin.isBuiltIn) return call();
   const charge: Charge = {
     plugin: plugin.name,

@@ -45,6 +45,8 @@ export interface BoundSockets {
 /** A loaded SMTP server. */
 export interface Daemon {
   readonly logger: Logger;
+  /** How long its process may be stuck before it is killed; 0: nobody watches. A reload may change it. */
+  readonly workerTimeoutMs: number;
   /** Opens the sockets (or takes over those bound before) and returns their addresses as listen specs. */
   listen(): Promise<readonly string[]>;
   /** New configuration for new connections; on an error the old one goes on serving and the error is thrown. */

@@ -3,7 +3,9 @@
 import type { Admission } from './connection-ledger.ts';
 
 export type WorkerMessage =
-  | { readonly qpsmtpd: 'ready'; readonly addresses: readonly string[] }
+  /** `silenceMs`: how long it may be silent before it is killed; 0: as long as it likes. */
+  | { readonly qpsmtpd: 'ready'; readonly addresses: readonly string[]; readonly silenceMs: number }
+  | { readonly qpsmtpd: 'beat' }
   | { readonly qpsmtpd: 'failed'; readonly exitCode: number; readonly text: string }
   | { readonly qpsmtpd: 'leaving' }
   | { readonly qpsmtpd: 'admit'; readonly id: number; readonly ip: string; readonly extra?: number }
@@ -20,15 +22,18 @@ export function readWorkerMessage(message: unknown): WorkerMessage | undefined {
   const fields = fieldsOf(message);
   switch (fields?.['qpsmtpd']) {
     case 'ready': {
-      const addresses = fields['addresses'];
-      if (!Array.isArray(addresses)) return undefined;
-      return { qpsmtpd: 'ready', addresses: addresses.filter((address) => typeof address === 'string') };
+      const { addresses, silenceMs = 0 } = fields;
+      if (!Array.isArray(addresses) || typeof silenceMs !== 'number') return undefined;
+      const texts = addresses.filter((address) => typeof address === 'string');
+      return { qpsmtpd: 'ready', addresses: texts, silenceMs };
     }
     case 'failed': {
       const { exitCode, text } = fields;
       if (typeof exitCode !== 'number' || typeof text !== 'string') return undefined;
       return { qpsmtpd: 'failed', exitCode, text };
     }
+    case 'beat':
+      return { qpsmtpd: 'beat' };
     case 'leaving':
       return { qpsmtpd: 'leaving' };
     case 'admit': {
@@ -58,6 +63,8 @@ export function readPrimaryMessage(message: unknown): PrimaryMessage | undefined
 
 interface Fields {
   readonly [name: string]: unknown;
+  readonly addresses?: unknown;
+  readonly silenceMs?: unknown;
   readonly id?: unknown;
   readonly ip?: unknown;
   readonly extra?: unknown;

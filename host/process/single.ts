@@ -6,6 +6,7 @@ import type { Daemon, DaemonLoader } from './daemon.ts';
 import { drainDaemon } from './drain-daemon.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-code.ts';
 import { FaultGuard, logOf } from './fault-guard.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { heldSignals } from './held-signals.ts';
 import { dropPrivileges, mustDropTo } from './privileges.ts';
 import { SerialTask } from './serial-task.ts';
@@ -32,8 +33,11 @@ export async function serveAlone(
     if (daemon === undefined) end(code);
     else void drain(daemon, options.graceMs, code).then(end);
   };
+  let heart: Heartbeat | undefined;
   const reload = new SerialTask(async () => {
-    if (daemon !== undefined) await reloadIn(daemon);
+    if (daemon === undefined) return;
+    await reloadIn(daemon);
+    heart?.follow(daemon.workerTimeoutMs);
   });
   const signals = new DaemonSignals({
     stop: () => stop(ExitCode.OK),
@@ -50,6 +54,8 @@ export async function serveAlone(
     new FaultGuard(logOf(loaded), () => stop(ExitCode.SOFTWARE)).watch(process);
     const addresses = await loaded.listen();
     daemon = loaded;
+    heart = new Heartbeat(logOf(loaded));
+    heart.follow(loaded.workerTimeoutMs);
     loaded.logger.log(LogLevel.NOTICE, readyLine(addresses, 1));
     if (options.isQuiet !== true) terminal.out(readyLine(addresses, 1));
     signals.started();

@@ -136,8 +136,9 @@ export class WorkerPool {
   }
 
   #launch(): WorkerProcess {
-    const { fork, ledger, readyTimeoutMs = READY_TIMEOUT_MS } = this.#options;
-    const worker = new WorkerProcess(fork(), ledger, readyTimeoutMs);
+    const { fork, ledger, logger, readyTimeoutMs = READY_TIMEOUT_MS } = this.#options;
+    const note = (text: string): void => logger.log(LogLevel.CRIT, text);
+    const worker = new WorkerProcess(fork(), ledger, readyTimeoutMs, note);
     this.#all.add(worker);
     void worker.gone.then(() => {
       this.#all.delete(worker);

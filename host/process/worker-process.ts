@@ -3,7 +3,13 @@
 import type { Worker } from 'node:cluster';
 import { ExitCode, WorkerFailure } from './exit-code.ts';
 import { readWorkerMessage, type PrimaryMessage } from './ipc-messages.ts';
+import { beatEveryMs, SilenceMeter } from './silence-meter.ts';
 import type { SharedLedger } from './shared-ledger.ts';
+
+/** Beats more than its own thread waits for, which has more to tell. */
+const BEATS_OF_PATIENCE = 5;
+/** One that says nothing while it should drain can end no transaction: the others do not wait for it. */
+const SILENCE_IN_DRAIN_MS = 5_000;
 
 /** How a worker ended. */
 export interface Departure {
@@ -26,8 +32,15 @@ export class WorkerProcess {
   #failure: WorkerFailure | undefined;
   readonly #settleReady: (addresses: readonly string[] | undefined) => void;
   readonly #settleLeaving: () => void;
+  readonly #note: (text: string) => void;
+  /** Messages that came: each is a sign of life. */
+  #signs = 0;
+  #silence: SilenceMeter | undefined = undefined;
+  #mostSilenceMs = Number.POSITIVE_INFINITY;
 
-  constructor(worker: Worker, ledger: SharedLedger, readyTimeoutMs: number) {
+  /** `note` hears of a worker that is killed for its silence. */
+  constructor(worker: Worker, ledger: SharedLedger, readyTimeoutMs: number, note: (text: string) => void) {
+    this.#note = note;
     this.#worker = worker;
     const [ready, settleReady] = deferred<readonly string[] | undefined>();
     const [leaving, settleLeaving] = deferred<undefined>();
@@ -71,6 +84,8 @@ export class WorkerProcess {
   /** A signal and no message: it also reaches a worker that does not listen to messages yet. */
   drain(): void {
     this.#worker.process.kill('SIGTERM');
+    this.#mostSilenceMs = Math.min(this.#mostSilenceMs, SILENCE_IN_DRAIN_MS);
+    this.#judgeSilence();
   }
 
   /** A message and no signal: one that is just being started would open its inspector on USR1. */
@@ -83,10 +98,12 @@ export class WorkerProcess {
   }
 
   #hear(message: unknown, ledger: SharedLedger): void {
+    this.#signs++;
     const heard = readWorkerMessage(message);
     switch (heard?.qpsmtpd) {
       case 'ready':
         this.#isReady = true;
+        this.#watchSilence(heard.silenceMs);
         this.#settleReady(heard.addresses);
         break;
       case 'failed':
@@ -94,6 +111,8 @@ export class WorkerProcess {
         break;
       case 'leaving':
         this.#settleLeaving();
+        break;
+      case 'beat':
         break;
       case 'admit':
         this.#send({
@@ -106,6 +125,30 @@ export class WorkerProcess {
         ledger.release(this.#worker.id, heard.ip);
         break;
     }
+  }
+
+  /** Its own thread tells what it is stuck in and kills it; this is for one that cannot: stopped, or out of memory. */
+  #watchSilence(timeoutMs: number): void {
+    if (timeoutMs === 0) return;
+    const everyMs = beatEveryMs(timeoutMs);
+    const silence = new SilenceMeter(everyMs);
+    this.#silence = silence;
+    this.#mostSilenceMs = Math.min(this.#mostSilenceMs, timeoutMs + BEATS_OF_PATIENCE * everyMs);
+    const timer = setInterval(() => {
+      silence.tick(this.#signs);
+      this.#judgeSilence();
+    }, everyMs);
+    void this.gone.then(() => clearInterval(timer));
+  }
+
+  #judgeSilence(): void {
+    const silentMs = this.#silence?.silentMs ?? 0;
+    if (silentMs < this.#mostSilenceMs) return;
+    this.#silence = undefined;
+    this.#note(
+      `worker ${this.pid}: no sign of life for ${Math.round(silentMs / 1_000)} s, killed; its sessions are lost`,
+    );
+    this.kill();
   }
 
   #send(message: PrimaryMessage): void {

@@ -6,6 +6,7 @@ import type { Daemon, DaemonLoader } from './daemon.ts';
 import { drainDaemon } from './drain-daemon.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-code.ts';
 import { FaultGuard, logOf } from './fault-guard.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { heldSignals } from './held-signals.ts';
 import { readPrimaryMessage, type WorkerMessage } from './ipc-messages.ts';
 import { dropPrivileges } from './privileges.ts';
@@ -33,7 +34,8 @@ export async function runWorker(options: ServeOptions, loader: DaemonLoader): Pr
     new FaultGuard(logOf(daemon), () => life.end(ExitCode.SOFTWARE)).watch(process);
     const addresses = await daemon.listen();
     life.serve(daemon);
-    tell({ qpsmtpd: 'ready', addresses });
+    const heart = new Heartbeat(logOf(daemon), () => void tell({ qpsmtpd: 'beat' }));
+    void tell({ qpsmtpd: 'ready', addresses, silenceMs: heart.follow(daemon.workerTimeoutMs) });
   } catch (error) {
     await tell({ qpsmtpd: 'failed', exitCode: exitCodeOf(error), text: explain(error) });
     return exitCodeOf(error);

@@ -19,6 +19,7 @@ import { greet } from './greeting.ts';
 import { countCommandsAnew, latestAt, nextDeadline, replyToLate, startClock, Tally } from './limits.ts';
 import { MailTransaction } from './mail-transaction.ts';
 import { readers, type InputMode } from './input-mode.ts';
+import { NO_SEAT } from '../observe/flight-record.ts';
 import { NOWHERE } from './roll.ts';
 import { replies } from './replies.ts';
 import type { Template } from './reply.ts';
@@ -60,6 +61,8 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   watchedAt = NOWHERE;
   /** For whoever keeps the list of all sessions. */
   listedAt = NOWHERE;
+  /** Given by `takeSeat`, and given back with the place in the list. */
+  seat = NO_SEAT;
   /** The beginning of a command line whose end has not come yet. */
   partial: Buffer | undefined = undefined;
   /** The rest of an over-long line is being dropped. */

@@ -36,6 +36,7 @@ function loaderOf(load: (options: DaemonOptions) => DaemonDescription): DaemonLo
         listen: never,
         reload: never,
         reopenLogs: never,
+        workerTimeoutMs: 0,
         drain: never,
         describe: () => description,
       };

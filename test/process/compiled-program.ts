@@ -29,7 +29,10 @@ export function compilePrograms(): CompiledPrograms {
   // Also for a program that gives up root.
   chmodSync(target, 0o755);
   const done = new Set<string>();
-  const queue = PROGRAMS.map((program) => join(ROOT, `host/cli/${program}.ts`));
+  const threads = ['host/process/stall-watch.ts'];
+  const queue = [...PROGRAMS.map((program) => `host/cli/${program}.ts`), ...threads].map((file) =>
+    join(ROOT, file),
+  );
   for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
     if (done.has(file)) continue;
     done.add(file);

@@ -30,6 +30,7 @@ async function open(server, spec) {
 class FakeDaemon {
   logger = new Logger(5, (line) => process.stderr.write(`${line}\n`));
   sessions = new Set();
+  workerTimeoutMs = 60_000;
 
   static async bind(options) {
     const servers = options.listen.map(() => createServer());

@@ -173,7 +173,15 @@ describe('draining', () => {
       throw new Error('not to be called here');
     };
     return {
-      daemon: { logger, drain, listen: never, reload: never, reopenLogs: never, describe: never },
+      daemon: {
+        logger,
+        drain,
+        listen: never,
+        reload: never,
+        reopenLogs: never,
+        describe: never,
+        workerTimeoutMs: 0,
+      },
       log,
     };
   };
