@@ -68,7 +68,7 @@ test('a report that nobody takes is kept, and `queue ls` shows it', async () => 
     (await run(process.execPath, [PROGRAM, 'queue', 'ls', '--spool', spool, ...words])).stdout;
   await expect
     .poll(() => list(), PATIENCE)
-    .toMatch(/ kept +<> <s@c\.example> \(hop\.test 550 5\.1\.1 nobody here\)/);
+    .toMatch(/ kept +<> <s@c\.example> \(127\.0\.0\.1 550 5\.1\.1 nobody here\)/);
   expect(JSON.parse(await list('--json'))).toMatchObject({
     from: '',
     destinations: [{ destination: 'reports:next-hop', state: 'kept', to: ['s@c.example'] }],

@@ -19,7 +19,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { outlet } from '../delivery/hop-closers.ts';
 import { parcelTo } from '../delivery/parcel.ts';
 import type { ScriptedHop } from '../delivery/scripted-hop.ts';
-import { RunningDaemon } from '../integration/daemon.ts';
+import { RunningDaemon } from './daemon.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/host/cli/qpsmtpd.js', import.meta.url));
 /** A user without an account: a container need not have one. */
@@ -81,7 +81,7 @@ describe.runIf(isRoot)('root', () => {
     expect(list.err).toBe('');
     expect(list.out).toContain('<s@c.example> <a@example.test>');
     const [id = ''] = readdirSync(join(home, 'out', 'new'));
-    for (const words of [['show', id], ['hold', id], ['release', id], ['flush'], ['check'], ['rm', id]]) {
+    for (const words of [['show', id], ['hold', id], ['check'], ['rm', id]]) {
       const { code, err } = qpsmtpd('queue', ...words, '--config', config);
       expect(err).toBe('');
       expect(code).toBe(0);
