@@ -6,13 +6,16 @@ import { messagesOf, RunningDaemon, Workplace } from '../integration/daemon.ts';
 import { missingDovecot, startDovecot } from '../integration/receivers/dovecot.ts';
 import { missingPostfix, startPostfix } from '../integration/receivers/postfix.ts';
 import type { Receiver } from '../integration/receivers/receiver.ts';
-import type { DurableOutlet } from './kill-rounds.ts';
+import type { DurableOutlet } from './rounds.ts';
 
 export interface OutletUnderTest {
   readonly name: string;
   /** Why it cannot be tested here. */
   readonly missing: () => string | undefined;
-  readonly prepare: () => Promise<DurableOutlet>;
+  /** All it promises is kept on one disk, whose power can be cut. */
+  readonly isOnDisk?: boolean;
+  /** `disk`: where the daemon is to keep its files, instead of in its workplace. */
+  readonly prepare: (disk?: string) => Promise<DurableOutlet>;
 }
 
 const SPOOL_MS = 60_000;
@@ -26,11 +29,19 @@ function plugins(workplace: Workplace, ...lines: string[]): void {
   workplace.write({ plugins: ['rcpt_ok', ...lines].join('\n') });
 }
 
-async function maildir(): Promise<DurableOutlet> {
-  const workplace = new Workplace(FILES);
-  const delivered = () => Promise.resolve(workplace.delivered());
+async function maildir(disk?: string): Promise<DurableOutlet> {
+  const workplace = workplaceOn(disk);
+  const box = join(disk ?? workplace.folder, 'Maildir');
+  plugins(workplace, `queue/maildir ${box}`);
+  const delivered = () => Promise.resolve(messagesOf(box));
   const close = async (): Promise<void> => workplace.remove();
   return Promise.resolve({ workplace, recipients: ONE, copies: 1, delivered, close });
+}
+
+function workplaceOn(disk: string | undefined): Workplace {
+  const workplace = new Workplace(FILES);
+  if (disk !== undefined) workplace.write({ spool_dir: join(disk, 'spool') });
+  return workplace;
 }
 
 /** Two recipients of two outlets: each message has two copies, or the client has not read 250. */
@@ -52,17 +63,20 @@ async function routes(): Promise<DurableOutlet> {
 }
 
 /** A spool in front of a Maildir: what was acknowledged may be in either when the kill comes, and must get to the latter. */
-async function spool(): Promise<DurableOutlet> {
-  const workplace = new Workplace(FILES);
-  const folder = join(workplace.folder, 'outgoing');
-  plugins(workplace, `queue/spool ${folder} first_retry 1 longest_retry 2 via maildir ${workplace.maildir}`);
+async function spool(disk?: string): Promise<DurableOutlet> {
+  const workplace = workplaceOn(disk);
+  const [folder, box] = ['outgoing', 'Maildir'].map((name) => join(disk ?? workplace.folder, name)) as [
+    string,
+    string,
+  ];
+  plugins(workplace, `queue/spool ${folder} first_retry 1 longest_retry 2 via maildir ${box}`);
   return Promise.resolve({
     workplace,
     recipients: ONE,
     copies: 1,
     async delivered() {
-      await settles(() => Promise.resolve(workplace.names('new').length));
-      return workplace.delivered();
+      await settles(() => Promise.resolve(messagesOf(box).length));
+      return messagesOf(box);
     },
     close: async () => workplace.remove(),
   });
@@ -134,9 +148,9 @@ async function chain(): Promise<DurableOutlet> {
 }
 
 export const OUTLETS: readonly OutletUnderTest[] = [
-  { name: 'maildir', missing: nothingMissing, prepare: maildir },
+  { name: 'maildir', missing: nothingMissing, prepare: maildir, isOnDisk: true },
   { name: 'routes', missing: nothingMissing, prepare: routes },
-  { name: 'spool', missing: nothingMissing, prepare: spool },
+  { name: 'spool', missing: nothingMissing, prepare: spool, isOnDisk: true },
   { name: 'chain', missing: nothingMissing, prepare: chain },
   { name: 'lmtp', missing: missingDovecot, prepare: lmtp },
   { name: 'smtp', missing: missingPostfix, prepare: smtp },

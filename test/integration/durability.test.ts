@@ -4,7 +4,7 @@
  */
 
 import { expect, test } from 'vitest';
-import { printResult, runKillRounds } from '../durability/kill-rounds.ts';
+import { printResult, runKillRounds } from '../durability/rounds.ts';
 import { OUTLETS } from '../durability/outlets.ts';
 import { RunningDaemon } from './daemon.ts';
 import { describeWithReceiver } from './receivers/described.ts';
@@ -22,6 +22,7 @@ for (const { name, missing, prepare } of OUTLETS) {
         const result = await runKillRounds(outlet, rounds);
         process.stdout.write(`${printResult(name, result)}\n`);
         expect(result.acknowledged).toBeGreaterThan(0);
+        expect(result.emptyRounds).toBe(0);
         expect(result.lost).toEqual([]);
         expect(result.damaged).toBe(0);
         const daemon = await RunningDaemon.start(outlet.workplace);
