@@ -184,10 +184,8 @@ test('who sends costly commands without end does not keep others waiting for mor
   const server = await start({ plugins: [costly] });
   const [costing, other] = [await server.greeted(), await server.greeted()];
   costing.send('NOOP\r\n'.repeat(1_000));
-  await costing.reply();
-  const before = asked;
   expect(await other.say('RSET')).toBe('250 OK');
-  expect(asked - before).toBeLessThan(100);
+  expect(asked).toBeLessThan(100);
 });
 
 describe('the chunks of a message and max_commands (RFC 3030)', () => {
