@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { RunningProgram } from '../process/running-program.ts';
 
 /** From the source tree, or from `build`, where the tools are compiled to. */
 const PROGRAM = ['../../dist/host/cli/qpsmtpd.js', '../../../dist/host/cli/qpsmtpd.js']
@@ -68,6 +69,17 @@ export class Workplace {
 export function messagesOf(maildir: string): Buffer[] {
   const folder = join(maildir, 'new');
   return existsSync(folder) ? readdirSync(folder).map((name) => readFileSync(join(folder, name))) : [];
+}
+
+/** `qpsmtpd serve` on a free port, for tests of its processes; `descriptors`: how many files each may have open. */
+export function serveIn(
+  { config }: Workplace,
+  workers: number,
+  more: readonly string[] = [],
+  descriptors?: number,
+): RunningProgram {
+  const args = ['serve', '--config', config, '--listen', 'tcp://127.0.0.1:0', '--workers', `${workers}`];
+  return new RunningProgram(PROGRAM, [...args, ...more], descriptors === undefined ? {} : { descriptors });
 }
 
 export class RunningDaemon {

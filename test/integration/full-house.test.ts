@@ -1,11 +1,8 @@
 /** The built daemon when all its places are taken, or its descriptors run out. */
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { resolve } from 'node:path';
-import { LineClient, RunningProgram } from '../process/running-program.ts';
-import { Workplace } from './daemon.ts';
-
-const QPSMTPD = resolve(import.meta.dirname, '../../dist/host/cli/qpsmtpd.js');
+import { LineClient, type RunningProgram } from '../process/running-program.ts';
+import { serveIn, Workplace } from './daemon.ts';
 
 let place: Workplace;
 let clients: LineClient[] = [];
@@ -22,18 +19,7 @@ afterEach(async () => {
 });
 
 function serve(workers: number, more: readonly string[], descriptors?: number): RunningProgram {
-  const args = [
-    'serve',
-    '--config',
-    place.config,
-    '--listen',
-    'tcp://127.0.0.1:0',
-    '--workers',
-    `${workers}`,
-  ];
-  const program = new RunningProgram(QPSMTPD, [...args, ...more], {
-    ...(descriptors !== undefined && { descriptors }),
-  });
+  const program = serveIn(place, workers, more, descriptors);
   running.push(program);
   return program;
 }

@@ -1,12 +1,11 @@
 /** The built daemon with a plugin that never gives the processor back. */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { LineClient, RunningProgram } from '../process/running-program.ts';
-import { Workplace } from './daemon.ts';
+import { LineClient, type RunningProgram } from '../process/running-program.ts';
+import { serveIn, Workplace } from './daemon.ts';
 
-const QPSMTPD = resolve(import.meta.dirname, '../../dist/host/cli/qpsmtpd.js');
 const PLUGIN = `
 const answers = {
   loop() { for (;;); },
@@ -34,16 +33,7 @@ afterEach(async () => {
 });
 
 function serve(workers: number, ...more: string[]): RunningProgram {
-  const args = [
-    'serve',
-    '--config',
-    place.config,
-    '--listen',
-    'tcp://127.0.0.1:0',
-    '--workers',
-    `${workers}`,
-  ];
-  const program = new RunningProgram(QPSMTPD, [...args, ...more]);
+  const program = serveIn(place, workers, more);
   running.push(program);
   return program;
 }
