@@ -1,6 +1,6 @@
 /** Faults of ours while a transaction goes on to the next hop, and hops that take only so many recipients. */
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -162,8 +162,16 @@ describe('the message cannot be stored for a plugin that reads it', () => {
   const folder = mkdtempSync(join(tmpdir(), 'qpsmtpd-cut-'));
   afterAll(() => rmSync(folder, { recursive: true }));
   const given = { plugins: [reading], config: { size_threshold: '10', spool_dir: join(folder, 'spool') } };
-  const breakSpool = (): void => rmSync(given.config.spool_dir, { recursive: true });
-  beforeEach(() => mkdirSync(given.config.spool_dir, { mode: 0o700, recursive: true }));
+  /** A file in its place: a folder that is only missing would be made again. */
+  const breakSpool = (): void => {
+    rmSync(given.config.spool_dir, { recursive: true });
+    writeFileSync(given.config.spool_dir, '');
+  };
+  const mendSpool = (): void => {
+    rmSync(given.config.spool_dir, { recursive: true, force: true });
+    mkdirSync(given.config.spool_dir, { mode: 0o700 });
+  };
+  beforeEach(mendSpool);
 
   test('by DATA: 452, the hop never sees the end, and the next transaction goes through', async () => {
     const client = await start({}, given);
@@ -173,7 +181,7 @@ describe('the message cannot be stored for a plugin that reads it', () => {
     expect(await client.say('x\r\n.')).toMatch(/^452 4\.3\.1 /);
     await until(() => setting.hop.talks[0]!.socket.destroyed);
     expect(setting.ends()).toBe(0);
-    mkdirSync(given.config.spool_dir, { mode: 0o700 });
+    mendSpool();
     await sendWhole(client, 'n@x.test');
   });
 
@@ -188,7 +196,7 @@ describe('the message cannot be stored for a plugin that reads it', () => {
     expect(replies.join('\n')).not.toMatch(/^(?:221|5)/m);
     await until(() => setting.hop.talks[0]!.socket.destroyed);
     expect(setting.ends()).toBe(0);
-    mkdirSync(given.config.spool_dir, { mode: 0o700 });
+    mendSpool();
     await sendWhole(client, 'n@x.test');
   });
 });

@@ -75,12 +75,15 @@ describe.each(OFFERS.map((offers) => ({ offers })))('a hop that offers $offers',
     const second = await out.deliver(parcelTo(THREE, TRACKED));
     expect(second.map(({ kind }) => kind)).toEqual(['deferred', 'refused', 'deferred']);
     expect(second[1]!.reply.status).toBe('5.7.1');
-    expect(hop.talks[1]!.received.lines).toEqual([
+    const said = hop.talks[1]!.received.lines;
+    expect(said.slice(0, 4)).toEqual([
       'EHLO mx.test',
       expect.stringContaining('MAIL'),
       'RCPT TO:<r0@d.example>',
       'RCPT TO:<r1@d.example>',
     ]);
+    // One more command may be on its way before the close is seen.
+    expect([[], ['RCPT TO:<r2@d.example>']]).toContainEqual(said.slice(4));
   });
 
   test('answers everything: refusals count', async () => {
