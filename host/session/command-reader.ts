@@ -56,7 +56,7 @@ function startCommand(session: Session): boolean {
   // Whether BDAT counts depends on its size, which is not known yet.
   const isChunk = command.verb === Verb.Bdat;
   if (hasMoreCommands(session) && !isChunk) session.run(tooManyCommands);
-  else if (command.octets > limitOf(command.verb)) session.run(isChunk ? spoiltBdat : lineTooLong);
+  else if (command.octets > limitOf(command.verb)) session.run(isChunk ? tooLongBdat(session) : lineTooLong);
   else if ((command.flags & UNSAFE) !== 0) session.run(isChunk ? spoiltBdat : unsafeOctets);
   else session.run(stepsOf(session, command.verb));
   return session.mode === 'command' && !session.isBusy;
@@ -80,11 +80,8 @@ function keepPartial(session: Session, chunk: Buffer, from: number): number {
     session.partial = partial;
     return chunk.length;
   }
-  session.partial = undefined;
-  if (announcesChunk(session, partial)) {
-    session.run(bdatTooLong);
-    return chunk.length;
-  }
+  // Of a line that announces octets as much is kept as tells it from others when its end comes.
+  session.partial = announcesChunk(session, partial) ? Buffer.from(partial.subarray(0, 5)) : undefined;
   session.isSkippingLine = true;
   // Input that waited may be larger than what the core looks at, and the line may end behind that.
   return skipLine(session, chunk, from);
@@ -110,11 +107,16 @@ function completeLine(session: Session, partial: Buffer, chunk: Buffer, from: nu
 const announcesChunk = (session: Session, line: Buffer): boolean =>
   /^bdat[ \t]/i.test(line.latin1Slice(0, 5)) && offers(session, 'CHUNKING');
 
+/** The same whether the line came in one piece, of which all is known, or in several. */
+const tooLongBdat = (session: Session): readonly Step[] =>
+  session.command.octets > MAX_LONG_LINE && offers(session, 'CHUNKING') ? bdatTooLong : spoiltBdat;
+
 /** Drops the rest of an over-long line; the refusal goes out when it ends, so that replies keep their order. */
 function skipLine(session: Session, chunk: Buffer, from: number): number {
   const end = chunk.indexOf(LF, from);
   if (end < 0) return chunk.length;
   session.isSkippingLine = false;
-  session.run(lineTooLong);
+  session.run(session.partial === undefined ? lineTooLong : bdatTooLong);
+  session.partial = undefined;
   return end + 1;
 }

@@ -53,6 +53,8 @@ export function expectOneReplyEach(sent: string, codes: readonly number[]): void
       // What cannot be skipped ends the connection.
       if (octets === undefined) break;
       at += octets;
+    } else if (code === 500 && /^BDAT[ \t]/i.test(line) && line.length > 2_048 && heard === codes.length) {
+      break;
     }
     if (CLOSING.has(code)) break;
   }
