@@ -39,5 +39,6 @@ export default tseslint.config(
       'no-restricted-properties': ['error', { object: 'Math', property: 'random' }],
     },
   },
+  { files: ['bin/**'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
   { files: ['test/**', 'bench/**'], rules: { 'max-lines-per-function': 'off' } },
 );

@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -47,6 +47,27 @@ test('has neither source maps without sources nor tests', () => {
 test('has nothing left to build: npm runs `prepare` in it, for `npm link`, without a compiler', () => {
   const { status, stderr } = spawnSync('npm', ['run', 'prepare'], { cwd: installed, encoding: 'utf8' });
   expect(`${status} ${stderr}`).toMatch(/^0 /);
+});
+
+/** `import()` has a parser that chokes on it, `const` another, and 18 reads everything and then misses a function. */
+describe.each(['0.12', '12', '18'])('on Node %s', (version) => {
+  let node: string;
+  beforeAll(() => {
+    const own = join(folder, `node-${version}`);
+    mkdirSync(own);
+    writeFileSync(join(own, 'package.json'), '{ "private": true }');
+    execFileSync('npm', ['install', `node@${version}`, '--no-audit', '--no-fund'], { cwd: own });
+    node = join(own, 'node_modules/node/bin/node');
+  }, 300_000);
+
+  test.each(['qpsmtpd', 'qpsmtpd-forkserver', 'qpsmtpd-prefork'])('%s says which it needs', (program) => {
+    const link = join(folder, 'node_modules/.bin', program);
+    const { status, stdout, stderr } = spawnSync(node, [link, '--help'], { encoding: 'utf8' });
+    expect(stderr).toMatch(
+      new RegExp(`^qpsmtpd needs Node 20\\.19 or newer, this is ${version}\\.[\\d.]+ \\(.*/node\\)\n$`),
+    );
+    expect(`${status} ${stdout}`).toBe('69 ');
+  });
 });
 
 test('loads a plugin that lies anywhere and imports qpsmtpd/plugin, without a link', () => {

@@ -16,7 +16,7 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LineClient, RunningProgram } from '../process/running-program.ts';
 
-const QPSMTPD = resolve(import.meta.dirname, '../../dist/host/cli/qpsmtpd.js');
+const QPSMTPD = resolve(import.meta.dirname, '../../bin/qpsmtpd.cjs');
 
 let folder: string;
 let configDir: string;
@@ -217,7 +217,7 @@ describe('signals of every program that runs on', () => {
     '%s: USR1 opens no inspector, USR2 does not end it, HUP is for the configuration',
     async (name, args) => {
       process.env['QPSMTPD_CONFIG'] = configDir;
-      const path = join(resolve(QPSMTPD, '..'), `${name.split(' ')[0]}.js`);
+      const path = join(resolve(QPSMTPD, '..'), `${name.split(' ')[0]}.cjs`);
       const program = new RunningProgram(path, args, { cwd: folder });
       running.push(program);
       const port = await program.port();
