@@ -9,7 +9,7 @@ export default tseslint.config(
   {
     rules: {
       eqeqeq: 'error',
-      'max-lines': ['error', { max: 400 }],
+      'max-lines': ['error', { max: 600 }],
       'max-lines-per-function': ['error', { max: 60, skipComments: true, skipBlankLines: true }],
       'no-console': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',

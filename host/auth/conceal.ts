@@ -10,6 +10,12 @@ export function conceal(text: string, secrets: readonly string[] | undefined): s
   return namesSecret(text, secrets) ? HIDDEN : text;
 }
 
+/** A reply for the log. Its code is shown in any case: a client must not hide a refusal by the password it tries. */
+export function shownReply(text: string, secrets: readonly string[] | undefined): string {
+  const shown = text.trimEnd();
+  return namesSecret(shown.slice(4), secrets) ? `${text.slice(0, 3)} ${HIDDEN}` : shown;
+}
+
 /** True if one of the secrets stands in the text. */
 export const namesSecret = (text: string, secrets: readonly string[] | undefined): boolean =>
   secrets?.some((secret) => text.includes(secret)) === true;

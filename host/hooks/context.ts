@@ -126,4 +126,8 @@ class HookSpeaker implements Speaker {
   get transactionId(): string | undefined {
     return this.#session.transactionId;
   }
+
+  get secrets(): readonly string[] | undefined {
+    return this.#session.secrets;
+  }
 }

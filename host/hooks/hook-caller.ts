@@ -119,9 +119,10 @@ export class HookCaller {
   }
 
   /** Something the hook left behind has failed after its answer. */
-  failedLate(step: HookStep, session: HookSession, thrown: unknown): void {
+  failedLate(step: HookStep, session: HookSession, thrown: unknown, secrets: HookSession['secrets']): void {
     step.failures++;
-    this.log(LogLevel.CRIT, `${fatal(step)} behind its answer: ${shownTo(session, thrown)}`, step, session);
+    const shown = conceal(shownTo(session, thrown), secrets);
+    this.log(LogLevel.CRIT, `${fatal(step)} behind its answer: ${shown}`, step, session);
     if (step.breaker.failLate(performance.now()))
       this.#tellTrip(step, session, 'failed behind its answers again and again');
   }
@@ -207,11 +208,14 @@ class HookCharge implements Charge {
   readonly #caller: HookCaller;
   readonly #step: HookStep;
   readonly #session: HookSession;
+  /** Those of the call: when it fails behind its answer, the session has forgotten them. */
+  readonly #secrets: HookSession['secrets'];
 
   constructor(caller: HookCaller, step: HookStep, session: HookSession) {
     this.#caller = caller;
     this.#step = step;
     this.#session = session;
+    this.#secrets = session.secrets;
   }
 
   get plugin(): string {
@@ -225,7 +229,7 @@ class HookCharge implements Charge {
   /** An error beside an answer that is still awaited stands for the answer: it would hardly come any more. */
   blame(thrown: unknown): void {
     if (this.pending?.isOpen === true) this.pending.fail(thrown);
-    else this.#caller.failedLate(this.#step, this.#session, thrown);
+    else this.#caller.failedLate(this.#step, this.#session, thrown, this.#secrets);
   }
 }
 

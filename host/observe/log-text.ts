@@ -13,10 +13,17 @@ export function visible(text: string): string {
   return text.replace(INVISIBLE, (octet) => `\\x${octet.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
-/** `AUTH` with an initial response, as a client or a plugin writes it. RFC 4954 section 4. */
-const AUTH_LINE = /\b(AUTH\s+[A-Z0-9_-]{1,20})\s+[A-Za-z0-9+/=*]+/gi;
-/** The password in a URL such as `redis://user:password@host`. RFC 3986 section 3.2.1. */
-const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:@/]*:)[^\s@/]+@/gi;
+/**
+ * `AUTH` with an initial response, as a client or a plugin writes it. RFC 4954 section 4. What a session knows to be secret is
+ * hidden before, whatever its form; this is for texts of which nobody knows.
+ */
+const AUTH_LINE =
+  /(\bAUTH\s+[A-Z0-9_-]{1,20}|AUTH[\s,:=]{0,3}(?:PLAIN|LOGIN|CRAM-MD5|SCRAM-SHA-\d{1,3}|OAUTHBEARER|XOAUTH2))[\s,:=]+[A-Za-z0-9+/=*]+/gi;
+/**
+ * The password in a URL such as `redis://user:password@host`, also if it was written with `/` or `@` in it. RFC 3986 section
+ * 3.2.1. Digits up to a slash are a port.
+ */
+const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:@/]*:)(?!\d{1,5}[/?#])[^\s'"<>]+@/gi;
 
 /** Without the secrets that stand in it in a form that can be told. */
 export function masked(text: string): string {

@@ -7,6 +7,7 @@ import type { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { type Log } from '../../bindings/plugin/log-level.ts';
 import { formatLogLine } from '../../bindings/plugin/log-line.ts';
 import type { HookName, LogEvent } from '../../bindings/plugin/hooks.ts';
+import { conceal } from '../auth/conceal.ts';
 import { logText } from './log-text.ts';
 import { SpeakerLog, type LevelAdjustment } from './speaker-log.ts';
 
@@ -23,6 +24,8 @@ export interface Speaker {
   readonly hook?: HookName | undefined;
   readonly connectionId?: string | undefined;
   readonly transactionId?: string | undefined;
+  /** What the client has just entrusted to AUTH: a line that names any of it is not shown. */
+  readonly secrets?: readonly string[] | undefined;
 }
 
 export class Logger {
@@ -51,8 +54,15 @@ export class Logger {
 
   log(level: LogLevel, text: string, speaker: Speaker = {}): void {
     if (!this.writes(level)) return;
-    const { plugin, hook, connectionId, transactionId } = speaker;
-    const event: LogEvent = { level, text: logText(text), plugin, hook, connectionId, transactionId };
+    const { plugin, hook, connectionId, transactionId, secrets } = speaker;
+    const event: LogEvent = {
+      level,
+      text: logText(conceal(text, secrets)),
+      plugin,
+      hook,
+      connectionId,
+      transactionId,
+    };
     if (this.#sinks.length === 0) this.#writeError(formatLogLine(event, process.pid));
     else for (const sink of this.#sinks) if (level <= sink.upTo) sink.write(event);
   }

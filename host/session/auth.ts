@@ -51,10 +51,7 @@ function askParse(session: Session): Progress {
   const { argument } = session.command;
   const exchange = new AuthExchange();
   session.exchange = exchange;
-  argument
-    .split(/[ \t]+/)
-    .slice(1)
-    .forEach((word) => exchange.hide(word));
+  session.hidden?.forEach((word) => exchange.hide(word));
   const { hooks } = session.host;
   if (!hooks.has('auth_parse')) return parse(session, argument);
   return settled(session, hooks.run('auth_parse', session, argument), settleParse);

@@ -3,7 +3,7 @@
 import { CommandFlag, Verb } from '../../bindings/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { spoiltBdat } from './bdat.ts';
-import type { Command } from './command.ts';
+import { hideCredentials, loggable } from './credential-line.ts';
 import { offers } from './extensions.ts';
 import { closeWith, hasMoreCommands, refuseLine, refuseMoreCommands } from './limits.ts';
 import { replies } from './replies.ts';
@@ -51,7 +51,8 @@ export function readCommands(session: Session, chunk: Buffer, from: number): num
 /** Runs one command; false if the octets behind it have to wait or are no commands. */
 function startCommand(session: Session): boolean {
   const { command, host } = session;
-  if (host.logger.writes(LogLevel.INFO)) session.log(LogLevel.INFO, `dispatching ${loggable(command)}`);
+  hideCredentials(session);
+  if (host.logger.writes(LogLevel.INFO)) session.log(LogLevel.INFO, `dispatching ${loggable(session)}`);
   session.tally.commands++;
   // Whether BDAT counts depends on its size, which is not known yet.
   const isChunk = command.verb === Verb.Bdat;
@@ -60,13 +61,6 @@ function startCommand(session: Session): boolean {
   else if ((command.flags & UNSAFE) !== 0) session.run(isChunk ? spoiltBdat : unsafeOctets);
   else session.run(stepsOf(session, command.verb));
   return session.mode === 'command' && !session.isBusy;
-}
-
-/** The line as the log may have it: what follows the mechanism of AUTH is a password in thin disguise. */
-function loggable(command: Command): string {
-  if (command.verb !== Verb.Auth) return command.line;
-  const mechanism = /^[^ \t]*/.exec(command.argument)?.[0] ?? '';
-  return mechanism === command.argument ? command.line : `AUTH ${mechanism} <hidden credentials>`;
 }
 
 const limitOf = (verb: Verb): number =>
@@ -83,6 +77,8 @@ function keepPartial(session: Session, chunk: Buffer, from: number): number {
   // Of a line that announces octets as much is kept as tells it from others when its end comes.
   session.partial = announcesChunk(session, partial) ? Buffer.from(partial.subarray(0, 5)) : undefined;
   session.isSkippingLine = true;
+  // What is dropped unread may be an AUTH, whose next line is a password.
+  session.hasTriedAuth = true;
   // Input that waited may be larger than what the core looks at, and the line may end behind that.
   return skipLine(session, chunk, from);
 }
@@ -94,6 +90,7 @@ function completeLine(session: Session, partial: Buffer, chunk: Buffer, from: nu
   session.partial = undefined;
   const line = Buffer.concat([partial, chunk.subarray(from, Math.min(end + 1, from + MAX_LONG_LINE))]);
   if (partial.length + end + 1 - from > MAX_LONG_LINE) {
+    session.hasTriedAuth = true;
     session.run(announcesChunk(session, line) ? bdatTooLong : lineTooLong);
     return end + 1;
   }

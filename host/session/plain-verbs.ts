@@ -4,6 +4,7 @@ import { Verb } from '../../bindings/contract.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { disconnect, resetTransaction } from './closing.ts';
 import type { Command } from './command.ts';
+import { mechanismOf } from './credential-line.ts';
 import { closeWith, hasMoreUnrecognized } from './limits.ts';
 import { refuse } from './refusal.ts';
 import { replies } from './replies.ts';
@@ -66,9 +67,8 @@ function replyToUnknown({ command, host }: Session): Template {
 }
 
 /** What follows the mechanism of AUTH is a password in thin disguise, and plugins log what they did not recognize. */
-function argumentOf({ verb, argument }: Command): string {
-  return verb === Verb.Auth ? argument.replace(/[ \t].*$/s, '') : argument;
-}
+const argumentOf = (command: Command): string =>
+  command.verb === Verb.Auth ? (mechanismOf(command) ?? '') : command.argument;
 
 function askUnrecognized(session: Session): Progress {
   const { command, host } = session;

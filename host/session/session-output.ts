@@ -2,6 +2,7 @@
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
+import { shownReply } from '../auth/conceal.ts';
 import type { Intake } from '../intake/intake.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import type { Template } from './reply.ts';
@@ -17,6 +18,8 @@ export abstract class SessionOutput extends SessionParts {
   /** Replaced when XCLIENT makes another client of this one. */
   abstract facts: ConnectionFacts;
   abstract readonly transactionId: string | undefined;
+  /** What must not be shown to anybody who reads the log. */
+  abstract readonly secrets: readonly string[] | undefined;
   /** Replies wait for the client to read those before. */
   protected isClogged = false;
   #out = '';
@@ -40,7 +43,7 @@ export abstract class SessionOutput extends SessionParts {
   /** Adds a ready reply, its CRLF included. */
   reply(text: string): void {
     const { logger } = this.host;
-    if (logger.writes(LogLevel.INFO)) this.log(LogLevel.INFO, text.trimEnd());
+    if (logger.writes(LogLevel.INFO)) this.log(LogLevel.INFO, shownReply(text, this.secrets));
     this.#out += text;
   }
 

@@ -3,6 +3,7 @@
  * client keeps silent, its session is to weigh little more than its socket.
  */
 
+import { Address } from '../../bindings/plugin/address.ts';
 import type { PluginContext } from '../hooks/context.ts';
 import { SessionTasks } from '../hooks/session-tasks.ts';
 import { Command } from './command.ts';
@@ -16,6 +17,13 @@ export class SessionParts {
   #contexts: (PluginContext | undefined)[] | undefined = undefined;
   #tasks: SessionTasks | undefined = undefined;
   #isOver = false;
+  /** The address MAIL, respectively RCPT, is being asked about. */
+  sender: Address = Address.null;
+  recipient: Address = Address.null;
+  /** The client has tried to log in, in whatever form: its lines may be passwords from here on. */
+  hasTriedAuth = false;
+  /** What of the present command line may be a credential; undefined if none of it can. */
+  hidden: readonly string[] | undefined = undefined;
 
   /** The command that runs, or the last one of the chunk that is being read. */
   get command(): Command {

@@ -4,12 +4,12 @@
  * verbs mean stands in the files named after them.
  */
 
-import { Address } from '../../bindings/plugin/address.ts';
 import type { Conduit } from '../../bindings/plugin/cut-through.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Intake } from '../intake/intake.ts';
 import type { HookSession } from '../hooks/session.ts';
 import type { AuthExchange } from './auth-exchange.ts';
+import { conceal } from '../auth/conceal.ts';
 import { disconnect } from './closing.ts';
 import { ConnectionFacts } from './connection-facts.ts';
 import { incompleteData, type IncomingData } from './data-reader.ts';
@@ -43,9 +43,6 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   tally = new Tally();
   /** When the session has to be over, on the clock of `Deadlines.now`. */
   endsAt = Number.POSITIVE_INFINITY;
-  /** The address MAIL, respectively RCPT, is being asked about. */
-  sender: Address = Address.null;
-  recipient: Address = Address.null;
   #transactions = 0;
   mode: InputMode = 'greeting';
   /** The transaction, if one has begun. Hooks use `transaction`, which makes one. */
@@ -126,7 +123,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   }
 
   get secrets(): readonly string[] | undefined {
-    return this.exchange?.secrets;
+    return this.exchange?.secrets ?? this.hidden;
   }
 
   /** The transaction, made if there is none: hooks always see one. */
@@ -376,12 +373,12 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   /** A step threw: ours is the fault, so the client may try again and the session goes on. */
   #fail(cause: unknown): void {
     const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-    this.log(LogLevel.CRIT, `internal error: ${text}`);
+    this.log(LogLevel.CRIT, `internal error: ${conceal(text, this.secrets)}`);
     if (!this.isOpen) {
       this.hangUp();
       return;
     }
-    this.send(replies.internalError, this.command.verbText.toLowerCase());
+    this.send(replies.internalError, conceal(this.command.verbText.toLowerCase(), this.secrets));
     this.forgetTransaction();
     // Behind a fault within DATA more content comes: read as commands, it would be whatever its author likes (smuggling).
     if (this.mode === 'greeting' || this.mode === 'data') this.run([disconnect]);

@@ -19,6 +19,13 @@ test.each([
   ['dispatching AUTH LOGIN', 'dispatching AUTH LOGIN'],
   ['cannot reach redis://u:pass@host/0', 'cannot reach redis://u:[hidden]@host/0'],
   ['see https://example.org/a:b@c', 'see https://example.org/a:b@c'],
+  ['AUTHPLAIN AGpvZQBz', 'AUTHPLAIN <hidden credentials>'],
+  ['AUTH=PLAIN AGpvZQBz', 'AUTH=PLAIN <hidden credentials>'],
+  ['XAUTH LOGIN am9l', 'XAUTH LOGIN <hidden credentials>'],
+  ['AUTH PLAIN,AGpvZQBz', 'AUTH PLAIN <hidden credentials>'],
+  ['MAIL FROM:<a@b> AUTH=<>', 'MAIL FROM:<a@b> AUTH=<>'],
+  ['cannot reach amqp://u:p/a@ss@host/0', 'cannot reach amqp://u:[hidden]@host/0'],
+  ['POST http://host:8080/in/a@b', 'POST http://host:8080/in/a@b'],
   ['author of the message', 'author of the message'],
 ])('secrets are masked: %s', (text, line) => {
   expect(logText(text)).toBe(line);
