@@ -15,6 +15,8 @@ const CR: Buffer = Buffer.from('\r');
 const CRLF: Buffer = Buffer.from('\r\n');
 /** Octets between two dots of dot-stuffing below which they are copied one by one. */
 const SHORT_PIECE = 128;
+/** Octets that are read in one step while others wait: of the costliest content a slice's worth. */
+const PRESSED_WINDOW = 16_384;
 /** What a binary message may have. RFC 3030 section 3. */
 const LINE_FLAGS = DataFlag.BareCr | DataFlag.BareLf;
 
@@ -113,10 +115,12 @@ export class IncomingData {
   }
 }
 
-/** Reads mail data from `chunk` at `from` on and returns where it stopped. */
-export function readData(session: Session, chunk: Buffer, from: number): number {
+/** Reads mail data from `octets` at `from` on and returns where it stopped. */
+export function readData(session: Session, octets: Buffer, from: number): number {
   const incoming = session.incoming!;
-  const { core, settings } = session.host;
+  const { core, settings, turns } = session.host;
+  const isCut = turns.isPressed && octets.length - from > PRESSED_WINDOW;
+  const chunk = isCut ? octets.subarray(0, from + PRESSED_WINDOW) : octets;
   const isEnd = core.data(incoming.slot, chunk, from);
   const behind = from + core.consumed;
   const limit = settings.databytes;

@@ -17,7 +17,9 @@ export interface TurnTaker {
 }
 
 /** What one session may use in one go. */
-const SLICE_MS = 1;
+const SLICE_MS = 0.5;
+/** What it may use in front of those that are known to have much: enough for ordinary mail. Five hundred may come at once. */
+const LIGHT_SLICE_MS = 0.25;
 /** What sessions may use in one round of the event loop before the others of that round wait in line. */
 const SHARE_MS = 2;
 /** What has been used counts half after so many milliseconds, and so on. */
@@ -50,6 +52,7 @@ export class Turns {
   #round = 0;
   #small = 0;
   #weight = 1;
+  #sliceMs = SLICE_MS;
   #startedAt = UNTIMED;
   #endedAt: number;
   #isOver = false;
@@ -90,8 +93,8 @@ export class Turns {
     if (++this.#steps < this.#lookAfter) return false;
     const now = this.#clock();
     if (this.#startedAt === UNTIMED) this.#start(now, 1);
-    else if (now - this.#startedAt >= SLICE_MS) this.#isOver = true;
-    else if (now - this.#startedAt < SLICE_MS / 8)
+    else if (now - this.#startedAt >= this.#sliceMs) this.#isOver = true;
+    else if (now - this.#startedAt < this.#sliceMs / 8)
       this.#lookAfter = Math.min(this.#lookAfter * 2, MOST_STEPS);
     this.#steps = 0;
     return this.#isOver;
@@ -116,8 +119,9 @@ export class Turns {
     this.#arm();
   }
 
-  #start(at: number, weight: number): void {
+  #start(at: number, weight: number, sliceMs = SLICE_MS): void {
     this.#startedAt = at;
+    this.#sliceMs = sliceMs;
     this.#weight = weight;
     this.#isOver = false;
     this.#steps = 0;
@@ -171,7 +175,7 @@ export class Turns {
   #serveFirst(row: number): boolean {
     const taker = this.#rows[row]!.take();
     if (taker === undefined) return false;
-    this.#start(this.#endedAt, 1);
+    this.#start(this.#endedAt, 1, row < LIGHT_ROWS ? LIGHT_SLICE_MS : SLICE_MS);
     taker.takeTurn();
     this.end(taker);
     return true;

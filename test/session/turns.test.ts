@@ -64,7 +64,7 @@ describe('the line', () => {
   }
 
   test('is served in order, and who uses up a slice goes to its end', () => {
-    const [a, b] = [new Taker('a', 5, 0.5), new Taker('b', 3, 0.5)];
+    const [a, b] = [new Taker('a', 5, 0.25), new Taker('b', 3, 0.25)];
     turns.lineUp(a, true);
     turns.lineUp(b, true);
     for (let round = 0; round < 5; round++) nextRound();
@@ -111,7 +111,7 @@ describe('the line', () => {
     nextRound();
     expect(now - before).toBeLessThan(5);
     expect(served).toContain('heavy');
-    expect(served.filter((name) => name !== 'heavy').length).toBeGreaterThan(2);
+    expect(served.filter((name) => name !== 'heavy').length).toBeGreaterThan(1);
     for (let round = 0; round < 300; round++) nextRound();
     expect(served).toContain('light 499');
     expect(rounds).toEqual([]);
