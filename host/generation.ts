@@ -21,6 +21,7 @@ import { ConfigError } from './errors.ts';
 import { HookRunner } from './hooks/runner.ts';
 import { loggingSinks } from './hooks/logging.ts';
 import type { LoadedPlugin } from './hooks/loaded-plugin.ts';
+import { PluginClosings } from './hooks/plugin-closings.ts';
 import { loadPlugins } from './hooks/plugin-loader.ts';
 import type { HookLimits } from './hooks/hook-caller.ts';
 import { configSource, runPostFork } from './hooks/setup-hooks.ts';
@@ -103,6 +104,8 @@ export class Generation implements SessionHost {
   readonly #hops: ClosableHops;
   readonly #maildirs: MaildirDeliveries;
   readonly #spools: SpoolOffers;
+  readonly #closings: PluginClosings;
+  #closed: Promise<void> | undefined = undefined;
 
   private constructor(
     foundation: Foundation,
@@ -114,6 +117,7 @@ export class Generation implements SessionHost {
       hops: ClosableHops;
       maildirs: MaildirDeliveries;
       spools: SpoolOffers;
+      closings: PluginClosings;
     },
   ) {
     this.#foundation = foundation;
@@ -132,6 +136,7 @@ export class Generation implements SessionHost {
     this.#hops = parts.hops;
     this.#maildirs = parts.maildirs;
     this.#spools = parts.spools;
+    this.#closings = parts.closings;
     this.#limits = { deadlines: foundation.deadlines, budgetMs: () => this.settings.pluginTimeoutMs };
     const leavesLimit = parts.plugins.some(({ definition }) => definition.limitsConnections === true);
     this.extraConnections = leavesLimit ? EXTRA_CONNECTIONS : 0;
@@ -149,6 +154,7 @@ export class Generation implements SessionHost {
     const config = new ConfigDirectory({ directories: directoriesOf(options), log, overlay });
     const settings = new Settings(config, log);
     const tls = new TlsOffers(config, settings, log, systemClock);
+    const closings = new PluginClosings(logger);
     const system = makeServices(config.hostName, writeError);
     try {
       throwAll(settings.problems());
@@ -159,7 +165,7 @@ export class Generation implements SessionHost {
       const services = { ...system, tls, store, spools, mailExchange };
       const packageBases = [...config.directories, process.cwd()];
       const pluginDirs = config.lines('plugin_dirs');
-      const environment = { config, services, logger, pluginDirs, packageBases, definitions };
+      const environment = { config, services, logger, closings, pluginDirs, packageBases, definitions };
       const logging = await loadPlugins(config.linesWithPlaces('logging'), environment);
       logger.attach(loggingSinks(logging, writeError));
       const others = await loadPlugins(pluginLines(config, logger, overlay.has('plugins')), environment);
@@ -183,8 +189,10 @@ export class Generation implements SessionHost {
         hops,
         maildirs,
         spools,
+        closings,
       });
     } catch (error) {
+      await closings.close(true);
       config.close();
       tls.close();
       system.logs.close();
@@ -241,8 +249,17 @@ export class Generation implements SessionHost {
     this.#foundation.leave(session);
   }
 
-  /** The last session of this generation is gone. */
-  close(): void {
+  /**
+   * The last session of this generation is gone. Plugins close what they have opened once deliveries have ended, or `atOnce`.
+   * Never rejects.
+   */
+  close(atOnce = false): Promise<void> {
+    const closed = this.#closings.close(atOnce);
+    return (this.#closed ??= closed.then(() => this.#closeServices()));
+  }
+
+  /** What a plugin says while it closes still goes into its log. */
+  #closeServices(): void {
     this.config.close();
     this.#tls.close();
     this.#logs.close();

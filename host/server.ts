@@ -58,6 +58,8 @@ const WAITING_PLACES = 512;
 const WAITING_SHARE = 1 / 8;
 /** How often `drain` looks whether the last session is gone. */
 const DRAIN_LOOK_MS = 50;
+/** How long sessions that were cut off are waited for: their ends are known a few events later. */
+const CUT_OFF_MS = 300;
 
 export class Server implements Foundation {
   readonly core;
@@ -74,6 +76,8 @@ export class Server implements Foundation {
   readonly #placesByDescriptors: number;
   readonly #sessions = new Roll<'listedAt', Session>('listedAt');
   #generation!: Generation;
+  /** Those whose plugins are not closed yet. */
+  readonly #generations = new Set<Generation>();
   #count = 0;
 
   private constructor(options: ServerOptions) {
@@ -150,14 +154,14 @@ export class Server implements Foundation {
     await next.preparePlugins();
     // Spools that `drain` has closed meanwhile must not hand on again.
     if (this.isDraining) {
-      next.close();
+      await this.#close(next, true);
       return;
     }
     const old = this.#generation;
     this.#generation = next;
     this.#setMemoryLimit();
     await next.beginSpools();
-    closeIfUnused(old);
+    this.#closeIfUnused(old);
   }
 
   /** Stops accepting, lets transactions end, and cuts off whoever is left after `graceMs`. */
@@ -168,13 +172,30 @@ export class Server implements Foundation {
     this.#turnstile.dismiss();
     this.#sessions.forEach((session) => session.drain());
     const until = performance.now() + graceMs;
+    await this.#emptyWithin(graceMs);
+    this.#sessions.forEach((session) => session.destroy());
+    await this.#emptyWithin(CUT_OFF_MS);
+    await this.spools.close(Math.max(0, until - performance.now()));
+    await Promise.all([...this.#generations].map((generation) => this.#close(generation, true)));
+    await this.stores.close();
+  }
+
+  /** Resolves when the last session has ended, or `withinMs` are over. */
+  async #emptyWithin(withinMs: number): Promise<void> {
+    const until = performance.now() + withinMs;
     while (this.#sessions.size > 0 && performance.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
     }
-    this.#sessions.forEach((session) => session.destroy());
-    await this.spools.close(Math.max(0, until - performance.now()));
-    this.#generation.close();
-    await this.stores.close();
+  }
+
+  /** A configuration that was replaced lasts as long as its last session. */
+  #closeIfUnused(generation: Generation): void {
+    if (generation.sessions === 0) void this.#close(generation);
+  }
+
+  async #close(generation: Generation, atOnce = false): Promise<void> {
+    await generation.close(atOnce);
+    this.#generations.delete(generation);
   }
 
   /** A session's connection is gone. */
@@ -186,7 +207,7 @@ export class Server implements Foundation {
     const { host } = session;
     if (!(host instanceof Generation)) return;
     host.sessions--;
-    if (host !== this.#generation) closeIfUnused(host);
+    if (host !== this.#generation) this.#closeIfUnused(host);
   }
 
   /** The least of what the operator allows, what there is memory for, and what there are descriptors for. */
@@ -220,9 +241,10 @@ export class Server implements Foundation {
   /** A listener whose clients begin with TLS would otherwise answer them in the clear. */
   async #loadGeneration(): Promise<Generation> {
     const generation = await Generation.load(this, this.#options);
+    this.#generations.add(generation);
     if (generation.tls !== undefined || !this.#options.acceptors.some(({ needsTls }) => needsTls))
       return generation;
-    generation.close();
+    await this.#close(generation, true);
     throw new ConfigError(
       generation.config.placeOf('plugins'),
       'a listener says tls=implicit, but there is no certificate',
@@ -276,11 +298,6 @@ export class Server implements Foundation {
     this.#generation.sessions++;
     session.begin();
   }
-}
-
-/** A configuration that was replaced lasts as long as its last session. */
-function closeIfUnused(generation: Generation): void {
-  if (generation.sessions === 0) generation.close();
 }
 
 /** An acceptor that cannot close must not keep the others open. */

@@ -59,7 +59,13 @@ export const smtpDaemon: DaemonLoader = {
       async listen() {
         // For workers the primary has cleared them; what answers there now is our own.
         if (bound === undefined && cluster.isPrimary) await smtpDaemon.clearStaleSockets(options.listen);
-        return server.listen();
+        try {
+          return await server.listen();
+        } catch (error) {
+          // It never serves: what its plugins have opened by now is closed.
+          await server.drain(0);
+          throw error;
+        }
       },
       reload: () => server.reload(),
       reopenLogs: () => {

@@ -6,7 +6,8 @@ import type { Services } from './services.ts';
 import type { Tasks } from './tasks.ts';
 
 /** What a plugin knows while it is being set up, before any client connects. */
-export interface Setup<O> {
+/** A plugin's own side. */
+export interface PluginSide<O> {
   /** The name in the log: `badmailfrom`, or `badmailfrom:2` for a second instance. */
   readonly name: string;
   readonly options: O;
@@ -15,11 +16,21 @@ export interface Setup<O> {
   readonly services: Services;
 }
 
+/** What a plugin is given outside any session. */
+export interface Setup<O> extends PluginSide<O> {
+  /**
+   * `close` is run once, when the last session of this reading of the configuration has ended: after a reload, at the end of
+   * the process, or because the configuration turned out to be wrong. For timers, connections and files of the plugin's own.
+   * What was registered last is run first. A promise is waited for, up to a second; what it throws is logged.
+   */
+  readonly onClose: (close: () => void | Promise<void>) => void;
+}
+
 /** Why checks are to be skipped. A sender's name can be forged, so `whitelisted sender` must never open a relay. */
 export type Immunity = 'relay client' | 'whitelisted host' | 'whitelisted sender';
 
 /** What a hook knows: the plugin's own side, and the session it is asked about. */
-export interface HookContext<O = unknown> extends Setup<O> {
+export interface HookContext<O = unknown> extends PluginSide<O> {
   readonly connection: Connection;
   /** Made on demand, so there is always one; empty between transactions. */
   readonly transaction: Transaction;

@@ -33,6 +33,8 @@ export async function runCheck(
   const configDir = readConfigDir(given.text('config'));
   const daemon = await loader.load({ configDir, listen: [] });
   for (const line of summarise(daemon.describe())) terminal.out(line);
+  // The plugins close what they have opened.
+  await daemon.drain(0);
   return 0;
 }
 

@@ -23,6 +23,8 @@ export async function runPluginList(
   const { details = [] } = daemon.describe();
   if (details.length === 0) terminal.out('no plugin is loaded');
   else for (const line of [...details.flatMap(describe), '', ...order(details)]) terminal.out(line);
+  // The plugins close what they have opened.
+  await daemon.drain(0);
   return 0;
 }
 

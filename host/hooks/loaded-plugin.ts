@@ -15,12 +15,14 @@ import {
   type PluginDefinition,
   type RejectOptions,
   type Services,
+  type Setup,
 } from '../../bindings/plugin/index.ts';
 import { ON_ERROR } from '../../bindings/plugin/definition.ts';
 import { ConfigError, configErrorOf, QpsmtpdError } from '../errors.ts';
 import type { Logger, Speaker } from '../observe/logger.ts';
 import { nearest } from './nearest.ts';
 import { parseOptions, sortWords } from './option-words.ts';
+import { PluginClosings } from './plugin-closings.ts';
 import type { PluginLine } from './plugin-line.ts';
 
 /** What plugins are given by the host. */
@@ -28,6 +30,8 @@ export interface PluginEnvironment {
   readonly config: Config;
   readonly services: Services;
   readonly logger: Logger;
+  /** Undefined where nothing outlives the call: nobody closes then. */
+  readonly closings?: PluginClosings | undefined;
 }
 
 /** The settings that turn findings and failures into verdicts. */
@@ -59,6 +63,7 @@ export interface LoadedPlugin extends PluginOrigin {
   readonly cutThrough: CutThrough | undefined;
   readonly config: Config;
   readonly services: Services;
+  readonly onClose: Setup<unknown>['onClose'];
   /** Outside any session. */
   readonly log: Log;
   /** The highest level of the lines its `logging` hook wants. */
@@ -73,13 +78,16 @@ const NO_OPTIONS = z.object({});
 export function setUpPlugin<S extends OptionShape>(
   definition: PluginDefinition<S>,
   line: PluginLine,
-  { config, services, logger }: PluginEnvironment,
+  environment: PluginEnvironment,
   origin: PluginOrigin = GIVEN,
 ): LoadedPlugin {
+  const { config, services, logger } = environment;
   const { options, settings, loglevel } = readOptions(definition as unknown as PluginDefinition, line);
   const adjustment = levelAdjustment(loglevel);
   const openLog = (speaker: Speaker): Log => logger.speakingAs(speaker, adjustment);
-  const shared = { name: line.name, options, config, services, log: openLog({ plugin: line.name }) };
+  const log = openLog({ plugin: line.name });
+  const onClose = closerOf(line, environment, origin);
+  const shared = { name: line.name, options, config, services, log, onClose };
   let hooks: Hooks<unknown>;
   let cutThrough: CutThrough | undefined;
   try {
@@ -113,19 +121,31 @@ export interface LoadedOutlet {
 export function setUpOutlet(
   definition: PluginDefinition,
   line: PluginLine,
-  { config, services, logger }: PluginEnvironment,
+  environment: PluginEnvironment,
+  origin: PluginOrigin = GIVEN,
 ): LoadedOutlet {
+  const { config, services, logger } = environment;
   if (definition.outlet === undefined) {
     throw loadError(line, 'is a plugin that is no outlet: nothing can be handed on to it');
   }
   const { options, loglevel } = readOptions(definition, line);
   const log = logger.speakingAs({ plugin: line.name }, levelAdjustment(loglevel));
   try {
-    const outlet = definition.outlet({ name: line.name, options: options as never, config, services, log });
+    const onClose = closerOf(line, environment, origin);
+    const shared = { name: line.name, options: options as never, config, services, log, onClose };
+    const outlet = definition.outlet(shared);
     return { outlet, isLocal: definition.isLocal === true };
   } catch (cause) {
     throw setUpError(line, cause);
   }
+}
+
+function closerOf(
+  { name }: PluginLine,
+  { logger, closings = new PluginClosings(logger) }: PluginEnvironment,
+  { isBuiltIn }: PluginOrigin,
+): Setup<unknown>['onClose'] {
+  return (close) => closings.add({ plugin: name, isBuiltIn, close });
 }
 
 /** A list the plugin could not read has its own place, closer to the cause than the plugin's line. */

@@ -37,8 +37,8 @@ export function loggingSinks(
 
 /** Gives a line to the plugin, whose own log is silent meanwhile. Never throws. */
 function handTo(plugin: LoadedPlugin, writeError: (line: string) => void): LogSink['write'] {
-  const { name, options, config, services } = plugin;
-  const setup: Setup<unknown> = { name, options, config, services, log: silence };
+  const { name, options, config, services, onClose } = plugin;
+  const setup: Setup<unknown> = { name, options, config, services, log: silence, onClose };
   const logging = plugin.hooks.logging!;
   const failed = (thrown: unknown): void =>
     writeError(`logging plugin ${name} failed: ${showThrown(thrown)}`);

@@ -13,22 +13,32 @@ import { parsePluginLine, type PluginLine } from './plugin-line.ts';
 /** Outlets within outlets, such as a spool that delivers by routes: more is a circle. */
 const MOST_NESTED = 8;
 
+/** Keeps what the outlet needs until the function returned is called; undefined: nothing is ever closed. */
+type BeginDelivery = () => (() => void) | undefined;
+
 /** What one plugin opens. */
 export class OutletOpener implements Outlets {
   readonly #place: Place;
   readonly #depth: number;
   readonly #load: (line: PluginLine) => Promise<LoadedOutlet>;
+  readonly #beginDelivery: BeginDelivery;
   #opened: OpenedOutlet[] | undefined = [];
 
   /** `place`: the line of the plugin. `depth`: how many outlets it stands within. `load` finds and makes an outlet. */
-  constructor(place: Place, depth: number, load: (line: PluginLine) => Promise<LoadedOutlet>) {
+  constructor(
+    place: Place,
+    depth: number,
+    load: (line: PluginLine) => Promise<LoadedOutlet>,
+    beginDelivery: BeginDelivery,
+  ) {
+    this.#beginDelivery = beginDelivery;
     this.#place = place;
     this.#depth = depth;
     this.#load = load;
   }
 
   open(words: string, place = this.#place): OpenedOutlet {
-    const opened = new LoadingOutlet(this.#begin(words, place));
+    const opened = new LoadingOutlet(this.#begin(words, place), this.#beginDelivery);
     this.#opened?.push(opened);
     return opened;
   }
@@ -65,9 +75,11 @@ export class OutletOpener implements Outlets {
 class LoadingOutlet implements OpenedOutlet {
   readonly ready: Promise<void>;
   readonly #loading: Promise<LoadedOutlet>;
+  readonly #beginDelivery: BeginDelivery;
   #loaded: LoadedOutlet | undefined;
 
-  constructor(loading: Promise<LoadedOutlet>) {
+  constructor(loading: Promise<LoadedOutlet>, beginDelivery: BeginDelivery) {
+    this.#beginDelivery = beginDelivery;
     this.#loading = loading;
     this.ready = loading.then((loaded) => void (this.#loaded = loaded));
     this.ready.catch(() => undefined);
@@ -86,6 +98,11 @@ class LoadingOutlet implements OpenedOutlet {
       const reply = { code: 451, status: '4.3.5', lines: ['the outlet is not configured'] };
       return parcel.recipients.map(() => ({ kind: 'deferred', reply, hop: undefined }));
     }
-    return await outlet.deliver(parcel, signal);
+    const end = this.#beginDelivery();
+    try {
+      return await outlet.deliver(parcel, signal);
+    } finally {
+      end?.();
+    }
   }
 }

@@ -86,7 +86,8 @@ async function setUp<T>(
 ): Promise<T> {
   const open = (inner: PluginLine): Promise<LoadedOutlet> =>
     setUp(inner, environment, depth + 1, setUpOutlet);
-  const outlets = new OutletOpener(line.place, depth, open);
+  const beginDelivery = () => environment.closings?.beginDelivery();
+  const outlets = new OutletOpener(line.place, depth, open, beginDelivery);
   const services: Services = { ...environment.services, outlets };
   const load = async (definition: PluginDefinition, origin: PluginOrigin): Promise<T> => {
     const made = make(definition, line, { ...environment, services }, origin);

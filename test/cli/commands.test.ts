@@ -37,7 +37,7 @@ function loaderOf(load: (options: DaemonOptions) => DaemonDescription): DaemonLo
         reload: never,
         reopenLogs: never,
         workerTimeoutMs: 0,
-        drain: never,
+        drain: () => Promise.resolve(),
         describe: () => description,
       };
       return Promise.resolve(daemon);

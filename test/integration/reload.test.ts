@@ -181,3 +181,66 @@ async function eventually(path: string, pattern: RegExp): Promise<void> {
   }
   throw new Error(`${path} does not say ${String(pattern)}: ${text}`);
 }
+
+describe('a plugin that closes something', () => {
+  beforeEach(() => {
+    write(
+      'site/closing.js',
+      "import { appendFileSync } from 'node:fs';",
+      "import { definePlugin } from 'qpsmtpd/plugin';",
+      `const note = (what) => appendFileSync('${join(folder, 'ends')}', what + ' ' + process.pid + '\\n');`,
+      "export default definePlugin({ name: 'closing', about: '', hooks({ onClose }) {",
+      "  note('open');",
+      "  onClose(() => new Promise((resolve) => setTimeout(resolve, 10)).then(() => note('closed')));",
+      '  return {};',
+      '} });',
+    );
+    write('config/plugins', 'greet', 'closing', 'rcpt_ok', 'queue/discard');
+  });
+  const noted = async (): Promise<Record<string, string[]>> => {
+    const lines = (await readFile(join(folder, 'ends'), 'utf8')).trim().split('\n');
+    return { open: pidsAfter(lines, 'open '), closed: pidsAfter(lines, 'closed ') };
+  };
+  const pidsAfter = (lines: string[], word: string): string[] =>
+    lines.flatMap((line) => (line.startsWith(word) ? [line.slice(word.length)] : [])).sort();
+
+  test.each([1, 2])('has done so when the daemon with %i processes that serve has ended', async (workers) => {
+    const { program } = await serve(workers);
+    program.kill('SIGHUP');
+    await program.err.find(/configuration read again|reload: done/);
+    program.kill('SIGTERM');
+    expect(await program.ended).toEqual({ code: 0, signal: null });
+    const { open, closed } = await noted();
+    expect(open).toHaveLength(2 * workers);
+    expect(closed).toEqual(open);
+  });
+
+  test.each([['check'], ['plugin list']])('has done so after `%s`', async (command) => {
+    const program = new RunningProgram(QPSMTPD, [...command.split(' '), '--config', join(folder, 'config')]);
+    programs.push(program);
+    expect(await program.ended).toEqual({ code: 0, signal: null });
+    const { open, closed } = await noted();
+    expect(open).toHaveLength(1);
+    expect(closed).toEqual(open);
+  });
+
+  test('has done so when the daemon could not listen', async () => {
+    const { port } = await serve();
+    const second = [
+      'serve',
+      '--config',
+      join(folder, 'config'),
+      '--listen',
+      `tcp://127.0.0.1:${port}`,
+      '--workers',
+      '1',
+    ];
+    const program = new RunningProgram(QPSMTPD, second);
+    programs.push(program);
+    expect(await program.ended).toEqual({ code: 75, signal: null });
+    const { open, closed } = await noted();
+    expect(open).toHaveLength(2);
+    expect(closed).toHaveLength(1);
+    expect(open).toContain(closed?.[0]);
+  });
+});
