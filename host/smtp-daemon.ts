@@ -3,6 +3,7 @@
 import cluster from 'node:cluster';
 import { LogLevel } from '../bindings/plugin/log-level.ts';
 import { describePlugin } from './hooks/plugin-description.ts';
+import { unreadFiles } from './hooks/unread-files.ts';
 import { SocketAcceptor, removeStaleSocket } from './intake/socket-acceptor.ts';
 import { parseListen } from './intake/listen-spec.ts';
 import { reopenLogFiles } from './observe/log-outputs.ts';
@@ -88,5 +89,7 @@ function describe({ generation }: Server): DaemonDescription {
     details: generation.plugins.map(describePlugin),
     settings: generation.changedSettings(),
     unclaimedFolders: () => generation.unclaimedFolders(),
+    unreadFiles: () =>
+      unreadFiles(generation.config, new Set(generation.plugins.map(({ definition }) => definition.name))),
   };
 }

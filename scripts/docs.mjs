@@ -1,6 +1,8 @@
 // Writes the generated tables of docs/reference from the built program: `npm run docs`. A test compares them.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { settingRows } from '../dist/host/config/settings-reference.js';
+import { perlFileRows } from '../dist/host/hooks/perl-files.js';
+import { perlPluginRows } from '../dist/host/hooks/perl-plugins.js';
 import { extensionRows, limitRows, refusalRows, replyRows } from '../dist/host/session/reference-tables.js';
 
 /** Replaces the body of the Markdown table whose header row starts with `header`. */
@@ -19,3 +21,5 @@ replaceTable('docs/reference/replies.md', '| Reply |', replyRows());
 replaceTable('docs/reference/replies.md', '| Hook |', refusalRows());
 replaceTable('docs/reference/limits.md', '| File |', limitRows());
 replaceTable('docs/reference/extensions.md', '| Keyword |', extensionRows());
+replaceTable('docs/reference/plugins.md', '| Name in qpsmtpd |', perlPluginRows());
+replaceTable('docs/reference/configuration.md', '| File in qpsmtpd |', perlFileRows());

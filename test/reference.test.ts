@@ -2,6 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { perlFileRows } from '../host/hooks/perl-files.ts';
+import { perlPluginRows } from '../host/hooks/perl-plugins.ts';
 import { occasions } from '../host/session/occasions.ts';
 import { extensionRows, limitRows, refusalRows, replyRows } from '../host/session/reference-tables.ts';
 import { replies } from '../host/session/replies.ts';
@@ -25,6 +27,8 @@ describe('docs/reference (npm run docs)', () => {
     ['replies', '| Hook |', refusalRows],
     ['limits', '| File |', limitRows],
     ['extensions', '| Keyword |', extensionRows],
+    ['plugins', '| Name in qpsmtpd |', perlPluginRows],
+    ['configuration', '| File in qpsmtpd |', perlFileRows],
   ] as const)('%s.md, table %s', (page, header, rows) => {
     const made = rows().map(squeeze);
     expect(made.length).toBeGreaterThan(5);

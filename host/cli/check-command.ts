@@ -41,7 +41,12 @@ export async function runCheck(
 /** Names of folders in the summary. */
 const MAX_FOLDERS = 100;
 
-function summarise({ plugins, settings, unclaimedFolders }: DaemonDescription): readonly string[] {
+function summarise({
+  plugins,
+  settings,
+  unclaimedFolders,
+  unreadFiles,
+}: DaemonDescription): readonly string[] {
   return [
     'the configuration is valid',
     '',
@@ -51,8 +56,13 @@ function summarise({ plugins, settings, unclaimedFolders }: DaemonDescription): 
     settings.length === 0 ? 'settings: all at their defaults' : 'settings that differ from the defaults:',
     ...settings.map(({ name, value }) => `      ${name} ${value}`),
     ...nameUnclaimed(unclaimedFolders?.() ?? []),
+    ...listed('files that have no effect:', unreadFiles?.() ?? []),
   ];
 }
+
+/** A headline and what stands below it; nothing without that. */
+const listed = (headline: string, items: readonly string[]): readonly string[] =>
+  items.length === 0 ? [] : ['', headline, ...items.map((item) => `      ${item}`)];
 
 function nameUnclaimed(folders: Iterable<string>): readonly string[] {
   const named: string[] = [];

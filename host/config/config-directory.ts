@@ -54,6 +54,7 @@ export class ConfigDirectory implements Config {
   readonly #builtIn: ReadonlyMap<string, ConfigList>;
   /** The last number each name stood for. */
   readonly #numbers = new Map<string, number>();
+  readonly #askedFor = new Set<string>();
   #consulted: ConsultedLists | undefined = undefined;
   #generation = 1;
   #me = '';
@@ -96,6 +97,11 @@ export class ConfigDirectory implements Config {
   /** Goes up with every change: what was made of values under another generation is out of date. */
   get generation(): number {
     return this.#generation;
+  }
+
+  /** Names that somebody has looked for, those of constant databases with `.cdb`: a file with another name has no effect. */
+  get askedFor(): ReadonlySet<string> {
+    return this.#askedFor;
   }
 
   get me(): string {
@@ -201,6 +207,8 @@ export class ConfigDirectory implements Config {
       return undefined;
     }
     if (this.#lists.size + this.#databases.size >= MAX_NAMES) this.#forget();
+    if (this.#askedFor.size < MAX_NAMES)
+      this.#askedFor.add((kept as unknown) === this.#databases ? `${name}.cdb` : name);
     return kept.read(name);
   }
 

@@ -7,8 +7,8 @@ import { readdirSync, statSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError } from '../errors.ts';
-import { nearest } from './nearest.ts';
 import { findPackage, packageNamed } from './npm-package.ts';
+import { absenceOf, meantBy, PERL_PLUGINS } from './perl-plugins.ts';
 import type { PluginLine } from './plugin-line.ts';
 
 /** Compiled code looks for compiled plugins, a source tree for sources. */
@@ -19,6 +19,8 @@ const ENDINGS: readonly string[] = ['.js', '.mjs', ...(RUNS_TYPESCRIPT ? ['.ts']
 
 export interface FoundPlugin {
   readonly path: string;
+  /** The line as the plugin reads it: with the name it has here, and words it understands. */
+  readonly line: PluginLine;
   /** It comes with the server. */
   readonly isBuiltIn: boolean;
   /** A file of the same name that is passed over because it is written in Perl. */
@@ -39,26 +41,36 @@ export function findPlugin(
   const perl = dirs.map((dir) => join(dir, line.file)).find(isFile);
   for (const dir of dirs) {
     const path = ENDINGS.map((ending) => join(dir, line.file + ending)).find(isFile);
-    if (path !== undefined) return { path, isBuiltIn: false, passedOver: undefined };
+    if (path !== undefined) return { path, line, isBuiltIn: false, passedOver: undefined };
   }
   const own = [OWN_EXTENSION, `/index${OWN_EXTENSION}`].map((ending) =>
     join(OWN_DIRECTORY, line.file + ending),
   );
   const path = own.find(isFile);
-  if (path !== undefined) return { path, isBuiltIn: true, passedOver: perl };
+  if (path !== undefined) return { path, line, isBuiltIn: true, passedOver: perl };
   if (packageNamed(line.file) !== undefined) return requirePackage(line, pluginDirs, packageBases);
-  throw notFound(line, dirs, perl);
+  const meaning = PERL_PLUGINS.get(line.file);
+  if (meaning?.kind !== 'renamed') throw notFound(line, dirs, perl);
+  const { to, translate = (words) => words } = meaning;
+  const name = to + line.name.slice(line.file.length);
+  const found = findPlugin(
+    { ...line, name, file: to, words: translate(line.words) },
+    pluginDirs,
+    packageBases,
+  );
+  return { ...found, passedOver: perl ?? found.passedOver };
 }
 
 function requirePackage(
-  { file, place }: PluginLine,
+  line: PluginLine,
   pluginDirs: readonly string[],
   packageBases: readonly string[],
 ): FoundPlugin {
+  const { file, place } = line;
   const name = packageNamed(file)!;
   const bases = [...pluginDirs, ...packageBases].map((dir) => resolve(dir));
   const found = findPackage(name, bases);
-  if (found?.path !== undefined) return { path: found.path, isBuiltIn: false, passedOver: undefined };
+  if (found?.path !== undefined) return { path: found.path, line, isBuiltIn: false, passedOver: undefined };
   if (found !== undefined) {
     throw new ConfigError(
       place,
@@ -77,20 +89,20 @@ function notFound(
   dirs: readonly string[],
   perl: string | undefined,
 ): ConfigError {
-  const known = [OWN_DIRECTORY, ...dirs].flatMap((dir) => pluginNames(dir));
-  const meant = nearest(file, known);
-  const remedy = meant === undefined ? undefined : `did you mean ${meant}?`;
-  if (perl !== undefined) {
-    const problem = `${perl} is a Perl plugin, and no plugin of this server has that name`;
-    return new ConfigError(place, problem, remedy, 'Q_PLUGIN_NOT_FOUND');
-  }
-  const searched = [...dirs, OWN_DIRECTORY].join(', ');
-  return new ConfigError(
-    place,
-    `Plugin ${name} not found in our plugin dirs (${searched})`,
-    remedy,
-    'Q_PLUGIN_NOT_FOUND',
+  const absence = absenceOf(file);
+  if (absence !== undefined)
+    return new ConfigError(place, absence.problem, absence.remedy, 'Q_PLUGIN_NOT_FOUND');
+  const meant = meantBy(
+    file,
+    [OWN_DIRECTORY, ...dirs].flatMap((dir) => pluginNames(dir)),
   );
+  const suggestion = meant === undefined ? '' : `did you mean ${meant}? Else `;
+  const remedy = `${suggestion}\`qpsmtpd plugin new\` begins one of your own`;
+  const problem =
+    perl === undefined
+      ? `Plugin ${name} not found in our plugin dirs (${[...dirs, OWN_DIRECTORY].join(', ')})`
+      : `${perl} is a Perl plugin, and no plugin of this server has that name`;
+  return new ConfigError(place, problem, remedy, 'Q_PLUGIN_NOT_FOUND');
 }
 
 /** Names of the plugins in `dir` and in the folders directly below it. */

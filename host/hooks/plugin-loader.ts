@@ -4,7 +4,8 @@ import { closeSync, openSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { PluginDefinition, Services } from '../../bindings/plugin/index.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, printPlace } from '../errors.ts';
+import type { Logger } from '../observe/logger.ts';
 import {
   loadError,
   messageOf,
@@ -89,8 +90,12 @@ async function setUp<T>(
   const beginDelivery = () => environment.closings?.beginDelivery();
   const outlets = new OutletOpener(line.place, depth, open, beginDelivery);
   const services: Services = { ...environment.services, outlets };
-  const load = async (definition: PluginDefinition, origin: PluginOrigin): Promise<T> => {
-    const made = make(definition, line, { ...environment, services }, origin);
+  const load = async (
+    definition: PluginDefinition,
+    origin: PluginOrigin,
+    read: PluginLine = line,
+  ): Promise<T> => {
+    const made = make(definition, read, { ...environment, services }, origin);
     await outlets.settled();
     return made;
   };
@@ -98,16 +103,26 @@ async function setUp<T>(
   const given = environment.definitions?.find(({ name }) => name === line.file);
   if (given !== undefined) return callInScope(charge, () => load(given, { isBuiltIn: false }));
   const found = findPlugin(line, environment.pluginDirs, environment.packageBases);
-  const { path, isBuiltIn, passedOver } = found;
-  if (passedOver !== undefined) {
-    const text = `${passedOver} is a Perl plugin: using ${line.file} of this server instead`;
-    environment.logger.log(LogLevel.NOTICE, text, { plugin: line.name });
-  }
+  const { path, isBuiltIn } = found;
+  noteOtherNames(line, found, environment.logger);
   const origin = { isBuiltIn, file: path };
-  if (isBuiltIn) return load(await importDefinition(line, found), origin);
+  if (isBuiltIn) return load(await importDefinition(line, found), origin, found.line);
   guardExits();
   blameFile(pathToFileURL(path).href, charge.blame);
-  return callInScope(charge, async () => load(await importDefinition(line, found), origin));
+  return callInScope(charge, async () => load(await importDefinition(line, found), origin, found.line));
+}
+
+/** What an operator who comes from the Perl daemon may not expect. */
+function noteOtherNames(
+  { name, place }: PluginLine,
+  { line, passedOver }: FoundPlugin,
+  logger: Logger,
+): void {
+  const text =
+    line.name === name
+      ? passedOver && `${passedOver} is a Perl plugin: using ${line.file} of this server instead`
+      : `${printPlace(place)}: ${name} is called ${line.name} now`;
+  if (text !== undefined) logger.log(LogLevel.NOTICE, text, { plugin: line.name });
 }
 
 /** For what the plugin leaves behind while it is loaded. */

@@ -35,6 +35,8 @@ export interface DaemonDescription {
   readonly settings: readonly { readonly name: string; readonly value: string }[];
   /** Maildirs that two addresses could mean; looked for on the disk while they are asked for. */
   readonly unclaimedFolders?: () => Iterable<string>;
+  /** Configuration files that have no effect, and why; looked for on the disk while they are asked for. */
+  readonly unreadFiles?: () => readonly string[];
 }
 
 /** Sockets that are bound and serve nobody yet; clients wait until the daemon they are given to listens. */

@@ -1,0 +1,75 @@
+/** Files in the configuration directory that have no effect: known ones that nothing reads, and misspelt ones. */
+
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { maskControls } from '../message/field-text.ts';
+import { nearest } from './nearest.ts';
+import { effectOf, PERL_FILES } from './perl-files.ts';
+
+export interface ReadConfig {
+  /** In the order in which they are searched. */
+  readonly directories: readonly string[];
+  /** Names that somebody has looked for, such as `rcpthosts` and `morercpthosts.cdb`. */
+  readonly askedFor: ReadonlySet<string>;
+}
+
+/** What editors and packages leave beside a file. */
+const BACKUP =
+  /^[.#]|~$|\.(?:bak|old|orig|save|sw[a-p]|dpkg-\w+|rpm(?:save|new|orig)|ucf-\w+|pac(?:new|save))$/;
+/** What is larger is no list that somebody has written by hand. */
+const MAX_OCTETS = 1_048_576;
+/** Files looked at; a directory with more is not one of configuration. */
+const MAX_FILES = 1_000;
+
+/** One line for each, `FILE: nothing reads it ...`. Reads the directory that has `plugins`; `plugins` names those that are loaded. */
+export function unreadFiles({ directories, askedFor }: ReadConfig, plugins: ReadonlySet<string>): string[] {
+  const directory = directories.find((each) => existsSync(join(each, 'plugins')));
+  if (directory === undefined) return [];
+  const names = namesIn(directory).filter((name) => !BACKUP.test(name));
+  const texts = new Map(names.map((name) => [name, linesOf(join(directory, name))]));
+  const known = [...new Set([...PERL_FILES.keys(), ...askedFor])];
+  const isNamed = (name: string, pattern: (escaped: string) => string): boolean => {
+    const mention = new RegExp(pattern(name.replace(/[^\w]/g, '\\$&')), 'm');
+    return [...texts].some(([other, text]) => other !== name && mention.test(text ?? ''));
+  };
+  return names.flatMap((name) => {
+    if (askedFor.has(name) || texts.get(name) === '') return [];
+    const file = PERL_FILES.get(name);
+    const say = (effect: string): string[] => [
+      `${maskControls(join(directory, name))}: nothing reads it: ${effect}`,
+    ];
+    if (file !== undefined) {
+      const isRead = plugins.has(file.reader) && file.effect === undefined;
+      const isSource = file.sourceOf !== undefined && names.includes(file.sourceOf);
+      if (isRead || isSource || isNamed(name, (word) => `^\\$include[ \\t]+(?:\\S*/)?${word}$`)) return [];
+      return say(effectOf(file));
+    }
+    // Files of a plugin's own, and included ones, are named somewhere.
+    if (texts.get(name) === undefined || isNamed(name, (word) => `(?:^|[\\s/=|])${word}(?:$|\\s)`)) return [];
+    const meant = nearest(name, known);
+    return meant === undefined ? [] : say(`did you mean ${meant}?`);
+  });
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory).sort().slice(0, MAX_FILES);
+  } catch {
+    return [];
+  }
+}
+
+/** The lines that are no comments; undefined for what can't be read as a list, such as a directory. */
+function linesOf(path: string): string | undefined {
+  try {
+    const facts = statSync(path);
+    if (!facts.isFile() || facts.size > MAX_OCTETS) return undefined;
+    return readFileSync(path, 'utf8')
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .join('\n');
+  } catch {
+    return undefined;
+  }
+}
