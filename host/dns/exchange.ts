@@ -19,6 +19,9 @@ export interface ResolverAddress {
 /** Datagrams that answer something else; whoever sends more than that is guessing. */
 const MAX_STRAY_DATAGRAMS = 16;
 
+/** Of an answer over TCP and of its length in front. RFC 1035 section 4.2.2. */
+const MOST_OCTETS = 2 + 0xffff;
+
 /** Why there was no answer to be used. */
 export type ExchangeFault = 'timeout' | 'unreachable' | 'malformed answer' | 'not a name';
 
@@ -91,7 +94,8 @@ function overTcp(
 ): Promise<Result> {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port });
-    let received: Buffer = Buffer.alloc(0);
+    const received = Buffer.allocUnsafe(MOST_OCTETS);
+    let length = 0;
     const settle = (result: Result): void => {
       clearTimeout(timer);
       socket.destroy();
@@ -101,16 +105,16 @@ function overTcp(
     socket.on('error', () => settle('unreachable'));
     socket.on('close', () => settle('unreachable'));
     socket.on('data', (octets) => {
-      received = Buffer.concat([received, octets]);
-      if (received.length < 2) return;
+      length += octets.copy(received, length);
+      if (length < 2) return;
       const end = 2 + received.readUInt16BE(0);
-      if (received.length < end) return;
+      if (length < end) return;
       const answer = parseAnswer(received.subarray(2, end));
       const isUsable = answer !== undefined && fits(answer) && !answer.isTruncated;
       settle(isUsable ? answer : 'malformed answer');
     });
-    const length = Buffer.alloc(2);
-    length.writeUInt16BE(question.length);
-    socket.write(Buffer.concat([length, question]));
+    const announced = Buffer.alloc(2);
+    announced.writeUInt16BE(question.length);
+    socket.write(Buffer.concat([announced, question]));
   });
 }

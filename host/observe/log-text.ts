@@ -21,9 +21,10 @@ const AUTH_LINE =
   /(\bAUTH\s+[A-Z0-9_-]{1,20}|AUTH[\s,:=]{0,3}(?:PLAIN|LOGIN|CRAM-MD5|SCRAM-SHA-\d{1,3}|OAUTHBEARER|XOAUTH2))[\s,:=]+[A-Za-z0-9+/=*]+/gi;
 /**
  * The password in a URL such as `redis://user:password@host`, also if it was written with `/` or `@` in it. RFC 3986 section
- * 3.2.1. Digits up to a slash are a port.
+ * 3.2.1. Digits up to a slash are a port. Of the scheme only the last character is asked for: a pattern for all of it begins
+ * anew at each dot of `a.a.a.a`, and one such line held all sessions up.
  */
-const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:@/]*:)(?!\d{1,5}[/?#])[^\s'"<>]+@/gi;
+const URL_PASSWORD = /(?<=[a-z0-9+.-])(:\/\/[^\s:@/]*:)(?!\d{1,5}[/?#])[^\s'"<>]+@/gi;
 
 /** Without the secrets that stand in it in a form that can be told. */
 export function masked(text: string): string {

@@ -62,13 +62,18 @@ function splitFromLeft(text: string, end: number): PathArgument | undefined {
 
 function splitFromRight(text: string): PathArgument | Template {
   const words: string[] = [];
-  let rest = text;
+  let end = text.length;
   for (;;) {
-    const blank = Math.max(rest.lastIndexOf(' '), rest.lastIndexOf('\t'));
-    if (blank < 0 || !PARAMETER.test(rest.slice(blank + 1))) break;
-    words.push(rest.slice(blank + 1));
-    rest = trimEnd(rest.slice(0, blank));
+    // Step by step: a search for either kind of blank goes to the other end of the line where there is none of that kind.
+    let start = end;
+    while (start > 0 && !BLANK.test(text[start - 1]!)) start--;
+    const word = text.slice(start, end);
+    if (start === 0 || !PARAMETER.test(word)) break;
+    words.push(word);
+    end = start;
+    while (end > 0 && BLANK.test(text[end - 1]!)) end--;
   }
+  const rest = text.slice(0, end);
   const at = rest.indexOf('@');
   if (at >= 0 && BLANK.test(rest.slice(at))) return replies.syntaxInParameters;
   return withParameters(rest, words.reverse());

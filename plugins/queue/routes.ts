@@ -15,8 +15,10 @@ import {
   type Outlet,
   type Outlets,
   type Parcel,
+  type Recipient,
   type RecipientOutcome,
   type Setup,
+  type Transaction,
 } from '../../bindings/plugin/index.ts';
 
 const options = z.object({
@@ -39,6 +41,7 @@ export default defineOutlet({
   onError: 'defer',
   hooks: ({ options }, outlet) => {
     const routes = outlet as RoutedOutlet;
+    const destinations = new Destinations();
     return {
       /** Asked only where this line stands in front of those that accept recipients. */
       async rcpt({ transaction }, forwardPath) {
@@ -46,9 +49,9 @@ export default defineOutlet({
         const route = table.find(forwardPath);
         if (route === undefined) return dsn.addrBadDestSystem();
         if (options.mixture === 'allow') return undefined;
-        const others = transaction.recipients.map(({ address }) => table.find(address)?.outlet);
+        const others = destinations.of(transaction, table);
         // RFC 5321 section 4.5.3.1.10: the client sends the rest in a transaction of their own.
-        return others.some((other) => other !== route.outlet)
+        return others.size > 1 || (others.size === 1 && !others.has(route.outlet))
           ? withReplyCode(dsn.tooManyRcpts('One destination at a time.'), 452)
           : undefined;
       },
@@ -125,6 +128,36 @@ class RoutedOutlet implements Outlet {
   #parse(open: Parameters<typeof RouteTable.parse>[2]): RouteTable {
     const file = this.#config.placeOf(this.#file);
     return RouteTable.parse(this.#config.linesWithPlaces(this.#file), file, open);
+  }
+}
+
+interface Known {
+  readonly table: RouteTable;
+  readonly outlets: Set<Outlet | undefined>;
+  count: number;
+  last: Recipient | undefined;
+}
+
+/**
+ * The outlets of the recipients a transaction has. Each recipient is looked up once: with a look at all of them for each
+ * new one, a client that names thousands would buy millions of look-ups with them.
+ */
+class Destinations {
+  readonly #known = new WeakMap<Transaction, Known>();
+
+  of(transaction: Transaction, table: RouteTable): ReadonlySet<Outlet | undefined> {
+    const { recipients } = transaction;
+    let known = this.#known.get(transaction);
+    // Routes change, and recipients may be taken back: then the last one that was seen stands elsewhere.
+    if (known?.table !== table || recipients[known.count - 1] !== known.last) {
+      known = { table, outlets: new Set(), count: 0, last: undefined };
+      this.#known.set(transaction, known);
+    }
+    for (; known.count < recipients.length; known.count++) {
+      known.last = recipients[known.count]!;
+      known.outlets.add(table.find(known.last.address)?.outlet);
+    }
+    return known.outlets;
   }
 }
 

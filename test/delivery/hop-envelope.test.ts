@@ -1,6 +1,6 @@
 /** What of the envelope a hop is told, and what it must not be sent. */
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Address } from '../../bindings/plugin/address.ts';
 import type { MailOptions, Recipient } from '../../bindings/plugin/connection.ts';
 import { PLAIN_MAIL } from '../../host/session/parameters/mail-parameters.ts';
@@ -110,6 +110,15 @@ test('SMTPUTF8 that was asked for and is not needed keeps no message from an old
   expect(
     (await out.deliver(parcelTo(['a@d.example'], { mailOptions, message: subject })))[0]!.reply.status,
   ).toBe('5.6.7');
+});
+
+test('a header of one field two thousand times is read once for that', async () => {
+  const hop = await hopWith({ offers: ['8BITMIME'] });
+  const message = messageWith(`${'X: y\r\n'.repeat(2_000)}\r\n\u00fc\r\n`, DataFlag.EightBit);
+  const all = vi.spyOn(message.header, 'all');
+  const parcel = parcelTo(['a@d.example'], { mailOptions: withOptions({ isUtf8: true }), message });
+  expect((await outlet([hop]).deliver(parcel))[0]!.kind).toBe('delivered');
+  expect(all.mock.calls.filter(([name]) => name.toLowerCase() === 'x')).toHaveLength(1);
 });
 
 test('of several recipients only the internationalized one is left out, if they are tracked', async () => {

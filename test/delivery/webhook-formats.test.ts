@@ -165,6 +165,18 @@ test('postmark is the message taken apart, and whole beside it', async () => {
   expect(json['Headers']).toContainEqual({ Name: 'Message-ID', Value: '<m2@c.example>' });
 });
 
+test('the hash of a mailbox is looked for once, however many `+` it has', async () => {
+  const of = async (to: string): Promise<string> => {
+    const [seen] = await sent({ format: 'postmark' }, parcel(`To: <${to}>\r\n\r\nx\r\n`, ['one@d.example']));
+    const { ToFull } = JSON.parse(seen!.octets.toString()) as { ToFull: { MailboxHash: string }[] };
+    return ToFull[0]!.MailboxHash;
+  };
+  expect(await of('a+b+c@d.example')).toBe('b+c');
+  expect(await of('a@d+e.example')).toBe('');
+  // With a pattern that begins anew at each of them this takes minutes.
+  expect(await of('+'.repeat(250_000))).toBe('');
+});
+
 describe('what proves where a request comes from', () => {
   const verify = ({ headers, octets }: Seen, key: Buffer): void => {
     const signed = Buffer.concat([

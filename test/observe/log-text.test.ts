@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { logText, MAX_TEXT } from '../../host/observe/log-text.ts';
+import { logText, masked, MAX_TEXT } from '../../host/observe/log-text.ts';
 
 test.each([
   ['a line\r\nforged', 'a line\\x0d\\x0aforged'],
@@ -43,4 +43,13 @@ test('masking takes time linear in the text', () => {
   logText('a://'.repeat(4_000));
   logText('a'.repeat(8_000) + '://x');
   expect(performance.now() - from).toBeLessThan(500);
+});
+
+test('what looks like the scheme of a URL over and over is read once', () => {
+  // With a pattern that begins anew at each dot this takes minutes.
+  const text = 'a.'.repeat(300_000);
+  expect(masked(`${text} ://`)).toBe(`${text} ://`);
+  expect(masked(`${text}://u:secret@h ${':'.repeat(300_000)}`)).toBe(
+    `${text}://u:[hidden]@h ${':'.repeat(300_000)}`,
+  );
 });

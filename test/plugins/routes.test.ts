@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   defineOutlet,
   z,
@@ -7,6 +7,8 @@ import {
   type DeliveryReport,
   type Parcel,
   type PluginDefinition,
+  type Recipient,
+  RouteTable,
 } from '../../bindings/plugin/index.ts';
 import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';
@@ -85,6 +87,11 @@ async function routing(lines: readonly string[], { line = '', tracked = false } 
       to(...before);
       const verdict = await runner.run('rcpt', session, address(path), NO_PARAMETERS);
       return `${verdict.replyCode ?? ''} ${words(verdict)}`.trim();
+    },
+    /** The verdict about one more recipient of a transaction that has `recipients`. */
+    async further(path: string, recipients: readonly Recipient[]): Promise<string> {
+      Object.assign(session.transaction, { recipients });
+      return words(await runner.run('rcpt', session, address(path), NO_PARAMETERS));
     },
     async outcomes(...paths: string[]): Promise<string[]> {
       to(...paths);
@@ -224,6 +231,27 @@ test('`mixture separate` has the client send to one outlet at a time', async () 
   expect(await rcpt('<x@a.example>')).toBe('DECLINED');
   expect(await rcpt('<x@c.example>', '<y@a.example>')).toBe('DECLINED');
   expect(await rcpt('<x@b.example>', '<y@a.example>')).toBe('452 DENYSOFT One destination at a time. (#5.3)');
+});
+
+test('`mixture separate` looks each recipient up once, also when some were taken back or routes change', async () => {
+  const lines = ['a.example hop a', 'b.example hop b'];
+  const { further, files } = await routing(lines, { line: 'mixture separate' });
+  const find = vi.spyOn(RouteTable.prototype, 'find');
+  const recipient = (path: string): Recipient => ({ address: address(path), parameters: NO_PARAMETERS });
+  const recipients: Recipient[] = [];
+  for (let index = 0; index < 200; index++) {
+    expect(await further(`<${index}@a.example>`, recipients)).toBe('DECLINED');
+    recipients.push(recipient(`<${index}@a.example>`));
+  }
+  // One for the new recipient, one for the one before it.
+  expect(find.mock.calls.length).toBeLessThanOrEqual(2 * 200);
+  find.mockRestore();
+  expect(await further('<x@b.example>', recipients)).toMatch(/One destination at a time/);
+  recipients.splice(0, recipients.length, recipient('<x@b.example>'));
+  expect(await further('<y@b.example>', recipients)).toBe('DECLINED');
+  expect(await further('<y@a.example>', recipients)).toMatch(/One destination at a time/);
+  files['routes'] = ['a.example hop b', 'b.example hop b'];
+  expect(await further('<y@a.example>', recipients)).toBe('DECLINED');
 });
 
 test('a changed file counts from the next message on; a wrong one is logged once and changes nothing', async () => {

@@ -8,6 +8,7 @@ import {
   type Recipient,
   type RecipientOptions,
 } from '../../bindings/plugin/index.ts';
+import { splitPathArgument } from '../../host/session/path-argument.ts';
 import { decodeUnicodeAddress, decodeXtext } from '../../host/session/parameters/xtext.ts';
 import { TestServer, type TestServerOptions } from '../../host/testing/index.ts';
 
@@ -197,4 +198,14 @@ test('addresses of type utf-8 come in three encodings (RFC 6533 section 3)', () 
     '\\x{FC',
   ])
     expect(decodeUnicodeAddress(value, false), value).toBeUndefined();
+});
+
+test('a line of parameters alone is split once, from either side', () => {
+  // With a search through the whole line for each of them this takes minutes.
+  const many = 400_000;
+  const words = Array.from({ length: many }, () => 'A=1').join(' ');
+  const parameters = new Map([['a', '1']]);
+  const expected = { path: '<a@b>', parameters, isRepeating: true };
+  for (const grammar of ['strict', 'lenient'] as const)
+    expect(splitPathArgument('mail', `FROM:<a@b> ${words}`, grammar)).toEqual(expected);
 });

@@ -62,8 +62,10 @@ export const OWN_WORDS_AT = [4, 6, 2] as const;
 
 /** The text may end in a status, as qmail writes it: `(#5.7.1)`. */
 function worded(isPermanent: boolean, text: string): QmailMeaning {
-  const [, words = text, status] = /^(.*?)\s*\(#([245]\.\d{1,3}\.\d{1,3})\)\s*$/.exec(text) ?? [];
+  const trimmed = text.trimEnd();
+  const [ending = '', status] = /\(#([245]\.\d{1,3}\.\d{1,3})\)$/.exec(trimmed) ?? [];
   const digit = isPermanent ? '5' : '4';
+  const words = trimmed.slice(0, trimmed.length - ending.length);
   const said = replyText(words, isPermanent ? 'qq permanent problem' : 'qq temporary problem');
   return { isPermanent, text: said, status: status?.[0] === digit ? status : `${digit}.3.0` };
 }

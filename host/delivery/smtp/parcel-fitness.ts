@@ -72,4 +72,8 @@ const needsUtf8 = ({ mailOptions, reversePath, recipients }: Parcel): boolean =>
 
 /** A client may ask for SMTPUTF8 where it is not needed; such a message passes by old hops. */
 const hasUtf8Header = ({ hasEightBit, header }: Parcel['message']): boolean =>
-  hasEightBit && header.names().some((name) => header.all(name).some((value) => !isAscii(value)));
+  hasEightBit &&
+  // Each name once: a header of one field two thousand times would be read as often.
+  [...new Set(header.names().map((name) => name.toLowerCase()))].some((name) =>
+    header.all(name).some((value) => !isAscii(value)),
+  );

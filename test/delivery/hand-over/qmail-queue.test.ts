@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
+import { ownWords } from '../../../host/delivery/qmail/qmail-exit-codes.ts';
 import { QmailQueueOutlet } from '../../../host/delivery/qmail/qmail-queue-outlet.ts';
 import { collectingLog, LIMITS, parcel, shown, SYSTEM, TEXT_LF, unreadable, Workshop } from './parcels.ts';
 
@@ -71,6 +72,12 @@ test.each([
 ])('exit code %i with words on descriptor %i: %s', async (code, fd, text, answer) => {
   const { outlet } = outletOf(`${READ_ALL}; printf '${text}' >&${fd}; exit ${code}`);
   expect(shown(await outlet.deliver(parcel()))).toEqual([answer]);
+});
+
+test('own words may hold as many blanks as they like', () => {
+  // With a pattern for the blanks in front of the status this takes minutes.
+  const text = `Dno${' '.repeat(400_000)}why (#5.7.1)  `;
+  expect(ownWords(82, new Map([[4, text]]))).toEqual({ isPermanent: true, text: 'no why', status: '5.7.1' });
 });
 
 test('own words can not put a second line into the reply', async () => {

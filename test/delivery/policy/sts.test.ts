@@ -33,6 +33,19 @@ describe('the record', () => {
 });
 
 describe('the policy', () => {
+  test('and the record may hold as many blanks as they like', () => {
+    // With a pattern for the blanks at the end this takes minutes.
+    const blanks = ' \t'.repeat(200_000);
+    expect(announcedId([`v=STSv1${blanks};${blanks}id=7${blanks}`])).toBe('7');
+    expect(announcedId([`v=STSv1;id=7${blanks}x`])).toBeUndefined();
+    const text = policyText('enforce').replace('mode:', `key: x${blanks}y\r\nmode:${blanks}`);
+    expect(parseStsPolicy(text)?.mode).toBe('enforce');
+  });
+
+  test.each(['\r', '\u2028'])('with %j inside a line is none', (separator) => {
+    expect(parseStsPolicy(`${policyText('enforce')}key: a${separator}b\n`)).toBeUndefined();
+  });
+
   test('is read with either line end, other keys passed over', () => {
     const text =
       'version: STSv1\nmode: enforce\r\nmx: MX.a.example\nmx: *.b.example\nfuture.key: x\nmax_age: 604800\n';

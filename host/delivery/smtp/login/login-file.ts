@@ -31,7 +31,7 @@ export function readLoginFile(path: string): HopLogin {
   const found = new Map<Key, string>();
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (/^\s*(?:#|$)/.test(line)) continue;
-    const [, key = '', value = ''] = /^\s*(\S+)\s+(\S.*?)\s*$/.exec(line) ?? [];
+    const [, key = '', value = ''] = /^(\S+)\s+(\S.*)$/.exec(line.trim()) ?? [];
     const known = KEYS.find((name) => name === key);
     if (known === undefined || found.has(known) || /[\u0000-\u001f\u007f]/.test(value)) {
       return fail(

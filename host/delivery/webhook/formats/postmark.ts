@@ -51,8 +51,15 @@ const mailboxes = (addresses: readonly Mailbox[] | undefined): (typeof NOBODY)[]
     .flatMap((address) => address.group ?? [address])
     .map(({ address = '', name }) => ({ Email: address, Name: name, MailboxHash: hashOf(address) }));
 
-/** What stands between `+` and `@`. */
-const hashOf = (mailbox: string): string => /\+([^@]*)@/.exec(mailbox)?.[1] ?? '';
+/**
+ * What stands between the first `+` that an `@` comes after and that `@`. Looked for from the `+`, not by a pattern: an address of
+ * many `+` and no `@` in a header would have it look through the rest for each.
+ */
+function hashOf(mailbox: string): string {
+  const plus = mailbox.indexOf('+');
+  const at = plus < 0 ? -1 : mailbox.indexOf('@', plus);
+  return at < 0 ? '' : mailbox.slice(plus + 1, at);
+}
 
 function attachment({ filename, mimeType, contentId, content }: Attachment): object {
   const text = typeof content === 'string' ? content : '';

@@ -1,0 +1,118 @@
+/** What reads text that clients, DNS servers, hops and domains choose, with the texts that are worst for it. */
+
+import { loadCore } from '../../bindings/core.ts';
+import { canonicalDomain } from '../../bindings/plugin/domain-name.ts';
+import { parseMailDate } from '../../bindings/plugin/mail-date.ts';
+import { withoutRepeats } from '../../bindings/plugin/repeated-recipients.ts';
+import { decodeBase64 } from '../../host/auth/base64.ts';
+import { parseClientFinal, parseClientFirst } from '../../host/auth/scram-message.ts';
+import { announcedId, parseStsPolicy } from '../../host/delivery/policy/sts-policy.ts';
+import { AttributeReader } from '../../host/delivery/postfix/records.ts';
+import { replyText } from '../../host/delivery/program/outcome.ts';
+import { ownWords } from '../../host/delivery/qmail/qmail-exit-codes.ts';
+import { ReplyReader } from '../../host/delivery/smtp/reply-reader.ts';
+import { stuffedWhole } from '../../host/delivery/smtp/dot-stuffing.ts';
+import { encodePart } from '../../host/delivery/spool/report/part-encoding.ts';
+import { field } from '../../host/delivery/spool/report/status-fields.ts';
+import { parseAnswer } from '../../host/dns/wire-message.ts';
+import { renameForeignResults } from '../../host/message/authentication-results.ts';
+import { namesAuthority } from '../../host/message/authserv-id.ts';
+import { cleanValue, readValue } from '../../host/message/field-text.ts';
+import { HeaderFields } from '../../host/message/header-fields.ts';
+import { logText, masked } from '../../host/observe/log-text.ts';
+import { parseLenientPath } from '../../host/session/lenient-path.ts';
+import { decodeUnicodeAddress, decodeXtext } from '../../host/session/parameters/xtext.ts';
+import { splitPathArgument } from '../../host/session/path-argument.ts';
+import { parsePath } from '../../host/session/path.ts';
+import { Address } from '../../bindings/plugin/address.ts';
+
+export interface Workload {
+  readonly name: string;
+  /** The text of about `size` characters. */
+  readonly text: (size: number) => string;
+  readonly read: (text: string) => unknown;
+}
+
+const { core } = loadCore();
+
+const repeated = (unit: string) => (size: number) => unit.repeat(Math.ceil(size / unit.length));
+/** Texts that most patterns take longest for: one character over and over, and what they look for at the end missing. */
+const UNITS = [
+  ' ',
+  '\t',
+  '.',
+  'a.',
+  '+',
+  '-',
+  ':',
+  ';',
+  '/',
+  '@',
+  '"',
+  '\\',
+  '(',
+  ',',
+  '=',
+  '\r\n ',
+  '0',
+  '\u00fc',
+];
+
+const READERS: Readonly<Record<string, (text: string) => unknown>> = {
+  canonicalDomain,
+  parseMailDate,
+  decodeBase64,
+  masked,
+  logText,
+  replyText: (text) => replyText(text, ''),
+  parsePath: (text) => parsePath(`<a@${text}x>`),
+  parseLenientPath: (text) => parseLenientPath(`<${text}@x>`),
+  'splitPathArgument, strict': (text) => splitPathArgument('mail', `FROM:<a@b> ${text}x`, 'strict'),
+  'splitPathArgument, lenient': (text) => splitPathArgument('mail', `FROM:<a@b> ${text}x`, 'lenient'),
+  'splitPathArgument, parameters': (text) =>
+    splitPathArgument('mail', `FROM:<a@b>${' A=1'.repeat(text.length >> 2)}`, 'lenient'),
+  decodeXtext,
+  decodeUnicodeAddress: (text) => decodeUnicodeAddress(text, true),
+  parseClientFirst: (text) => parseClientFirst(`n,,n=${text},r=${text}`),
+  parseClientFinal: (text) => parseClientFinal(`c=biws,r=${text},p=${text}`),
+  'announcedId, blanks': (text) => announcedId([`v=STSv1;${text}x`]),
+  'parseStsPolicy, value': (text) => parseStsPolicy(`version:${text}x`),
+  'ownWords, text': (text) => ownWords(82, new Map([[4, `D${text}x`]])),
+  cleanValue,
+  readValue: (text) => readValue(Buffer.from(text), 0, Buffer.byteLength(text), true),
+  namesAuthority: (text) => namesAuthority(text, 'mx.example'),
+  field: (text) => field('X', text),
+  encodePart: (text) => encodePart(Buffer.from(text)),
+  stuffedWhole: (text) => stuffedWhole([Buffer.from(text.replaceAll('\r', ''))]),
+  'header of many fields': (text) => {
+    const header = new HeaderFields(
+      core,
+      Buffer.from(`Authentication-Results: ${text}x\r\nDKIM-Signature: h=${text}\r\n\r\n`),
+    );
+    return [renameForeignResults(header, 'mx.example'), header.render('lf'), header.names()];
+  },
+  AttributeReader: (text) => new AttributeReader().take(Buffer.from(text)),
+  parseAnswer: (text) => parseAnswer(Buffer.from(`\0\u0001\u0080\0\0\u0001${text}`, 'latin1')),
+  ReplyReader: (text) => {
+    try {
+      return [
+        ...new ReplyReader().take(
+          Buffer.from(`250 ${text.slice(0, 2_000)}\r\n`.repeat(Math.ceil(text.length / 2_000))),
+        ),
+      ];
+    } catch (cause) {
+      return cause;
+    }
+  },
+  withoutRepeats: (text) =>
+    withoutRepeats(
+      Array.from({ length: text.length >> 6 }, (_, index) => ({
+        address: new Address(`u${index}`, 'd.example'),
+        parameters: new Map(),
+      })),
+    ),
+};
+
+export const WORKLOADS: readonly Workload[] = Object.entries(READERS).flatMap(([name, read]) =>
+  UNITS.map((unit) => ({ name: `${name} of ${JSON.stringify(unit)}`, text: repeated(unit), read })),
+);
