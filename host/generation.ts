@@ -84,6 +84,7 @@ export class Generation implements SessionHost {
   readonly plugins: readonly LoadedPlugin[];
   readonly hooks: HookRunner;
   readonly cutThrough: CutThrough | undefined;
+  readonly cutThroughBy: string | undefined;
   readonly printer: ReplyPrinter;
   readonly deadlines: Deadlines;
   readonly memory: MemoryBudget;
@@ -140,7 +141,9 @@ export class Generation implements SessionHost {
     this.#limits = { deadlines: foundation.deadlines, budgetMs: () => this.settings.pluginTimeoutMs };
     const leavesLimit = parts.plugins.some(({ definition }) => definition.limitsConnections === true);
     this.extraConnections = leavesLimit ? EXTRA_CONNECTIONS : 0;
-    this.cutThrough = parts.plugins.find(({ cutThrough }) => cutThrough !== undefined)?.cutThrough;
+    const leading = parts.plugins.find(({ cutThrough }) => cutThrough !== undefined);
+    this.cutThrough = leading?.cutThrough;
+    this.cutThroughBy = leading?.name;
     this.hooks = new HookRunner(parts.plugins, parts.logger, this.#limits);
     this.printer = new ReplyPrinter(this.settings.replyStyle);
     this.#dateStamp = new DateStamp(systemClock);

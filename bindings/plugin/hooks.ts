@@ -5,6 +5,9 @@ import type { Finding } from './finding.ts';
 import type { LogLevel } from './log-level.ts';
 import type { Verdict } from './verdict.ts';
 
+/** What a line says, for logs that have fields of their own: `name` says what it is about. */
+export type LogRecord = Readonly<Record<string, string | number | readonly string[]>>;
+
 /** A line of the log before it is written. */
 export interface LogEvent {
   readonly level: LogLevel;
@@ -15,6 +18,8 @@ export interface LogEvent {
   readonly connectionId: string | undefined;
   /** The transaction it belongs to, if any: the connection and a number. */
   readonly transactionId: string | undefined;
+  /** The fields of a summary, as docs/reference/logging.md lists them; other lines have none. */
+  readonly event?: LogRecord | undefined;
 }
 
 /** What each hook is told besides its context. The names and their order are qpsmtpd's. */

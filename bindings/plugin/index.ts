@@ -65,6 +65,7 @@ export {
   type HookName,
   type Hooks,
   type LogEvent,
+  type LogRecord,
   type ReceivedParts,
   type Secret,
   type SessionHookName,

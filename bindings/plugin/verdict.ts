@@ -22,6 +22,8 @@ export interface Verdict {
   readonly status?: string;
   /** SMTP reply code of a refusal, 400 to 599, where the hook's own would say something else. */
   readonly replyCode?: number;
+  /** Of the queue hook: the next hop that answered, for the log. */
+  readonly hop?: string;
 }
 
 function verdict(code: ReturnCode, text: string | readonly string[] | undefined, status?: string): Verdict {

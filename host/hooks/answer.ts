@@ -19,7 +19,8 @@ export function isPromise(answer: unknown): answer is PromiseLike<Answer> {
 /** Plugins are not bound by our types, so what they return is looked at before it is believed. */
 export function isVerdict(answer: unknown): answer is Verdict {
   if (typeof answer !== 'object' || answer === null) return false;
-  const { kind, code, lines, status, replyCode } = answer as Partial<Record<keyof Verdict, unknown>>;
+  const { kind, code, lines, status, replyCode, hop } = answer as Partial<Record<keyof Verdict, unknown>>;
+  if (hop !== undefined && typeof hop !== 'string') return false;
   return kind === 'verdict' && CODES.has(code) && isText(lines) && isStatus(status) && isReplyCode(replyCode);
 }
 

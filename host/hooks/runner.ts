@@ -183,7 +183,10 @@ export class HookRunner {
   /** The hooks `deny` and `ok` learn of every verdict but their own. */
   #tell(step: HookStep, session: HookSession, verdict: Verdict): Promise<unknown> | undefined {
     if (this.#logger.writes(LogLevel.DEBUG)) this.#logVerdict(step, session, verdict);
-    const chain = isDenial(verdict.code) ? this.#chains.deny : this.#chains.ok;
+    const isDenied = isDenial(verdict.code);
+    if (!step.isNested && (isDenied || (step.hook === 'queue' && verdict.code === ReturnCode.OK)))
+      session.decidedBy = step.plugin.name;
+    const chain = isDenied ? this.#chains.deny : this.#chains.ok;
     if (chain === undefined || step.hook === 'deny' || step.hook === 'ok') return undefined;
     const told = this.#from(chain, 0, declined, session, step.plugin.name, verdict);
     return isPromise(told) ? (told as Promise<unknown>) : undefined;

@@ -22,6 +22,8 @@ export interface HookSession {
   readonly secrets?: readonly string[] | undefined;
   /** Input that came before its turn. */
   readonly unread: { within(withinMs: number): Promise<boolean> };
+  /** The plugin that refused what is being asked about, or took the message. Set by the hook runner, for the log. */
+  decidedBy?: string | undefined;
   /** Adds to the connection's karma and returns the new total. */
   adjustKarma(points: number): number;
 }

@@ -26,8 +26,9 @@ export function jsonLines(hostName: string): (event: LogEvent) => string {
   };
   const base = { pid: process.pid, hostname: hostName, name: 'qpsmtpd' };
   const logger = pino({ base, level: 'trace', timestamp: pino.stdTimeFunctions.isoTime }, destination);
-  return ({ level, text, plugin, hook, connectionId, transactionId }) => {
-    const fields = { severity: level, connection: connectionId, transaction: transactionId, plugin, hook };
+  return ({ level, text, plugin, hook, connectionId, transactionId, event }) => {
+    const ids = { connection: connectionId, transaction: transactionId };
+    const fields = { severity: level, ...ids, plugin, hook, event };
     logger[METHODS[level]](fields, text);
     return line;
   };

@@ -6,7 +6,7 @@
 import type { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { type Log } from '../../bindings/plugin/log-level.ts';
 import { formatLogLine } from '../../bindings/plugin/log-line.ts';
-import type { HookName, LogEvent } from '../../bindings/plugin/hooks.ts';
+import type { HookName, LogEvent, LogRecord } from '../../bindings/plugin/hooks.ts';
 import { conceal } from '../auth/conceal.ts';
 import { logText } from './log-text.ts';
 import { SpeakerLog, type LevelAdjustment } from './speaker-log.ts';
@@ -52,7 +52,8 @@ export class Logger {
     return level <= (this.#sinks.length === 0 ? this.level : this.#loudest);
   }
 
-  log(level: LogLevel, text: string, speaker: Speaker = {}): void {
+  /** `record`: the fields of `text`, for logs that keep them apart. */
+  log(level: LogLevel, text: string, speaker: Speaker = {}, record?: LogRecord): void {
     if (!this.writes(level)) return;
     const { plugin, hook, connectionId, transactionId, secrets } = speaker;
     const event: LogEvent = {
@@ -62,6 +63,7 @@ export class Logger {
       hook,
       connectionId,
       transactionId,
+      event: record,
     };
     if (this.#sinks.length === 0) this.#writeError(formatLogLine(event, process.pid));
     else for (const sink of this.#sinks) if (level <= sink.upTo) sink.write(event);

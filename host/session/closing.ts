@@ -1,5 +1,7 @@
 /** How transactions and connections end. */
 
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { summarizeConnection } from './summary.ts';
 import { NEXT, STOP, telling, type Outcome, type Progress, type Step } from './steps.ts';
 import type { Session } from './session.ts';
 
@@ -34,6 +36,7 @@ export const farewell: readonly Step[] = [tellDisconnect, resetTransaction, tell
 export function disconnect(session: Session): Progress {
   if (session.mode === 'closed') return STOP;
   session.mode = 'closed';
+  if (session.host.logger.writes(LogLevel.INFO)) session.log(LogLevel.INFO, 'click, disconnecting');
   return walk(session, farewell, 0);
 }
 
@@ -47,6 +50,7 @@ function walk(session: Session, steps: readonly Step[], from: number): Progress 
       return told.then(goOn, goOn);
     }
   }
+  summarizeConnection(session);
   session.hangUp();
   return STOP as Outcome;
 }

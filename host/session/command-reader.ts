@@ -51,6 +51,7 @@ export function readCommands(session: Session, chunk: Buffer, from: number): num
 /** Runs one command; false if the octets behind it have to wait or are no commands. */
 function startCommand(session: Session): boolean {
   const { command, host } = session;
+  session.forgetRefusal();
   hideCredentials(session);
   if (host.logger.writes(LogLevel.INFO)) session.log(LogLevel.INFO, `dispatching ${loggable(session)}`);
   session.tally.commands++;

@@ -13,6 +13,7 @@ import { replies } from './replies.ts';
 import type { Template } from './reply.ts';
 import type { Session } from './session.ts';
 import { asking, NEXT, STOP, type Outcome, type Progress, type Settle, type Step } from './steps.ts';
+import { takeSummary } from './summary.ts';
 import { addTrace } from './trace.ts';
 
 /** What was spooled must be on the disk before anybody reads it. */
@@ -96,8 +97,21 @@ const settleQueuePre: Settle = (session, verdict) => {
 
 /** The transaction ends before the reply goes out, so that nothing of it can leak into the next one. */
 const settleQueue: Settle = (session, verdict) => {
+  const summary = takeSummary(session);
+  // Plugins are told of the end, and may have an opinion of their own.
+  const decidedBy = session.decidedBy ?? session.host.cutThroughBy;
   const reset = resetTransaction(session);
-  return reset instanceof Promise ? reset.then(() => report(session, verdict)) : report(session, verdict);
+  const end = (): Progress => {
+    session.decidedBy = decidedBy;
+    const progress = report(session, verdict);
+    summary?.write(
+      session,
+      session.refusalCode || (verdict.code === ReturnCode.DONE ? 'done' : '250'),
+      verdict.hop,
+    );
+    return progress;
+  };
+  return reset instanceof Promise ? reset.then(end) : end();
 };
 
 function report(session: Session, verdict: Verdict): Progress {

@@ -104,6 +104,7 @@ export function closeWith(session: Session, reply: Template): Progress {
 
 /** What to tell a client whose deadline has passed: it kept silent, or all its time is used up. */
 export function replyToLate(session: Session): Template {
+  session.hasTimedOut = true;
   return session.host.deadlines.now >= latestAt(session) ? replies.tookTooLong : replies.timedOut;
 }
 

@@ -10,6 +10,7 @@ import { parsePathCommand, refuseInternational } from './path-command.ts';
 import { refuse } from './refusal.ts';
 import { replies } from './replies.ts';
 import type { Session } from './session.ts';
+import { beginSummary } from './summary.ts';
 import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 
 function requireHello(session: Session): Progress {
@@ -51,6 +52,7 @@ function accept(session: Session): Progress {
   session.tally.transactions++;
   const { transaction, sender, path } = session;
   transaction.begin(sender, path.parameters, path.mailOptions);
+  beginSummary(session);
   return answer(session, replies.senderOk, echo(session));
 }
 

@@ -31,6 +31,8 @@ export interface SessionHost {
   readonly version: string;
   /** Where transactions go on to while they happen; undefined: messages are kept and queued. */
   readonly cutThrough?: CutThrough | undefined;
+  /** The plugin that leads there. */
+  readonly cutThroughBy?: string | undefined;
   /** The daemon is about to stop: sessions end with their transaction. */
   readonly isDraining: boolean;
   /** Now, as a date of RFC 5322 section 3.3. */

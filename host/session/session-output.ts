@@ -26,6 +26,8 @@ export abstract class SessionOutput extends SessionParts {
 
   /** Whatever is said reaches nobody any more. */
   protected abstract readonly isMute: boolean;
+  /** A reply of 4yz or 5yz is about to go out. */
+  protected abstract noteRefusal(text: string): void;
   /** The client reads again. */
   protected abstract unclog(): void;
 
@@ -44,6 +46,7 @@ export abstract class SessionOutput extends SessionParts {
   reply(text: string): void {
     const { logger } = this.host;
     if (logger.writes(LogLevel.INFO)) this.log(LogLevel.INFO, shownReply(text, this.secrets));
+    if (text >= '4') this.noteRefusal(text);
     this.#out += text;
   }
 

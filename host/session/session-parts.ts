@@ -8,6 +8,7 @@ import type { PluginContext } from '../hooks/context.ts';
 import { SessionTasks } from '../hooks/session-tasks.ts';
 import { Command } from './command.ts';
 import { PathInput } from './path-input.ts';
+import type { Summary } from './summary.ts';
 import { UnreadInput } from './unread-input.ts';
 
 export class SessionParts {
@@ -20,6 +21,15 @@ export class SessionParts {
   /** The address MAIL, respectively RCPT, is being asked about. */
   sender: Address = Address.null;
   recipient: Address = Address.null;
+  readonly beganAt = performance.now();
+  /** The transaction for the log; undefined while there is none, or nobody wants to read of it. */
+  summary: Summary | undefined = undefined;
+  /** The log has, or will have, a line of a transaction of this connection. */
+  hasTransacted = false;
+  /** Code of the last reply of 4yz or 5yz to the present command, and the plugin that decided about the command. */
+  refusalCode = '';
+  decidedBy: string | undefined = undefined;
+  hasTimedOut = false;
   /** The client has tried to log in, in whatever form: its lines may be passwords from here on. */
   hasTriedAuth = false;
   /** What of the present command line may be a credential; undefined if none of it can. */
@@ -81,6 +91,13 @@ export class SessionParts {
   /** All commands of a chunk have run. With the last of them goes the chunk, up to 64 KiB that would stay alive. */
   protected dropCommand(): void {
     this.#command = undefined;
+    this.forgetRefusal();
+  }
+
+  /** Another command begins, or something else may end the transaction than the refusal of one. */
+  forgetRefusal(): void {
+    this.refusalCode = '';
+    this.decidedBy = undefined;
   }
 
   protected endTransactionTasks(): void {

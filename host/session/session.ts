@@ -28,6 +28,7 @@ import { SessionOutput } from './session-output.ts';
 import { weigh } from './session-weight.ts';
 import { greetInsideTls, startsWithTls } from './starttls.ts';
 import { NEXT, STOP, type Outcome, type Step } from './steps.ts';
+import { endSummary, noteRefusal } from './summary.ts';
 import { closeStream, gripStream, type StreamEvents } from './stream-grip.ts';
 import type { TurnTaker } from './turns.ts';
 
@@ -138,6 +139,10 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     return this.facts.karma;
   }
 
+  protected override noteRefusal(text: string): void {
+    noteRefusal(this, text);
+  }
+
   /** Runs the steps of a verb; input waits until the last one is through. */
   run(steps: readonly Step[]): void {
     this.#advance(steps, 0);
@@ -154,6 +159,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
 
   /** Forgets the transaction and what its message held. */
   forgetTransaction(): Outcome {
+    if (this.summary !== undefined) endSummary(this);
     this.conduit?.reset();
     this.incoming?.abandon();
     this.incoming = undefined;

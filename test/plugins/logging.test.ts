@@ -155,6 +155,20 @@ describe('logging/adaptive', () => {
 });
 
 describe('logging/json', () => {
+  test('writes the fields of a summary apart', () => {
+    const event = { name: 'transaction', octets: 7, to: ['<a@b>:accepted'] };
+    const written: string[] = [];
+    const lineOf = jsonLines('mx.example');
+    const logger = new Logger(LogLevel.WARN, () => undefined);
+    logger.attach([{ upTo: LogLevel.NOTICE, write: (line) => void written.push(lineOf(line)) }]);
+    logger.log(LogLevel.NOTICE, 'transaction octets=7', { transactionId: 'c1.2' }, event);
+    expect(JSON.parse(written[0]!)).toMatchObject({
+      transaction: 'c1.2',
+      event,
+      msg: 'transaction octets=7',
+    });
+  });
+
   test('writes what pino writes: one object a line, what does not apply left out', () => {
     const lineOf = jsonLines('mx.example');
     const event: LogEvent = {

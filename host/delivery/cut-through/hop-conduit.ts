@@ -103,9 +103,10 @@ export class HopConduit implements Conduit {
         this.#drop();
         return verdictOfReply(reply);
       }
+      const hop = this.#connection?.host.name;
       const answer = await this.#end();
       this.#report(envelope, answer);
-      return verdictOfReply(answer);
+      return hop === undefined ? verdictOfReply(answer) : { ...verdictOfReply(answer), hop };
     });
   }
 

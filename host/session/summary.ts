@@ -1,0 +1,172 @@
+/**
+ * One line of the log for each transaction, and for each connection that ended without one: what an operator looks for first.
+ * docs/reference/logging.md explains the fields. While the transaction goes on only what would be lost is kept, as it is;
+ * text is made when the line is written, and nothing of it where nobody wants lines of this level.
+ */
+
+import { Verb } from '../../bindings/contract.ts';
+import type { Recipient } from '../../bindings/plugin/connection.ts';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { summaryEvent, type SummaryFields } from '../observe/summary-event.ts';
+import type { Command } from './command.ts';
+import { UNKNOWN_HOST } from './connection-facts.ts';
+import type { Session } from './session.ts';
+
+const LEVEL = LogLevel.NOTICE;
+/** Refused recipients that are kept: a client may try a dictionary. Of the others there is the number. */
+const MOST_REFUSED = 100;
+
+/** What a transaction was, from MAIL on. */
+export class Summary {
+  readonly #beganAt = performance.now();
+  readonly #refused: string[] = [];
+  #refusedCount = 0;
+  #id = '';
+  #from = '';
+  #recipients: readonly Recipient[] = [];
+  #octets: number | undefined = undefined;
+  #messageId: string | undefined = undefined;
+
+  refuse(command: Command, code: string, plugin: string | undefined): void {
+    if (this.#refusedCount++ < MOST_REFUSED)
+      this.#refused.push(`${pathOf(command)}:${verdictOf(code, plugin)}`);
+  }
+
+  /** Before the session forgets the transaction. */
+  take(session: Session): this {
+    const { transactionId, transaction, incoming } = session;
+    this.#id = transactionId!;
+    this.#from = (transaction.reversePath ?? '').toString();
+    this.#recipients = transaction.recipients;
+    this.#octets = incoming?.message.content.octets;
+    if (incoming?.isWhole === true && transaction.content?.isHeaderWhole === true)
+      this.#messageId = transaction.content.header.get('Message-Id')?.trim();
+    return this;
+  }
+
+  write(session: Session, result: string, hop?: string): void {
+    const { facts, host, decidedBy } = session;
+    const accepted = this.#recipients.length;
+    const fields: SummaryFields = {
+      ...clientFields(session),
+      from: this.#from,
+      result,
+      decided: decidedBy,
+      hop,
+      octets: this.#octets,
+      message_id: this.#messageId,
+      ms: Math.round(performance.now() - this.#beganAt),
+      accepted,
+      refused: this.#refusedCount,
+    };
+    const speaker = { connectionId: facts.id, transactionId: this.#id };
+    const { text, event } = summaryEvent('transaction', { id: this.#id, ...fields }, this.#eachRecipient());
+    host.logger.log(LEVEL, text, speaker, event);
+  }
+
+  /** The refused ones first: nobody misses those who have the message. */
+  *#eachRecipient(): Generator<string> {
+    yield* this.#refused;
+    for (const { address } of this.#recipients) yield `${address.toString()}:accepted`;
+  }
+}
+
+const verdictOf = (code: string, plugin: string | undefined): string =>
+  plugin === undefined ? code : `${code}/${plugin}`;
+
+/** The path as the client wrote it, of a command that may be malformed. */
+function pathOf(command: Command): string {
+  if (command.isCanonical) return command.path;
+  const { text } = command;
+  return /<[^>]*>/.exec(text)?.[0] ?? text.replace(/^(?:from|to):[ \t]*/i, '');
+}
+
+function clientFields({ facts }: Session): SummaryFields {
+  const { remoteIp, remotePort, remoteHost, helloHost, auth, tls } = facts;
+  return {
+    client: `${remoteIp.includes(':') ? `[${remoteIp}]` : remoteIp}:${remotePort}`,
+    host: remoteHost === UNKNOWN_HOST ? undefined : remoteHost,
+    helo: helloHost,
+    user: auth?.user,
+    tls: tls?.version,
+  };
+}
+
+/** MAIL was accepted. */
+export function beginSummary(session: Session): void {
+  if (!session.host.logger.writes(LEVEL)) return;
+  session.hasTransacted = true;
+  session.summary = new Summary();
+}
+
+/** A reply of 4yz or 5yz goes out; `text` begins with its code. */
+export function noteRefusal(session: Session, text: string): void {
+  const code = text.slice(0, 3);
+  session.refusalCode = code;
+  const { summary, decidedBy } = session;
+  const { verb } = session.command;
+  if (summary !== undefined) {
+    if (verb === Verb.Rcpt) summary.refuse(session.command, code, decidedBy);
+  } else if (verb === Verb.Mail && session.openTransaction?.reversePath === undefined) {
+    tellRefusedMail(session, code);
+  }
+}
+
+function tellRefusedMail(session: Session, result: string): void {
+  const { facts, host, transactionId = facts.id, command, decidedBy } = session;
+  if (!host.logger.writes(LEVEL)) return;
+  session.hasTransacted = true;
+  const outcome = { from: pathOf(command), result, decided: decidedBy };
+  const fields = { id: transactionId, ...clientFields(session), ...outcome };
+  const { text, event } = summaryEvent('transaction', fields);
+  host.logger.log(LEVEL, text, { connectionId: facts.id, transactionId }, event);
+}
+
+/** The transaction is about to be forgotten, and nobody is going to say more about it. */
+export function endSummary(session: Session): void {
+  const { summary } = session;
+  session.summary = undefined;
+  summary?.take(session).write(session, endOf(session));
+}
+
+/** Takes the summary out of the session, to be written once the client has its answer. */
+export function takeSummary(session: Session): Summary | undefined {
+  const { summary } = session;
+  session.summary = undefined;
+  return summary?.take(session);
+}
+
+/** The connection is over. */
+export function summarizeConnection(session: Session): void {
+  const { host, facts, tally } = session;
+  if (session.hasTransacted || !host.logger.writes(LEVEL)) return;
+  const fields: SummaryFields = {
+    id: facts.id,
+    ...clientFields(session),
+    result: endOf(session),
+    decided: session.decidedBy,
+    commands: tally.commands,
+    unrecognized: tally.unrecognized || undefined,
+    auth_failures: tally.authFailures || undefined,
+    ms: Math.round(performance.now() - session.beganAt),
+  };
+  const { text, event } = summaryEvent('connection', fields);
+  host.logger.log(LEVEL, text, { connectionId: facts.id }, event);
+}
+
+/** What ended the transaction or the connection: our refusal, or what the client did. */
+function endOf(session: Session): string {
+  if (session.hasTimedOut) return 'timeout';
+  if (session.refusalCode !== '') return session.refusalCode;
+  const end = ENDS[session.command.verb];
+  if (session.mode !== 'closed') return end ?? 'reset';
+  return session.command.verb === Verb.Quit ? 'quit' : 'disconnect';
+}
+
+const ENDS: Partial<Record<Verb, string>> = {
+  [Verb.Rset]: 'rset',
+  [Verb.Mail]: 'mail',
+  [Verb.Helo]: 'hello',
+  [Verb.Ehlo]: 'hello',
+  [Verb.Starttls]: 'starttls',
+};
