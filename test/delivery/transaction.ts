@@ -8,10 +8,10 @@ import { PLAIN_MAIL } from '../../host/session/parameters/mail-parameters.ts';
 import { StoredMessage } from '../../host/message/stored-message.ts';
 import { core } from '../message/core.ts';
 
-export function messageOf(text: string): StoredMessage {
+export function messageOf(content: string | Buffer, flags = 0): StoredMessage {
   const message = new StoredMessage(core, { sizeThreshold: Infinity, spool: undefined });
-  message.content.append(Buffer.from(text));
-  message.complete(0, 0);
+  message.content.append(typeof content === 'string' ? Buffer.from(content) : content);
+  message.complete(flags, 0);
   return message;
 }
 

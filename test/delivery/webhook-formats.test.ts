@@ -1,12 +1,15 @@
 /** What the receivers of each format get, read by parsers that are not ours. */
 
+import { isUtf8 } from 'node:buffer';
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { DataFlag } from '../../bindings/contract.ts';
 import type { Parcel } from '../../bindings/plugin/delivery.ts';
 import type { WebhookTerms } from '../../bindings/plugin/web-outlet-services.ts';
 import { WebhookOutlet } from '../../host/delivery/webhook/webhook-outlet.ts';
 import { clock } from '../message/folder.ts';
 import { logOf, MAIL, parcel, secretsFile, webhookTerms } from './web-parcel.ts';
+import { messageOf } from './transaction.ts';
 import { webServer, type Seen } from './web-server.ts';
 
 /** Delivers to a server that accepts everything, and returns the requests. */
@@ -225,5 +228,104 @@ describe('what proves where a request comes from', () => {
       parcel(MAIL, ['ONE@d.example', 'two+tag@d.example']),
     ];
     for (const other of others) expect(await key(other)).not.toBe(first);
+  });
+});
+
+describe('octets that are no UTF-8', () => {
+  /** One character an octet. */
+  const octets = (...lines: string[]): Buffer => Buffer.from(lines.join('\r\n'), 'latin1');
+  const utf8 = (text: string): string => Buffer.from(text).toString('latin1');
+  const MIXED = octets(
+    'From: "J\xf6rg \x96 B\xfccher" <s@c.example>',
+    `To: ${utf8('"Grüße" <one@d.example>')}`,
+    'Cc: \x93Caf\xe9\x94 <two@d.example>',
+    'Reply-To: Ren\xe9 <r@c.example>',
+    'Subject: 5 \x80 f\xfcr \xc3\xa9',
+    ' caf\xe9',
+    `X-Utf8: ${utf8('für Žofie')}`,
+    'X-Holes: \x81\x8d\x8f\x90\x9d',
+    'MIME-Version: 1.0',
+    'Content-Type: multipart/mixed; boundary=b',
+    '',
+    '--b',
+    'Content-Type: text/plain',
+    '',
+    'Gr\xfc\xdfe \x85',
+    '--b',
+    'Content-Type: text/html; charset=windows-1252',
+    'Content-Transfer-Encoding: quoted-printable',
+    '',
+    '<p>=80</p>',
+    '--b',
+    'Content-Type: application/octet-stream',
+    'Content-Disposition: attachment; filename="Pr\xfcfung \x96 1.bin"',
+    '',
+    '\xff\xfe',
+    '--b',
+    'Content-Type: application/octet-stream',
+    `Content-Disposition: attachment; filename="${utf8('Žofie')}.bin"`,
+    '',
+    'x',
+    '--b',
+    'Content-Type: application/octet-stream',
+    "Content-Disposition: attachment; filename*=windows-1252''%80.bin",
+    '',
+    'x',
+    '--b--',
+    '',
+  );
+  const messageOfOctets = (content: Buffer): Parcel => ({
+    ...parcel(MAIL, ['one@d.example']),
+    message: messageOf(content, DataFlag.EightBit),
+  });
+
+  test('keep their letters in JSON, field by field', async () => {
+    const [seen] = await sent({ format: 'postmark' }, messageOfOctets(MIXED));
+    const json = JSON.parse(seen!.octets.toString()) as Record<string, unknown>;
+    expect(json).toMatchObject({
+      FromName: 'Jörg – Bücher',
+      To: '"Grüße" <one@d.example>',
+      ToFull: [{ Name: 'Grüße', Email: 'one@d.example' }],
+      Cc: '“Café” <two@d.example>',
+      CcFull: [{ Name: '“Café”' }],
+      ReplyTo: 'René <r@c.example>',
+      Subject: '5 € für Ã© café',
+    });
+    expect(json['Headers']).toContainEqual({ Name: 'X-Utf8', Value: 'für Žofie' });
+    expect(json['Headers']).toContainEqual({ Name: 'X-Holes', Value: '\u0081\u008d\u008f\u0090\u009d' });
+    expect(String(json['TextBody'])).toContain('Grüße …');
+    expect(String(json['HtmlBody'])).toContain('<p>€</p>');
+    const names = (json['Attachments'] as { Name: string }[]).map(({ Name }) => Name);
+    expect(names).toEqual(['Prüfung – 1.bin', 'Žofie.bin', '€.bin']);
+    expect(seen!.octets.toString()).not.toContain('\ufffd');
+  });
+
+  test('come in RawEmail as base64, and the field beside it says so', async () => {
+    const of = async (what: Parcel): Promise<Buffer> => {
+      const [seen] = await sent({ format: 'postmark' }, what);
+      const json = JSON.parse(seen!.octets.toString()) as Record<'RawEmail' | 'RawEmailEncoding', string>;
+      expect(json.RawEmailEncoding).toBe(isUtf8(what === right ? octetsOfRight : MIXED) ? 'utf-8' : 'base64');
+      return Buffer.from(json.RawEmail, json.RawEmailEncoding as BufferEncoding);
+    };
+    const octetsOfRight = Buffer.from('\ufeffSubject: für 日本\r\n\r\n\u0000ü\r\n');
+    const right = messageOfOctets(octetsOfRight);
+    expect((await of(right)).equals(octetsOfRight)).toBe(true);
+    expect((await of(messageOfOctets(MIXED))).equals(MIXED)).toBe(true);
+  });
+
+  test.each(['mailgun', 'sendgrid'] as const)('keep their letters in the form of %s', async (format) => {
+    const terms = { format, secretsFile: secretsFile(`signing_key=${KEY}`) };
+    const [seen] = await sent(terms, messageOfOctets(MIXED));
+    const fields = await form(seen!);
+    expect(fields.get('from')).toBe('"Jörg – Bücher" <s@c.example>');
+    expect(fields.get('subject')).toBe('5 € für Ã© café');
+    expect(seen!.octets.includes(MIXED)).toBe(true);
+  });
+
+  test('of a charset that is named are what it says', async () => {
+    const body = octets('Content-Type: text/plain; charset=utf-8', '', 'caf\xc3\xa9 \xe9 end');
+    const [seen] = await sent({ format: 'postmark' }, messageOfOctets(body));
+    const { TextBody } = JSON.parse(seen!.octets.toString()) as { TextBody: string };
+    expect(TextBody.trim()).toBe('café \ufffd end');
   });
 });

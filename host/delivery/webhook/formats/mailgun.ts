@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { pathText, type RequestBody, type Seal, type Share } from '../request-body.ts';
 import { formOf, messageValue } from './form-data.ts';
+import { withLetters } from './windows-1252.ts';
 
 /** Octets of the random token, in hex 50 characters as Mailgun has them. */
 const TOKEN_OCTETS = 25;
@@ -19,8 +20,8 @@ export async function mailgunBody({ parcel, recipients }: Share, { key, now }: S
   return formOf([
     ['recipient', recipients.map(pathText).join(',')],
     ['sender', pathText({ address: parcel.reversePath })],
-    ['from', header.get('From') ?? ''],
-    ['subject', header.get('Subject') ?? ''],
+    ['from', withLetters(header.get('From') ?? '')],
+    ['subject', withLetters(header.get('Subject') ?? '')],
     ['body-mime', await messageValue(parcel.message)],
     ['timestamp', timestamp],
     ['token', token],

@@ -1,8 +1,10 @@
 /** Postmark's inbound webhook: the message taken apart, as JSON. */
 
+import { isUtf8 } from 'node:buffer';
 import type { Address as Mailbox, Attachment, Email } from 'postal-mime';
 import { pathText, type RequestBody, type Share } from '../request-body.ts';
 import { readMime } from './mime-reader.ts';
+import { withLetters } from './windows-1252.ts';
 
 /** Rejects as `readMime` does. */
 export async function postmarkBody(share: Share): Promise<RequestBody> {
@@ -10,31 +12,41 @@ export async function postmarkBody(share: Share): Promise<RequestBody> {
   for await (const block of share.parcel.message.blocks('crlf')) blocks.push(block);
   const raw = Buffer.concat(blocks);
   const email = await readMime(raw);
-  const octets = Buffer.from(JSON.stringify({ ...describe(share, email), RawEmail: raw.toString('utf8') }));
+  const octets = Buffer.from(JSON.stringify({ ...describe(share, email), ...rawEmail(raw) }));
   return { contentType: 'application/json', blocks: () => [octets] };
+}
+
+/**
+ * The message octet by octet. JSON holds text alone, so what is no UTF-8 comes in base64, and a field of ours, which Postmark
+ * does not have, says so.
+ */
+function rawEmail(raw: Buffer): { RawEmail: string; RawEmailEncoding: 'utf-8' | 'base64' } {
+  const encoding = isUtf8(raw) ? 'utf-8' : 'base64';
+  return { RawEmail: raw.toString(encoding), RawEmailEncoding: encoding };
 }
 
 function describe({ parcel, recipients }: Share, email: Email): object {
   const recipient = recipients[0]!;
   const from = mailboxes(email.from === undefined ? [] : [email.from])[0];
   const { header } = parcel.message;
+  const valueOf = (name: string): string => withLetters(header.get(name) ?? '');
   return {
     FromName: from?.Name ?? '',
     MessageStream: 'inbound',
     From: from?.Email ?? '',
     FromFull: from ?? NOBODY,
-    To: header.get('To') ?? '',
+    To: valueOf('To'),
     ToFull: mailboxes(email.to),
-    Cc: header.get('Cc') ?? '',
+    Cc: valueOf('Cc'),
     CcFull: mailboxes(email.cc),
-    Bcc: header.get('Bcc') ?? '',
+    Bcc: valueOf('Bcc'),
     BccFull: mailboxes(email.bcc),
     OriginalRecipient: pathText(recipient),
     Subject: email.subject ?? '',
     MessageID: (email.messageId ?? '').replace(/^<|>$/g, ''),
-    ReplyTo: header.get('Reply-To') ?? '',
+    ReplyTo: valueOf('Reply-To'),
     MailboxHash: hashOf(pathText(recipient)),
-    Date: header.get('Date') ?? '',
+    Date: valueOf('Date'),
     TextBody: email.text ?? '',
     HtmlBody: email.html ?? '',
     StrippedTextReply: '',

@@ -1,5 +1,6 @@
 import { pathText, type RequestBody, type Share } from '../request-body.ts';
 import { formOf, messageValue } from './form-data.ts';
+import { withLetters } from './windows-1252.ts';
 
 /**
  * SendGrid's Inbound Parse with "send raw": a form with the message in `email` and the envelope as JSON. What SendGrid
@@ -11,7 +12,7 @@ export async function sendgridBody({ parcel, recipients }: Share): Promise<Reque
   const names = ['to', 'cc', 'from', 'subject'] as const;
   return formOf([
     ['email', await messageValue(parcel.message)],
-    ...names.map((name) => [name, header.get(name) ?? ''] as const),
+    ...names.map((name) => [name, withLetters(header.get(name) ?? '')] as const),
     ['envelope', JSON.stringify(envelope)],
     ['sender_ip', parcel.client?.ip ?? ''],
     ['charsets', JSON.stringify(Object.fromEntries(names.map((name) => [name, 'UTF-8'])))],
