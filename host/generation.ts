@@ -31,6 +31,7 @@ import type { Keeping } from './message/content.ts';
 import { openSpoolDirectory, sweepSpool } from './message/spool-directory.ts';
 import { StoredMessage } from './message/stored-message.ts';
 import type { ClosableHops } from './delivery/smtp/hop-service.ts';
+import { timedErrors, writeError } from './observe/error-stream.ts';
 import type { ClosableLogs } from './observe/log-outputs.ts';
 import { Logger } from './observe/logger.ts';
 import type { MaildirDeliveries } from './delivery/maildir/maildir-deliveries.ts';
@@ -69,11 +70,6 @@ export interface GenerationOptions {
   readonly definitions?: readonly PluginDefinition[] | undefined;
   /** Configuration files given in memory instead of on disk. */
   readonly overlay?: ReadonlyMap<string, readonly string[]> | undefined;
-}
-
-/** A line of the standard error stream; nobody waits for it. */
-function writeError(line: string): void {
-  process.stderr.write(`${line}\n`);
 }
 
 export class Generation implements SessionHost {
@@ -151,7 +147,8 @@ export class Generation implements SessionHost {
 
   /** Reads everything; throws `ConfigError`, or an `AggregateError` of several, before anything of it takes effect. */
   static async load(foundation: Foundation, options: GenerationOptions): Promise<Generation> {
-    const logger = new Logger(LogLevel.WARN, writeError);
+    const writeTimed = timedErrors();
+    const logger = new Logger(LogLevel.WARN, writeTimed);
     const log = logger.speakingAs({});
     const { overlay = new Map<string, readonly string[]>(), definitions = [] } = options;
     const config = new ConfigDirectory({ directories: directoriesOf(options), log, overlay });
@@ -170,10 +167,10 @@ export class Generation implements SessionHost {
       const pluginDirs = config.lines('plugin_dirs');
       const environment = { config, services, logger, closings, pluginDirs, packageBases, definitions };
       const logging = await loadPlugins(config.linesWithPlaces('logging'), environment);
-      logger.attach(loggingSinks(logging, writeError));
+      logger.attach(loggingSinks(logging, writeTimed));
       const others = await loadPlugins(pluginLines(config, logger, overlay.has('plugins')), environment);
       const plugins = [...logging, ...others];
-      logger.attach(loggingSinks(plugins, writeError));
+      logger.attach(loggingSinks(plugins, writeTimed));
       const source = configSource(plugins, logger);
       if (source !== undefined) {
         config.consult(source);

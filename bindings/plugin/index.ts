@@ -119,7 +119,7 @@ export { parseMailDate } from './mail-date.ts';
 export { LogLevel, parseLogLevel, type Log } from './log-level.ts';
 export type { Header, LineEnds, Message } from './message.ts';
 export { connectionNote, Notes, transactionNote, type Lifetime, type Note } from './notes.ts';
-export { decimal, directoryMode, flag, logLevel, oneOf, wholeNumber } from './option-kinds.ts';
+export { decimal, directoryMode, flag, logLevel, oneOf, timestamp, wholeNumber } from './option-kinds.ts';
 export { compilePattern, type Pattern } from './pattern.ts';
 export { limitsOf, outletSeconds, programOptions, programPath } from './program-options.ts';
 export type { MailExchange, MxOptions, TlsPolicyCount } from './mx-services.ts';

@@ -29,6 +29,8 @@ export interface SyslogTarget {
 /** Only for use by plugins with a `logging` hook. */
 export interface Logs {
   readonly hostName: string;
+  /** Puts the time in front of lines for the standard error stream; `auto`: unless its reader knows the time (the journal). */
+  stamped(timestamp: 'auto' | 'yes' | 'no'): (line: string) => string;
   /** Appends to a file, which is opened again when it was renamed or removed, as log rotation does. */
   file(path: string): LogOutput;
   /** Writes to the standard input of a shell command; one that ends is started again. */

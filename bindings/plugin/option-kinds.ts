@@ -27,6 +27,10 @@ export const logLevel = () =>
     return z.NEVER;
   });
 
+/** Whether lines for the standard error stream have the time in front; `auto`: unless its reader knows the time. */
+export const timestamp = () =>
+  z.enum(['auto', 'yes', 'no'], { message: 'must be auto, yes or no' }).default('auto');
+
 /** A number with or without a fraction, between `min` and `max`. */
 export const decimal = (min: number, max: number) =>
   z

@@ -1,6 +1,7 @@
 /** The outputs of this process. Two plugins, or a plugin before and after a reload, that name the same file share it. */
 
 import type { LogOutput, Logs, SyslogTarget } from '../../bindings/plugin/log-services.ts';
+import { stamps } from './error-stream.ts';
 import { jsonLines } from './json-line.ts';
 import { LogCommand } from './log-command.ts';
 import { LogFile } from './log-file.ts';
@@ -36,6 +37,7 @@ export function makeLogs(
   };
   return {
     hostName,
+    stamped: (timestamp) => stamps(timestamp),
     file: (path) => opened(shareFile(path, complain)),
     command: (command) => opened(new LogCommand(command, complain)),
     syslog: (target) => opened(openSyslog(target, complain)),

@@ -3,6 +3,7 @@ import {
   formatNamedLine,
   LogLevel,
   logLevel,
+  timestamp,
   z,
   type LogEvent,
 } from '../../bindings/plugin/index.ts';
@@ -25,17 +26,19 @@ export default definePlugin({
     accept: logLevel().default(LogLevel.ERROR),
     reject: logLevel().default(LogLevel.WARN),
     prefix: z.string().default('`'),
+    timestamp: timestamp(),
   }),
   logsUpTo: ({ reject }) => reject,
-  hooks({ options: { accept, prefix }, services }) {
+  hooks({ options: { accept, prefix, timestamp: timed }, services }) {
     const { processId } = services;
+    const stamped = services.logs.stamped(timed);
     const stories = new Map<string, Story>();
     return {
       connect({ connection }) {
         stories.set(connection.id, { lines: [], wasDenied: false });
       },
       logging(_, event) {
-        services.writeError(formatNamedLine(String(processId), event));
+        services.writeError(stamped(formatNamedLine(String(processId), event)));
         const story = stories.get(event.connectionId ?? '');
         if (story === undefined || event.level > accept || story.lines.length >= MAX_KEPT) return;
         story.lines.push(event);
@@ -50,7 +53,8 @@ export default definePlugin({
         const { lines, wasDenied } = story;
         Object.assign(story, { lines: [], wasDenied: false } satisfies Story);
         if (wasDenied) return;
-        for (const event of lines) services.writeError(formatNamedLine(`${processId} ${prefix}`, event));
+        for (const event of lines)
+          services.writeError(stamped(formatNamedLine(`${processId} ${prefix}`, event)));
       },
       'post-connection'({ connection }) {
         stories.delete(connection.id);

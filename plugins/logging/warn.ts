@@ -1,15 +1,23 @@
-import { definePlugin, formatLogLine, LogLevel, logLevel, z } from '../../bindings/plugin/index.ts';
+import {
+  definePlugin,
+  formatLogLine,
+  LogLevel,
+  logLevel,
+  timestamp,
+  z,
+} from '../../bindings/plugin/index.ts';
 
 /** Writes the log to the standard error stream, up to a level. */
 export default definePlugin({
   name: 'logging/warn',
   about: 'Writes log lines up to a level (LOGWARN) to the standard error stream.',
-  options: z.object({ level: logLevel().default(LogLevel.WARN) }),
+  options: z.object({ level: logLevel().default(LogLevel.WARN), timestamp: timestamp() }),
   positional: ['level'],
   logsUpTo: ({ level }) => level,
-  hooks: {
-    logging({ services }, event) {
-      services.writeError(formatLogLine(event, services.processId));
-    },
+  hooks({ options, services }) {
+    const stamped = services.logs.stamped(options.timestamp);
+    return {
+      logging: (_, event) => services.writeError(stamped(formatLogLine(event, services.processId))),
+    };
   },
 });

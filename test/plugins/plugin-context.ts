@@ -69,7 +69,8 @@ export function fakeConfig({ files = {}, maps = {}, me = 'mx.example' }: Given):
 
 /** Logs that go nowhere. */
 const noOutput: LogOutput = { write: () => undefined, close: () => undefined };
-const noLogs: Logs = {
+export const noLogs: Logs = {
+  stamped: () => (line) => line,
   hostName: 'mx.example',
   file: () => noOutput,
   command: () => noOutput,

@@ -1,9 +1,18 @@
-import { expect, test } from 'vitest';
-import { LogLevel } from '../../bindings/plugin/index.ts';
+import { expect, test, vi } from 'vitest';
+import { LogLevel, type LogEvent, type PluginDefinition } from '../../bindings/plugin/index.ts';
 import { loggingSinks } from '../../host/hooks/logging.ts';
+import { TestServer } from '../../host/testing/index.ts';
 import { Logger } from '../../host/observe/logger.ts';
+import adaptive from '../../plugins/logging/adaptive.ts';
+import connectionId from '../../plugins/logging/connection_id.ts';
+import transactionId from '../../plugins/logging/transaction_id.ts';
 import warn from '../../plugins/logging/warn.ts';
-import { given } from './plugin-context.ts';
+import type { Logs } from '../../bindings/plugin/log-services.ts';
+import { closeSync, fstatSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isJournal, stamps } from '../../host/observe/error-stream.ts';
+import { given, noLogs } from './plugin-context.ts';
 
 function logged(words: string): { logger: Logger; lines: string[] } {
   const lines: string[] = [];
@@ -40,4 +49,58 @@ test('logging/warn writes `PID (hook) plugin: text`', () => {
 
 test('a level nobody knows is refused', () => {
   expect(() => given(warn, { words: 'loud' })).toThrow('level: must be 0 to 7 or a name');
+});
+
+test.each<[string, boolean, boolean]>([
+  ['', false, true],
+  ['', true, false],
+  ['7 timestamp auto', false, true],
+  ['7 timestamp yes', true, true],
+  ['7 timestamp no', false, false],
+])('logging/warn %s: the time in front where the reader knows it is %s', (words, isTimed, hasTime) => {
+  const lines: string[] = [];
+  const clock = { now: () => Date.UTC(2026, 2, 1, 12, 30, 5, 42) };
+  const logs: Logs = { ...noLogs, stamped: (timestamp) => stamps(timestamp, isTimed, clock.now) };
+  for (const definition of [warn, connectionId, transactionId, adaptive] as PluginDefinition[]) {
+    const services = { writeError: (line: string) => void lines.push(line), logs };
+    const rest = definition === adaptive ? words.replace('7', '') : words;
+    const { plugin } = given(definition, { words: rest.trim(), services });
+    plugin.hooks.logging!(plugin as never, { level: 4, text: 'text' } as LogEvent);
+  }
+  const time = hasTime ? '2026-03-01T12:30:05.042Z ' : '';
+  expect(lines).toEqual([`${time}4711 text`, `${time}??? text`, `${time}??? text`, `${time}4711 text`]);
+});
+
+test('a word that says nothing about the time is refused', () => {
+  expect(() => given(warn, { words: '4 timestamp often' })).toThrow('timestamp: must be auto, yes or no');
+});
+
+test('the journal is told by the stream, not by the variable alone', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'journal-'));
+  const descriptor = openSync(join(folder, 'stream'), 'w');
+  try {
+    const { dev, ino } = fstatSync(descriptor);
+    expect(isJournal(`${dev}:${ino}`, descriptor)).toBe(true);
+    expect(isJournal(`${dev}:${ino + 1}`, descriptor)).toBe(false);
+    expect(isJournal(undefined, descriptor)).toBe(false);
+  } finally {
+    closeSync(descriptor);
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('the built-in log has the time, too', async () => {
+  const lines: string[] = [];
+  const spy = vi.spyOn(process.stderr, 'write').mockImplementation((line) => lines.push(String(line)) > 0);
+  vi.stubEnv('JOURNAL_STREAM', undefined);
+  try {
+    const server = await TestServer.start({ config: { loglevel: '5' } });
+    await server.greeted();
+    await server.close();
+  } finally {
+    spy.mockRestore();
+    vi.unstubAllEnvs();
+  }
+  const line = lines.find((text) => text.includes('Connection from'));
+  expect(line).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \d+ \[\S+\] Connection from /);
 });

@@ -1,0 +1,40 @@
+/** The standard error stream, where the log goes unless a plugin takes it elsewhere. */
+
+import { fstatSync } from 'node:fs';
+
+const STDERR = 2;
+
+/** A line of the standard error stream; nobody waits for it. */
+export function writeError(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/**
+ * True if the stream is the journal of systemd, which has a time for each line. The variable alone says nothing: it stays
+ * when the stream is redirected. systemd.exec(5), JOURNAL_STREAM.
+ */
+export function isJournal(variable = process.env['JOURNAL_STREAM'], descriptor = STDERR): boolean {
+  if (variable === undefined) return false;
+  try {
+    const { dev, ino } = fstatSync(descriptor, { bigint: true });
+    return variable === `${dev}:${ino}`;
+  } catch {
+    return false;
+  }
+}
+
+/** What `Logs.stamped` says. In UTC, RFC 3339. `now` in milliseconds since 1970. */
+export function stamps(
+  timestamp: 'auto' | 'yes' | 'no',
+  isTimed = isJournal(),
+  now = (): number => Date.now(),
+): (line: string) => string {
+  if (timestamp === 'no' || (timestamp === 'auto' && isTimed)) return (line) => line;
+  return (line) => `${new Date(now()).toISOString()} ${line}`;
+}
+
+/** As `writeError`, with the time in front where nobody else knows it. */
+export function timedErrors(): (line: string) => void {
+  const stamped = stamps('auto');
+  return (line) => writeError(stamped(line));
+}
