@@ -36,13 +36,27 @@ export const printPlace = ({ file, line }: Place): string => (line === undefined
 /** Something in the configuration that keeps the daemon from starting, where it stands, and what to do about it. */
 export class ConfigError extends QpsmtpdError {
   readonly place: Place;
+  /** What is wrong besides, in other lines: for those who report everything at once. */
+  besides: readonly ConfigError[] = [];
 
   constructor(place: Place, problem: string, remedy?: string, code: ErrorCode = 'Q_CONFIG') {
     super(code, `${printPlace(place)}: ${problem}${remedy === undefined ? '' : ` (${remedy})`}`);
     this.name = 'ConfigError';
     this.place = place;
   }
+
+  withBesides(others: readonly ConfigError[]): this {
+    this.besides = others;
+    return this;
+  }
 }
+
+/**
+ * What to do about a path of user `owner` that `user` can't use. Root is not told to take it over: the daemon's user, whose
+ * it is, could not use it any more.
+ */
+export const remedyForOwner = (owner: number, user: number): string =>
+  user === 0 ? `run as user ${owner}: name it with --user` : `run as user ${owner}, or chown ${user} it`;
 
 /** What is wrong with a file, said by the host or by a plugin; undefined for anything else that is thrown. */
 export function configErrorOf(thrown: unknown): ConfigError | undefined {

@@ -18,6 +18,7 @@ import { Settings, type SettingValues } from './config/settings.ts';
 import type { ProcessSpools, SpoolOffers } from './delivery/spool/process-spools.ts';
 import type { ReverseLookup } from './dns/reverse-lookup.ts';
 import { ConfigError } from './errors.ts';
+import type { Attempt, Rehearsal } from './rehearsal.ts';
 import { HookRunner } from './hooks/runner.ts';
 import { loggingSinks } from './hooks/logging.ts';
 import type { LoadedPlugin } from './hooks/loaded-plugin.ts';
@@ -28,12 +29,18 @@ import { configSource, runPostFork } from './hooks/setup-hooks.ts';
 import type { MemoryBudget } from './memory/memory-budget.ts';
 import { DateStamp } from './message/date-stamp.ts';
 import type { Keeping } from './message/content.ts';
-import { openSpoolDirectory, sweepSpool } from './message/spool-directory.ts';
+import {
+  openSpoolDirectory,
+  SpoolDirectory,
+  sweepSpool,
+  type SpoolSettings,
+} from './message/spool-directory.ts';
 import { StoredMessage } from './message/stored-message.ts';
 import type { ClosableHops } from './delivery/smtp/hop-service.ts';
 import { timedErrors, writeError } from './observe/error-stream.ts';
 import type { ClosableLogs } from './observe/log-outputs.ts';
 import { Logger } from './observe/logger.ts';
+import { silence } from './observe/silence.ts';
 import type { MaildirDeliveries } from './delivery/maildir/maildir-deliveries.ts';
 import { makeMailExchange } from './services/mail-exchange.ts';
 import { makeServices, systemClock } from './services/services.ts';
@@ -70,6 +77,8 @@ export interface GenerationOptions {
   readonly definitions?: readonly PluginDefinition[] | undefined;
   /** Configuration files given in memory instead of on disk. */
   readonly overlay?: ReadonlyMap<string, readonly string[]> | undefined;
+  /** Nothing is made, and what is wrong is noted there instead of thrown. */
+  readonly rehearsal?: Rehearsal | undefined;
 }
 
 export class Generation implements SessionHost {
@@ -147,50 +156,47 @@ export class Generation implements SessionHost {
 
   /** Reads everything; throws `ConfigError`, or an `AggregateError` of several, before anything of it takes effect. */
   static async load(foundation: Foundation, options: GenerationOptions): Promise<Generation> {
+    const { rehearsal } = options;
+    const attempt: Attempt = rehearsal?.attempt ?? (async (_, make) => make());
     const writeTimed = timedErrors();
     const logger = new Logger(LogLevel.WARN, writeTimed);
     const log = logger.speakingAs({});
     const { overlay = new Map<string, readonly string[]>(), definitions = [] } = options;
     const config = new ConfigDirectory({ directories: directoriesOf(options), log, overlay });
-    const settings = new Settings(config, log);
+    // What a rehearsal reports would be said twice.
+    const settings = new Settings(config, rehearsal === undefined ? log : silence);
     const tls = new TlsOffers(config, settings, log, systemClock);
     const closings = new PluginClosings(logger);
-    const system = makeServices(config.hostName, writeError);
+    const system = makeServices(config.hostName, writeError, rehearsal);
     try {
-      throwAll(settings.problems());
-      logger.level = settings.current.logLevel;
-      const store = foundation.stores.under(storeLocationOf(settings.current));
-      const spools = foundation.spools.offers();
+      await attempt(undefined, () => throwAll(settings.problems()));
+      logger.level = rehearsal === undefined ? settings.current.logLevel : LogLevel.NOTICE;
+      const store = foundation.stores.under(storeLocationOf(settings.current), rehearsal);
+      const spools = foundation.spools.offers(rehearsal);
       const mailExchange = makeMailExchange(system, store, settings);
       const services = { ...system, tls, store, spools, mailExchange };
       const packageBases = [...config.directories, process.cwd()];
-      const pluginDirs = config.lines('plugin_dirs');
+      const pluginDirs = await attempt([], () => config.lines('plugin_dirs'));
       const environment = { config, services, logger, closings, pluginDirs, packageBases, definitions };
-      const logging = await loadPlugins(config.linesWithPlaces('logging'), environment);
-      logger.attach(loggingSinks(logging, writeTimed));
-      const others = await loadPlugins(pluginLines(config, logger, overlay.has('plugins')), environment);
+      const loadFrom = (lines: () => readonly PlacedLine[]): Promise<readonly LoadedPlugin[]> =>
+        attempt<readonly LoadedPlugin[]>([], () => loadPlugins(lines(), environment));
+      const attach = (sources: readonly LoadedPlugin[]): void => {
+        // A rehearsal talks to whoever asked for it, and not to the log.
+        if (rehearsal === undefined) logger.attach(loggingSinks(sources, writeTimed));
+      };
+      const logging = await loadFrom(() => config.linesWithPlaces('logging'));
+      attach(logging);
+      const others = await loadFrom(() => pluginLines(config, logger, overlay.has('plugins')));
       const plugins = [...logging, ...others];
-      logger.attach(loggingSinks(plugins, writeTimed));
+      attach(plugins);
       const source = configSource(plugins, logger);
       if (source !== undefined) {
         config.consult(source);
-        throwAll(settings.problems());
+        await attempt(undefined, () => throwAll(settings.problems()));
       }
-      const keeping = openKeeping(config, settings, logger, foundation.memory);
-      const { logs, hops, maildirs } = system;
-      return new Generation(foundation, {
-        config,
-        logger,
-        plugins,
-        settings,
-        keeping,
-        tls,
-        logs,
-        hops,
-        maildirs,
-        spools,
-        closings,
-      });
+      const keeping = await openKeeping({ config, settings, logger, memory: foundation.memory, rehearsal });
+      const own = { config, logger, plugins, settings, keeping, tls, spools, closings };
+      return new Generation(foundation, { ...system, ...own });
     } catch (error) {
       await closings.close(true);
       config.close();
@@ -293,21 +299,33 @@ function pluginLines(config: ConfigDirectory, logger: Logger, isGiven: boolean):
 }
 
 /** Where large messages go while they arrive. */
-function openKeeping(
-  config: ConfigDirectory,
-  settings: Settings,
-  logger: Logger,
-  memory: MemoryBudget,
-): Keeping {
+async function openKeeping({
+  config,
+  settings,
+  logger,
+  memory,
+  rehearsal,
+}: {
+  config: ConfigDirectory;
+  settings: Settings;
+  logger: Logger;
+  memory: MemoryBudget;
+  rehearsal: Rehearsal | undefined;
+}): Promise<Keeping> {
   const { spoolDirectory, spoolMode } = settings.current;
-  const spool = openSpoolDirectory({
+  const terms: SpoolSettings = {
     path: spoolDirectory,
     mode: spoolMode,
     place: config.placeOf('spool_dir'),
     clock: systemClock,
+    rehearsal,
     warn: (text) => logger.log(LogLevel.WARN, text),
-  });
-  const removed = sweepSpool(spoolDirectory);
+  };
+  const spool =
+    rehearsal === undefined
+      ? openSpoolDirectory(terms)
+      : await rehearsal.attempt(new SpoolDirectory(terms), () => openSpoolDirectory(terms));
+  const removed = rehearsal === undefined ? sweepSpool(spoolDirectory) : 0;
   if (removed > 0) logger.log(LogLevel.NOTICE, `${removed} files of dead processes removed from the spool`);
   return {
     get sizeThreshold() {

@@ -44,6 +44,7 @@ export const smtpDaemon: DaemonLoader = {
       acceptors,
       configDir: options.configDir,
       overlay: options.settings,
+      rehearsal: options.rehearsal,
       maxConnections: options.maxConnections,
       workers: options.workers,
       ledger: options.ledger,
@@ -89,7 +90,6 @@ function describe({ generation }: Server): DaemonDescription {
     details: generation.plugins.map(describePlugin),
     settings: generation.changedSettings(),
     unclaimedFolders: () => generation.unclaimedFolders(),
-    unreadFiles: () =>
-      unreadFiles(generation.config, new Set(generation.plugins.map(({ definition }) => definition.name))),
+    unreadFiles: () => unreadFiles(generation.config),
   };
 }

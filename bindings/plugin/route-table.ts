@@ -26,7 +26,7 @@ export class RouteTable {
 
   /**
    * Lines `PATTERN OUTLET`. Throws a `ConfigProblem` for a line that cannot be read or says again what one before it
-   * said, and, with `file`, for a list without any. `open` is asked once for each outlet.
+   * said, an `AggregateError` for several, and, with `file`, for a list without any. `open` is asked once for each outlet.
    */
   static parse(
     lines: readonly PlacedLine[],
@@ -35,23 +35,20 @@ export class RouteTable {
   ): RouteTable {
     const routes = new Map<string, Route>();
     const outlets = new Map<string, Outlet>();
-    for (const { text, place } of lines) {
-      const [, pattern = '', rest = ''] = /^(\S+)\s*(.*)$/su.exec(text.trim()) ?? [];
-      const words = rest.trim().replace(/\s+/g, ' ');
-      const key = canonicalEntry(pattern);
-      if (key === undefined || !PATTERN.test(pattern)) {
-        const remedy = 'write `*`, `example.org`, `.example.org` for what is below it, or `user@example.org`';
-        throw new ConfigProblem(place, `\`${pattern}\` is no pattern of recipients`, remedy);
+    const problems: ConfigProblem[] = [];
+    for (const line of lines) {
+      const problem = problemIn(line, routes);
+      if (problem !== undefined) {
+        problems.push(problem);
+        continue;
       }
-      if (words === '')
-        throw new ConfigProblem(place, `${pattern} has no outlet`, 'such as `smtp-forward 10.0.0.5 25`');
-      const before = routes.get(key);
-      if (before !== undefined)
-        throw new ConfigProblem(place, `${pattern} has a route in line ${before.place.line ?? '?'} already`);
-      const outlet = outlets.get(words) ?? open(words, place);
+      const { key, pattern, words } = partsOf(line);
+      const outlet = outlets.get(words) ?? open(words, line.place);
       outlets.set(words, outlet);
-      routes.set(key, { pattern, words, place, outlet });
+      routes.set(key!, { pattern, words, place: line.place, outlet });
     }
+    const [first, ...others] = problems;
+    if (first !== undefined) throw others.length === 0 ? first : new AggregateError(problems, first.message);
     if (routes.size === 0)
       throw new ConfigProblem(file, 'there is no route', 'add a line such as `* OUTLET`');
     return new RouteTable(routes);
@@ -78,6 +75,26 @@ export class RouteTable {
   outlets(): ReadonlyMap<string, Outlet> {
     return new Map([...this.#routes.values()].map(({ words, outlet }) => [words, outlet]));
   }
+}
+
+function partsOf({ text }: PlacedLine) {
+  const [, pattern = '', rest = ''] = /^(\S+)\s*(.*)$/su.exec(text.trim()) ?? [];
+  return { pattern, words: rest.trim().replace(/\s+/g, ' '), key: canonicalEntry(pattern) };
+}
+
+/** Why a line is no further route; undefined if it is one. */
+function problemIn(line: PlacedLine, routes: ReadonlyMap<string, Route>): ConfigProblem | undefined {
+  const { place } = line;
+  const { key, pattern, words } = partsOf(line);
+  if (key === undefined || !PATTERN.test(pattern)) {
+    const remedy = 'write `*`, `example.org`, `.example.org` for what is below it, or `user@example.org`';
+    return new ConfigProblem(place, `\`${pattern}\` is no pattern of recipients`, remedy);
+  }
+  if (words === '')
+    return new ConfigProblem(place, `${pattern} has no outlet`, 'such as `smtp-forward 10.0.0.5 25`');
+  const before = routes.get(key);
+  if (before === undefined) return undefined;
+  return new ConfigProblem(place, `${pattern} has a route in line ${before.place.line ?? '?'} already`);
 }
 
 /** The outlets of a table that is being made, those of the table before it used again: they may hold connections. */

@@ -3,22 +3,33 @@
 import { OWNER_FILE } from '../delivery/maildir/folder-choice.ts';
 import { maskControls } from '../message/field-text.ts';
 import type { DaemonDescription, DaemonLoader } from '../process/daemon.ts';
+import { checkUser, dropPrivileges } from '../process/privileges.ts';
 import type { Terminal } from '../process/serve-options.ts';
+import { Rehearsal } from '../rehearsal.ts';
 import { readArguments, refusePositionals } from './arguments.ts';
 import { readConfigDir } from './config-dir.ts';
 import { printHelp } from './help-text.ts';
 import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
 import { CONFIG_OPTION } from './serve-command.ts';
 
-export const CHECK_OPTIONS: readonly OptionSpec[] = [CONFIG_OPTION, HELP_OPTION];
+export const CHECK_OPTIONS: readonly OptionSpec[] = [
+  CONFIG_OPTION,
+  {
+    name: 'user',
+    short: 'u',
+    value: 'NAME',
+    help: 'look with the rights of this user, as whom the daemon is to run (default: whoever asks)',
+  },
+  HELP_OPTION,
+];
 
 export const CHECK_HELP = printHelp(
-  'qpsmtpd check [--config DIR]',
-  'Reads the configuration and loads the plugins, opens no socket, and says whether the daemon would start.',
+  'qpsmtpd check [--config DIR] [--user NAME]',
+  'Reads the configuration, loads the plugins, makes nothing, and says whether the daemon would start.',
   CHECK_OPTIONS,
 );
 
-/** Prints the summary; an invalid configuration is thrown, with every error in it. */
+/** Prints the summary; an invalid configuration is thrown, with everything that is wrong in it. */
 export async function runCheck(
   args: readonly string[],
   loader: DaemonLoader,
@@ -31,22 +42,32 @@ export async function runCheck(
   }
   refusePositionals(given);
   const configDir = readConfigDir(given.text('config'));
-  const daemon = await loader.load({ configDir, listen: [] });
-  for (const line of summarise(daemon.describe())) terminal.out(line);
+  const user = given.text('user');
+  if (user !== undefined) checkUser(user);
+  else if (process.getuid?.() === 0)
+    terminal.err('checked as root: name the user as whom the daemon is to run with --user');
+  // As in `serve`: no code of a plugin runs as root.
+  dropPrivileges(user);
+  const rehearsal = new Rehearsal();
+  const daemon = await loader.load({ configDir, listen: [], rehearsal });
+  const description = daemon.describe();
+  const { failure, made } = rehearsal;
+  const unread = listed('files that have no effect:', description.unreadFiles?.() ?? []);
+  const lines = failure === undefined ? [...summarise(description, made), ...unread] : unread.slice(1);
+  for (const line of lines) terminal.out(line);
   // The plugins close what they have opened.
   await daemon.drain(0);
+  if (failure !== undefined) throw failure;
   return 0;
 }
 
 /** Names of folders in the summary. */
 const MAX_FOLDERS = 100;
 
-function summarise({
-  plugins,
-  settings,
-  unclaimedFolders,
-  unreadFiles,
-}: DaemonDescription): readonly string[] {
+function summarise(
+  { plugins, settings, unclaimedFolders }: DaemonDescription,
+  made: readonly string[],
+): readonly string[] {
   return [
     'the configuration is valid',
     '',
@@ -55,8 +76,8 @@ function summarise({
     '',
     settings.length === 0 ? 'settings: all at their defaults' : 'settings that differ from the defaults:',
     ...settings.map(({ name, value }) => `      ${name} ${value}`),
+    ...listed('the daemon would make:', made.map(maskControls)),
     ...nameUnclaimed(unclaimedFolders?.() ?? []),
-    ...listed('files that have no effect:', unreadFiles?.() ?? []),
   ];
 }
 

@@ -2,6 +2,7 @@
 
 import { HOOK_NAMES } from '../../bindings/plugin/hooks.ts';
 import type { DaemonLoader, PluginDescription } from '../process/daemon.ts';
+import { Rehearsal } from '../rehearsal.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { readArguments, refusePositionals } from './arguments.ts';
 import { readConfigDir } from './config-dir.ts';
@@ -19,7 +20,10 @@ export async function runPluginList(
 ): Promise<number> {
   const given = readArguments(args, PLUGIN_LIST_OPTIONS);
   refusePositionals(given);
-  const daemon = await loader.load({ configDir: readConfigDir(given.text('config')), listen: [] });
+  const rehearsal = new Rehearsal();
+  const configDir = readConfigDir(given.text('config'));
+  const daemon = await loader.load({ configDir, listen: [], rehearsal });
+  if (rehearsal.failure !== undefined) throw rehearsal.failure;
   const { details = [] } = daemon.describe();
   if (details.length === 0) terminal.out('no plugin is loaded');
   else for (const line of [...details.flatMap(describe), '', ...order(details)]) terminal.out(line);

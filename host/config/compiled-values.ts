@@ -1,5 +1,6 @@
 /** What was made of the lines of a configuration name, kept until a file changes. */
 
+import type { PlacedLine } from '../../bindings/plugin/config.ts';
 import { ConfigError, configErrorOf, type Place } from '../errors.ts';
 import type { Complaints } from './complaints.ts';
 
@@ -18,6 +19,7 @@ interface Memo {
 export interface LineSource {
   readonly generation: number;
   lines(name: string): readonly string[];
+  linesWithPlaces(name: string): readonly PlacedLine[];
   placeOf(name: string): Place;
 }
 
@@ -54,12 +56,7 @@ export class CompiledValues {
       memo.error = undefined;
       this.#complaints.settle(`compile ${name}`);
     } catch (thrown) {
-      const error =
-        configErrorOf(thrown) ??
-        new ConfigError(
-          this.#source.placeOf(name),
-          thrown instanceof Error ? thrown.message : String(thrown),
-        );
+      const error = configErrorOf(thrown) ?? this.#errorIn(name, compile, thrown);
       if (memo.hasValue)
         this.#complaints.error(`compile ${name}`, `${error.message}; the last good value stays`);
       else memo.error = error;
@@ -67,6 +64,15 @@ export class CompiledValues {
     memo.generation = generation;
     this.#memoOf(name).set(compile, memo);
     return memo;
+  }
+
+  /** The lines that can't be compiled by themselves; all of them together are at fault if there is none. */
+  #errorIn<T>(name: string, compile: Compile<T>, thrown: unknown): ConfigError {
+    return errorInLines(
+      this.#source.linesWithPlaces(name),
+      ({ text }) => compile([text]),
+      new ConfigError(this.#source.placeOf(name), textOf(thrown)),
+    );
   }
 
   #memoOf(name: string): WeakMap<Compile<unknown>, Memo> {
@@ -78,3 +84,26 @@ export class CompiledValues {
     return memos;
   }
 }
+
+/** Lines that are tried one by one: in a list of a million, the first of many mistakes says enough. */
+const MOST_TRIED = 10_000;
+
+/** The error of each of `lines` that `read` throws for, the first with the others; `together` if none is wrong by itself. */
+export function errorInLines(
+  lines: readonly PlacedLine[],
+  read: (line: PlacedLine) => unknown,
+  together: ConfigError,
+): ConfigError {
+  const problems = lines.slice(0, MOST_TRIED).flatMap((line) => {
+    try {
+      read(line);
+      return [];
+    } catch (thrown) {
+      return [configErrorOf(thrown) ?? new ConfigError(line.place, textOf(thrown))];
+    }
+  });
+  const [first, ...besides] = problems;
+  return first === undefined ? together : first.withBesides(besides);
+}
+
+const textOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));

@@ -3,6 +3,7 @@
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { ConfigError } from '../errors.ts';
 import { Complaints } from './complaints.ts';
+import { errorInLines } from './compiled-values.ts';
 import { SourceSilent } from './consulted-lists.ts';
 import type { ConfigDirectory } from './config-directory.ts';
 import type { Setting } from './setting-kinds.ts';
@@ -50,7 +51,7 @@ export class Settings {
         const problem = asConfigError(error);
         // A web server is asked before the first client; until then there is nothing wrong.
         if (problem instanceof SourceSilent) continue;
-        problems.set(problem.message, problem);
+        for (const each of [problem, ...problem.besides]) problems.set(each.message, each);
       }
     }
     return [...problems.values()];
@@ -93,7 +94,8 @@ function parseSetting({ files, parse, fallback }: Setting<unknown>, config: Conf
   try {
     return parse([first, ...rest]);
   } catch (error) {
-    throw new ConfigError(first.place, error instanceof Error ? error.message : String(error));
+    const together = new ConfigError(first.place, error instanceof Error ? error.message : String(error));
+    throw errorInLines([first, ...rest], (line) => parse([line]), together);
   }
 }
 

@@ -149,8 +149,23 @@ function closerOf(
 }
 
 /** A list the plugin could not read has its own place, closer to the cause than the plugin's line. */
-function setUpError(line: PluginLine, cause: unknown): ConfigError {
-  return configErrorOf(cause) ?? loadError(line, `could not be set up: ${messageOf(cause)}`, cause);
+function setUpError(line: PluginLine, cause: unknown): ConfigError | PluginErrors {
+  const problems = problemsOf(cause, (each) =>
+    loadError(line, `could not be set up: ${messageOf(each)}`, each),
+  );
+  return gathered(problems[0]!, problems.slice(1));
+}
+
+/** All that an error stands for, at least one; `otherwise` places one that is thrown without a place. */
+export function problemsOf(
+  cause: unknown,
+  otherwise: (cause: unknown) => ConfigError,
+): readonly ConfigError[] {
+  if (cause instanceof PluginErrors) return cause.problems;
+  if (cause instanceof AggregateError && cause.errors.length > 0)
+    return cause.errors.flatMap((each) => problemsOf(each, otherwise));
+  const error = configErrorOf(cause) ?? otherwise(cause);
+  return [error, ...error.besides];
 }
 
 /** The problems of several lines, so that an operator can mend them all at once. */
@@ -167,8 +182,11 @@ export class PluginErrors extends QpsmtpdError {
 /** Throws what is in `problems`: nothing, the one, or all. */
 export function throwProblems([first, ...rest]: readonly ConfigError[]): void {
   if (first === undefined) return;
-  throw rest.length === 0 ? first : new PluginErrors([first, ...rest]);
+  throw gathered(first, rest);
 }
+
+const gathered = (first: ConfigError, rest: readonly ConfigError[]): ConfigError | PluginErrors =>
+  rest.length === 0 ? first : new PluginErrors([first, ...rest]);
 
 export function loadError(
   { name, place }: Pick<PluginLine, 'name' | 'place'>,

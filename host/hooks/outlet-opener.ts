@@ -7,7 +7,7 @@ import type {
   Place,
 } from '../../bindings/plugin/index.ts';
 import { ConfigError } from '../errors.ts';
-import { messageOf, PluginErrors, type LoadedOutlet } from './loaded-plugin.ts';
+import { messageOf, problemsOf, throwProblems, type LoadedOutlet } from './loaded-plugin.ts';
 import { parsePluginLine, type PluginLine } from './plugin-line.ts';
 
 /** Outlets within outlets, such as a spool that delivers by routes: more is a circle. */
@@ -50,14 +50,13 @@ export class OutletOpener implements Outlets {
       results.push(...(await Promise.allSettled(this.#opened.splice(0).map(({ ready }) => ready))));
     // What is opened later is the plugin's own business, and would otherwise be kept here for ever.
     this.#opened = undefined;
-    const problems = results.flatMap((result): ConfigError[] => {
-      if (result.status === 'fulfilled') return [];
-      const reason: unknown = result.reason;
-      if (reason instanceof PluginErrors) return [...reason.problems];
-      return [reason instanceof ConfigError ? reason : new ConfigError(this.#place, messageOf(reason))];
-    });
-    const [first, ...rest] = problems;
-    if (first !== undefined) throw rest.length === 0 ? first : new PluginErrors([first, ...rest]);
+    throwProblems(
+      results.flatMap((result) =>
+        result.status === 'fulfilled'
+          ? []
+          : problemsOf(result.reason, (each) => new ConfigError(this.#place, messageOf(each))),
+      ),
+    );
   }
 
   async #begin(words: string, place: Place): Promise<LoadedOutlet> {

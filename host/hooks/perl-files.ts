@@ -33,7 +33,6 @@ export const PERL_FILES: ReadonlyMap<string, PerlFile> = new Map([
   ...by('ident/p0f', 'p0f_blocked_operating_systems'),
   ...by('karma', 'karma_tlds'),
   ...by('queue/postfix-queue', 'cleanup_sockets'),
-  ...by('queue/routes', 'routes'),
   ...by('rcpt_ok', 'rcpthosts', 'morercpthosts.cdb'),
   ...by('rcpt_regexp', 'rcpt_regexp'),
   ...by('relay', 'relayclients', 'norelayclients', 'morerelayclients.cdb'),

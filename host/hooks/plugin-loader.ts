@@ -9,7 +9,7 @@ import type { Logger } from '../observe/logger.ts';
 import {
   loadError,
   messageOf,
-  PluginErrors,
+  problemsOf,
   setUpOutlet,
   setUpPlugin,
   throwProblems,
@@ -52,9 +52,10 @@ export async function loadPlugins(
       refuseSecondWay(plugin, plugins, line);
       plugins.push(plugin);
     } catch (cause) {
-      if (cause instanceof PluginErrors) problems.push(...cause.problems);
-      else if (cause instanceof ConfigError) problems.push(cause);
-      else problems.push(loadError({ name: line.text, place: line.place }, messageOf(cause), cause));
+      const name = line.text;
+      problems.push(
+        ...problemsOf(cause, (each) => loadError({ name, place: line.place }, messageOf(each), each)),
+      );
     }
   }
   throwProblems(problems);
@@ -95,9 +96,19 @@ async function setUp<T>(
     origin: PluginOrigin,
     read: PluginLine = line,
   ): Promise<T> => {
-    const made = make(definition, read, { ...environment, services }, origin);
-    await outlets.settled();
-    return made;
+    const problems: ConfigError[] = [];
+    const note = (cause: unknown): void =>
+      void problems.push(...problemsOf(cause, (each) => loadError(read, messageOf(each), each)));
+    let made: T | undefined;
+    try {
+      made = make(definition, read, { ...environment, services }, origin);
+    } catch (cause) {
+      note(cause);
+    }
+    // What was opened before the failure may be wrong as well.
+    await outlets.settled().catch(note);
+    throwProblems(problems);
+    return made as T;
   };
   const charge = chargeOf(line, environment);
   const given = environment.definitions?.find(({ name }) => name === line.file);

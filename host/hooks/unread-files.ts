@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { maskControls } from '../message/field-text.ts';
 import { nearest } from './nearest.ts';
 import { effectOf, PERL_FILES } from './perl-files.ts';
+import { PERL_PLUGINS } from './perl-plugins.ts';
 
 export interface ReadConfig {
   /** In the order in which they are searched. */
   readonly directories: readonly string[];
   /** Names that somebody has looked for, such as `rcpthosts` and `morercpthosts.cdb`. */
   readonly askedFor: ReadonlySet<string>;
+  lines(name: string): readonly string[];
 }
 
 /** What editors and packages leave beside a file. */
@@ -21,10 +23,12 @@ const MAX_OCTETS = 1_048_576;
 /** Files looked at; a directory with more is not one of configuration. */
 const MAX_FILES = 1_000;
 
-/** One line for each, `FILE: nothing reads it ...`. Reads the directory that has `plugins`; `plugins` names those that are loaded. */
-export function unreadFiles({ directories, askedFor }: ReadConfig, plugins: ReadonlySet<string>): string[] {
+/** One line for each, `FILE: nothing reads it ...`. Reads the directory that has `plugins`. */
+export function unreadFiles(config: ReadConfig): string[] {
+  const { directories, askedFor } = config;
   const directory = directories.find((each) => existsSync(join(each, 'plugins')));
   if (directory === undefined) return [];
+  const plugins = new Set(namedPlugins(config));
   const names = namesIn(directory).filter((name) => !BACKUP.test(name));
   const texts = new Map(names.map((name) => [name, linesOf(join(directory, name))]));
   const known = [...new Set([...PERL_FILES.keys(), ...askedFor])];
@@ -49,6 +53,19 @@ export function unreadFiles({ directories, askedFor }: ReadConfig, plugins: Read
     const meant = nearest(name, known);
     return meant === undefined ? [] : say(`did you mean ${meant}?`);
   });
+}
+
+/** Also those that could not be loaded: their files have a reader as soon as they are mended. */
+function namedPlugins(config: ReadConfig): readonly string[] {
+  try {
+    return [...config.lines('plugins'), ...config.lines('logging')].map((line) => {
+      const name = /^[^\s:]*/.exec(line)![0];
+      const meaning = PERL_PLUGINS.get(name);
+      return meaning?.kind === 'renamed' ? meaning.to : name;
+    });
+  } catch {
+    return [];
+  }
 }
 
 function namesIn(directory: string): readonly string[] {

@@ -11,7 +11,8 @@ import {
 import { chmod, lstat, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../bindings/plugin/services.ts';
-import { ConfigError, type Place } from '../errors.ts';
+import { ConfigError, remedyForOwner, type Place } from '../errors.ts';
+import type { Rehearsal } from '../rehearsal.ts';
 
 export interface SpoolSettings {
   readonly path: string;
@@ -22,6 +23,8 @@ export interface SpoolSettings {
   /** Who will spool, if privileges are still to be dropped. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   readonly clock: Clock;
+  /** Nothing is made, and `openSpoolDirectory` only looks. */
+  readonly rehearsal?: Rehearsal | undefined;
   warn(text: string): void;
 }
 
@@ -65,24 +68,25 @@ export class SpoolDirectory {
  * one that belongs to another user are refused: a local user could plant files, or swap the mail of others.
  */
 export function openSpoolDirectory(settings: SpoolSettings): SpoolDirectory {
-  const { mode, place, owner } = settings;
+  const { mode, place, owner, rehearsal } = settings;
   // With a slash at its end, the target of a symbolic link would be looked at, and not the link.
   const path = settings.path.replace(/\/+$/, '') || '/';
   const refuse = (problem: string, remedy: string): never => {
     throw new ConfigError(place, `spool_dir ${path} ${problem}`, remedy);
   };
   try {
-    make(path, mode, owner);
+    make(path, mode, owner, rehearsal);
   } catch (error) {
     refuse(`can't be made: ${(error as Error).message}`, `make it by hand, mode ${octal(mode)}`);
   }
+  if (rehearsal?.wouldMake(path) === true) return new SpoolDirectory({ ...settings, path });
   const stat = lstatSync(path);
   if (stat.isSymbolicLink()) refuse('is a symbolic link', 'name the directory itself');
   if (!stat.isDirectory()) refuse('is no directory', 'name another, or remove the file');
   if ((stat.mode & 0o002) !== 0) refuse('can be written by anyone', `chmod ${octal(mode & 0o775)} it`);
   const user = owner?.uid ?? process.geteuid!();
   if (stat.uid !== user && stat.uid !== 0) {
-    refuse(`belongs to user ${stat.uid}, not to ${user}`, `chown ${user} it`);
+    refuse(`belongs to user ${stat.uid}, not to ${user}`, remedyForOwner(stat.uid, user));
   }
   if (user === process.geteuid!()) {
     try {
@@ -122,8 +126,14 @@ export function sweepSpool(directory: string): number {
   return removed;
 }
 
-function make(path: string, mode: number, owner: SpoolSettings['owner']): void {
+function make(
+  path: string,
+  mode: number,
+  owner: SpoolSettings['owner'],
+  rehearsal: Rehearsal | undefined,
+): void {
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return;
+  if (rehearsal !== undefined) return rehearsal.mkdir(path);
   mkdirSync(path, { mode });
   // mkdir leaves out the bits of the umask.
   chmodSync(path, mode);

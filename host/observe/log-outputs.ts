@@ -1,6 +1,8 @@
 /** The outputs of this process. Two plugins, or a plugin before and after a reload, that name the same file share it. */
 
 import type { LogOutput, Logs, SyslogTarget } from '../../bindings/plugin/log-services.ts';
+import { QpsmtpdError } from '../errors.ts';
+import type { Rehearsal } from '../rehearsal.ts';
 import { stamps } from './error-stream.ts';
 import { jsonLines } from './json-line.ts';
 import { LogCommand } from './log-command.ts';
@@ -21,11 +23,12 @@ export interface ClosableLogs extends Logs {
   close(): void;
 }
 
-/** `complain` must not lead back into the log. */
+/** `complain` must not lead back into the log. In a rehearsal files are looked at, and nothing is written or started. */
 export function makeLogs(
   hostName: string,
   complain: (problem: string) => void,
   openSyslog: OpenSyslog,
+  rehearsal?: Rehearsal,
 ): ClosableLogs {
   const outputs = new Set<LogOutput>();
   const opened = (output: LogOutput): LogOutput => {
@@ -38,9 +41,12 @@ export function makeLogs(
   return {
     hostName,
     stamped: (timestamp) => stamps(timestamp),
-    file: (path) => opened(shareFile(path, complain)),
-    command: (command) => opened(new LogCommand(command, complain)),
-    syslog: (target) => opened(openSyslog(target, complain)),
+    file: (path) => opened(rehearsal === undefined ? shareFile(path, complain) : lookAt(path, rehearsal)),
+    command: (command) => opened(rehearsal === undefined ? new LogCommand(command, complain) : NOWHERE),
+    syslog: (target) => {
+      const output = openSyslog(target, complain);
+      return opened(rehearsal === undefined ? output : NOWHERE);
+    },
     json: () => jsonLines(hostName),
     close: () => {
       for (const output of outputs) output.close();
@@ -52,6 +58,19 @@ export function makeLogs(
 /** Every log file of this process is closed, and opened again for its next line. */
 export function reopenLogFiles(): void {
   for (const { file } of files.values()) file.reopen();
+}
+
+const NOWHERE: LogOutput = { write: () => undefined, close: () => undefined };
+
+function lookAt(path: string, rehearsal: Rehearsal): LogOutput {
+  try {
+    rehearsal.append(path);
+    return NOWHERE;
+  } catch (cause) {
+    const remedy = `let user ${process.geteuid!()} write there, or name another file`;
+    const problem = `the log file ${path} can't be written: ${(cause as Error).message}`;
+    throw new QpsmtpdError('Q_CONFIG', `${problem} (${remedy})`, { cause });
+  }
 }
 
 function shareFile(path: string, complain: (problem: string) => void): LogOutput {

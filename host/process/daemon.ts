@@ -2,6 +2,7 @@
 
 import type { PluginDescription } from '../hooks/plugin-description.ts';
 import type { Logger } from '../observe/logger.ts';
+import type { Rehearsal } from '../rehearsal.ts';
 import type { ConnectionLedger } from './connection-ledger.ts';
 
 export type { PluginDescription };
@@ -23,6 +24,8 @@ export interface DaemonOptions {
   readonly onListenerLost?: ((error: Error) => void) | undefined;
   /** Configuration files given in memory instead of on disk. */
   readonly settings?: ReadonlyMap<string, readonly string[]> | undefined;
+  /** Only to see what a start would do: nothing is made, and what is wrong is noted there instead of thrown. */
+  readonly rehearsal?: Rehearsal | undefined;
 }
 
 /** What `check` tells about a configuration that would start. */

@@ -5,6 +5,7 @@ import { open, readFile, stat } from 'node:fs/promises';
 import type { Clock } from '../../bindings/plugin/services.ts';
 import type { Files, KeptLines } from '../../bindings/plugin/system-services.ts';
 import { QpsmtpdError } from '../errors.ts';
+import type { Rehearsal } from '../rehearsal.ts';
 
 const LOOK_EVERY_MS = 1_000;
 /** A list of recipients has its place in memory, a disk image has not. */
@@ -15,8 +16,12 @@ export class SystemFiles implements Files {
   /** The end of the queue of appends, by path. */
   readonly #appends = new Map<string, Promise<void>>();
 
-  constructor(clock: Clock) {
+  readonly #rehearsal: Rehearsal | undefined;
+
+  /** In a rehearsal nothing is written. */
+  constructor(clock: Clock, rehearsal?: Rehearsal) {
     this.#clock = clock;
+    this.#rehearsal = rehearsal;
   }
 
   async read(path: string, { maxOctets }: { maxOctets: number }): Promise<string | undefined> {
@@ -33,6 +38,8 @@ export class SystemFiles implements Files {
   }
 
   append(path: string, blocks: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<void> {
+    const rehearsal = this.#rehearsal;
+    if (rehearsal !== undefined) return new Promise((resolve) => resolve(rehearsal.append(path)));
     const before = this.#appends.get(path) ?? Promise.resolve();
     const appended = before.then(() => writeBehind(path, blocks));
     const settled = appended.catch(() => undefined);

@@ -7,10 +7,12 @@ import { HopService, type ClosableHops } from '../delivery/smtp/hop-service.ts';
 import { webClient } from '../http/web-client.ts';
 import { makeLogs, type ClosableLogs } from '../observe/log-outputs.ts';
 import { MaildirDeliveries } from '../delivery/maildir/maildir-deliveries.ts';
+import { DirectorySync } from '../delivery/maildir/directory-sync.ts';
 import { UniqueNames } from '../delivery/maildir/unique-name.ts';
 import { LocalHandOver } from '../delivery/program/hand-over.ts';
 import { askDaemon } from '../delivery/daemon-query.ts';
 import { makeWebOutlets } from '../delivery/web/web-outlets.ts';
+import type { Rehearsal } from '../rehearsal.ts';
 import { SystemDns } from '../dns/system-dns.ts';
 import { SystemFiles } from './files.ts';
 import { openGeoDatabase } from './geo-databases.ts';
@@ -23,6 +25,7 @@ export const systemClock: Clock = { now: () => Date.now() };
 export function makeServices(
   host: string,
   writeError: (line: string) => void,
+  rehearsal?: Rehearsal,
 ): Omit<Services, 'tls' | 'store' | 'logs' | 'outlets' | 'hops' | 'spools' | 'mailExchange'> & {
   readonly logs: ClosableLogs;
   readonly hops: ClosableHops;
@@ -32,16 +35,20 @@ export function makeServices(
     clock: systemClock,
     random: () => Math.random(),
     programs,
-    maildirs: new MaildirDeliveries(new UniqueNames({ clock: systemClock, pid: process.pid, host })),
+    maildirs: new MaildirDeliveries(
+      new UniqueNames({ clock: systemClock, pid: process.pid, host }),
+      new DirectorySync(),
+      rehearsal,
+    ),
     handOver: new LocalHandOver({ clock: systemClock, environment: process.env, host }),
     dns: new SystemDns(),
-    files: new SystemFiles(systemClock),
+    files: new SystemFiles(systemClock, rehearsal),
     openGeoDatabase,
     askDaemon,
     loadAverage: () => loadavg()[0]!,
     localTime,
     environment: (name) => process.env[name],
-    logs: makeLogs(host, writeError, (target, complain) => openSyslog(target, host, complain)),
+    logs: makeLogs(host, writeError, (target, complain) => openSyslog(target, host, complain), rehearsal),
     hops: new HopService(() => Math.random()),
     http: webClient,
     webOutlets: makeWebOutlets(systemClock),

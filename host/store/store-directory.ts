@@ -2,6 +2,8 @@
 
 import { accessSync, constants, lstatSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { remedyForOwner } from '../errors.ts';
+import type { Rehearsal } from '../rehearsal.ts';
 import { StoreError } from './store-error.ts';
 
 export const STORE_FILE = 'store.mdb';
@@ -9,26 +11,28 @@ export const STORE_FILE = 'store.mdb';
 /**
  * Throws a `StoreError` with a remedy. By default the directory lies where anyone may write: a symbolic link, or a
  * directory of another user there, would let him read and replace what is known about senders, or crash the daemon
- * with a damaged file.
+ * with a damaged file. With `rehearsal` nothing is made.
  */
-export function openStoreDirectory(path: string): void {
+export function openStoreDirectory(path: string, rehearsal?: Rehearsal): void {
   const refuse = (problem: string, remedy: string): never => {
     throw new StoreError(`the store directory ${path} ${problem} (${remedy})`);
   };
   try {
-    mkdirSync(path, { mode: 0o700 });
+    if (rehearsal === undefined) mkdirSync(path, { mode: 0o700 });
+    else rehearsal.mkdir(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
       refuse(`can't be made: ${(error as Error).message}`, 'make it by hand, mode 0700');
     }
   }
+  if (rehearsal?.wouldMake(path) === true) return;
   const user = process.geteuid!();
   const stat = lstatSync(path);
   if (stat.isSymbolicLink()) refuse('is a symbolic link', 'name the directory itself');
   if (!stat.isDirectory()) refuse('is no directory', 'name another, or remove the file');
   if ((stat.mode & 0o002) !== 0) refuse('can be written by anyone', 'chmod 0700 it');
   if (stat.uid !== user && (user === 0 || stat.uid !== 0)) {
-    refuse(`belongs to user ${stat.uid}, not to ${user}`, `run as user ${stat.uid}, or chown ${user} it`);
+    refuse(`belongs to user ${stat.uid}, not to ${user}`, remedyForOwner(stat.uid, user));
   }
   try {
     accessSync(path, constants.W_OK | constants.X_OK);
@@ -42,5 +46,6 @@ export function openStoreDirectory(path: string): void {
 function checkOwner(file: string, user: number, refuse: (problem: string, remedy: string) => never): void {
   const stat = lstatSync(file, { throwIfNoEntry: false });
   if (stat === undefined || (stat.isFile() && stat.uid === user)) return;
-  refuse(`holds ${STORE_FILE} of user ${stat.uid}`, `chown ${user} ${file}*`);
+  const remedy = user === 0 ? remedyForOwner(stat.uid, user) : `chown ${user} ${file}*`;
+  refuse(`holds ${STORE_FILE} of user ${stat.uid}`, remedy);
 }

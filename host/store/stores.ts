@@ -3,9 +3,11 @@
 import { realpathSync } from 'node:fs';
 import type { Clock } from '../../bindings/plugin/services.ts';
 import type { Store, Stores } from '../../bindings/plugin/store.ts';
+import type { Rehearsal } from '../rehearsal.ts';
 import { RecordStore } from './record-store.ts';
 import { StoreConnection } from './store-connection.ts';
 import { openStoreDirectory } from './store-directory.ts';
+import { StoreError } from './store-error.ts';
 import { parseStoreLocation, printStoreLocation, type StoreLocation } from './store-location.ts';
 import { Sweeper } from './sweeper.ts';
 
@@ -22,10 +24,18 @@ export class ProcessStores {
     this.#clock = clock;
   }
 
-  /** The stores under one reading of the configuration; `configured` is where they are unless a plugin says otherwise. */
-  under(configured: StoreLocation): Stores {
+  /**
+   * The stores under one reading of the configuration; `configured` is where they are unless a plugin says otherwise. In a
+   * rehearsal none is ever opened.
+   */
+  under(configured: StoreLocation, rehearsal?: Rehearsal): Stores {
     return {
-      open: (name, { at } = {}) => this.#open(name, at === undefined ? configured : parseStoreLocation(at)),
+      open: (name, { at } = {}) => {
+        const location = at === undefined ? configured : parseStoreLocation(at);
+        if (rehearsal === undefined) return this.#open(name, location);
+        if (location.kind === 'lmdb') openStoreDirectory(location.directory, rehearsal);
+        return new RecordStore(name, new StoreConnection(location, { open: refuseToOpen }), this.#clock);
+      },
     };
   }
 
@@ -58,6 +68,9 @@ export class ProcessStores {
     return store;
   }
 }
+
+const refuseToOpen = (): Promise<never> =>
+  Promise.reject(new StoreError('no store is opened while a configuration is only checked'));
 
 /** One file must not be opened twice by the same process, by whatever name: LMDB's locks would be lost. */
 function resolved(location: StoreLocation): StoreLocation {

@@ -27,6 +27,8 @@ export default definePlugin({
     const pattern = path.join(' ');
     const isPerSession = nosplit !== undefined || reopen !== undefined || /%i/.test(pattern);
     const outputs = new Outputs(pattern, services);
+    // Nothing is opened before the first line; but `check` hears of the file.
+    outputs.for(undefined);
     const head = `${services.logs.hostName}[${services.processId}]:`;
     return {
       ...(isPerSession && {

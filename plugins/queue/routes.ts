@@ -118,10 +118,8 @@ class RoutedOutlet implements Outlet {
       await opening.ready();
       this.#table = table;
     } catch (cause) {
-      const { message } = cause as Error;
-      const { file, line } = cause instanceof ConfigProblem ? cause.place : { file: undefined, line: 0 };
-      const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
-      this.#log.error(`${place}${message}; the last good routes stay`);
+      const causes: readonly unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
+      for (const each of causes) this.#log.error(`${placed(each)}; the last good routes stay`);
     }
   }
 
@@ -159,6 +157,13 @@ class Destinations {
     }
     return known.outlets;
   }
+}
+
+function placed(cause: unknown): string {
+  const { message } = cause as Error;
+  if (!(cause instanceof ConfigProblem)) return message;
+  const { file, line } = cause.place;
+  return `${file}${line === undefined ? '' : `:${line}`}: ${message}`;
 }
 
 /**

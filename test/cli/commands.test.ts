@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CHECK_OPTIONS } from '../../host/cli/check-command.ts';
@@ -16,6 +17,7 @@ import { TLS_CERT_OPTIONS } from '../../host/cli/tls-cert-command.ts';
 import { ConfigError } from '../../host/errors.ts';
 import { Logger } from '../../host/observe/logger.ts';
 import type { Daemon, DaemonDescription, DaemonLoader, DaemonOptions } from '../../host/process/daemon.ts';
+import { Rehearsal } from '../../host/rehearsal.ts';
 import { smtpDaemon } from '../../host/smtp-daemon.ts';
 import { folder } from '../message/folder.ts';
 
@@ -111,7 +113,7 @@ describe('qpsmtpd check', () => {
         'plugins, in the order in which they are asked:\n   1  relay\n   2  rcpt_ok\n\n' +
         'settings that differ from the defaults:\n      databytes 1000000',
     );
-    expect(given).toEqual([{ configDir: ROOT, listen: [] }]);
+    expect(given).toEqual([{ configDir: ROOT, listen: [], rehearsal: expect.any(Rehearsal) as Rehearsal }]);
   });
 
   it('lists Maildirs that two addresses could mean, also those of a route, and says what to do', async () => {
@@ -148,7 +150,7 @@ describe('qpsmtpd check', () => {
         new ConfigError({ file: '/etc/q/timeout', line: 2 }, 'too long', 'at most 3600'),
       ]);
     });
-    expect(await run(['check'], loader)).toEqual({
+    expect(await run(['check', '--user', userInfo().username], loader)).toEqual({
       code: 78,
       out: '',
       err: '/etc/q/databytes:1: "many" is no number\n/etc/q/timeout:2: too long (at most 3600)',
@@ -159,7 +161,7 @@ describe('qpsmtpd check', () => {
     const loader = loaderOf(() => {
       throw new TypeError('cannot happen');
     });
-    const { code, err } = await run(['check'], loader);
+    const { code, err } = await run(['check', '--user', userInfo().username], loader);
     expect(code).toBe(70);
     expect(err).toMatch(/^TypeError: cannot happen\n +at /);
   });

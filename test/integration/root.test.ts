@@ -123,4 +123,66 @@ describe.runIf(isRoot)('root', () => {
       expect(qpsmtpd('karma', 'list', '--config', config).err).toContain("which store is the daemon's?");
     },
   );
+
+  describe('checks a configuration', () => {
+    /** Files in `config`, an empty folder `home` beside it. */
+    function configured(files: (home: string) => Readonly<Record<string, string>>) {
+      const folder = openFolder();
+      const [config, home] = [join(folder, 'config'), join(folder, 'home')];
+      mkdirSync(config);
+      mkdirSync(home);
+      for (const [name, text] of Object.entries(files(home))) writeFileSync(join(config, name), `${text}\n`);
+      return { config, home };
+    }
+
+    const usual = (home: string) => ({
+      plugins: `karma db_dir ${home}/store\nrcpt_ok\nqueue/spool ${home}/out via maildir ${home}/Maildir`,
+      spool_dir: `${home}/spool`,
+    });
+
+    test('with the rights of --user, and makes nothing', () => {
+      const { config, home } = configured(usual);
+      const refused = qpsmtpd('check', '--config', config, '--user', 'nobody');
+      expect(refused.code).toBe(78);
+      expect(refused.err.trim().split('\n')).toEqual([
+        expect.stringMatching(/plugins:1: karma: .*store can't be made: EACCES/),
+        expect.stringMatching(/plugins:3: queue\/spool: .*out can't be made/),
+        expect.stringMatching(/plugins:3: .*Maildir.* can't be used: EACCES/),
+        expect.stringMatching(/spool_dir:1: .*spool can't be made: EACCES/),
+      ]);
+      expect(readdirSync(home)).toEqual([]);
+      chownSync(home, 65_534, 65_534);
+      const taken = qpsmtpd('check', '--config', config, '--user', 'nobody');
+      expect([taken.code, taken.err]).toEqual([0, expect.not.stringContaining('checked as root')]);
+      for (const name of ['store', 'out', 'Maildir', 'spool'])
+        expect(taken.out).toContain(`\n      ${home}/${name}\n`);
+      expect(readdirSync(home)).toEqual([]);
+    });
+
+    test('without --user as root, and says so', () => {
+      const { config, home } = configured(usual);
+      const { code, err } = qpsmtpd('check', '--config', config);
+      expect(code).toBe(0);
+      expect(err).toContain('checked as root: name the user as whom the daemon is to run with --user');
+      expect(readdirSync(home)).toEqual([]);
+    });
+
+    test("and is never told to take over the daemon's folders", () => {
+      const { config, home } = configured(usual);
+      for (const name of ['store', 'out', 'spool']) {
+        mkdirSync(join(home, name), { mode: 0o700 });
+        chownSync(join(home, name), OWNER, OWNER);
+      }
+      const { code, err } = qpsmtpd('check', '--config', config);
+      expect(code).toBe(78);
+      expect(err).not.toContain('chown');
+      expect(err.match(new RegExp(`run as user ${OWNER}: name it with --user`, 'g'))).toHaveLength(3);
+    });
+
+    test('as a user that does not exist', () => {
+      const { config } = configured(usual);
+      const { code, err } = qpsmtpd('check', '--config', config, '--user', 'no_such_user');
+      expect([code, err]).toEqual([77, expect.stringContaining('there is no user no_such_user')]);
+    });
+  });
 });

@@ -69,7 +69,9 @@ describe('the spool directory', () => {
   it.runIf(process.geteuid!() === 0)('is refused when it belongs to another user', () => {
     const path = folder();
     chownSync(path, 12_345, 0);
-    expect(() => check(path)).toThrow(/belongs to user 12345, not to 0 \(chown 0 it\)/);
+    expect(() => check(path)).toThrow(
+      /belongs to user 12345, not to 0 \(run as user 12345: name it with --user\)/,
+    );
   });
 
   it.runIf(process.geteuid!() === 0)('is made for the user that privileges are dropped to', () => {

@@ -4,25 +4,44 @@ import { accessSync, chmodSync, constants, mkdirSync, statSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { QpsmtpdError } from '../../errors.ts';
+import type { Rehearsal } from '../../rehearsal.ts';
 import type { DirectorySync } from './directory-sync.ts';
 import { attempt } from './maildir-error.ts';
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
-/** Makes DIRECTORY/{new,cur,tmp} at start, with all that is missing above; throws with the path and a remedy. */
-export function prepareMaildir(directory: string, mode: number): void {
+/**
+ * Makes DIRECTORY/{new,cur,tmp} at start, with all that is missing above; throws with the path and a remedy. With `rehearsal`
+ * nothing is made.
+ */
+export function prepareMaildir(directory: string, mode: number, rehearsal?: Rehearsal): void {
   for (const name of ['new', 'cur', 'tmp']) {
     const path = join(directory, name);
     try {
-      makeSync(path, mode);
+      if (rehearsal === undefined) makeSync(path, mode);
+      else rehearsal.mkdirs(path);
+      if (rehearsal?.wouldMake(path) === true) continue;
       if (!statSync(path).isDirectory()) throw new Error('is no directory');
       accessSync(path, constants.W_OK | constants.X_OK);
     } catch (error) {
-      const remedy = `make it a directory that user ${process.geteuid!()} may write to, or name another Maildir`;
-      const problem = `Maildir ${path} can't be used: ${(error as Error).message}`;
-      throw new QpsmtpdError('Q_DELIVERY', `${problem} (${remedy})`, { cause: error });
+      throw unusable(path, error);
     }
   }
+}
+
+/** Throws if the folder of the Maildirs of all recipients is missing and could not be made with the first of them. */
+export function requireMaildirs(directory: string, rehearsal: Rehearsal): void {
+  try {
+    rehearsal.mkdirs(directory);
+  } catch (error) {
+    throw unusable(directory, error);
+  }
+}
+
+function unusable(path: string, error: unknown): QpsmtpdError {
+  const remedy = `make it a directory that user ${process.geteuid!()} may write to, or name another Maildir`;
+  const problem = `Maildir ${path} can't be used: ${(error as Error).message}`;
+  return new QpsmtpdError('Q_DELIVERY', `${problem} (${remedy})`, { cause: error });
 }
 
 function makeSync(path: string, mode: number): void {

@@ -2,8 +2,9 @@ import type { Address } from '../../../bindings/plugin/address.ts';
 import type { LineEnds } from '../../../bindings/plugin/message.ts';
 import type { MaildirDelivery, MaildirLetter, Maildirs } from '../../../bindings/plugin/services.ts';
 import { QpsmtpdError } from '../../errors.ts';
+import type { Rehearsal } from '../../rehearsal.ts';
 import { maskControls } from '../../message/field-text.ts';
-import { makeMaildir, prepareMaildir } from './directories.ts';
+import { makeMaildir, prepareMaildir, requireMaildirs } from './directories.ts';
 import { DirectorySync } from './directory-sync.ts';
 import { FolderChoice } from './folder-choice.ts';
 import { ambiguityOf, maildirsOf, type MaildirLayout } from './layout.ts';
@@ -28,22 +29,25 @@ export class MaildirDeliveries implements Maildirs {
   readonly #names: UniqueNames;
   readonly #syncs: DirectorySync;
   readonly #folders: FolderChoice;
+  readonly #rehearsal: Rehearsal | undefined;
   /** Layouts with a pattern, by their words. */
   readonly #layouts = new Map<string, MaildirLayout>();
 
-  constructor(names: UniqueNames, syncs: DirectorySync = new DirectorySync()) {
+  constructor(names: UniqueNames, syncs: DirectorySync = new DirectorySync(), rehearsal?: Rehearsal) {
+    this.#rehearsal = rehearsal;
     this.#names = names;
     this.#syncs = syncs;
     this.#folders = new FolderChoice(names, syncs);
   }
 
   prepare(directory: string, mode: number): void {
-    prepareMaildir(directory, mode);
+    prepareMaildir(directory, mode, this.#rehearsal);
   }
 
   layOut(delivery: MaildirDelivery): string | undefined {
     const layout = layoutOf(delivery);
     if (layout === undefined) return undefined;
+    if (this.#rehearsal !== undefined) requireMaildirs(layout.directory, this.#rehearsal);
     this.#layouts.set(`${layout.directory} ${layout.subdirectory}`, layout);
     return ambiguityOf(layout.subdirectory);
   }

@@ -3,6 +3,7 @@
 import { realpathSync } from 'node:fs';
 import type { Outlet } from '../../../bindings/plugin/delivery.ts';
 import type { Spools, SpoolTerms } from '../../../bindings/plugin/spool-services.ts';
+import type { Rehearsal } from '../../rehearsal.ts';
 import { SpoolFolder } from './spool-folder.ts';
 import { Spool, type SpoolSources } from './spool.ts';
 
@@ -17,10 +18,10 @@ export class ProcessSpools {
     this.#sources = sources;
   }
 
-  /** What one reading of the configuration asks for; nothing of it takes effect before `begin`. */
-  offers(): SpoolOffers {
+  /** What one reading of the configuration asks for; nothing of it takes effect before `begin`, or ever in a rehearsal. */
+  offers(rehearsal?: Rehearsal): SpoolOffers {
     return new SpoolOffers(
-      (directory, terms) => this.#spoolAt(directory, terms),
+      (directory, terms) => this.#spoolAt(directory, terms, rehearsal),
       (named) => {
         for (const [path, spool] of this.#spools) {
           if (named.has(spool)) this.#working.add(path);
@@ -39,9 +40,10 @@ export class ProcessSpools {
     await Promise.all([...this.#spools.values()].map((spool) => spool.close(graceMs)));
   }
 
-  #spoolAt(directory: string, terms: SpoolTerms): Spool {
+  #spoolAt(directory: string, terms: SpoolTerms, rehearsal: Rehearsal | undefined): Spool {
     const prepared = new SpoolFolder(directory);
-    prepared.prepare();
+    prepared.prepare(rehearsal);
+    if (rehearsal !== undefined) return new Spool(prepared, terms, this.#sources);
     const path = realpathSync(directory);
     const known = this.#spools.get(path);
     if (known !== undefined) return known;

@@ -13,6 +13,8 @@ import {
 import { opendir, rename, stat, statfs, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DirectorySync } from '../maildir/directory-sync.ts';
+import { remedyForOwner } from '../../errors.ts';
+import type { Rehearsal } from '../../rehearsal.ts';
 import { SpoolError } from './spool-error.ts';
 import { isSpoolId } from './spool-id.ts';
 
@@ -31,17 +33,18 @@ export class SpoolFolder {
 
   /**
    * Makes what is missing, and refuses a folder in which others may write: a local user could plant mail that goes out
-   * in the daemon's name, or swap that of others. Throws a `SpoolError` with a remedy.
+   * in the daemon's name, or swap that of others. Throws a `SpoolError` with a remedy. With `rehearsal` nothing is made.
    */
-  prepare(): void {
+  prepare(rehearsal?: Rehearsal): void {
     for (const path of [this.path, ...['tmp', 'new', 'damaged'].map((name) => join(this.path, name))]) {
       try {
-        makeFolder(path);
+        if (rehearsal === undefined) makeFolder(path);
+        else rehearsal.mkdirs(path);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
           throw new SpoolError(`the spool ${path} can't be made (make it by hand, mode 0700)`, error);
       }
-      checkFolder(path);
+      if (rehearsal?.wouldMake(path) !== true) checkFolder(path);
     }
   }
 
@@ -166,7 +169,8 @@ function checkFolder(path: string): void {
   if (facts.isSymbolicLink()) refuse('is a symbolic link', 'name the directory itself');
   if (!facts.isDirectory()) refuse('is no directory', 'name another, or remove the file');
   if ((facts.mode & 0o022) !== 0) refuse('can be written by others', 'chmod 0700 it');
-  if (facts.uid !== user) refuse(`belongs to user ${facts.uid}, not to ${user}`, `chown ${user} it`);
+  if (facts.uid !== user)
+    refuse(`belongs to user ${facts.uid}, not to ${user}`, remedyForOwner(facts.uid, user));
   try {
     accessSync(path, constants.W_OK | constants.X_OK);
   } catch {
