@@ -4,15 +4,14 @@
  */
 
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { Core } from '../bindings/contract.ts';
 import type { CutThrough } from '../bindings/plugin/cut-through.ts';
 import type { PlacedLine } from '../bindings/plugin/config.ts';
 import { EXTRA_CONNECTIONS, type PluginDefinition } from '../bindings/plugin/definition.ts';
 import { LogLevel } from '../bindings/plugin/log-level.ts';
 import { ConfigDirectory } from './config/config-directory.ts';
-import { searchPath } from './config/search-path.ts';
+import { openSearchPath } from './config/search-path.ts';
 import { SETTINGS } from './config/settings-table.ts';
 import { Settings, type SettingValues } from './config/settings.ts';
 import type { ProcessSpools, SpoolOffers } from './delivery/spool/process-spools.ts';
@@ -162,7 +161,8 @@ export class Generation implements SessionHost {
     const logger = new Logger(LogLevel.WARN, writeTimed);
     const log = logger.speakingAs({});
     const { overlay = new Map<string, readonly string[]>(), definitions = [] } = options;
-    const config = new ConfigDirectory({ directories: directoriesOf(options), log, overlay });
+    const directories = options.directories ?? openSearchPath(options.configDir);
+    const config = new ConfigDirectory({ directories, log, overlay });
     // What a rehearsal reports would be said twice.
     const settings = new Settings(config, rehearsal === undefined ? log : silence);
     const tls = new TlsOffers(config, settings, log, systemClock);
@@ -271,11 +271,6 @@ export class Generation implements SessionHost {
     this.#logs.close();
     this.#hops.close();
   }
-}
-
-function directoriesOf({ configDir, directories }: GenerationOptions): readonly string[] {
-  const programDir = dirname(dirname(fileURLToPath(import.meta.url)));
-  return directories ?? searchPath({ configDir, env: process.env, programDir });
 }
 
 function throwAll(problems: readonly ConfigError[]): void {

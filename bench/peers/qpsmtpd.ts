@@ -1,6 +1,7 @@
 /** This project's server, in the configurations that are compared. */
 
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ACCEPTED_DOMAIN } from '../load/plan.ts';
 import { ROOT } from '../places.ts';
@@ -59,9 +60,20 @@ export function launchOwn(
   for (const [name, text] of Object.entries(files)) writeFileSync(join(config, name), `${text}\n`);
   const main = join(program, 'host', 'cli', 'qpsmtpd.js');
   const workers = String(setup.workers ?? 1);
+  const listen = ['--listen', `tcp://127.0.0.1:${port}`];
   return {
     program: node,
-    words: [main, 'serve', '--config', config, '--listen', `tcp://127.0.0.1:${port}`, '--workers', workers],
+    words: [
+      main,
+      'serve',
+      '--config',
+      config,
+      ...listen,
+      '--workers',
+      workers,
+      '--user',
+      userInfo().username,
+    ],
     folder,
     log: join(folder, 'log'),
     port,

@@ -2,7 +2,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ROOT } from '../places.ts';
@@ -39,6 +39,8 @@ export async function startServer(settings: Readonly<Record<string, string>> = {
     '1',
     '--grace',
     '0',
+    '--user',
+    userInfo().username,
   ];
   const child = spawn(process.execPath, [DAEMON, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
   const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });

@@ -1,9 +1,8 @@
 /** The spool of a configuration directory, for the commands that look into it while the daemon runs. */
 
 import { realpathSync, statSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { ConfigDirectory } from '../config/config-directory.ts';
-import { searchPath } from '../config/search-path.ts';
+import { openSearchPath } from '../config/search-path.ts';
 import { SpoolError } from '../delivery/spool/spool-error.ts';
 import { SpoolFolder } from '../delivery/spool/spool-folder.ts';
 import { SpoolIndex } from '../delivery/spool/spool-index.ts';
@@ -48,8 +47,7 @@ function isThere(path: string): boolean {
 }
 
 function locate(configDir: string | undefined): string {
-  const programDir = fileURLToPath(new URL('../..', import.meta.url));
-  const directories = searchPath({ configDir, env: process.env, programDir });
+  const directories = openSearchPath(configDir);
   const config = new ConfigDirectory({ directories, log: silence, watch: false });
   try {
     for (const line of config.lines('plugins')) {

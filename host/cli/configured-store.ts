@@ -2,10 +2,9 @@
 
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Store } from '../../bindings/plugin/store.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
-import { searchPath } from '../config/search-path.ts';
+import { openSearchPath } from '../config/search-path.ts';
 import { Settings } from '../config/settings.ts';
 import { becomeOwnerOf } from '../process/privileges.ts';
 import { systemClock } from '../services/services.ts';
@@ -54,8 +53,7 @@ export function openConfiguredStore(
 const PLUGINS = { karma: 'karma', greylist: 'greylisting' } as const;
 
 function locate(name: keyof typeof PLUGINS, configDir: string | undefined): StoreLocation {
-  const programDir = fileURLToPath(new URL('../..', import.meta.url));
-  const directories = searchPath({ configDir, env: process.env, programDir });
+  const directories = openSearchPath(configDir);
   const config = new ConfigDirectory({ directories, log: silence, watch: false });
   try {
     const settings = new Settings(config, silence);

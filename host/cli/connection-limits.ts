@@ -1,8 +1,7 @@
 /** How many connections the configuration allows, for what the command line leaves open. */
 
-import { fileURLToPath } from 'node:url';
 import { ConfigDirectory } from '../config/config-directory.ts';
-import { searchPath } from '../config/search-path.ts';
+import { openSearchPath } from '../config/search-path.ts';
 import { Settings } from '../config/settings.ts';
 import { silence } from '../observe/silence.ts';
 
@@ -20,8 +19,7 @@ export const NO_CONNECTION_LIMITS: ConnectionLimits = { maxConnections: undefine
  * who loads the configuration afterwards refuses to start with them.
  */
 export function readConnectionLimits(configDir: string | undefined): ConnectionLimits {
-  const programDir = fileURLToPath(new URL('../..', import.meta.url));
-  const directories = searchPath({ configDir, env: process.env, programDir });
+  const directories = openSearchPath(configDir);
   const config = new ConfigDirectory({ directories, log: silence, watch: false });
   try {
     return new Settings(config, silence).current;

@@ -11,7 +11,7 @@ import type { Terminal } from '../process/serve-options.ts';
 import { readArguments, refusePositionals, UsageError } from './arguments.ts';
 import { printHelp } from './help-text.ts';
 import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
-import { findPackageRoot } from './package-root.ts';
+import { findPackageRoot } from '../package-root.ts';
 
 const DEFAULT_LISTEN = 'tcp://127.0.0.1:2525';
 const FOLDER = '.qpsmtpd-sample';
@@ -51,9 +51,19 @@ export async function runSample(
     out: (line) => [line, ...introduce(line, folder)].forEach((each) => terminal.out(each)),
     err: (line) => terminal.err(line),
   };
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot)
+    terminal.err('the sample runs as root: good enough to try it out on this host, but not to serve mail');
   try {
     return await serve(
-      { configDir, listen: [listen], workers: 1, graceMs: GRACE_MS, settings },
+      {
+        configDir,
+        listen: [listen],
+        workers: 1,
+        graceMs: GRACE_MS,
+        settings,
+        user: isRoot ? 'root' : undefined,
+      },
       loader,
       introduced,
     );

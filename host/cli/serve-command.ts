@@ -21,7 +21,7 @@ export const MOST_CONNECTIONS = 1_000_000;
 export const CONFIG_OPTION: OptionSpec = {
   name: 'config',
   value: 'DIR',
-  help: 'configuration directory (default: $QPSMTPD_CONFIG, then ./config, then those of qmail)',
+  help: 'configuration directory (default: $QPSMTPD_CONFIG); what it lacks is looked for in "config" of this package and in $QMAIL/control (/var/qmail)',
 };
 
 export const SERVE_OPTIONS: readonly OptionSpec[] = [
@@ -45,7 +45,12 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
     value: 'N',
     help: 'connections of one address at a time; 0: no limit (default: that of max_from_ip)',
   },
-  { name: 'user', short: 'u', value: 'NAME', help: 'run as this user; started as root, give up root for it' },
+  {
+    name: 'user',
+    short: 'u',
+    value: 'NAME',
+    help: 'run as this user; root has to name one, and gives up root for it ("root" insists)',
+  },
   HELP_OPTION,
 ];
 

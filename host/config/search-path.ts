@@ -1,18 +1,23 @@
 /** Where configuration files are looked for. */
 
+import { accessSync, constants } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { ConfigError } from '../errors.ts';
+import { findPackageRoot } from '../package-root.ts';
+import { troubleAt } from '../system-trouble.ts';
+import { errorCode, isAbsent } from './system-error.ts';
 
 export interface SearchPathOptions {
   /** The directory given on the command line; takes the place of `QPSMTPD_CONFIG`. */
   readonly configDir?: string | undefined;
   /** `QPSMTPD_CONFIG`, `QMAIL` and `PROCESS` are read; an empty one counts as not set. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The directory of the program; `PROCESS`, the path of a program, overrides it as in qpsmtpd. */
+  /** The directory of this package; `PROCESS`, the path of a program, overrides it as in qpsmtpd. */
   readonly programDir: string;
 }
 
 /**
- * The configuration directories in the order they are searched: the one that was named, `config` beside the program,
+ * The configuration directories in the order they are searched: the one that was named, `config` of this package,
  * and qmail's `control`, so that a host which ran qmail-smtpd needs no new files.
  */
 export function searchPath({ configDir, env, programDir }: SearchPathOptions): string[] {
@@ -22,6 +27,28 @@ export function searchPath({ configDir, env, programDir }: SearchPathOptions): s
   const beside = join(program, 'config');
   const qmail = join(textOf(env['QMAIL']) ?? '/var/qmail', 'control');
   return named === undefined ? [beside, qmail] : [named, beside, qmail];
+}
+
+/** What is searched by this process, where `--config` names `configDir`. Throws if one of them cannot be entered. */
+export function openSearchPath(configDir: string | undefined): string[] {
+  const directories = searchPath({ configDir, env: process.env, programDir: findPackageRoot() });
+  directories.forEach(requireSearchable);
+  return directories;
+}
+
+/**
+ * Throws for a directory that is there and cannot be entered: each file looked for in it would be a complaint of its own. One
+ * that is missing is in order.
+ */
+export function requireSearchable(directory: string): void {
+  try {
+    // With the dot a file in its place is absent as a directory, and not one that cannot be executed.
+    accessSync(`${directory}/.`, constants.X_OK);
+  } catch (cause) {
+    if (isAbsent(errorCode(cause))) return;
+    const { problem, remedy } = troubleAt(join(directory, 'plugins'), cause);
+    throw new ConfigError({ file: directory }, `the configuration can't be read: ${problem}`, remedy);
+  }
 }
 
 const textOf = (value: string | undefined): string | undefined => (value === '' ? undefined : value);

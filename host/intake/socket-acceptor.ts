@@ -5,6 +5,7 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { constants } from 'node:os';
 import { QpsmtpdError } from '../errors.ts';
+import { ownUser, troubleAt } from '../system-trouble.ts';
 import { descriptorLimit, LAST_DESCRIPTORS } from './descriptor-limit.ts';
 import type { Acceptor, Emit, Endpoint, Intake, ListenerWatch } from './intake.ts';
 import { printListen, type ListenSpec, type TcpSpec, type UnixSpec } from './listen-spec.ts';
@@ -219,32 +220,57 @@ const isAnyAddress = (address: string): boolean => address === '0.0.0.0' || addr
 
 /** A socket file that nobody answers on is left over from a crash. One that answers belongs to a running daemon. */
 export async function removeStaleSocket(spec: UnixSpec): Promise<void> {
-  const stat = lstatSync(spec.path, { throwIfNoEntry: false });
+  try {
+    await removeIfStale(spec);
+  } catch (cause) {
+    throw cause instanceof QpsmtpdError ? cause : cannotListen(spec, cause as NodeJS.ErrnoException);
+  }
+}
+
+/** What a connection attempt says where nobody listens. */
+const UNANSWERED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT']);
+
+async function removeIfStale(spec: UnixSpec): Promise<void> {
+  const { path } = spec;
+  const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return;
   if (!stat.isSocket()) {
     throw new QpsmtpdError(
       'Q_LISTEN',
-      `${spec.path} exists and is not a socket (move it away or choose another path)`,
+      `${path} exists and is not a socket (move it away or choose another path)`,
     );
   }
-  const answers = await new Promise<boolean>((resolve) => {
-    const probe = connect({ path: spec.path });
-    probe.once('connect', () => resolve(true)).once('error', () => resolve(false));
+  const answer = await new Promise<string>((resolve) => {
+    const probe = connect({ path });
+    probe.once('connect', () => resolve('')).once('error', (error) => resolve(codeOf(error)));
     probe.once('connect', () => probe.destroy());
   });
-  if (answers) throw new QpsmtpdError('Q_LISTEN', `${spec.path} is in use by a running process`);
-  unlinkSync(spec.path);
+  if (UNANSWERED.has(answer)) unlinkSync(path);
+  // Another user's daemon may listen on it: taking the file away would cut that one off.
+  else if (answer === 'EACCES' || answer === 'EPERM')
+    throw new QpsmtpdError(
+      'Q_LISTEN',
+      `${path} is a socket that ${ownUser()} may not open (${answer}): if no process listens on it, remove the file`,
+    );
+  else throw new QpsmtpdError('Q_LISTEN', `${path} is in use by a running process`);
 }
+
+const codeOf = ({ code = 'unknown error' }: NodeJS.ErrnoException): string => code;
 
 const REMEDIES: Record<string, string> = {
   EADDRINUSE: 'another process listens there; stop it or choose another port',
   EACCES: 'ports below 1024 need root or CAP_NET_BIND_SERVICE',
   EADDRNOTAVAIL: 'this host has no such address',
   EAFNOSUPPORT: 'this host has no such address family',
-  ENOENT: 'the folder of the socket does not exist',
 };
 
 function cannotListen(spec: ListenSpec, cause: NodeJS.ErrnoException): QpsmtpdError {
+  if (spec.kind === 'unix' && cause.code !== 'EADDRINUSE') {
+    const { problem, remedy } = troubleAt(spec.path, cause);
+    return new QpsmtpdError('Q_LISTEN', `cannot listen on ${printListen(spec)}: ${problem} (${remedy})`, {
+      cause,
+    });
+  }
   const remedy = REMEDIES[cause.code ?? ''];
   const why = remedy === undefined ? cause.message : `${cause.code}: ${remedy}`;
   return new QpsmtpdError('Q_LISTEN', `cannot listen on ${printListen(spec)}: ${why}`, { cause });

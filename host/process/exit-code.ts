@@ -1,6 +1,7 @@
 /** Exit codes, in the numbers of sysexits where there is one. */
 
 import { QpsmtpdError, type ErrorCode } from '../errors.ts';
+import { troubleAt } from '../system-trouble.ts';
 
 export const ExitCode = {
   OK: 0,
@@ -29,6 +30,8 @@ const BY_ERROR: Partial<Record<ErrorCode, number>> = {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof WorkerFailure) return error.exitCode;
   if (error instanceof AggregateError) return Math.max(ExitCode.USAGE, ...error.errors.map(exitCodeOf));
+  if (isRefusal(error))
+    return /^(EACCES|EPERM)$/.test(error.code) ? ExitCode.NO_PERMISSION : ExitCode.OS_ERROR;
   if (!(error instanceof QpsmtpdError)) return ExitCode.SOFTWARE;
   if (error.code === 'Q_LISTEN' && codeOf(error.cause) === 'EADDRINUSE') return ExitCode.TRY_AGAIN;
   return BY_ERROR[error.code] ?? ExitCode.SOFTWARE;
@@ -38,7 +41,18 @@ export function exitCodeOf(error: unknown): number {
 export function explain(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(explain).join('\n');
   if (error instanceof QpsmtpdError || error instanceof WorkerFailure) return error.message;
+  if (isRefusal(error)) {
+    const { problem, remedy } = troubleAt(error.path, error);
+    return `${error.path}: ${problem} (${remedy})`;
+  }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** A system call about a file that failed: where its path leads is the operator's matter, and no fault of the program. */
+function isRefusal(error: unknown): error is Error & { readonly code: string; readonly path: string } {
+  if (!(error instanceof Error)) return false;
+  const { code, path, syscall } = error as NodeJS.ErrnoException;
+  return code !== undefined && syscall !== undefined && path?.startsWith('/') === true;
 }
 
 /** The code of a system error, such as `EADDRINUSE`. */

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { ConfigError, QpsmtpdError } from '../errors.ts';
+import { troubleAt } from '../system-trouble.ts';
 import { codeOf } from './exit-code.ts';
 
 /** How often a stale file is cleared away before another starter is taken to be faster. */
@@ -81,12 +82,8 @@ function discard(path: string): void {
 }
 
 function cannotWrite(path: string, cause: unknown): ConfigError {
-  const why = codeOf(cause) ?? 'unknown error';
-  return new ConfigError(
-    { file: path },
-    `cannot write the pid file: ${why}`,
-    'give --pid-file a folder this user may write to',
-  );
+  const { problem, remedy } = troubleAt(path, cause);
+  return new ConfigError({ file: path }, `cannot write the pid file: ${problem}`, remedy);
 }
 
 /** The pid in the file; undefined if there is no file or no number in it. */

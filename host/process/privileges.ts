@@ -3,6 +3,18 @@
 import { statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { QpsmtpdError } from '../errors.ts';
+import { ownName } from '../system-trouble.ts';
+
+/**
+ * Throws `Q_PRIVILEGES` if root starts a daemon and does not say as whom it is to run: whoever breaks into a plugin or a
+ * library would own the host, and files that root leaves keep the daemon out once it has a user.
+ */
+export function refuseTacitRoot(user: string | undefined): void {
+  if (user !== undefined || process.geteuid?.() !== 0) return;
+  throw refused(
+    'started as root, and nobody said as which user to run (give --user NAME; --user root insists on root)',
+  );
+}
 
 /** True if the process is root and was told to become somebody else. */
 export function mustDropTo(user: string | undefined): user is string {
@@ -16,7 +28,7 @@ export function mustDropTo(user: string | undefined): user is string {
 export function checkUser(user: string): void {
   if (!/^[\w-]+$/.test(user)) throw refused(`"${user}" is no user name`);
   if (process.getuid?.() === 0) lookUp(user);
-  else if (userInfo().username !== user) {
+  else if (ownName() !== user) {
     throw refused(`cannot run as ${user}: only root may change the user (start as root or leave --user out)`);
   }
 }

@@ -5,7 +5,7 @@ import type { DaemonLoader } from './daemon.ts';
 import { heldSignals } from './held-signals.ts';
 import { PidFile } from './pid-file.ts';
 import { servePrimary } from './primary.ts';
-import { checkUser } from './privileges.ts';
+import { checkUser, refuseTacitRoot } from './privileges.ts';
 import type { ServeOptions, Terminal } from './serve-options.ts';
 import { serveAlone } from './single.ts';
 import { runWorker } from './worker.ts';
@@ -20,6 +20,7 @@ export async function serve(
   // A reader of the log who goes away must not take the daemon along.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   if (cluster.isWorker) return runWorker(options, loader);
+  refuseTacitRoot(options.user);
   if (options.user !== undefined) checkUser(options.user);
   const pidFile = options.pidFile === undefined ? undefined : PidFile.claim(options.pidFile);
   process.once('exit', () => pidFile?.remove());

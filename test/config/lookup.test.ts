@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { searchPath } from '../../host/config/search-path.ts';
+import { mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
+import { CONFIG_OPTION } from '../../host/cli/serve-command.ts';
+import { openSearchPath, searchPath } from '../../host/config/search-path.ts';
 import { MAX_NAMES } from '../../host/config/config-directory.ts';
 import { MAX_FILE_OCTETS } from '../../host/config/config-reader.ts';
 import { MAX_LINE_OCTETS } from '../../host/config/config-text.ts';
@@ -29,6 +30,17 @@ describe('the search path', () => {
     expect(searchPath({ env: { PROCESS: '/srv/smtpd/run' }, programDir: '/opt/q' })[0]).toBe(
       '/srv/smtpd/config',
     );
+  });
+
+  test('of this process is what the help and the reference name: the directory of the package, then that of qmail', () => {
+    const root = resolve(import.meta.dirname, '../..');
+    vi.stubEnv('QPSMTPD_CONFIG', '');
+    expect(openSearchPath(undefined)).toEqual([join(root, 'config'), '/var/qmail/control']);
+    expect(CONFIG_OPTION.help).toContain('"config" of this package and in $QMAIL/control (/var/qmail)');
+    const reference = readFileSync(join(root, 'docs/reference/configuration.md'), 'utf8');
+    expect(reference).toContain('`config` in the directory of this package');
+    expect(reference).toContain('`$QMAIL/control`, with `QMAIL` being `/var/qmail`');
+    vi.unstubAllEnvs();
   });
 
   test('counts empty variables as not set', () => {

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { RunningProgram } from '../process/running-program.ts';
+import { AS_OURSELVES, RunningProgram } from '../process/running-program.ts';
 
 /** From the source tree, or from `build`, where the tools are compiled to. */
 const PROGRAM = ['../../dist/host/cli/qpsmtpd.js', '../../../dist/host/cli/qpsmtpd.js']
@@ -115,7 +115,17 @@ export class RunningDaemon {
     const listen = ['--listen', `tcp://127.0.0.1:${port}`];
     const child = spawn(
       process.execPath,
-      [PROGRAM, 'serve', '--config', config, ...listen, '--workers', String(workers), ...words],
+      [
+        PROGRAM,
+        'serve',
+        '--config',
+        config,
+        ...listen,
+        '--workers',
+        String(workers),
+        ...AS_OURSELVES,
+        ...words,
+      ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     let out = '';

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { findFreePort, startDaemon, type RunningDaemon } from './daemon.ts';
 import { BUILT_PLUGINS, CONFIGURATIONS, DAEMON, PROBE_PLUGINS } from './places.ts';
@@ -26,7 +27,18 @@ export async function startSubject({ folder, config, log }: Scratch): Promise<Ru
   return startDaemon({
     name: 'qpsmtpd for Node',
     program: process.execPath,
-    words: [DAEMON, 'serve', '--config', config, '--listen', listener, '--workers', '1'],
+    words: [
+      DAEMON,
+      'serve',
+      '--config',
+      config,
+      '--listen',
+      listener,
+      '--workers',
+      '1',
+      '--user',
+      userInfo().username,
+    ],
     environment: { PATH: '/usr/bin:/bin', HOME: folder, TZ: 'UTC', QPSMTPD_CONFIG: config },
     directory: folder,
     port,

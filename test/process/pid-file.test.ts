@@ -72,7 +72,9 @@ it('must have an absolute path', () => {
 
 it('names the file and a remedy when it cannot be written', () => {
   const missing = join(folder, 'missing/qpsmtpd.pid');
-  expect(() => PidFile.claim(missing)).toThrow(`${missing}: cannot write the pid file: ENOENT`);
+  expect(() => PidFile.claim(missing)).toThrow(
+    `${missing}: cannot write the pid file: the directory ${join(folder, 'missing')} does not exist`,
+  );
 });
 
 it('is not claimed, and leaves nothing, where the disk is full', () => {

@@ -2,6 +2,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
+import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline';
 
 export interface Ending {
@@ -42,13 +43,16 @@ class Lines {
   }
 }
 
+/** For `serve`, which refuses to run as root unless it is told to: as whoever runs the tests. */
+export const AS_OURSELVES: readonly string[] = ['--user', userInfo().username];
+
 export class RunningProgram {
   readonly out = new Lines();
   readonly err = new Lines();
   readonly ended: Promise<Ending>;
   readonly #child: ChildProcess;
 
-  /** `descriptors`: how many files it may have open. */
+  /** A `serve` without `--user` gets `AS_OURSELVES`. `descriptors`: how many files it may have open. */
   constructor(
     program: string,
     args: readonly string[],
@@ -56,7 +60,8 @@ export class RunningProgram {
   ) {
     const limited = ['-c', 'ulimit -n "$0" && exec "$@"', String(descriptors), process.execPath];
     const [command, first] = descriptors === undefined ? [process.execPath, []] : ['/bin/sh', limited];
-    const child = spawn(command, [...first, program, ...args], {
+    const user = args.includes('serve') && !args.includes('--user') ? AS_OURSELVES : [];
+    const child = spawn(command, [...first, program, ...args, ...user], {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd,
     });

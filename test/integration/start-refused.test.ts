@@ -1,0 +1,203 @@
+/** What keeps a daemon from starting, as an operator reads it: one line with the path, the user and what to do. */
+
+import { spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { RunningProgram } from '../process/running-program.ts';
+
+const BIN = resolve(import.meta.dirname, '../../bin');
+/** A user without an account. */
+const STRANGER = 54_321;
+const isRoot = process.getuid?.() === 0;
+
+let folder: string;
+let config: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'qpsmtpd-refused-'));
+  chmodSync(folder, 0o755);
+  config = join(folder, 'config');
+  mkdirSync(config);
+  write('me', 'mx.test');
+  write('rcpthosts', 'example.test');
+  write('plugins', 'rcpt_ok');
+  write('spool_dir', join(tmpdir(), `qpsmtpd-refused-spool-${process.pid}`));
+});
+afterEach(() => {
+  for (const one of [folder, join(tmpdir(), `qpsmtpd-refused-spool-${process.pid}`)])
+    rmSync(one, { recursive: true, force: true });
+});
+
+const write = (file: string, text: string): void => writeFileSync(join(config, file), `${text}\n`);
+
+interface Outcome {
+  readonly code: number | null;
+  readonly err: string;
+}
+
+function run(args: readonly string[], uid?: number, { program = 'qpsmtpd', env = {} } = {}): Outcome {
+  const { status, stderr } = spawnSync(process.execPath, [join(BIN, `${program}.cjs`), ...args], {
+    encoding: 'utf8',
+    timeout: 60_000,
+    env: { ...process.env, ...env },
+    ...(uid !== undefined && { uid, gid: uid }),
+  });
+  return { code: status, err: stderr };
+}
+
+const LISTEN = ['--listen', 'tcp://127.0.0.1:0'];
+const serve = (listen: readonly string[], workers: number): string[] => [
+  'serve',
+  '--config',
+  config,
+  ...listen,
+  '--workers',
+  `${workers}`,
+];
+
+describe.runIf(isRoot)('a user who may not', () => {
+  test.each([
+    ['check', ['check']],
+    ['serve in one process', ['serve', ...LISTEN, '--workers', '1']],
+    ['serve with workers', ['serve', ...LISTEN, '--workers', '2']],
+    ['plugin list', ['plugin', 'list']],
+    ['karma', ['karma', 'list']],
+  ])('enter the configuration directory is told so in one line: %s', (_, words) => {
+    chmodSync(config, 0o700);
+    const line = `${config}: the configuration can't be read: user ${STRANGER} may not enter the directory ${config} (EACCES) (let that user read and enter it, by chown or chmod, or name another directory)\n`;
+    expect(run([...words, '--config', config], STRANGER)).toEqual({ code: 78, err: line });
+    expect(run(words, STRANGER, { env: { QPSMTPD_CONFIG: config } }).err).toBe(line);
+  });
+
+  test('enter the directory after root was given up is named, and not root', () => {
+    chmodSync(config, 0o700);
+    for (const workers of [1, 2]) {
+      const { code, err } = run([...serve(LISTEN, workers), '--user', 'nobody']);
+      expect(err).toMatch(/^\S+: the configuration can't be read: user nobody may not enter .*\n$/);
+      expect(code).toBe(78);
+    }
+  });
+
+  test('enter a directory above the configuration is told which', () => {
+    chmodSync(folder, 0o700);
+    const { code, err } = run(['check', '--config', config], STRANGER);
+    expect(err).toMatch(new RegExp(`^${config}: .* may not enter the directory ${folder} .*\\n$`));
+    expect(code).toBe(78);
+  });
+
+  test.each([1, 2])('write beside a socket is told where, with %i processes that serve', (workers) => {
+    const { code, err } = run(serve(['--listen', `unix:${folder}/socket`], workers), STRANGER);
+    expect(err).toBe(
+      `cannot listen on unix:${folder}/socket: user ${STRANGER} may not write to the directory ${folder} (EACCES) (let that user write there, or name a path in another directory)\n`,
+    );
+    expect(code).toBe(71);
+  });
+
+  test('remove a socket that was left behind is told where', async () => {
+    const socket = await leftBehind();
+    chmodSync(socket, 0o777);
+    const { code, err } = run(serve(['--listen', `unix:${socket}`], 1), STRANGER);
+    expect(err).toMatch(/^cannot listen on unix:\S+: user 54321 may not write to the directory \S+ .*\n$/);
+    expect(code).toBe(71);
+    expect(existsSync(socket)).toBe(true);
+  });
+
+  test("open somebody else's socket leaves it alone: a daemon may listen there", async () => {
+    const open = join(folder, 'open');
+    mkdirSync(open);
+    chmodSync(open, 0o777);
+    const socket = join(open, 'socket');
+    const server = createServer();
+    await new Promise<void>((listening) => server.listen(socket, listening));
+    chmodSync(socket, 0o600);
+    const { code, err } = run(serve(['--listen', `unix:${socket}`], 1), STRANGER);
+    expect(err).toMatch(/^\S+ is a socket that user 54321 may not open \(EACCES\): .*\n$/);
+    expect(code).toBe(71);
+    expect(existsSync(socket)).toBe(true);
+    server.close();
+  });
+
+  test('write the pid file is told where', () => {
+    const { code, err } = run([...serve(LISTEN, 1), '--pid-file', `${folder}/pid`], STRANGER);
+    expect(err).toMatch(
+      /^\S+: cannot write the pid file: user 54321 may not write to the directory \S+ .*\n$/,
+    );
+    expect(code).toBe(78);
+  });
+});
+
+test.each([1, 2])('a socket in a directory that does not exist, with %i processes that serve', (workers) => {
+  const socket = `unix:${folder}/none/socket`;
+  const { code, err } = run([...serve(['--listen', socket], workers), '--user', 'root']);
+  expect(err).toMatch(
+    new RegExp(
+      `^cannot listen on ${socket}: the directory ${folder}/none does not exist \\(make it, for user .*\\)\\n$`,
+    ),
+  );
+  expect(code).toBe(71);
+});
+
+test('a socket below a file', () => {
+  const socket = `unix:${config}/me/socket`;
+  const { code, err } = run([...serve(['--listen', socket], 1), '--user', 'root']);
+  expect(err).toBe(`cannot listen on ${socket}: ${config}/me is no directory (name a path in a directory)\n`);
+  expect(code).toBe(71);
+});
+
+describe.runIf(isRoot)('root', () => {
+  test.each([1, 2])('must say as whom the daemon runs, with %i processes that serve', (workers) => {
+    expect(run(serve(LISTEN, workers))).toEqual({
+      code: 77,
+      err: 'started as root, and nobody said as which user to run (give --user NAME; --user root insists on root)\n',
+    });
+  });
+
+  test.each([1, 2])('may insist, with %i processes that serve', async (workers) => {
+    const program = new RunningProgram(join(BIN, 'qpsmtpd.cjs'), [
+      ...serve(LISTEN, workers),
+      '--user',
+      'root',
+    ]);
+    try {
+      expect(await program.port()).toBeGreaterThan(0);
+    } finally {
+      await program.dispose();
+    }
+  });
+
+  test('who starts the forkserver runs it as smtpd, as in Perl', () => {
+    const { code, err } = run(['-p', '0', '-l', '127.0.0.1'], undefined, { program: 'qpsmtpd-forkserver' });
+    // Debian has no such user; where there is one, it may not be able to read a configuration.
+    expect(err).toMatch(/there is no user smtpd|user smtpd/);
+    expect(code).not.toBe(0);
+  });
+
+  test('may try the sample out, and is told that this is for trying', async () => {
+    const program = new RunningProgram(join(BIN, 'qpsmtpd.cjs'), ['sample', ...LISTEN], { cwd: folder });
+    try {
+      await program.port();
+      await program.err.find(/^the sample runs as root: /);
+    } finally {
+      await program.dispose();
+    }
+  });
+
+  test('another user needs no --user', async () => {
+    chownSync(config, STRANGER, STRANGER);
+    const { err } = run([...serve(LISTEN, 1), '--user', 'root'], STRANGER);
+    expect(err).toContain('cannot run as root');
+  });
+});
+
+/** A socket file without anybody who listens on it. */
+async function leftBehind(): Promise<string> {
+  const socket = join(folder, 'socket');
+  const holder = spawnSync(process.execPath, [
+    '-e',
+    `require('net').createServer().listen(${JSON.stringify(socket)}, () => process.kill(process.pid, 'SIGKILL'))`,
+  ]);
+  expect(holder.signal).toBe('SIGKILL');
+  return socket;
+}
