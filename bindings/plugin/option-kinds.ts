@@ -11,12 +11,27 @@ export const wholeNumber = (min: number, max: number) =>
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
 
-/** The mode of a directory: three octal digits, or four with a leading zero. */
-export const directoryMode = () =>
-  z
+const OCTAL_MODE = 'must be three octal digits that leave the owner all rights, such as 700';
+const modes = new WeakSet<object>();
+
+/** The mode of a directory: three octal digits, or four with a leading zero. Its owner has to be able to write into it. */
+export const directoryMode = () => {
+  const kind = z
     .string()
-    .regex(/^0?[0-7]{3}$/, 'must be three octal digits such as 700')
-    .transform((digits) => Number.parseInt(digits, 8));
+    .regex(/^0?[0-7]{3}$/, OCTAL_MODE)
+    .transform((digits) => Number.parseInt(digits, 8))
+    .refine((mode) => (mode & 0o700) === 0o700, OCTAL_MODE);
+  modes.add(kind);
+  return kind;
+};
+
+/** True for a `directoryMode`, also for one with a default or that may be left out: its values are shown in octal. */
+export function isMode(kind: unknown): boolean {
+  if (typeof kind !== 'object' || kind === null) return false;
+  return (
+    modes.has(kind) || isMode((kind as { readonly def?: { readonly innerType?: unknown } }).def?.innerType)
+  );
+}
 
 /** A log level by number or by name: `4`, `LOGWARN`, `warn`. */
 export const logLevel = () =>

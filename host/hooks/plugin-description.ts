@@ -1,5 +1,6 @@
 /** A loaded plugin for people: its options as they came out, and its hooks. */
 
+import { isMode } from '../../bindings/plugin/option-kinds.ts';
 import { masked } from '../observe/log-text.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
 
@@ -21,7 +22,10 @@ export function describePlugin(plugin: LoadedPlugin): PluginDescription {
   const { name, definition, hooks, file, isBuiltIn, options, settings } = plugin;
   const { timeoutMs, ...others } = settings;
   const timeout = timeoutMs === undefined ? undefined : timeoutMs / 1_000;
-  const values = Object.entries({ ...(options as object), ...others, timeout });
+  const kinds = definition.options?.shape ?? {};
+  const values = Object.entries({ ...(options as object), ...others, timeout }).map(
+    ([key, value]: [string, unknown]) => [key, isMode(kinds[key]) ? octal(value) : value] as const,
+  );
   return {
     name,
     about: definition.about,
@@ -32,6 +36,9 @@ export function describePlugin(plugin: LoadedPlugin): PluginDescription {
     ),
   };
 }
+
+/** As it is written in a line. */
+const octal = (mode: unknown): string => Number(mode).toString(8).padStart(3, '0');
 
 function show(key: string, value: unknown): string {
   if (SECRET.test(key)) return '[hidden]';

@@ -93,7 +93,8 @@ function parseUnix(spec: string, path: string, options: Options): UnixSpec {
   if (!path.startsWith('/')) throw refused(spec, 'the path of the socket must be absolute');
   if (Buffer.byteLength(path) > 107)
     throw refused(spec, 'the path is longer than 107 octets, the most the system takes');
-  const mode = options.take('mode', /^0?[0-7]{3}$/, 'only mode=0660 and the like');
+  // The owner has to read and write: what does not let it was meant as a decimal number.
+  const mode = options.take('mode', /^0?[67][0-7]{2}$/, 'only octal modes such as mode=0660');
   return { kind: 'unix', path, mode: mode === undefined ? DEFAULT_SOCKET_MODE : Number.parseInt(mode, 8) };
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { describePlugin } from '../../host/hooks/plugin-description.ts';
 import discard from '../../plugins/queue/discard.ts';
 import maildir from '../../plugins/queue/maildir.ts';
 import type { Parcel, Transaction } from '../../bindings/plugin/index.ts';
@@ -50,6 +51,9 @@ test.each([
   ['', 'directory: is missing'],
   ['/m box', 'subdirectory: must name the recipient'],
   ['/m %l 999', 'permissions: must be three octal digits'],
+  ['/m %l 448', 'permissions: must be three octal digits'],
+  // 0777 in decimal: read as octal the owner could not write.
+  ['/m %l 511', 'permissions: must be three octal digits that leave the owner all rights, such as 700'],
   ['/m %l 01777', 'permissions: must be three octal digits'],
   ['/m;rm', 'directory: may hold'],
   ['/m %l 700 extra', 'unknown option `extra`'],
@@ -142,3 +146,12 @@ test('queue/maildir does not take a message that goes to nobody', async () => {
   expect(words(await ask('queue'))).toBe('DENYSOFT no recipients to deliver the message to (#3.0)');
   expect(maildirs.delivered).toEqual([]);
 });
+
+test.each(['', '0700', '750'])(
+  'queue/maildir shows permissions `%s` as they are written, in octal',
+  (mode) => {
+    const words = mode === '' ? '/m' : `/m %l ${mode}`;
+    const { plugin } = given(maildir, { words, services: { maildirs: fakeMaildirs() } });
+    expect(describePlugin(plugin).options['permissions']).toBe(mode === '750' ? '750' : '700');
+  },
+);

@@ -25,6 +25,7 @@ test.each([
   'tcp://127.0.0.1:25 mode=0600',
   'tcp://127.0.0.1:25?tls=implicit',
   'unix:/run/a.sock mode=9',
+  'unix:/run/a.sock mode=432',
   'tls=implicit',
   '',
 ])('"%s" is refused', (text) => {
