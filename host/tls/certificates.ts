@@ -6,6 +6,7 @@ import type { FileSystem } from '../config/file-system.ts';
 import { ConfigError } from '../errors.ts';
 import { makeTlsContext, type TlsContext, type TlsPolicy } from '../intake/tls-context.ts';
 import { parseCertificates, readKeyPair, type KeyPair, type KeyPairFiles } from './key-pair.ts';
+import { openKeyWarning } from './open-key.ts';
 import { WatchedFiles } from './watched-files.ts';
 
 /** Where everything comes from. */
@@ -109,6 +110,7 @@ export class Certificates {
     const byName = new Map<string, TlsContext>();
     for (const { pair, context } of entries) {
       this.#warnOfExpiry(pair);
+      this.#warnOfOpenKey(pair);
       for (const name of pair.names) if (!byName.has(name)) byName.set(name, context);
     }
     this.#authorities = authorities;
@@ -120,6 +122,13 @@ export class Certificates {
     const about = `expiry ${files.certificate}`;
     if (expiresAt > this.#now()) this.#complaints.settle(about);
     else this.#complaints.warn(about, `${files.certificate}: the certificate has expired; renew it`);
+  }
+
+  #warnOfOpenKey({ files }: KeyPair): void {
+    const about = `open key ${files.key}`;
+    const warning = openKeyWarning(files.key);
+    if (warning === undefined) this.#complaints.settle(about);
+    else this.#complaints.warn(about, warning);
   }
 
   #readAuthorities(): string | undefined {

@@ -13,6 +13,7 @@ import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { Deadlines } from '../../session/deadlines.ts';
 import { CutThroughWay } from '../cut-through/cut-through-way.ts';
 import { ClientIntroduction } from '../introduction/client-introduction.ts';
+import { openKeyWarning } from '../../tls/open-key.ts';
 import { withTlsFiles } from './tls-files.ts';
 import { USUAL_TIMEOUTS } from './hop-timeouts.ts';
 import { readLoginFile } from './login/login-file.ts';
@@ -64,6 +65,9 @@ export class HopService implements ClosableHops {
   #termsOf(options: Omit<HopOptions, 'hosts' | 'protocol'>, protocol: 'smtp' | 'lmtp') {
     const { tls = { level: 'opportunistic' }, loginFile, allowsClearLogin = false } = options;
     const timeouts = { ...USUAL_TIMEOUTS, ...options.timeouts };
+    const { key } = options.tlsFiles ?? {};
+    const warning = key === undefined ? undefined : openKeyWarning(key);
+    if (warning !== undefined) options.log.warn(warning);
     if (loginFile !== undefined) readLoginFile(loginFile);
     const login =
       loginFile === undefined
