@@ -20,6 +20,7 @@ import {
 import { ON_ERROR } from '../../bindings/plugin/definition.ts';
 import { ConfigError, configErrorOf, QpsmtpdError } from '../errors.ts';
 import type { Logger, Speaker } from '../observe/logger.ts';
+import { placeInStack } from './fault-place.ts';
 import { nearest } from './nearest.ts';
 import { parseOptions, sortWords } from './option-words.ts';
 import { PluginClosings } from './plugin-closings.ts';
@@ -95,7 +96,7 @@ export function setUpPlugin<S extends OptionShape>(
     hooks = typeof made === 'function' ? made(shared) : made;
     cutThrough = definition.cutThrough?.(shared as never);
   } catch (cause) {
-    throw setUpError(line, cause);
+    throw setUpError(line, cause, origin);
   }
   checkHooks(hooks, line);
   const logsUpTo = (definition.logsUpTo?.(options as z.output<S>) ?? LogLevel.DEBUG) as LogLevel | -1;
@@ -136,7 +137,7 @@ export function setUpOutlet(
     const outlet = definition.outlet(shared);
     return { outlet, isLocal: definition.isLocal === true };
   } catch (cause) {
-    throw setUpError(line, cause);
+    throw setUpError(line, cause, origin);
   }
 }
 
@@ -149,10 +150,16 @@ function closerOf(
 }
 
 /** A list the plugin could not read has its own place, closer to the cause than the plugin's line. */
-function setUpError(line: PluginLine, cause: unknown): ConfigError | PluginErrors {
-  const problems = problemsOf(cause, (each) =>
-    loadError(line, `could not be set up: ${messageOf(each)}`, each),
-  );
+function setUpError(
+  line: PluginLine,
+  cause: unknown,
+  { isBuiltIn, file }: PluginOrigin,
+): ConfigError | PluginErrors {
+  const problems = problemsOf(cause, (each) => {
+    const place = isBuiltIn || file === undefined ? undefined : placeInStack(file, each);
+    const where = place === undefined ? '' : ` (${place})`;
+    return loadError(line, `could not be set up: ${messageOf(each)}${where}`, each);
+  });
   return gathered(problems[0]!, problems.slice(1));
 }
 

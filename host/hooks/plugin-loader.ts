@@ -20,6 +20,7 @@ import {
 } from './loaded-plugin.ts';
 import { showThrown } from './answer.ts';
 import { urlOfCode } from './code-cache.ts';
+import { placeOfLoadFault } from './fault-place.ts';
 import { guardExits } from './exit-guard.ts';
 import { OutletOpener } from './outlet-opener.ts';
 import { findPlugin, type FoundPlugin } from './plugin-finder.ts';
@@ -156,7 +157,8 @@ async function importDefinition(
     const url = isBuiltIn ? pathToFileURL(path).href : urlOfCode(path);
     module = (await import(/* @vite-ignore */ url)) as typeof module;
   } catch (cause) {
-    throw loadError(line, `${path} can't be loaded: ${messageOf(cause)}`, cause);
+    const place = isBuiltIn ? '' : await placeOfLoadFault(path, cause);
+    throw loadError(line, `${path} can't be loaded: ${messageOf(cause)}${place}`, cause);
   }
   if (!isDefinition(module.default)) {
     throw loadError(line, `${path} has no default export made by definePlugin({ name, about, hooks })`);

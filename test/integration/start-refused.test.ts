@@ -191,6 +191,55 @@ describe.runIf(isRoot)('root', () => {
   });
 });
 
+describe('code of a plugin that is wrong is named with its line', () => {
+  const BEGIN = "import { definePlugin } from 'qpsmtpd/plugin';";
+  const DEFINITION = "export default definePlugin({ name: 'wrong', about: '', hooks: {} });";
+
+  test.each<[string, readonly string[], string]>([
+    ['a syntax error', [BEGIN, DEFINITION, '', 'const x = ;'], "can't be loaded: .* \\(SITE/wrong.mjs:4\\)"],
+    [
+      'one in a file that it imports',
+      [BEGIN, "import './part.mjs';", DEFINITION],
+      "can't be loaded: .* \\(SITE/part.mjs:2\\)",
+    ],
+    ['an exception', [BEGIN, '', 'null.x;', DEFINITION], "can't be loaded: .* \\(SITE/wrong.mjs:3\\)"],
+    [
+      'an exception while it is set up',
+      [
+        BEGIN,
+        "export default definePlugin({ name: 'wrong', about: '', hooks() {",
+        '  return nothing;',
+        '} });',
+      ],
+      'could not be set up: nothing is not defined \\(SITE/wrong.mjs:3\\)',
+    ],
+  ])('%s', (_, lines, message) => {
+    const site = join(folder, 'site');
+    mkdirSync(site);
+    writeFileSync(join(site, 'wrong.mjs'), `${lines.join('\n')}\n`);
+    writeFileSync(join(site, 'part.mjs'), 'export const one = 1;\nexport const two = ;\n');
+    write('plugin_dirs', site);
+    write('plugins', 'wrong');
+    const { code, err } = run(['check', '--config', config]);
+    expect(err).toMatch(new RegExp(`^\\S+/plugins:1: wrong: .*${message.replace('SITE', site)}\\n$`));
+    expect(code).toBe(78);
+  });
+});
+
+test('a private key that everybody may read is told by `check`', () => {
+  expect(run(['tls-cert', '--out', folder])).toMatchObject({ code: 0 });
+  const [certificate, key] = ['crt', 'key'].map((kind) => join(folder, `qpsmtpd-server.${kind}`));
+  chmodSync(folder, 0o755);
+  write('plugins', `tls ${certificate} ${key}\nrcpt_ok`);
+  expect(run(['check', '--config', config])).toEqual({ code: 0, err: '' });
+  chmodSync(key!, 0o644);
+  const { code, err } = run(['check', '--config', config]);
+  expect(err).toContain(
+    `${key}: every user of this host may read or write the private key (chmod o= ${key})`,
+  );
+  expect(code).toBe(0);
+});
+
 /** A socket file without anybody who listens on it. */
 async function leftBehind(): Promise<string> {
   const socket = join(folder, 'socket');
