@@ -56,6 +56,9 @@ function coreOfProcess(): Core {
 /** Clients that may wait for a place at most, of all that the descriptors are enough for; the kernel's backlog holds as many. */
 const WAITING_PLACES = 512;
 const WAITING_SHARE = 1 / 8;
+/** Of this process so far. */
+let connections = 0;
+
 /** How often `drain` looks whether the last session is gone. */
 const DRAIN_LOOK_MS = 50;
 /** How long sessions that were cut off are waited for: their ends are known a few events later. */
@@ -78,7 +81,6 @@ export class Server implements Foundation {
   #generation!: Generation;
   /** Those whose plugins are not closed yet. */
   readonly #generations = new Set<Generation>();
-  #count = 0;
 
   private constructor(options: ServerOptions) {
     this.#options = options;
@@ -289,9 +291,10 @@ export class Server implements Foundation {
       this.#turnstile.leave();
       return;
     }
-    const number = this.#count++;
-    const session = new Session(intake, this.#generation, sessionName(number));
-    session.seat = takeSeat(number);
+    const number = connections++;
+    const beganAt = Date.now();
+    const session = new Session(intake, this.#generation, sessionName(number, beganAt));
+    session.seat = takeSeat(number, beganAt);
     session.facts.fromSameAddress = fromSameAddress;
     session.facts.maxFromSameAddress = this.#options.maxFromIp;
     this.#sessions.add(session);

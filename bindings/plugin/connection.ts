@@ -102,6 +102,8 @@ export type NotifyEvent = 'never' | 'success' | 'failure' | 'delay';
 
 /** From MAIL to the end of data. RFC 5321 section 3.3. */
 export interface Transaction {
+  /** As the log names it: the connection's id and a number. Unique over processes and restarts of this host. */
+  readonly id: string;
   /** Undefined until MAIL was accepted. */
   readonly reversePath: Address | undefined;
   readonly mailParameters: Parameters;

@@ -38,7 +38,7 @@ export interface Parcel {
   readonly message: Message;
   /** Undefined for messages the daemon wrote itself. */
   readonly client: ParcelClient | undefined;
-  /** Stands in the log of every outlet: the connection's id, or that of the stored message. Not unique by itself. */
+  /** Stands in the log of every outlet: the id of the transaction, or that of the stored message. */
   readonly id: string;
   /**
    * Whoever hands the parcel over tries again for each recipient by himself, as the spool does: outlets then deliver to
@@ -97,7 +97,7 @@ export function parcelOf({
     mailOptions,
     message,
     client: clientOf(connection),
-    id: connection.id,
+    id: transaction.id,
   };
 }
 

@@ -15,9 +15,16 @@ const FIRST_SEAT = 4;
 /** The seat of sessions that found none, and of calls outside any session. */
 export const NO_SEAT = FIRST_SEAT - 1;
 
+const NUMBERS_OCTETS = (FIRST_SEAT + SEATS) * Int32Array.BYTES_PER_ELEMENT;
+
 export const flightRecord = new Int32Array(
-  new SharedArrayBuffer((FIRST_SEAT + SEATS) * Int32Array.BYTES_PER_ELEMENT),
+  new SharedArrayBuffer(NUMBERS_OCTETS + SEATS * Float64Array.BYTES_PER_ELEMENT),
+  0,
+  FIRST_SEAT + SEATS,
 );
+/** When the session of each seat began: after the numbers, in the same memory. */
+const timesIn = (record: Int32Array): Float64Array => new Float64Array(record.buffer, NUMBERS_OCTETS, SEATS);
+const times = timesIn(flightRecord);
 
 /** Hooks of plugins by their number, for the log. */
 export const callNames: string[] = ['none'];
@@ -36,11 +43,14 @@ export function numberOfCall(plugin: string, hook: string): number {
   return number;
 }
 
-/** Enters the session with this number; returns its seat, which `leaveSeat` gives back. */
-export function takeSeat(sessionNumber: number): number {
+/** Enters the session with this number and beginning; returns its seat, which `leaveSeat` gives back. */
+export function takeSeat(sessionNumber: number, beganAt: number): number {
   flightRecord[SESSIONS]!++;
   const seat = freeSeats.pop() ?? (usedSeats < SEATS ? FIRST_SEAT + usedSeats++ : NO_SEAT);
-  if (seat !== NO_SEAT) flightRecord[seat] = sessionNumber + 1;
+  if (seat !== NO_SEAT) {
+    flightRecord[seat] = sessionNumber + 1;
+    times[seat - FIRST_SEAT] = beganAt;
+  }
   return seat;
 }
 
@@ -51,22 +61,37 @@ export function leaveSeat(seat: number): void {
   freeSeats.push(seat);
 }
 
-/** What the log calls a session. */
-export const sessionName = (sessionNumber: number): string => sessionNumber.toString(36);
+/**
+ * What the log calls a session: unique over processes and restarts, and in the order of time. `beganAt` in milliseconds since
+ * 1970, the process and the number, in base 36.
+ */
+export const sessionName = (sessionNumber: number, beganAt: number): string =>
+  `${beganAt.toString(36)}-${PROCESS}-${sessionNumber.toString(36)}`;
+
+const PROCESS = process.pid.toString(36);
 
 /** The hook that was called last, and for which session. */
 export function lastCallIn(record: Int32Array, names: readonly string[]): string {
-  const seat = record[LAST_SEAT]!;
-  const number = seat === NO_SEAT ? 0 : (record[seat] ?? 0);
-  const session = number === 0 ? '' : `, session ${sessionName(number - 1)}`;
+  const name = nameIn(record, record[LAST_SEAT]!);
+  const session = name === undefined ? '' : `, session ${name}`;
   return `last hook: ${names[record[LAST_CALL]!] ?? 'one of a plugin loaded just now'}${session}`;
 }
 
 /** The open sessions, so many in a line. */
-export function sessionsIn(record: Int32Array, perLine = 200): string[] {
-  const ids = [...record.subarray(FIRST_SEAT)].filter((number) => number > 0).map((n) => sessionName(n - 1));
+export function sessionsIn(record: Int32Array, perLine = 100): string[] {
+  const ids: string[] = [];
+  for (let seat = FIRST_SEAT; seat < record.length; seat++) {
+    const name = nameIn(record, seat);
+    if (name !== undefined) ids.push(name);
+  }
   const lines: string[] = [];
   for (let at = 0; at < ids.length; at += perLine) lines.push(ids.slice(at, at + perLine).join(' '));
   const unnamed = record[SESSIONS]! - ids.length;
   return unnamed > 0 ? [...lines, `and ${unnamed} more`] : lines;
+}
+
+/** Undefined for a seat that is free, and for none. */
+function nameIn(record: Int32Array, seat: number): string | undefined {
+  const number = seat < FIRST_SEAT ? 0 : (record[seat] ?? 0);
+  return number === 0 ? undefined : sessionName(number - 1, timesIn(record)[seat - FIRST_SEAT]!);
 }

@@ -18,6 +18,7 @@ import { PLAIN_MAIL } from './parameters/mail-parameters.ts';
 const NO_PARAMETERS: Parameters = new Map();
 
 export class MailTransaction implements Transaction {
+  readonly id: string;
   reversePath: Address | undefined = undefined;
   mailParameters: Parameters = NO_PARAMETERS;
   mailOptions: MailOptions = PLAIN_MAIL;
@@ -38,6 +39,10 @@ export class MailTransaction implements Transaction {
     this.mailParameters = parameters;
     this.mailOptions = options;
     this.#pathOctets += octetsOfPath(reversePath, parameters);
+  }
+
+  constructor(id: string) {
+    this.id = id;
   }
 
   addRecipient(

@@ -120,7 +120,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   }
 
   get transactionId(): string | undefined {
-    return this.openTransaction && `${this.facts.id}.${this.#transactions}`;
+    return this.openTransaction?.id;
   }
 
   get secrets(): readonly string[] | undefined {
@@ -130,8 +130,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   /** The transaction, made if there is none: hooks always see one. */
   get transaction(): MailTransaction {
     if (this.openTransaction !== undefined) return this.openTransaction;
-    this.#transactions++;
-    return (this.openTransaction = new MailTransaction());
+    return (this.openTransaction = new MailTransaction(`${this.facts.id}.${++this.#transactions}`));
   }
 
   adjustKarma(points: number): number {

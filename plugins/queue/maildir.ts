@@ -107,8 +107,8 @@ const DISK_FULL: RecipientOutcome = {
   hop: undefined,
 };
 
-function stored({ message }: Parcel): RecipientOutcome {
-  const messageId = printable(message.header.get('Message-Id') ?? '');
+function stored({ message, id }: Parcel): RecipientOutcome {
+  const messageId = printable(message.header.get('Message-Id') ?? '') || id;
   return {
     kind: 'delivered',
     reply: { code: 250, status: undefined, lines: [`Queued! ${messageId}`] },

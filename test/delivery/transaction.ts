@@ -26,6 +26,7 @@ export function transactionOf(
   sender = 's@c.example',
 ): Transaction & { readonly reversePath: Address } {
   return {
+    id: 'c1.1',
     reversePath: sender === '' ? Address.null : address(sender),
     mailParameters: new Map(),
     mailOptions: PLAIN_MAIL,

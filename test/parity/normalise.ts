@@ -20,6 +20,7 @@ function normaliseLine(line: string): string {
   if (isTicket(line)) return 'S: 334 TICKET';
   return line
     .replace(/^(S: 220[ -].* ESMTP qpsmtpd )\S+( ready;)/, '$1VERSION$2')
+    .replace(/^(S: 250 Queued! )[0-9a-z]{8}-[0-9a-z]+-[0-9a-z]+\.\d+$/, '$1')
     .replace(/^(S: 214-This is qpsmtpd )\S+$/, '$1VERSION');
 }
 

@@ -163,6 +163,7 @@ export class FakeSession implements HookSession {
 
 export function freshTransaction(fields: Record<string, string> = {}): Transaction {
   return {
+    id: 'c1.1',
     reversePath: undefined,
     mailParameters: NO_PARAMETERS,
     mailOptions: PLAIN_MAIL,

@@ -78,7 +78,7 @@ test('queue/maildir is refused at start if the Maildir cannot be made', () => {
 
 test.each([
   [{ 'Message-Id': '<1@x.example>' }, 'Queued! <1@x.example>'],
-  [{}, 'Queued! '],
+  [{}, 'Queued! c1.1'],
   [{ 'Message-Id': '<a\r\n250 b\u00e9>' }, 'Queued! <a250 b>'],
   [{ 'Message-Id': 'x'.repeat(100_000) }, `Queued! ${'x'.repeat(480)}`],
 ])('queue/maildir answers with the Message-Id as far as a reply may hold it', async (fields, line) => {
@@ -100,7 +100,7 @@ test.each([
 ])('queue/maildir: %s is answered with %s, and is in the log', async (failure, answer) => {
   const { ask, log } = givenMaildir({ words: '/m', services: { maildirs: fakeMaildirs(failure) } });
   expect(words(await ask('queue'))).toBe(answer);
-  expect(log[0]).toBe(`queue/maildir: c1: /m: ${String(failure)}`);
+  expect(log[0]).toBe(`queue/maildir: c1.1: /m: ${String(failure)}`);
   expect(log[1]).toMatch(/^\[c1\] \(queue\) queue\/maildir: deferred 1 of 1 recipients: 45[12] /);
 });
 

@@ -179,7 +179,7 @@ describe('several outlets', () => {
     expect(await send('<1@a.example>', '<2@b.example>', '<3@c.example>')).toBe('DENYSOFT b');
     expect(given).toEqual(['a: 1@a.example', 'b: 2@b.example']);
     expect(log).toContain(
-      'queue/routes: c1: 1 of 3 recipients have the message: they get it again when the client comes back for the others',
+      'queue/routes: c1.1: 1 of 3 recipients have the message: they get it again when the client comes back for the others',
     );
   });
 

@@ -6,6 +6,7 @@ import {
   leaveSeat,
   flightRecord,
   numberOfCall,
+  sessionName,
   sessionsIn,
   takeSeat,
   callNames,
@@ -28,20 +29,23 @@ test('silence is counted in ticks, from the last sign of life on', () => {
 test('what the record says: the last hook, its session, and who is open', () => {
   const before = sessionsIn(flightRecord).length;
   expect(before).toBe(0);
-  const seats = [35, 36, 37].map(takeSeat);
+  const beganAt = 1_800_000_000_000;
+  const [first, second, third] = [35, 36, 37].map((number) => sessionName(number, beganAt));
+  expect(second).toBe(`${beganAt.toString(36)}-${process.pid.toString(36)}-10`);
+  const seats = [35, 36, 37].map((number) => takeSeat(number, beganAt));
   flightRecord[LAST_CALL] = numberOfCall('rhsbl', 'rcpt');
   flightRecord[LAST_SEAT] = seats[1]!;
   expect(numberOfCall('rhsbl', 'rcpt')).toBe(flightRecord[LAST_CALL]);
-  expect(lastCallIn(flightRecord, callNames)).toBe('last hook: rcpt of plugin rhsbl, session 10');
-  expect(sessionsIn(flightRecord)).toEqual(['z 10 11']);
-  expect(sessionsIn(flightRecord, 2)).toEqual(['z 10', '11']);
+  expect(lastCallIn(flightRecord, callNames)).toBe(`last hook: rcpt of plugin rhsbl, session ${second}`);
+  expect(sessionsIn(flightRecord)).toEqual([`${first} ${second} ${third}`]);
+  expect(sessionsIn(flightRecord, 2)).toEqual([`${first} ${second}`, third]);
   leaveSeat(seats[1]!);
   expect(lastCallIn(flightRecord, callNames)).toBe('last hook: rcpt of plugin rhsbl');
-  expect(sessionsIn(flightRecord)).toEqual(['z 11']);
-  expect(takeSeat(38)).toBe(seats[1]);
+  expect(sessionsIn(flightRecord)).toEqual([`${first} ${third}`]);
+  expect(takeSeat(38, beganAt)).toBe(seats[1]);
 });
 
 test('more sessions than there are seats are counted', () => {
-  for (let number = 100; number < 5_100; number++) takeSeat(number);
+  for (let number = 100; number < 5_100; number++) takeSeat(number, 0);
   expect(sessionsIn(flightRecord).at(-1)).toMatch(/^and \d+ more$/);
 });

@@ -43,8 +43,8 @@ export const refused = (hop: string, text: string, status = '5.3.0', code = 554)
 export const forAll = ({ recipients }: Parcel, same: RecipientOutcome): DeliveryReport =>
   recipients.map(() => same);
 
-/** First line of the Message-Id, without what may not stand in a reply; `''` without one. */
-export function messageIdOf({ message }: Parcel): string {
+/** First line of the Message-Id, without what may not stand in a reply; our own id where the message has none. */
+export function messageIdOf({ message, id }: Parcel): string {
   const value = message.header.get('Message-Id') ?? '';
-  return value.replace(/[^ -~]+/g, '').slice(0, MAX_TEXT - 60);
+  return value.replace(/[^ -~]+/g, '').slice(0, MAX_TEXT - 60) || id;
 }

@@ -28,11 +28,11 @@ test('the message goes to descriptor 0 with LF, the envelope to 1', async () => 
   expect(lines).toEqual([]);
 });
 
-test('the null sender is an empty address, and a message without Message-Id has empty brackets', async () => {
+test('the null sender is an empty address, and a message without Message-Id our own id', async () => {
   const envelope = workshop.path('null-envelope');
   const { outlet } = outletOf(`cat >/dev/null; cat <&1 >${envelope}`);
   const [line] = shown(await outlet.deliver(parcel({ from: '', text: 'Subject: x\r\n\r\ny\r\n' })));
-  expect(line).toMatch(/qp \d+ <>$/);
+  expect(line).toMatch(/qp \d+ <c1>$/);
   expect(readFileSync(envelope, 'utf8')).toBe('F\0Ta@b.example\0\0');
 });
 
