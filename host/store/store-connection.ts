@@ -1,6 +1,7 @@
 /** One store as one process uses it: opened at the first question, never waited for long, given a rest after a failure. */
 
 import type { Backend } from './backend.ts';
+import { connectProblem } from '../errors.ts';
 import { openLmdb } from './lmdb-backend.ts';
 import { openRedis } from './redis-backend.ts';
 import { StoreError } from './store-error.ts';
@@ -81,7 +82,7 @@ export class StoreConnection {
       return await answer;
     } catch (cause) {
       this.#restsUntil = performance.now() + (this.#options.restMs ?? REST_MS);
-      throw cause instanceof StoreError ? cause : this.#error(`failed: ${(cause as Error).message}`, cause);
+      throw cause instanceof StoreError ? cause : this.#error(`failed: ${connectProblem(cause)}`, cause);
     } finally {
       attempt.isOver = true;
       this.#underWay.delete(answer);

@@ -129,6 +129,8 @@ test('no host at all takes connections: deferred with the last reason', async ()
     reply: { status: '4.4.1', lines: ['next hop unreachable (ECONNREFUSED)'] },
   });
   expect(out.counters.failedConnections).toBe(2);
+  // The client is not told of addresses within our network, the log is.
+  expect(out.log.join('\n')).toContain(`h: connect: connect ECONNREFUSED 127.0.0.1:${port}`);
 });
 
 test('hosts may be found for each parcel, or not', async () => {

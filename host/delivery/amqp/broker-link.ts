@@ -3,6 +3,7 @@
 import type { ChannelModel, ConfirmChannel, connect, Options } from 'amqplib';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Clock } from '../../../bindings/plugin/services.ts';
+import { connectProblem } from '../../errors.ts';
 import type { Situation } from '../web/situations.ts';
 import type { Publication } from './publication.ts';
 
@@ -90,7 +91,7 @@ export class BrokerLink {
         });
       });
     } catch (cause) {
-      this.#log.warn(`${this.#terms.label}: ${String(cause)}`);
+      this.#log.warn(`${this.#terms.label}: ${connectProblem(cause, this.#terms.place.port)}`);
       return 'unreachable';
     } finally {
       if (--this.#inFlight === 0) this.#rest();

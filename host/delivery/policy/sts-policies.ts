@@ -2,6 +2,7 @@
 
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Store } from '../../../bindings/plugin/store.ts';
+import { connectProblem } from '../../errors.ts';
 import { BoundedCache } from '../../dns/bounded-cache.ts';
 import type { SecureDns } from '../../dns/secure-dns.ts';
 import { announcedId, parseStsPolicy, type StsPolicy } from './sts-policy.ts';
@@ -110,7 +111,7 @@ export class StsPolicies {
       log.warn(`${domain}: MTA-STS policy ${id} is not valid`);
       onFault(domain, 'sts-policy-invalid');
     } catch (cause) {
-      log.warn(`${domain}: MTA-STS policy ${id} could not be fetched: ${(cause as Error).message}`);
+      log.warn(`${domain}: MTA-STS policy ${id} could not be fetched: ${connectProblem(cause)}`);
       onFault(domain, 'sts-policy-fetch-error');
     }
     this.#failed.set(`${domain} ${id}`, true, ASK_AGAIN_MS);

@@ -1,5 +1,6 @@
 /** Connections to the daemons of a mail system. */
 
+import { connectProblem } from '../../errors.ts';
 import { connect as connectSocket, type NetConnectOpts, type Socket } from 'node:net';
 
 /** The connected socket, or why there is none. Never rejects; the caller listens to its errors from then on. */
@@ -22,6 +23,6 @@ export function connect(
     const timer = setTimeout(giveUp, timeoutMs);
     signal.addEventListener('abort', giveUp, { once: true });
     socket.once('connect', () => settle(socket));
-    socket.once('error', (cause) => settle(cause.message === '' ? String(cause) : cause.message));
+    socket.once('error', (cause) => settle(connectProblem(cause, 'port' in to ? to.port : undefined)));
   });
 }

@@ -7,6 +7,7 @@ import type { HopHost, TlsDemand } from '../../../bindings/plugin/hop-services.t
 import type { Deadlines, Expiring } from '../../session/deadlines.ts';
 import { NOWHERE } from '../../session/roll.ts';
 import { departSoon } from './departures.ts';
+import { connectProblem } from '../../errors.ts';
 import { NO_EXTENSIONS } from './extension-table.ts';
 import { HopFault, hopReplies, printReply, type HopStage } from './hop-fault.ts';
 import { ReplyReader } from './reply-reader.ts';
@@ -62,6 +63,7 @@ export class HopConnection implements Expiring {
   #takeDrain: (() => void) | undefined;
   #reject: ((fault: HopFault) => void) | undefined;
   #fault: HopFault | undefined;
+  readonly #port: number | undefined;
   #expire: () => void = () => undefined;
   readonly #timeOut = (): void => {
     this.fail(new HopFault(this.#stage, hopReplies.timedOut(this.#stage)));
@@ -71,6 +73,7 @@ export class HopConnection implements Expiring {
   constructor(host: HopHost, port: number, deadlines: Deadlines) {
     const { path } = host;
     this.host = host;
+    this.#port = path === undefined ? port : undefined;
     this.#deadlines = deadlines;
     const onread: OnReadOpts = {
       buffer: READS,
@@ -277,9 +280,9 @@ export class HopConnection implements Expiring {
       const isConnecting = this.#stage === 'connect';
       const reply =
         goodbye ?? (isConnecting ? hopReplies.noConnection(detail) : hopReplies.lost(this.#stage));
-      this.fail(
-        new HopFault(this.#stage, reply, goodbye ? printReply(goodbye) : `${this.#stage}: ${detail}`),
-      );
+      // Addresses of our network are for the log alone.
+      const shown = isConnecting && cause !== undefined ? connectProblem(cause, this.#port) : detail;
+      this.fail(new HopFault(this.#stage, reply, goodbye ? printReply(goodbye) : `${this.#stage}: ${shown}`));
     };
     socket.on('error', lost);
     socket.on('end', () => lost());

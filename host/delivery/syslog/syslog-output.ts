@@ -4,6 +4,7 @@ import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { connect, type Socket } from 'node:net';
 import type { LogLevel } from '../../../bindings/plugin/log-level.ts';
 import type { LogOutput, SyslogTarget } from '../../../bindings/plugin/log-services.ts';
+import { connectProblem } from '../../errors.ts';
 import { LogCommand } from '../../observe/log-command.ts';
 import { MAX_WAITING } from '../../observe/line-queue.ts';
 import {
@@ -176,8 +177,10 @@ class StreamCarrier implements Carrier {
     return Buffer.concat([Buffer.from(`${message.length} `), message]);
   }
 
-  #refused({ code, message }: NodeJS.ErrnoException): void {
-    if (this.#route.kind !== 'unix' || code !== 'EPROTOTYPE') return void this.#fail(message);
+  #refused(cause: NodeJS.ErrnoException): void {
+    const port = this.#route.kind === 'unix' ? undefined : this.#route.port;
+    if (this.#route.kind !== 'unix' || cause.code !== 'EPROTOTYPE')
+      return void this.#fail(connectProblem(cause, port));
     const { ident, pid } = this.#origin;
     const words = ['--socket', this.#route.path, '--prio-prefix', `--id=${pid}`, '--tag', ident];
     this.#logger = new LogCommand('logger', this.#fail, words);

@@ -2,6 +2,7 @@
 
 import { request as requestPlain, type Agent, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as requestEncrypted, type RequestOptions } from 'node:https';
+import { connectProblem } from '../../errors.ts';
 import type { Situation } from '../web/situations.ts';
 import type { RequestBody } from './request-body.ts';
 
@@ -160,5 +161,5 @@ function faultOf(request: ClientRequest, cause: Error): HttpFault {
   const isStale = request.reusedSocket && CLOSED.has(code);
   const wasNeverConnected =
     request.socket?.connecting === true || CONNECTING.has(code) || /CERT|ALTNAME|TLS|SSL/.test(code);
-  return new HttpFault(wasNeverConnected ? 'unreachable' : 'broken', cause.message, isStale);
+  return new HttpFault(wasNeverConnected ? 'unreachable' : 'broken', connectProblem(cause), isStale);
 }
