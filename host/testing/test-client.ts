@@ -3,7 +3,7 @@
 import type { Duplex } from 'node:stream';
 
 /** How long a test waits for a reply before it fails. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 
 export class TestClient {
   readonly stream: Duplex;

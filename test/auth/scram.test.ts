@@ -4,6 +4,7 @@ import { parseClientFinal, parseClientFirst } from '../../host/auth/scram-messag
 import { ScramSha256 } from '../../host/auth/scram-sha-256.ts';
 import type { HostCredentials } from '../../host/auth/credentials.ts';
 import { inWords, surroundings } from './turns.ts';
+import { cpuMs } from '../patience.ts';
 
 /** The exchange of RFC 7677 section 3: user `user`, password `pencil`. */
 const CLIENT_NONCE = 'rOprNGfwEbeRWgbNEkqO';
@@ -109,10 +110,10 @@ describe('the first message of the client (RFC 5802 section 7)', () => {
 });
 
 test('a megabyte of commas is parsed at once', () => {
-  const started = performance.now();
+  const started = cpuMs();
   expect(parseClientFirst(`n,,n=u,r=x${',a='.repeat(300_000)},`) === undefined).toBe(true);
   expect(parseClientFinal(`c=biws,r=x${',a='.repeat(300_000)}`) === undefined).toBe(true);
-  expect(performance.now() - started).toBeLessThan(2_000);
+  expect(cpuMs() - started).toBeLessThan(2_000);
 });
 
 describe('what a site keeps (RFC 5803)', () => {

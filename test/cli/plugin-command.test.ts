@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compileServer, type CompiledServer } from '../plugins/hostile/compiled-server.ts';
+import { PATIENCE_MS } from '../patience.ts';
 
 let server: CompiledServer;
 let folder: string;
@@ -22,7 +23,7 @@ beforeAll(() => {
   mkdirSync(join(folder, 'node_modules'));
   symlinkSync(server.root, join(folder, 'node_modules/qpsmtpd'));
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-}, 60_000);
+});
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
   server.remove();
@@ -32,7 +33,7 @@ function qpsmtpd(...words: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [server.program, ...words], {
     cwd: folder,
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: PATIENCE_MS,
   });
   return { code: status, out: stdout.trimEnd(), err: stderr.trimEnd() };
 }

@@ -3,7 +3,6 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, expect } from 'vitest';
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { ConfigDirectory, type ConfigDirectoryOptions } from '../../host/config/config-directory.ts';
@@ -86,10 +85,5 @@ export function countingFiles(replaced: Partial<FileSystem> = {}): FileSystem & 
 /** An error as the system throws it. */
 export const systemError = (code: string): Error => Object.assign(new Error(code), { code });
 
-/** Asks again and again, for at most 5 seconds, until `ask` gives what was expected. */
-export async function eventually<T>(ask: () => T, expected: T): Promise<void> {
-  for (const end = performance.now() + 5_000; performance.now() < end; await wait(10)) {
-    if (JSON.stringify(ask()) === JSON.stringify(expected)) break;
-  }
-  expect(ask()).toEqual(expected);
-}
+/** Asks again and again until `ask` gives what was expected. */
+export const eventually = <T>(ask: () => T, expected: T): Promise<void> => expect.poll(ask).toEqual(expected);

@@ -78,7 +78,7 @@ describe('rcpt_ok', () => {
     }
     writeFileSync(`${database}.new`, makeDatabase([['new.example', '']]));
     renameSync(`${database}.new`, database);
-    await expect.poll(() => rcpt(client, 'u@new.example'), { timeout: 5_000 }).toMatch(/^250 /);
+    await expect.poll(() => rcpt(client, 'u@new.example')).toMatch(/^250 /);
     expect(await rcpt(client, 'u@listed.example')).toMatch(/^250 /);
     expect(await rcpt(client, 'u@mapped.example')).toMatch(/^550 /);
   });
@@ -153,7 +153,7 @@ describe('a list that is unknown', () => {
             '(put a file in its place, or remove it); the client is put off',
         ]);
         rmSync(join(directory, 'badlist'), { recursive: true });
-        await expect.poll(() => client.say('MAIL FROM:<a@b.example>'), { timeout: 5_000 }).toMatch(/^250 /);
+        await expect.poll(() => client.say('MAIL FROM:<a@b.example>')).toMatch(/^250 /);
         mkdirSync(join(directory, 'badlist'));
       }
     },
@@ -232,10 +232,8 @@ describe('a list from a web server', () => {
     const client = await server.greeted();
     expect(await rcpt(client, 'u@listed.example')).toMatch(/^450 Internal error/);
     status = 200;
-    await expect
-      .poll(() => rcpt(client, 'u@listed.example'), { timeout: 25_000, interval: 200 })
-      .toMatch(/^250 /);
-  }, 30_000);
+    await expect.poll(() => rcpt(client, 'u@listed.example'), { interval: 200 }).toMatch(/^250 /);
+  });
 
   test('is there before the first client, as far as plugins have read it at set-up', async () => {
     const url = await webServer(() => 200);

@@ -84,5 +84,5 @@ describe('the compiled core', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
-  }, 60_000);
+  });
 });

@@ -185,9 +185,7 @@ describe('what a broker may do', () => {
     );
     const { outlet } = outletAt(port);
     expect((await outlet.deliver(parcel()))[0]!.kind).toBe('deferred');
-    await expect
-      .poll(async () => (await outlet.deliver(parcel()))[0]!.kind, { timeout: 3_000 })
-      .toBe('delivered');
+    await expect.poll(async () => (await outlet.deliver(parcel()))[0]!.kind).toBe('delivered');
   });
 
   test('block: deferred without publishing, until it unblocks', async () => {

@@ -9,11 +9,12 @@ import { definePlugin, ReturnCode, type ConduitEnvelope } from '../../bindings/p
 import { HopService } from '../../host/delivery/smtp/hop-service.ts';
 import { PLAIN_MAIL } from '../../host/session/parameters/mail-parameters.ts';
 import type { TestClient } from '../../host/testing/index.ts';
-import { beginData, cutThroughTo, until, type Given, type Setting } from './cut-through.ts';
+import { beginData, cutThroughTo, type Given, type Setting } from './cut-through.ts';
 import { hopWith } from './hop-closers.ts';
 import { hostOf, keptLog } from './parcel.ts';
 import type { Script } from './scripted-hop.ts';
 import { address } from './transaction.ts';
+import { until } from '../patience.ts';
 
 let setting: Setting;
 const undo: (() => void)[] = [];

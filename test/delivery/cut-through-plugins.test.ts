@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { definePlugin } from '../../bindings/plugin/index.ts';
-import { beginData, cutThroughTo, until, type Given, type Setting } from './cut-through.ts';
+import { beginData, cutThroughTo, type Given, type Setting } from './cut-through.ts';
 import type { Script } from './scripted-hop.ts';
+import { until } from '../patience.ts';
 
 let setting: Setting;
 afterEach(() => setting.close());

@@ -3,8 +3,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { definePlugin, deny } from '../../bindings/plugin/index.ts';
-import { beginData, cutThroughTo, until, type Given, type Setting } from './cut-through.ts';
+import { beginData, cutThroughTo, type Given, type Setting } from './cut-through.ts';
 import type { Script } from './scripted-hop.ts';
+import { until } from '../patience.ts';
 
 let setting: Setting;
 afterEach(() => setting.close());

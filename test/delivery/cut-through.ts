@@ -1,6 +1,5 @@
 /** A server whose transactions go on to a scripted hop while they happen. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { CutThroughOptions } from '../../bindings/plugin/hop-services.ts';
 import { definePlugin, deny, ok, type PluginDefinition } from '../../bindings/plugin/index.ts';
 import type { TestClient } from '../../host/testing/test-client.ts';
@@ -83,13 +82,4 @@ export async function beginData(client: TestClient, recipients: readonly string[
   await client.say('MAIL FROM:<s@c.example>');
   for (const recipient of recipients) await client.say(`RCPT TO:<${recipient}>`);
   return client.say('DATA');
-}
-
-/** Waits until it is true; fails the test by giving up. */
-export async function until(isTrue: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 500; turn++) {
-    if (isTrue()) return;
-    await sleep(10);
-  }
-  throw new Error('it never came true');
 }

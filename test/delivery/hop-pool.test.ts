@@ -50,10 +50,10 @@ test('an unused connection ends with QUIT after its time, and at once when the o
   const hop = await hopWith();
   const out = outlet([hop], { idleMs: 300 });
   await out.deliver(parcel);
-  await expect.poll(() => hop.lines.at(-1), { timeout: 3_000 }).toBe('QUIT');
+  await expect.poll(() => hop.lines.at(-1)).toBe('QUIT');
   await out.deliver(parcel);
   out.close();
-  await expect.poll(() => hop.talks[1]!.received.lines.at(-1), { timeout: 3_000 }).toBe('QUIT');
+  await expect.poll(() => hop.talks[1]!.received.lines.at(-1)).toBe('QUIT');
   expect((await out.deliver(parcel))[0]).toMatchObject({ kind: 'deferred', hop: undefined });
   expect(hop.talks).toHaveLength(2);
 });

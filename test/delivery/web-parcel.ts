@@ -9,6 +9,7 @@ import { PLAIN_MAIL } from '../../host/session/parameters/mail-parameters.ts';
 import { collectingLogger } from '../plugins/plugin-context.ts';
 import { folder } from '../message/folder.ts';
 import { address, messageOf } from './transaction.ts';
+import { PATIENCE_MS } from '../patience.ts';
 
 export const MAIL = [
   'Received: from client by mx; Sun, 22 Nov 2026 19:00:00 +0000',
@@ -60,14 +61,14 @@ const SHARED = {
   isPlainAllowed: false,
   per: undefined,
   maxOctets: undefined,
-  connectTimeoutMs: 2_000,
+  connectTimeoutMs: PATIENCE_MS,
 } as const;
 
 export const webhookTerms = (url: string, more: Partial<WebhookTerms> = {}): WebhookTerms => ({
   ...SHARED,
   url,
   format: 'raw',
-  requestTimeoutMs: 5_000,
+  requestTimeoutMs: PATIENCE_MS,
   maxConnections: 8,
   ...more,
 });
@@ -78,7 +79,7 @@ export const amqpTerms = (url: string, more: Partial<AmqpTerms> = {}): AmqpTerms
   exchange: '',
   routingKey: 'mail',
   unroutable: 'defer',
-  confirmTimeoutMs: 2_000,
+  confirmTimeoutMs: PATIENCE_MS,
   maxInFlight: 10,
   ...more,
 });

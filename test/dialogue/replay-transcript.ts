@@ -28,7 +28,7 @@ export async function replayTranscript(
   transcript: string,
   options: TranscriptOptions = {},
 ): Promise<TranscriptOutcome> {
-  const { cut = 'whole', timeoutMs = 5_000, briefMs = 100 } = options;
+  const { cut = 'whole', timeoutMs = 60_000, briefMs = 100 } = options;
   const entries = parseTranscript(transcript);
   const actual: string[] = [];
   try {

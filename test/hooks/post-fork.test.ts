@@ -30,12 +30,8 @@ async function start() {
   return { server, begun, release: () => release() };
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
-
-async function hasBegun(begun: readonly number[], times: number): Promise<void> {
-  for (let look = 0; look < 1_000 && begun.length < times; look++) await turn();
-  expect(begun).toHaveLength(times);
-}
+const hasBegun = (begun: readonly number[], times: number): Promise<void> =>
+  expect.poll(() => begun).toHaveLength(times);
 
 test('it is awaited at the start and again at every reload; until then clients have the old configuration', async () => {
   const { server, begun, release } = await start();

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { HeaderFlag } from '../../bindings/contract.ts';
 import { HeaderFields } from '../../host/message/header-fields.ts';
 import { core } from './core.ts';
+import { cpuMs } from '../patience.ts';
 
 const parse = (text: string | Buffer): HeaderFields =>
   new HeaderFields(core, Buffer.from(text as string, 'latin1'));
@@ -50,10 +51,10 @@ describe('reading header fields (RFC 5322 section 2.2)', () => {
 
   it('takes time linear in a value full of blanks', () => {
     const header = parse(`A: x${' '.repeat(100_000)}y\r\nB: ${' \r\n '.repeat(20_000)}z\r\n\r\n`);
-    const from = performance.now();
+    const from = cpuMs();
     expect(header.get('a')).toHaveLength(100_002);
     expect(header.get('b')).toBe('z');
-    expect(performance.now() - from).toBeLessThan(2_000);
+    expect(cpuMs() - from).toBeLessThan(2_000);
   });
 });
 

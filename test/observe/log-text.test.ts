@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { logText, masked, MAX_TEXT } from '../../host/observe/log-text.ts';
+import { cpuMs } from '../patience.ts';
 
 test.each([
   ['a line\r\nforged', 'a line\\x0d\\x0aforged'],
@@ -38,11 +39,11 @@ test('a text nobody would read to its end is cut', () => {
 });
 
 test('masking takes time linear in the text', () => {
-  const from = performance.now();
+  const from = cpuMs();
   logText('AUTH '.repeat(2_000) + 'a'.repeat(8_000));
   logText('a://'.repeat(4_000));
   logText('a'.repeat(8_000) + '://x');
-  expect(performance.now() - from).toBeLessThan(500);
+  expect(cpuMs() - from).toBeLessThan(500);
 });
 
 test('what looks like the scheme of a URL over and over is read once', () => {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { naughty } from '../../bindings/plugin/index.ts';
 import badmailfrom from '../../plugins/badmailfrom.ts';
 import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
+import { cpuMs } from '../patience.ts';
 
 const files = {
   badmailfrom: [
@@ -87,8 +88,8 @@ test('an entry without @ is left out with a warning', async () => {
 
 test('no address can make a pattern backtrack', async () => {
   const { ask } = given(badmailfrom, { files: { badmailfrom: ['^(a+)+@(a|aa)+$'] } });
-  const started = performance.now();
+  const started = cpuMs();
   const hostile = address(`<${'a'.repeat(2_000)}@${'a'.repeat(2_000)}b>`);
   expect(words(await ask('mail', hostile, NO_PARAMETERS))).toBe('DECLINED');
-  expect(performance.now() - started).toBeLessThan(2_000);
+  expect(cpuMs() - started).toBeLessThan(2_000);
 });

@@ -3,6 +3,7 @@ import { karmaHistory, whitelistHost } from '../../bindings/plugin/index.ts';
 import { TestServer } from '../../host/testing/index.ts';
 import plugin, { earlytalker, earlytalkerWait } from '../../plugins/earlytalker.ts';
 import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
+import { PATIENCE } from '../patience.ts';
 
 const TEXT = 'Connecting host started transmitting before SMTP greeting';
 
@@ -99,6 +100,6 @@ test('earlytalker holds up one session, not the others, and lets go of a client 
   const stream = patient.connectStream();
   expect(patient.server.sessions).toBe(1);
   stream.destroy();
-  await vi.waitFor(() => expect(patient.server.sessions).toBe(0));
+  await vi.waitFor(() => expect(patient.server.sessions).toBe(0), PATIENCE);
   await patient.close();
 });

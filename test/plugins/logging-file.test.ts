@@ -73,8 +73,7 @@ const read = (name: string): string => {
     return '';
   }
 };
-const written = (name: string, text: string): Promise<void> =>
-  expect.poll(() => read(name), { timeout: 5_000, interval: 10 }).toContain(text);
+const written = (name: string, text: string): Promise<void> => expect.poll(() => read(name)).toContain(text);
 
 describe('a line', () => {
   test('is the date, host and process, and the text alone', async () => {
@@ -163,13 +162,9 @@ describe('a file', () => {
     say('first');
     await written('log', 'first');
     renameSync(join(folder, 'log'), join(folder, 'log.1'));
-    await expect
-      .poll(() => (say('second'), existsSync(join(folder, 'log'))), { timeout: 5_000, interval: 50 })
-      .toBe(true);
+    await expect.poll(() => (say('second'), existsSync(join(folder, 'log'))), { interval: 50 }).toBe(true);
     rmSync(join(folder, 'log'));
-    await expect
-      .poll(() => (say('third'), existsSync(join(folder, 'log'))), { timeout: 5_000, interval: 50 })
-      .toBe(true);
+    await expect.poll(() => (say('third'), existsSync(join(folder, 'log'))), { interval: 50 }).toBe(true);
   });
 
   test('is closed at once and opened anew when it is asked for', async () => {
@@ -205,7 +200,6 @@ describe('a file', () => {
             .map(read)
             .join('')
             .match(/line \d+\./g)?.length,
-        { timeout: 10_000 },
       )
       .toBe(100);
   });
@@ -242,13 +236,13 @@ describe('a command', () => {
       say('two', id);
       await runner.runAll('post-connection', session);
     }
-    await expect.poll(() => read('counts').trim().split(/\s+/), { timeout: 5_000 }).toEqual(['2', '2']);
+    await expect.poll(() => read('counts').trim().split(/\s+/)).toEqual(['2', '2']);
   });
 
   test('that ends is complained about, and costs no more than its lines', async () => {
     const { say, complaints } = logTo('|exit 3');
     say('text');
-    await expect.poll(() => complaints, { timeout: 5_000 }).toHaveLength(1);
+    await expect.poll(() => complaints).toHaveLength(1);
     expect(complaints[0]).toContain('log command `exit 3`: ended with exit code 3');
     for (let time = 0; time < 100; time++) say('text');
     expect(complaints).toHaveLength(1);

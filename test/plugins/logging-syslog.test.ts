@@ -195,15 +195,13 @@ test.skipIf(!hasTools)(
     const receiver = spawn('python3', ['-c', RECEIVER, path], { stdio: ['ignore', 'pipe', 'inherit'] });
     let said = '';
     receiver.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
-    await expect.poll(() => said, { timeout: 5_000 }).toContain('ready');
+    await expect.poll(() => said).toContain('ready');
     const complaints: string[] = [];
     const output = openSyslog({ ident: 'qpsmtpd', facility: 2, sockets: [path] }, 'mx', (line) =>
       complaints.push(line),
     );
     output.write('text', 4);
-    await expect
-      .poll(() => said, { timeout: 5_000 })
-      .toMatch(new RegExp(`<20>.* qpsmtpd\\[${process.pid}\\]: text`));
+    await expect.poll(() => said).toMatch(new RegExp(`<20>.* qpsmtpd\\[${process.pid}\\]: text`));
     expect(complaints).toEqual([]);
     output.close();
     rmSync(folder, { recursive: true, force: true });

@@ -5,6 +5,7 @@ import { Logger } from '../../host/observe/logger.ts';
 import { WorkerFailure } from '../../host/process/exit-code.ts';
 import { SharedLedger } from '../../host/process/shared-ledger.ts';
 import { WorkerPool, type PoolOptions } from '../../host/process/worker-pool.ts';
+import { PATIENCE_MS } from '../patience.ts';
 
 const SCRIPT = join(import.meta.dirname, 'fake-worker.mjs');
 
@@ -31,7 +32,7 @@ function tryPool(behaviours: readonly string[], options: Partial<PoolOptions> = 
     fork: () => cluster.fork({ BEHAVIOUR: behaviours[Math.min(forks++, behaviours.length - 1)] }),
     ledger: new SharedLedger(undefined),
     logger: new Logger(7, (line) => log.push(line)),
-    graceMs: 100,
+    graceMs: PATIENCE_MS,
     onLost: () => undefined,
     backOff: { firstMs: 5, longestMs: 40, soundAfterMs: 60_000 },
     ...options,

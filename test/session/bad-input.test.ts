@@ -8,6 +8,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { definePlugin, ok } from '../../bindings/plugin/index.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';
 import { TestServer, type TestClient, type TestServerOptions } from '../../host/testing/index.ts';
+import { until } from '../patience.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -184,15 +185,6 @@ test('recipients beyond max_recipients are deferred with 452 (RFC 5321 section 4
   expect(await client.say('RCPT TO:<b@example.test>')).toMatch(/^250 /);
   expect(await client.say('RCPT TO:<c@example.test>')).toBe('452 Too many recipients');
 });
-
-/** Waits for a fact that other events bring about. */
-async function until(isTrue: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000;
-  while (!isTrue()) {
-    if (performance.now() > deadline) throw new Error('it did not come true within 5 s');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 test('content behind a fault of ours within DATA is not read as commands', async () => {
   const watcher = definePlugin({

@@ -130,10 +130,7 @@ describe('the slot comes back', () => {
     expect(countFree(core)).toBe(free - 1);
     client.send('BDAT 500\r\nhalf');
     client.destroy();
-    for (let look = 0; look < 1_000 && server.server.sessions > 0; look++) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    expect(server.server.sessions).toBe(0);
+    await expect.poll(() => server.server.sessions).toBe(0);
     expect(countFree(core)).toBe(free);
   });
 });

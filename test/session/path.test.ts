@@ -12,6 +12,7 @@ import { parseLenientPath } from '../../host/session/lenient-path.ts';
 import { splitPathArgument, type PathArgument } from '../../host/session/path-argument.ts';
 import { PathInput } from '../../host/session/path-input.ts';
 import { parsePath } from '../../host/session/path.ts';
+import { cpuMs } from '../patience.ts';
 
 const core = new ReferenceCore();
 
@@ -103,12 +104,12 @@ describe('addresses', () => {
 
   test('a source route is checked and dropped, in a time that does not explode', () => {
     expect(parsePath('<@a.example,@b.example:c@d.example>')).toEqual(new Address('c', 'd.example'));
-    const before = performance.now();
+    const before = cpuMs();
     expect(take(`FROM:<${'@a,'.repeat(600)}>`).address).toBeUndefined();
     expect(take(`FROM:<${'@a,'.repeat(600)}>`, 'lenient').address).toBeUndefined();
     expect(parseLenientPath(`<a@${'a'.repeat(2_000)}->`)).toBeUndefined();
     expect(parseLenientPath(`<a@${'a-'.repeat(1_000)}_->`)).toBeUndefined();
-    expect(performance.now() - before).toBeLessThan(2_000);
+    expect(cpuMs() - before).toBeLessThan(2_000);
   });
 
   test('no character may turn into a special one by normalisation (RFC 6531 section 3.3)', () => {
@@ -167,11 +168,11 @@ describe('the argument', () => {
   });
 
   test('full of blanks or at-signs takes no longer than its length', () => {
-    const before = performance.now();
+    const before = cpuMs();
     for (const grammar of ['strict', 'lenient'] as const) {
       for (const piece of [' ', '@', ' a', '"', '\\', '<', ' =', '\t\t='])
         split(`FROM:<a@b${piece.repeat(2_000 / piece.length)}=`, grammar);
     }
-    expect(performance.now() - before).toBeLessThan(2_000);
+    expect(cpuMs() - before).toBeLessThan(2_000);
   });
 });

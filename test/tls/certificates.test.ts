@@ -9,7 +9,8 @@ import { Logger } from '../../host/observe/logger.ts';
 import { Certificates } from '../../host/tls/certificates.ts';
 import { DEFAULT_VERSIONS } from '../../host/tls/protocols.ts';
 import { makeSelfSigned } from '../../host/tls/self-signed.ts';
-import { CertificateFolder, makePair, SecureServer, until } from './secure-server.ts';
+import { CertificateFolder, makePair, SecureServer } from './secure-server.ts';
+import { until } from '../patience.ts';
 
 let folder: CertificateFolder;
 const servers: SecureServer[] = [];

@@ -1,11 +1,13 @@
 /** TLS before the first octet of SMTP (RFC 8314 section 3.3), client certificates, and clients that never finish. */
 
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { duplexPair } from 'node:stream';
 import { connect } from 'node:tls';
 import { afterAll, expect, test } from 'vitest';
 import { definePlugin, ok, type TlsFacts } from '../../bindings/plugin/index.ts';
-import { answerOf, CertificateFolder, makePair, SecureServer, until } from './secure-server.ts';
+import { answerOf, CertificateFolder, makePair, SecureServer } from './secure-server.ts';
+import { until } from '../patience.ts';
 
 const folder = new CertificateFolder();
 const pair = folder.write('mx', makePair('mx.test'));
@@ -62,14 +64,19 @@ test('without the option nothing but port 465 begins with TLS', async () => {
   socket.destroy();
 });
 
+/** Not `once(socket, 'end')`: what the client sent last may be answered with a reset. */
+function closed(socket: Socket): Promise<void> {
+  socket.on('error', () => undefined).once('end', () => socket.destroy());
+  return new Promise((resolve) => socket.once('close', () => resolve()));
+}
+
 test('a client that speaks SMTP to it is let go without an answer', async () => {
   const server = await start();
   const socket = server.connectSocket();
   socket.write('EHLO c.example\r\n');
   let answer = '';
   socket.setEncoding('latin1').on('data', (text: string) => (answer += text));
-  await once(socket, 'end');
-  socket.destroy();
+  await closed(socket);
   // What comes is the alert of TLS, which is no line.
   expect(answer).not.toContain('\n');
   await until(() => server.logged(/TLS handshake failed/).length > 0, 'the failure is logged');
@@ -84,10 +91,9 @@ test.each(['silent', 'slow'])(
     // An octet now and then must not buy more time.
     const drip = setInterval(() => kind === 'slow' && socket.write(Buffer.of(0x16)), 100);
     if (kind === 'slow') socket.write(Buffer.from([0x16, 3, 1, 2, 0]));
-    socket.on('error', () => undefined).resume();
-    await once(socket, 'end');
+    socket.resume();
+    await closed(socket);
     clearInterval(drip);
-    socket.destroy();
     await until(() => server.logged(/TLS handshake failed: not finished after 1 s/).length > 0, 'the reason');
     await until(() => server.server.sessions === 0, 'no session is left');
   },

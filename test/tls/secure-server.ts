@@ -167,12 +167,3 @@ export async function answerOf(socket: Duplex, octets: string, form: RegExp): Pr
   socket.pause();
   return answer;
 }
-
-/** Resolves once `isTrue`, asked at every turn of the event loop; fails after ten seconds. */
-export async function until(isTrue: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!isTrue()) {
-    if (performance.now() > deadline) throw new Error(`not in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { definePlugin, LogLevel, ok, type TlsFacts } from '../../bindings/plugin/index.ts';
 import { TestClient } from '../../host/testing/index.ts';
-import { answerOf, CertificateFolder, makePair, SecureClient, SecureServer, until } from './secure-server.ts';
+import { answerOf, CertificateFolder, makePair, SecureClient, SecureServer } from './secure-server.ts';
+import { until } from '../patience.ts';
 
 interface Kept {
   readonly received: string;

@@ -6,6 +6,7 @@ import { PLAIN_MAIL } from '../../../host/session/parameters/mail-parameters.ts'
 import { address } from '../transaction.ts';
 import { closedPort, collect, serve } from './daemons.ts';
 import { collectingLog, parcel, shown, SYSTEM, unreadable, Workshop } from './parcels.ts';
+import { PATIENCE_MS } from '../../patience.ts';
 
 const workshop = new Workshop();
 const GREETING = attributes({ protocol: 'cleanup_protocol', queue_id: '4F1A2B' });
@@ -45,7 +46,7 @@ const playing =
 
 const DONE = attributes({ status: 0, reason: '' });
 
-function outletOf(ports: readonly (number | string)[], { flags = 0, timeoutMs = 3_000 } = {}) {
+function outletOf(ports: readonly (number | string)[], { flags = 0, timeoutMs = PATIENCE_MS } = {}) {
   const { log, lines } = collectingLog();
   const sockets = ports.map((at) =>
     typeof at === 'string' ? { path: at } : { host: '127.0.0.1', port: at },

@@ -9,6 +9,7 @@ import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { PLAIN_MAIL } from '../../../host/session/parameters/mail-parameters.ts';
 import { collectingLogger } from '../../plugins/plugin-context.ts';
 import { address, messageOf } from '../transaction.ts';
+import { PATIENCE_MS } from '../../patience.ts';
 
 export const TEXT = 'Message-Id: <1@c.example>\r\nSubject: hello\r\n\r\nbody\r\n.\r\n..dots\r\n';
 export const TEXT_LF = TEXT.replaceAll('\r\n', '\n');
@@ -75,7 +76,7 @@ export class Workshop {
   }
 }
 
-export const LIMITS = { timeoutMs: 5_000, processes: 4, waiting: 10 };
+export const LIMITS = { timeoutMs: PATIENCE_MS, processes: 4, waiting: 10 };
 export const SYSTEM = {
   clock: { now: () => 1_700_000_000_123 },
   environment: process.env,

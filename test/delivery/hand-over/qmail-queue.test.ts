@@ -3,6 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { ownWords } from '../../../host/delivery/qmail/qmail-exit-codes.ts';
 import { QmailQueueOutlet } from '../../../host/delivery/qmail/qmail-queue-outlet.ts';
 import { collectingLog, LIMITS, parcel, shown, SYSTEM, TEXT_LF, unreadable, Workshop } from './parcels.ts';
+import { PATIENCE } from '../../patience.ts';
 
 const workshop = new Workshop();
 
@@ -118,7 +119,7 @@ test('a program that hangs is ended with all it has started', async () => {
   expect(lines[0]).toContain('its time was up');
   const numbers = readFileSync(pids, 'utf8').trim().split(' ');
   expect(numbers).toHaveLength(2);
-  await vi.waitFor(() => expect(numbers.filter(isRunning)).toEqual([]));
+  await vi.waitFor(() => expect(numbers.filter(isRunning)).toEqual([]), PATIENCE);
 });
 
 /** False for zombies, which nobody may be there to reap. */

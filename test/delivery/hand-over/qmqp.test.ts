@@ -4,15 +4,16 @@ import { readNetstring } from '../../../host/delivery/qmqp/netstring.ts';
 import { QmqpOutlet } from '../../../host/delivery/qmqp/qmqp-outlet.ts';
 import { closedPort, collect, serve } from './daemons.ts';
 import { collectingLog, parcel, shown, TEXT_LF, unreadable } from './parcels.ts';
+import { PATIENCE_MS } from '../../patience.ts';
 
 const net = (text: string): string => `${Buffer.byteLength(text)}:${text},`;
 const PACKET = net(net(TEXT_LF) + net('s@c.example') + net('a@b.example') + net('e@f.example'));
 const TO = ['a@b.example', 'e@f.example'];
 
-function outletOf(ports: readonly number[], timeoutMs = 3_000) {
+function outletOf(ports: readonly number[], timeoutMs = PATIENCE_MS) {
   const { log, lines } = collectingLog();
   const hosts = ports.map((port) => ({ host: '127.0.0.1', port }));
-  return { lines, outlet: new QmqpOutlet({ hosts, connectTimeoutMs: 1_000, timeoutMs }, log) };
+  return { lines, outlet: new QmqpOutlet({ hosts, connectTimeoutMs: PATIENCE_MS, timeoutMs }, log) };
 }
 
 /** Takes a whole packet, keeps it in `seen` and says `answer`. */

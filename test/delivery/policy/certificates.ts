@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { TlsaRecord } from '../../../host/dns/wire-message.ts';
+import { PATIENCE_MS } from '../../patience.ts';
 
 export interface Issued {
   /** PEM, its own certificate alone. */
@@ -45,7 +46,7 @@ export function issue(subject: string, options: IssueOptions = {}): Issued {
   ];
   writeFileSync(path('ext'), extensions.join('\n'));
   const run = (...words: string[]): void =>
-    void execFileSync('openssl', words, { stdio: 'pipe', timeout: 10_000 });
+    void execFileSync('openssl', words, { stdio: 'pipe', timeout: PATIENCE_MS });
   run('req', '-new', '-key', path('key'), '-subj', `/CN=${subject}`, '-out', path('csr'));
   const signer = by === undefined ? ['-signkey', path('key')] : signerFiles(by, path);
   run(

@@ -8,6 +8,7 @@ import type { SecureDns } from '../../../host/dns/secure-dns.ts';
 import { keptLog } from '../parcel.ts';
 import { issue } from './certificates.ts';
 import { PolicyServer, policyText } from './policy-server.ts';
+import { PATIENCE } from '../../patience.ts';
 
 describe('the record', () => {
   test.each<[string, readonly string[], string | undefined]>([
@@ -298,7 +299,7 @@ describe('how long a policy holds', () => {
     state.now = DAY_MS / 2 + 1;
     expect((await policies.policyFor('a.example'))?.mode).toBe('enforce');
     expect(fetched).toHaveLength(2);
-    await vi.waitFor(() => expect(entries.get('a.example')).toContain(`"fetchedAt":${state.now}`));
+    await vi.waitFor(() => expect(entries.get('a.example')).toContain(`"fetchedAt":${state.now}`), PATIENCE);
     state.now = DAY_MS + 1;
     expect((await policies.policyFor('a.example'))?.mode).toBe('enforce');
   });

@@ -7,10 +7,10 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { IndexDatabase } from '../../../host/delivery/spool/index-database.ts';
 import { keys } from '../../../host/delivery/spool/index-keys.ts';
 import { folder } from '../../message/folder.ts';
+import { PATIENCE } from '../../patience.ts';
 
 const PROGRAM = join(import.meta.dirname, 'index-process.mjs');
 /** Far longer than any commit takes, and far shorter than the wedged stay wedged. */
-const BOUND = { timeout: 15_000, interval: 20 };
 
 interface Told {
   readonly said?: string;
@@ -40,7 +40,7 @@ class IndexProcess {
   }
 
   says(what: string): Promise<void> {
-    return vi.waitFor(() => expect(this.said).toContain(what), BOUND);
+    return vi.waitFor(() => expect(this.said).toContain(what), PATIENCE);
   }
 
   ask(step: string, rest: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
@@ -65,7 +65,7 @@ async function given(): Promise<{ directory: string; until: string; one: IndexPr
 async function counts(process: IndexProcess, times = 5): Promise<void> {
   let isDone = false;
   void process.ask('count', { key: 'd/counted', times }).then(() => (isDone = true));
-  await vi.waitFor(() => expect(isDone).toBe(true), BOUND);
+  await vi.waitFor(() => expect(isDone).toBe(true), PATIENCE);
 }
 
 describe('a process that is wedged', () => {
@@ -107,7 +107,7 @@ describe('a process that ends, or is stopped, while its thread holds the lock', 
     let isDone = false;
     const counted = two.ask('count', { key: 'd/counted', times: 1 }).then(() => (isDone = true));
     const before = Number(await two.ask('ticks'));
-    await vi.waitFor(async () => expect(await two.ask('ticks')).toBeGreaterThan(before + 20), BOUND);
+    await vi.waitFor(async () => expect(await two.ask('ticks')).toBeGreaterThan(before + 20), PATIENCE);
     expect(isDone).toBe(false);
     writeFileSync(until, '');
     one.signal('SIGCONT');

@@ -7,8 +7,7 @@ import { runGuarded } from '../../../host/cli/program.ts';
 import { runQueue } from '../../../host/cli/queue-command.ts';
 import type { DaemonLoader } from '../../../host/process/daemon.ts';
 import { givenSpool, parcelWith } from './given-spool.ts';
-
-const SOON = { timeout: 10_000, interval: 20 };
+import { PATIENCE } from '../../patience.ts';
 
 /** A folder with one message, which nobody has taken yet. */
 async function left(): Promise<{ path: string; id: string }> {
@@ -49,7 +48,7 @@ it('is opened as soon as it can be, without a message that asks for it', async (
   await spool.deliver(parcelWith({ to: ['b@x.example'] }));
   expect(log.filter((line) => line.includes('is no directory'))).toHaveLength(1);
   mend();
-  await vi.waitFor(() => expect(outlet.deliveries.map((one) => one.id)).toEqual([id]), SOON);
+  await vi.waitFor(() => expect(outlet.deliveries.map((one) => one.id)).toEqual([id]), PATIENCE);
   expect(log).toContain(`notice ${path} is open again`);
 });
 
@@ -70,9 +69,9 @@ it('is looked through as soon as it can be', async () => {
   const { spool, outlet, log } = givenSpool({}, { path });
   rmSync(join(path, 'tmp'), { recursive: true });
   await spool.begin();
-  await vi.waitFor(() => expect(log.join('\n')).toContain("can't be checked"), SOON);
+  await vi.waitFor(() => expect(log.join('\n')).toContain("can't be checked"), PATIENCE);
   mkdirSync(join(path, 'tmp'), { mode: 0o700 });
-  await vi.waitFor(() => expect(outlet.deliveries.map((one) => one.id)).toEqual([id]), SOON);
+  await vi.waitFor(() => expect(outlet.deliveries.map((one) => one.id)).toEqual([id]), PATIENCE);
   expect(log).toContain(`notice ${path} has been checked`);
 });
 

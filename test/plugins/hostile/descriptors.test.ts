@@ -13,7 +13,7 @@ beforeAll(() => {
   server = compileServer();
   mkdirSync(join(server.root, 'site'));
   copyFileSync(join(import.meta.dirname, 'hoarder.js'), join(server.root, 'site/hoarder.js'));
-}, 60_000);
+});
 afterAll(async () => {
   await program?.dispose();
   server.remove();
@@ -32,7 +32,9 @@ test('without a descriptor a new rcpthosts waits, the old one goes on, and an un
   };
   for (const [file, text] of Object.entries(files)) writeFileSync(join(config, file), `${text}\n`);
   const listen = ['--listen', 'tcp://127.0.0.1:0', '--workers', '1'];
-  program = new RunningProgram(server.program, ['serve', '--config', config, ...listen], { descriptors: 120 });
+  program = new RunningProgram(server.program, ['serve', '--config', config, ...listen], {
+    descriptors: 120,
+  });
   const client = new LineClient(await program.port());
   expect(await client.reply()).toMatch(/^220 /);
   expect(await client.say('HELO client.example')).toMatch(/^250 /);
@@ -42,7 +44,7 @@ test('without a descriptor a new rcpthosts waits, the old one goes on, and an un
   await program.err.find(/hoarder: Plugin hoarder, hook rcpt: .*never_read_before: can't be read \(EMFILE\)/);
 
   await client.say('VRFY x');
-  await expect.poll(() => client.say('RCPT TO:<u@old.example>'), { timeout: 10_000 }).toMatch(/^250 /);
+  await expect.poll(() => client.say('RCPT TO:<u@old.example>')).toMatch(/^250 /);
 
   await client.say('NOOP');
   writeFileSync(join(config, 'new'), 'old.example\nnew.example\n');
@@ -52,13 +54,12 @@ test('without a descriptor a new rcpthosts waits, the old one goes on, and an un
   const isRead = program.err.find(/rcpthosts: can't be read \(EMFILE\) .*what was read before stays/, seen);
   let hasTold = false;
   void isRead.then(() => (hasTold = true));
-  const until = performance.now() + 10_000;
-  while (!hasTold && performance.now() < until)
-    expect(await client.say('RCPT TO:<u@old.example>')).toMatch(/^250 /);
+  // The time limit of the test ends a wait in vain.
+  while (!hasTold) expect(await client.say('RCPT TO:<u@old.example>')).toMatch(/^250 /);
   await isRead;
   expect(await client.say('RCPT TO:<u@old.example>')).toMatch(/^250 /);
 
   await client.say('VRFY x');
-  await expect.poll(() => client.say('RCPT TO:<u@new.example>'), { timeout: 10_000 }).toMatch(/^250 /);
+  await expect.poll(() => client.say('RCPT TO:<u@new.example>')).toMatch(/^250 /);
   client.close();
-}, 60_000);
+});

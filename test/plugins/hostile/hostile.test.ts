@@ -20,7 +20,7 @@ beforeAll(() => {
   server = compileServer();
   mkdirSync(join(server.root, 'site'));
   copyFileSync(join(import.meta.dirname, 'hostile.js'), join(server.root, 'site/hostile.js'));
-}, 60_000);
+});
 afterAll(async () => {
   await Promise.all(running.map((program) => program.dispose()));
   server.remove();
@@ -136,7 +136,7 @@ describe('a plugin that does everything wrong', () => {
     expect(disturbed).toBeLessThan(Math.max(5 * quiet, 600));
     const client = await greeted(port);
     expect(await client.say('QUIT')).toMatch(/^221 /);
-  }, 60_000);
+  });
 
   test('an error that Node charges to nobody is found out by its stack', async () => {
     const { program, port } = await start('microtask');
