@@ -39,8 +39,9 @@ export class Summary {
     this.#from = (transaction.reversePath ?? '').toString();
     this.#recipients = transaction.recipients;
     this.#octets = incoming?.message.content.octets;
-    if (incoming?.isWhole === true && transaction.content?.isHeaderWhole === true)
-      this.#messageId = transaction.content.header.get('Message-Id')?.trim();
+    // Of a message that was given up nobody has read the header.
+    if (incoming?.isHeaderAnnounced === true && !incoming.isTooBig && !incoming.isBrokenOff)
+      this.#messageId = incoming.message.header.get('Message-Id')?.trim();
     return this;
   }
 

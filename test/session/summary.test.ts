@@ -170,6 +170,14 @@ describe('each end of a transaction has one line', () => {
     expect(summaries().map((line) => line.replace(/ message_id=\S+/, ''))).toEqual([`${HEAD} ${rest}`]);
   });
 
+  test('a message that is too big', async () => {
+    const client = await (await start({}, { databytes: '100' })).greeted();
+    await sayAll(client, MAIL, RCPT, 'DATA');
+    expect(await client.say(`a: b\r\n\r\n${'x'.repeat(200)}\r\n.`)).toBe('552 Message too big!');
+    expect(await client.say('NOOP')).toBe('250 OK');
+    expect(summaries()).toEqual([expect.stringMatching(/ result=552 octets=\d+ accepted=1 refused=0 to=/)]);
+  });
+
   test('the client is gone, between two commands and inside the message', async () => {
     const server = await start();
     for (const last of [[], ['DATA']]) {
