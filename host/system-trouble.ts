@@ -1,6 +1,6 @@
 /** What the system refused, in words that an operator can act on: which user, which directory, and what to do. */
 
-import { accessSync, constants, lstatSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 
@@ -26,8 +26,11 @@ export const ownUser = (): string => `user ${ownName()}`;
  * what is missing or closed, and Node says EACCES for a socket in a directory that does not exist.
  */
 export function troubleAt(path: string, cause: unknown): Trouble {
-  const { code = 'unknown error', message } = cause as NodeJS.ErrnoException;
+  const { code = 'unknown error', message, syscall } = cause as NodeJS.ErrnoException;
   for (const folder of foldersAbove(path)) {
+    // A call that makes all directories on the way stopped at the first that is missing.
+    if (syscall === 'mkdir' && code !== 'ENOENT' && !existsSync(folder))
+      return troubleAt(folder, Object.assign(new Error(message), { code }));
     const trouble = troubleWithFolder(folder);
     if (trouble !== undefined) return trouble;
   }

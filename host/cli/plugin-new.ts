@@ -3,6 +3,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { QpsmtpdError } from '../errors.ts';
+import { troubleAt } from '../system-trouble.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
 import { codeOf } from '../process/exit-code.ts';
 import type { Terminal } from '../process/serve-options.ts';
@@ -57,7 +58,9 @@ function write(file: string, text: string): void {
     const isTaken = codeOf(cause) === 'EEXIST';
     // Half a file would be in the way once there is room.
     if (!isTaken) rmSync(file, { force: true });
-    const problem = isTaken ? 'is already there' : `can't be written: ${codeOf(cause)}`;
+    const problem = isTaken
+      ? 'is already there'
+      : `can't be written: ${troubleAt(resolve(file), cause).problem}`;
     throw new QpsmtpdError('Q_USAGE', `${resolve(file)} ${problem}`, { cause });
   }
 }

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../bindings/plugin/services.ts';
 import { ConfigError, remedyForOwner, type Place } from '../errors.ts';
 import type { Rehearsal } from '../rehearsal.ts';
+import { troubleAt } from '../system-trouble.ts';
 
 export interface SpoolSettings {
   readonly path: string;
@@ -77,7 +78,7 @@ export function openSpoolDirectory(settings: SpoolSettings): SpoolDirectory {
   try {
     make(path, mode, owner, rehearsal);
   } catch (error) {
-    refuse(`can't be made: ${(error as Error).message}`, `make it by hand, mode ${octal(mode)}`);
+    refuse(`can't be made: ${troubleAt(path, error).problem}`, `make it by hand, mode ${octal(mode)}`);
   }
   if (rehearsal?.wouldMake(path) === true) return new SpoolDirectory({ ...settings, path });
   const stat = lstatSync(path);

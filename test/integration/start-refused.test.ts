@@ -37,10 +37,15 @@ interface Outcome {
   readonly err: string;
 }
 
-function run(args: readonly string[], uid?: number, { program = 'qpsmtpd', env = {} } = {}): Outcome {
+function run(
+  args: readonly string[],
+  uid?: number,
+  { program = 'qpsmtpd', env = {}, cwd = '/' } = {},
+): Outcome {
   const { status, stderr } = spawnSync(process.execPath, [join(BIN, `${program}.cjs`), ...args], {
     encoding: 'utf8',
     timeout: 60_000,
+    cwd,
     env: { ...process.env, ...env },
     ...(uid !== undefined && { uid, gid: uid }),
   });
@@ -117,6 +122,16 @@ describe.runIf(isRoot)('a user who may not', () => {
     expect(code).toBe(71);
     expect(existsSync(socket)).toBe(true);
     server.close();
+  });
+
+  test.each([
+    ['sample', 77, /^\S+: user 54321 may not write to the directory \S+ \(EACCES\) .*\n$/],
+    ['tls-cert', 77, /^\S+: user 54321 may not write to the directory \S+ \(EACCES\) .*\n$/],
+    ['plugin new mine', 64, /^\S+ can't be written: user 54321 may not write to the directory \S+ .*\n$/],
+  ])('write into the working directory is told so: %s', (words, code, line) => {
+    const outcome = run(words.split(' '), STRANGER, { cwd: folder });
+    expect(outcome.err).toMatch(line);
+    expect(outcome.code).toBe(code);
   });
 
   test('write the pid file is told where', () => {

@@ -56,7 +56,7 @@ describe('the spool directory', () => {
       (path) => (mkdirSync(path), chmodSync(path, 0o777)),
       /can be written by anyone \(chmod/,
     ],
-    ['without a parent', (path) => path, /can't be made: ENOENT/],
+    ['without a parent', (path) => path, /can't be made: the directory \S+ does not exist/],
   ])('is refused when it is %s: local users could plant files', (what, make, problem) => {
     const path = what === 'without a parent' ? join(folder(), 'a', 'b') : join(folder(), 'spool');
     make(path);
