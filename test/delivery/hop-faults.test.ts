@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import type { Message } from '../../bindings/plugin/message.ts';
 import { hopWith, outlet } from './hop-closers.ts';
-import { parcelTo, SHORT } from './parcel.ts';
+import { parcelTo, shortFrom } from './parcel.ts';
 import { messageOf } from './transaction.ts';
 import type { Script } from './scripted-hop.ts';
 
@@ -13,19 +13,17 @@ const cases = STAGES.flatMap((stage) =>
   PIPELINES.map((offers) => [stage, offers.join(' ') || 'no extension', offers] as const),
 ).filter(([stage, , offers]) => stage !== 'DATA' || !(offers as readonly string[]).includes('CHUNKING'));
 
-/** For hops that answer everything: on a busy machine short times are over before they were read from. */
-const PATIENT = { timeouts: {} };
-
 const deliver = async (script: Script, options = {}) => {
   const hop = await hopWith(script);
-  const out = outlet([hop], { timeouts: SHORT, ...options });
+  const [silent = ''] = Object.entries(script.says ?? {}).find(([, say]) => say === '[silence]') ?? [];
+  const out = outlet([hop], { timeouts: shortFrom(silent), ...options });
   const report = await out.deliver(parcelTo(['a@d.example', 'b@d.example']));
   return { hop, out, report, kinds: report.map(({ kind }) => kind) };
 };
 
 test.each(cases)('%s is answered 4yz, %s: deferred in the words of the hop', async (stage, _, offers) => {
   const says = { [stage]: '451 4.7.1 come back', ...(stage === 'EHLO' && { HELO: '451 4.7.1 come back' }) };
-  const { report, kinds } = await deliver({ says, offers }, PATIENT);
+  const { report, kinds } = await deliver({ says, offers });
   expect(kinds).toEqual(['deferred', 'deferred']);
   expect(report[0]!.reply).toEqual({ code: 451, status: '4.7.1', lines: ['come back'] });
 });
@@ -34,7 +32,7 @@ test.each(cases)(
   '%s is answered 5yz, %s: refused once the hop knows the parcel',
   async (stage, _, offers) => {
     const says = { [stage]: '554 5.7.1 no', ...(stage === 'EHLO' && { HELO: '554 5.7.1 no' }) };
-    const { report, kinds } = await deliver({ says, offers }, PATIENT);
+    const { report, kinds } = await deliver({ says, offers });
     const kind = stage === 'GREETING' || stage === 'EHLO' ? 'deferred' : 'refused';
     expect(kinds).toEqual([kind, kind]);
     expect(report[0]!.reply).toEqual({ code: 554, status: '5.7.1', lines: ['no'] });
@@ -159,13 +157,9 @@ test.each(['250 2.0.0 queued', '451 4.3.0 no'])(
 );
 
 test('a 250 that comes after we gave up changes nothing', async () => {
-  const says = {
-    END: (_: string, talk: { socket: { write(text: string): unknown } }) => {
-      setTimeout(() => talk.socket.write('250 late\r\n'), 1_200);
-      return '[silence]';
-    },
-  };
-  const { kinds, out } = await deliver({ says });
+  const says = { END: '[silence]' };
+  const { hop, kinds, out } = await deliver({ says });
+  hop.talks[0]!.socket.write('250 late\r\n');
   await new Promise((resolve) => setTimeout(resolve, 600));
   expect(kinds).toEqual(['deferred', 'deferred']);
   expect(out.counters).toMatchObject({ uncertain: 1, deliveries: 0 });

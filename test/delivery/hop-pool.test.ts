@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { HostHealth } from '../../host/delivery/smtp/host-health.ts';
 import { orderOf } from '../../host/delivery/smtp/host-order.ts';
 import { closeLater, hopWith, outlet } from './hop-closers.ts';
-import { hostOf, parcelTo, SHORT } from './parcel.ts';
+import { hostOf, parcelTo, shortFrom } from './parcel.ts';
 import type { HopSide } from './scripted-hop.ts';
 
 const parcel = parcelTo(['a@d.example']);
@@ -101,7 +101,7 @@ test.each([
 ])('%s %s: the next host takes the message, and is asked first from then on', async (stage, say) => {
   const bad = await hopWith({ says: { [stage]: say } });
   const good = await hopWith();
-  const out = outlet([bad, good], { timeouts: SHORT, messages: 1 });
+  const out = outlet([bad, good], { timeouts: say === '[silence]' ? shortFrom(stage) : {}, messages: 1 });
   expect((await out.deliver(parcel))[0]!.kind).toBe('delivered');
   const asked = bad.talks.length;
   expect((await out.deliver(parcel))[0]!.kind).toBe('delivered');

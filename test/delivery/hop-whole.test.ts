@@ -2,7 +2,7 @@
 
 import { expect, test, vi } from 'vitest';
 import { hopWith, outlet } from './hop-closers.ts';
-import { LETTER, parcelTo, SHORT } from './parcel.ts';
+import { LETTER, parcelTo, shortFrom } from './parcel.ts';
 import { messageOf } from './transaction.ts';
 
 const BOTH = { offers: ['PIPELINING', 'CHUNKING'] };
@@ -11,7 +11,7 @@ const BDAT = `BDAT ${LETTER.length} LAST`;
 
 test('the content does not wait for the replies to the envelope', async () => {
   const hop = await hopWith({ ...BOTH, says: { MAIL: '[silence]' } });
-  const out = outlet([hop], { timeouts: SHORT });
+  const out = outlet([hop], { timeouts: shortFrom('MAIL') });
   const [outcome] = await out.deliver(toA());
   expect(hop.lines.slice(1)).toEqual(['MAIL FROM:<s@c.example>', 'RCPT TO:<a@d.example>', BDAT]);
   expect(hop.contents).toEqual([LETTER]);

@@ -54,6 +54,21 @@ export const SHORT = {
   endMs: 300,
 };
 
+const STAGES = [
+  ['GREETING', 'greetingMs'],
+  ['EHLO', 'helloMs'],
+  ['MAIL', 'mailMs'],
+  ['RCPT', 'rcptMs'],
+  ['DATA', 'dataMs'],
+  ['END', 'endMs'],
+] as const;
+
+/** Short waits from the stage on at which a hop says nothing: what it answers before may be late where a machine is busy. */
+export function shortFrom(silent: string): Partial<typeof SHORT> {
+  const first = STAGES.findIndex(([stage]) => stage === silent);
+  return first < 0 ? {} : Object.fromEntries(STAGES.slice(first).map(([, name]) => [name, SHORT[name]]));
+}
+
 export const hostOf = (hop: ScriptedHop, name = 'hop.test') => ({
   name,
   address: '127.0.0.1',

@@ -8,7 +8,7 @@ import { HopService } from '../../../host/delivery/smtp/hop-service.ts';
 import { PLAIN_MAIL } from '../../../host/session/parameters/mail-parameters.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
 import { memoryStores } from '../../store/memory-backend.ts';
-import { keptLog, LETTER, parcelTo, SHORT } from '../parcel.ts';
+import { keptLog, LETTER, parcelTo } from '../parcel.ts';
 import { ScriptedHop, type Script } from '../scripted-hop.ts';
 import { messageOf } from '../transaction.ts';
 import { issue, tlsa, type Issued } from './certificates.ts';
@@ -59,7 +59,7 @@ async function given({ zone, certificate, script = {}, sts, options }: Given) {
     },
     { mayReach: () => true, stsOrigin: page.origin, authorities: authority.certificate },
   );
-  const outlet = service.open({ helloName: 'us.example', port: hop.port, timeouts: SHORT, log, ...options });
+  const outlet = service.open({ helloName: 'us.example', port: hop.port, log, ...options });
   closers.push(
     () => hop.close(),
     () => dns.close(),
