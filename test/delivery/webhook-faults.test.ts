@@ -179,7 +179,7 @@ describe('connections', () => {
     ],
   ] as const)('a connection that %s', async (_what, serve, status) => {
     const port = await tcpServer(serve);
-    const { outcome } = await tried(`http://127.0.0.1:${port}/`, { requestTimeoutMs: 500 });
+    const { outcome } = await tried(`http://127.0.0.1:${port}/`, { requestTimeoutMs: 2_000 });
     if (status === undefined) expect(outcome.kind).toBe('delivered');
     else expect([outcome.kind, outcome.reply.status]).toEqual(['deferred', status]);
   });

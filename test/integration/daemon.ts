@@ -20,7 +20,7 @@ const PROGRAM = ['../../dist/host/cli/qpsmtpd.js', '../../../dist/host/cli/qpsmt
   .map((path) => fileURLToPath(new URL(path, import.meta.url)))
   .find((path) => existsSync(path))!;
 /** How long a daemon may take to start or to stop. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 
 /** A folder for one test file, removed by `remove`. */
 export class Workplace {

@@ -122,7 +122,7 @@ describe.each([1, 2])('qpsmtpd serve --workers %d', (workers) => {
     program.kill('SIGUSR1');
     for (const pid of pids) {
       await expect
-        .poll(() => (existsSync(join(folder, 'log')) ? log('log') : ''), { timeout: 10_000 })
+        .poll(() => (existsSync(join(folder, 'log')) ? log('log') : ''))
         .toMatch(new RegExp(`\\[${pid}\\]: .*log files opened again`));
     }
   });

@@ -9,7 +9,7 @@ import { describeWithReceiver } from './receivers/described.ts';
 import { missingDovecot, startDovecot } from './receivers/dovecot.ts';
 
 /** How long a changed file may take to be noticed. */
-const NOTICED_MS = 5_000;
+const NOTICED_MS = 60_000;
 
 async function send(port: number, subject: string, ...to: string[]): Promise<string> {
   const transport = createTransport({ host: '127.0.0.1', port, ignoreTLS: true });

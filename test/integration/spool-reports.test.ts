@@ -13,7 +13,7 @@ import { RunningDaemon, Workplace } from './daemon.ts';
 const PROGRAM = fileURLToPath(new URL('../../dist/host/cli/qpsmtpd.js', import.meta.url));
 const run = promisify(execFile);
 /** For a look every half second, on a busy machine. */
-const PATIENCE = { timeout: 30_000 };
+const PATIENCE = { timeout: 60_000 };
 
 const closers: (() => Promise<unknown> | void)[] = [];
 afterEach(async () => {

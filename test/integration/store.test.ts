@@ -167,13 +167,13 @@ describe('a store shared by workers', () => {
     );
     for (let round = 1; round <= 12; round++) {
       const before = answered();
-      await expect.poll(answered, { timeout: 20_000, interval: 5 }).toBeGreaterThan(before + 100);
+      await expect.poll(answered, { interval: 5 }).toBeGreaterThan(before + 100);
       if (round % 4 === 0) {
         await daemon.end('SIGKILL');
         daemon = await start(workplace, 2, port);
         continue;
       }
-      await expect.poll(() => workersOf(daemon), { timeout: 10_000, interval: 20 }).toHaveLength(2);
+      await expect.poll(() => workersOf(daemon), { interval: 20 }).toHaveLength(2);
       process.kill(workersOf(daemon)[round % 2]!, 'SIGKILL');
     }
     isOver = true;

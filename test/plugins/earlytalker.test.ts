@@ -92,7 +92,7 @@ test('earlytalker holds up one session, not the others, and lets go of a client 
   const startedAt = performance.now();
   const banners = await Promise.all(Array.from({ length: 200 }, () => server.connect().reply()));
   // One after the other they would take a minute.
-  expect(performance.now() - startedAt).toBeLessThan(10_000);
+  expect(performance.now() - startedAt).toBeLessThan(30_000);
   expect(banners.every((banner) => banner.startsWith('220 '))).toBe(true);
   await server.close();
 

@@ -243,7 +243,7 @@ test('`mixture separate` looks each recipient up once, also when some were taken
     expect(await further(`<${index}@a.example>`, recipients)).toBe('DECLINED');
     recipients.push(recipient(`<${index}@a.example>`));
   }
-  // One for the new recipient, one for the one before it.
+  // For each verdict the new recipient, and the one before it for the first time.
   expect(find.mock.calls.length).toBeLessThanOrEqual(2 * 200);
   find.mockRestore();
   expect(await further('<x@b.example>', recipients)).toMatch(/One destination at a time/);

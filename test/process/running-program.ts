@@ -97,7 +97,7 @@ export class RunningProgram {
   /** For the end of a test: whatever state it is in, it is gone afterwards. */
   async dispose(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.kill('SIGTERM');
-    const cutOff = setTimeout(() => this.kill('SIGKILL'), 5_000);
+    const cutOff = setTimeout(() => this.kill('SIGKILL'), 30_000);
     await this.ended;
     clearTimeout(cutOff);
   }

@@ -56,7 +56,7 @@ describeWith('puma', 'ruby-rails ruby-actionmailbox puma ruby-sqlite3')('Action 
       loglevel: '6',
     });
     daemon = await RunningDaemon.start(workplace);
-  }, 90_000);
+  });
   afterAll(async () => {
     await daemon?.end();
     await application?.stop();
