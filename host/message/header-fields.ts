@@ -35,8 +35,8 @@ export class HeaderFields implements Header {
   /** Everything in front of the empty line. */
   readonly #block: Buffer;
   readonly #core: Core;
-  /** `FIELD_WORDS` words a field. */
-  readonly #index: Int32Array;
+  /** `FIELD_WORDS` words a field. On the heap of V8, see `copyIndex`. */
+  readonly #index: readonly number[];
   readonly #count: number;
   /** In the order of the calls: the last one stands on top. */
   readonly #above: Addition[] = [];
@@ -52,7 +52,7 @@ export class HeaderFields implements Header {
   constructor(core: Core, leading: Buffer) {
     this.#core = core;
     this.#count = core.headers(leading);
-    this.#index = core.fields.slice(0, this.#count * FIELD_WORDS);
+    this.#index = copyIndex(core.fields, this.#count * FIELD_WORDS);
     this.#block = core.bodyOffset < 0 ? leading : leading.subarray(0, core.bodyOffset);
     this.flags = core.headerFlags;
   }
@@ -252,6 +252,16 @@ export class HeaderFields implements Header {
 }
 
 const CRLF = Buffer.from('\r\n');
+
+/**
+ * No typed array: its memory lies outside the heap, 48 KB of it for the largest header, and V8 marks the whole heap whenever
+ * so much has come together of that. An array dies young and costs nothing then.
+ */
+function copyIndex(fields: Int32Array, length: number): number[] {
+  const index = new Array<number>(length);
+  for (let at = 0; at < length; at++) index[at] = fields[at]!;
+  return index;
+}
 
 const wireFolds = (value: string): string => value.replaceAll('\n', '\r\n');
 

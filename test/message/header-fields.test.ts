@@ -13,6 +13,15 @@ const print = (header: HeaderFields, lineEnds: 'crlf' | 'lf' = 'lf'): string =>
 
 const SAMPLE = 'Received: a\r\n\tb\r\nFrom: x@y\r\nSUBJECT:  hello \r\nreceived : c\r\nX-Odd:z\r\n\r\nbody';
 
+it('an index takes no memory outside the heap: V8 would mark the whole heap for a few hundred of the largest', () => {
+  const leading = Buffer.from(`${'a:\r\n'.repeat(1_900)}\r\n`, 'latin1');
+  const before = process.memoryUsage().arrayBuffers;
+  const headers = Array.from({ length: 100 }, () => new HeaderFields(core, leading));
+  const after = process.memoryUsage().arrayBuffers;
+  expect(headers.every(({ fieldCount }) => fieldCount === 1_900)).toBe(true);
+  expect(after - before).toBeLessThan(1_000_000);
+});
+
 describe('reading header fields (RFC 5322 section 2.2)', () => {
   it('compares names without case, known to the core or not, and unfolds values', () => {
     const header = parse(SAMPLE);
