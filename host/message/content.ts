@@ -4,7 +4,7 @@ import { QpsmtpdError } from '../errors.ts';
 import type { MemoryBudget } from '../memory/memory-budget.ts';
 import { ContentWeight } from './content-weight.ts';
 import { HeaderEnd } from './header-end.ts';
-import { SlabPool } from './slab-pool.ts';
+import { SHARE_OF_FREE_SLABS, SLAB_OCTETS, slabPool } from './slab-pool.ts';
 import type { SpoolDirectory } from './spool-directory.ts';
 import { SpoolFile } from './spool-file.ts';
 
@@ -16,11 +16,6 @@ const FIRST_SLAB = 4_096;
 const LONG = 131_072;
 /** From so many octets on a message is worth a file where memory is short. */
 const WORTH_A_FILE = 16_384;
-/** Slabs that wait for their next message may take up this share of the memory budget, beside it. */
-const SHARE_OF_FREE_SLABS = 1 / 8;
-
-/** One for all messages of the process. */
-const pool = new SlabPool();
 
 /** Octets of the empty line and its CR, kept with the header so that its end can be seen again. */
 const SEPARATOR = 2;
@@ -253,7 +248,7 @@ export class Content extends ContentWeight {
   }
 
   #letGo(): Promise<void> | undefined {
-    pool.giveBack(this.#ownSlabs, this.memory.limit * SHARE_OF_FREE_SLABS);
+    slabPool.giveBack(this.#ownSlabs, this.memory.limit * SHARE_OF_FREE_SLABS);
     this.#ownSlabs = [];
     this.#forget();
     this.copied = this.flowing = 0;
@@ -296,12 +291,12 @@ export class Content extends ContentWeight {
   }
 
   #newSlab(): Buffer {
-    if (!this.isCopying) {
+    if (!this.isCopying && (this.#octets < SLAB_OCTETS || this.#spool !== undefined)) {
       const octets = Math.min(SLAB, Math.max(FIRST_SLAB, this.#octets));
       this.held += octets;
       return Buffer.allocUnsafeSlow(octets);
     }
-    const slab = pool.take();
+    const slab = slabPool.take();
     this.held += slab.length;
     if (!this.#isShared) this.#ownSlabs.push(slab);
     return slab;

@@ -1,4 +1,4 @@
-/** Memory for the content of long messages, used again for the next ones. */
+/** Memory for the content of long messages and for input that waits, used again for the next ones. */
 
 /** Octets of a slab, which is also the most that one read brings. */
 export const SLAB_OCTETS = 65_536;
@@ -7,6 +7,8 @@ export const SLAB_OCTETS = 65_536;
 const MOST_FREE = 512;
 /** How long slabs that nobody needs stay. */
 const PATIENCE_MS = 10_000;
+/** Free slabs may take up this share of the memory budget, beside it. */
+export const SHARE_OF_FREE_SLABS = 1 / 8;
 
 /**
  * Slabs that wait for their next message. Without them each message of 5 MiB leaves 80 buffers that have grown old:
@@ -59,3 +61,6 @@ export class SlabPool {
     if (this.#spare > 0) this.#look = setTimeout(() => this.#lookForSpares(), this.#patienceMs).unref();
   }
 }
+
+/** One for the whole process. */
+export const slabPool = new SlabPool();

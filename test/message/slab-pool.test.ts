@@ -59,6 +59,18 @@ describe('the slabs of long messages', () => {
     expect(lettersOf(read(content))).toBe('abcdefgh');
   });
 
+  it('take what is copied in short pieces, too, once as much is there as one of them holds', () => {
+    const piece = Buffer.alloc(1_024, 'x');
+    const taken = vi.spyOn(SlabPool.prototype, 'take');
+    const content = new Content(inMemory);
+    for (let octets = 0; octets < SLAB_OCTETS - 1_024; octets += 1_024) content.append(piece);
+    expect(taken).not.toHaveBeenCalled();
+    for (let octets = 0; octets < 32 * 1_024; octets += 1_024) content.append(piece);
+    expect(taken).toHaveBeenCalledTimes(1);
+    taken.mockRestore();
+    content.discard();
+  });
+
   it('serve the next message after one that nobody has read', () => {
     const first = new Content(inMemory);
     fill(first, 'abcdefgh');
