@@ -19,7 +19,7 @@ export function readChunk(session: Session, chunk: Buffer, from: number): number
     if (incoming.isFlowing && !incoming.isBinary && isUnsafe(session.host.core.dataFlags(incoming.slot))) {
       breakOff(session);
     }
-    incoming.message.content.append(piece);
+    incoming.message.content.append(piece, session.isInputLent);
     if (state.left > 0) whileItArrives(session);
   }
   if (state.left === 0) endChunk(session);

@@ -17,8 +17,8 @@ export const MAX_LINE = 512;
 export const MAX_LONG_LINE = 2_048;
 
 /**
- * Octets that are looked at in one go, unless no line ends within them. Whoever sends a verb that changes the mode over and
- * over, or whose plugins take their time, would have all that waits behind it looked at anew each time.
+ * Octets that are looked at in one go, unless no line ends within them. A client that sends a verb that changes the mode over
+ * and over, or whose plugins take their time, would have all that waits after it looked at anew each time.
  */
 const LOOK = 512;
 

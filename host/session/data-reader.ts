@@ -1,6 +1,6 @@
 /** Reads mail data: the core finds the end and the dots, the message keeps the octets. RFC 5321 section 4.5.2. */
 
-import { DataFlag, type Slot } from '../../bindings/contract.ts';
+import { DataFlag, WINDOW, type Slot } from '../../bindings/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
 import { ChunkContent } from './chunk-content.ts';
@@ -15,8 +15,6 @@ const CR: Buffer = Buffer.from('\r');
 const CRLF: Buffer = Buffer.from('\r\n');
 /** Octets between two dots of dot-stuffing below which they are copied one by one. */
 const SHORT_PIECE = 128;
-/** Octets that are read in one step while others wait: of the costliest content a slice's worth. */
-const PRESSED_WINDOW = 16_384;
 /** What a binary message may have. RFC 3030 section 3. */
 const LINE_FLAGS = DataFlag.BareCr | DataFlag.BareLf;
 
@@ -46,8 +44,6 @@ export class IncomingData {
   readonly wantsHeader: boolean;
   /** Its end has come. */
   isWhole = false;
-  /** What is being read is gone afterwards. */
-  isLent = false;
   readonly #session: Session;
   #isOpen = true;
 
@@ -115,12 +111,10 @@ export class IncomingData {
   }
 }
 
-/** Reads mail data from `octets` at `from` on and returns where it stopped. */
-export function readData(session: Session, octets: Buffer, from: number): number {
+/** Reads mail data from `chunk` at `from` on and returns where it stopped. */
+export function readData(session: Session, chunk: Buffer, from: number): number {
   const incoming = session.incoming!;
-  const { core, settings, turns } = session.host;
-  const isCut = turns.isPressed && octets.length - from > PRESSED_WINDOW;
-  const chunk = isCut ? octets.subarray(0, from + PRESSED_WINDOW) : octets;
+  const { core, settings } = session.host;
   const isEnd = core.data(incoming.slot, chunk, from);
   const behind = from + core.consumed;
   const limit = settings.databytes;
@@ -146,41 +140,55 @@ export function readData(session: Session, octets: Buffer, from: number): number
 }
 
 /** Hands the content of this window over, without the dots of dot-stuffing. Nothing is copied but what was lent. */
-function keepContent({ host, incoming }: Session, chunk: Buffer, from: number): void {
+function keepContent({ host, incoming, isInputLent }: Session, chunk: Buffer, from: number): void {
   const { core } = host;
-  const { isLent, message } = incoming!;
-  const { content } = message;
+  const { content } = incoming!.message;
   if (core.carriedCr) content.append(CR);
   const { contentEnd, dropCount, drops } = core;
   if (dropCount === 0) {
     if (contentEnd === 0) return;
     const isAll = from === 0 && contentEnd === chunk.length;
-    content.append(isAll ? chunk : chunk.subarray(from, from + contentEnd), isLent);
+    content.append(isAll ? chunk : chunk.subarray(from, from + contentEnd), isInputLent);
     return;
   }
   if (dropCount * SHORT_PIECE > contentEnd) {
-    content.append(withoutDots(chunk, from, contentEnd, drops.subarray(0, dropCount)));
+    content.append(withoutDots(chunk, from, contentEnd, drops, dropCount), true);
     return;
   }
   let start = 0;
   for (let index = 0; index < dropCount; index++) {
     const dot = drops[index]!;
-    if (dot > start) content.append(chunk.subarray(from + start, from + dot), isLent);
+    if (dot > start) content.append(chunk.subarray(from + start, from + dot), isInputLent);
     start = dot + 1;
   }
-  if (contentEnd > start) content.append(chunk.subarray(from + start, from + contentEnd), isLent);
+  if (contentEnd > start) content.append(chunk.subarray(from + start, from + contentEnd), isInputLent);
 }
 
-/** A block for every line would cost more than its octets where a dot stands in front of each. */
-function withoutDots(chunk: Buffer, from: number, contentEnd: number, drops: Int32Array): Buffer {
-  const content = Buffer.allocUnsafe(contentEnd - drops.length);
+/** Serves every message: its content copies what comes from here. */
+let dotless: Buffer | undefined;
+
+/**
+ * A block for every line would cost more than its octets where a dot stands in front of each. What it returns is gone with
+ * the next call.
+ */
+function withoutDots(
+  chunk: Buffer,
+  from: number,
+  contentEnd: number,
+  drops: Int32Array,
+  count: number,
+): Buffer {
+  const content = (dotless ??= Buffer.allocUnsafeSlow(WINDOW));
+  const end = from + contentEnd;
   let written = 0;
-  let next = 0;
-  for (let at = 0; at < contentEnd; at++) {
-    if (at === drops[next]) next++;
-    else content[written++] = chunk[from + at]!;
+  let at = from;
+  for (let index = 0; index < count; index++) {
+    const dot = from + drops[index]!;
+    while (at < dot) content[written++] = chunk[at++]!;
+    at = dot + 1;
   }
-  return content;
+  while (at < end) content[written++] = chunk[at++]!;
+  return content.subarray(0, written);
 }
 
 /**

@@ -73,6 +73,21 @@ export class SessionParts {
     return (this.#command?.chunkOctets ?? 0) + (this.#unread?.octets ?? 0);
   }
 
+  /** What is handed over by `takeUnread` changes after `releaseInput`. */
+  protected get isUnreadLent(): boolean {
+    return this.#unread?.isLent === true;
+  }
+
+  /**
+   * All input was read. No view may be left of the memory it lay in, which comes to hold what others send (a leak from one
+   * session to the next): a command that somebody still knows has no text from here on.
+   */
+  protected releaseInput(mostOctets: number): void {
+    if (this.#unread?.isLent !== true) return;
+    this.#command?.release();
+    this.#unread.release(mostOctets);
+  }
+
   /** Hands over the input that waits. */
   protected takeUnread(): Buffer | undefined {
     return this.#unread?.take();

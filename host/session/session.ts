@@ -7,6 +7,7 @@
 import type { Conduit } from '../../bindings/plugin/cut-through.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Intake } from '../intake/intake.ts';
+import { SHARE_OF_FREE_SLABS } from '../message/slab-pool.ts';
 import type { HookSession } from '../hooks/session.ts';
 import type { AuthExchange } from './auth-exchange.ts';
 import { conceal } from '../auth/conceal.ts';
@@ -57,7 +58,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   exchange: AuthExchange | undefined = undefined;
   deadlineAt = Number.POSITIVE_INFINITY;
   watchedAt = NOWHERE;
-  /** For whoever keeps the list of all sessions. */
+  /** For the list of all sessions. */
   listedAt = NOWHERE;
   /** Given by `takeSeat`, and given back with the place in the list. */
   seat = NO_SEAT;
@@ -69,6 +70,8 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   hasQuit = false;
   /** A step, or the session's turn, is waited for; input is kept until then. */
   isBusy = false;
+  /** The octets that are being read change later: what is kept of them has to be a copy. */
+  isInputLent = false;
   usedUs = 0;
   usedIn = 0;
   /** What is to be done in the turn that is waited for, before input is read. */
@@ -214,13 +217,9 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     const { turns } = this.host;
     if (this.mode === 'closed') {
       this.#linger(chunk.length);
-    } else if (this.isBusy || this.isClogged) {
+    } else if (this.isBusy || this.isClogged || turns.isPressed) {
       this.unread.keep(chunk, this.intake.stream);
-      this.#weigh();
-    } else if (turns.isPressed) {
-      this.unread.keep(chunk, this.intake.stream);
-      this.#lineUp(false);
-      this.#weigh();
+      this.#waitForTurn();
     } else {
       turns.begin(chunk.length);
       this.#process(chunk);
@@ -229,7 +228,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     }
   }
 
-  /** Dropped octets cost a read each: whoever pours them in has to wait for his turn, too. */
+  /** Dropped octets cost a read each: a client that pours them in has to wait for its turn, too. */
   #linger(octets: number): void {
     this.#lingered += octets;
     if (this.#lingered > LINGER_OCTETS) this.intake.stream.destroy();
@@ -244,16 +243,25 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     const { incoming } = this;
     const isCopied = this.mode === 'data' && incoming!.message.content.isCopying;
     const { turns } = this.host;
-    if (!isCopied || this.isBusy || this.isClogged || turns.isPressed) {
-      return this.receive(Buffer.from(octets));
+    if (this.mode === 'closed') return this.#linger(octets.length);
+    if (this.isBusy || this.isClogged || turns.isPressed) {
+      this.unread.keepLent(octets, this.intake.stream);
+      return this.#waitForTurn();
     }
+    if (!isCopied) return this.receive(Buffer.from(octets));
     turns.begin(octets.length);
-    incoming!.isLent = true;
+    this.isInputLent = true;
     const at = this.#read(octets, 0);
-    incoming!.isLent = false;
+    this.isInputLent = false;
     if (at < octets.length) this.#process(Buffer.from(octets.subarray(at)));
     this.#settleInput();
     turns.end(this);
+  }
+
+  /** For the input that was put aside, unless the session waits for something else. */
+  #waitForTurn(): void {
+    if (!this.isBusy && !this.isClogged) this.#lineUp(false);
+    this.#weigh();
   }
 
   /** Feeds the chunk to the reader of the mode, which may change while it goes. */
@@ -321,6 +329,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
 
   #awaitInput(): void {
     this.flush();
+    if (!this.hasUnread) this.releaseInput(this.host.memory.limit * SHARE_OF_FREE_SLABS);
     if (this.mode === 'closed') return;
     if (this.#hasEnded && !this.hasUnread) {
       this.#finish();
@@ -370,7 +379,11 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
       return;
     }
     const rest = this.takeUnread();
-    if (rest !== undefined) this.#process(rest);
+    if (rest !== undefined) {
+      this.isInputLent = this.isUnreadLent;
+      this.#process(rest);
+      this.isInputLent = false;
+    }
     if (!this.hasUnread && this.intake.stream.isPaused()) this.intake.stream.resume();
     this.#settleInput();
   }

@@ -4,11 +4,17 @@
  */
 
 import type { Duplex } from 'node:stream';
+import { SLAB_OCTETS, slabPool } from '../message/slab-pool.ts';
+
+/** Below so many octets a slab would be mostly empty. */
+const WORTH_A_SLAB = SLAB_OCTETS / 2;
 
 type Wake = (hasSpoken: boolean) => void;
 
 export class UnreadInput {
   #octets: Buffer | undefined = undefined;
+  /** What waits, or waited last, lies in it. */
+  #slab: Buffer | undefined = undefined;
   #waiting: Set<Wake> | undefined = undefined;
 
   get isEmpty(): boolean {
@@ -19,11 +25,37 @@ export class UnreadInput {
     return this.#octets?.length ?? 0;
   }
 
+  /** What is handed over is lent: it changes after `release`. */
+  get isLent(): boolean {
+    return this.#slab !== undefined;
+  }
+
   /** Puts octets behind those that wait already. The client is not read from meanwhile. */
   keep(octets: Buffer, stream: Duplex): void {
     this.#octets = this.#octets === undefined ? octets : Buffer.concat([this.#octets, octets]);
     stream.pause();
     this.#wake(true);
+  }
+
+  /**
+   * The same for octets that are gone afterwards. Where many wait, each of their reads would leave a buffer to the garbage
+   * collector, which stops everybody for the time of a whole message: reads of that size go to memory that is used again.
+   */
+  keepLent(octets: Buffer, stream: Duplex): void {
+    if (this.#octets !== undefined || this.#slab !== undefined || octets.length < WORTH_A_SLAB) {
+      this.keep(Buffer.from(octets), stream);
+      return;
+    }
+    this.#slab = slabPool.take();
+    octets.copy(this.#slab);
+    this.keep(this.#slab.subarray(0, octets.length), stream);
+  }
+
+  /** All of it was read, and nobody has a view of it any more. Keeps slabs of `mostOctets` for the next one. */
+  release(mostOctets: number): void {
+    if (this.#slab === undefined) return;
+    slabPool.giveBack([this.#slab], mostOctets);
+    this.#slab = undefined;
   }
 
   /** Hands over what waits. */
@@ -33,7 +65,7 @@ export class UnreadInput {
     return octets;
   }
 
-  /** The client will send nothing more: whoever listens need not wait. */
+  /** The client will send nothing more: nobody has to wait for it. */
   end(): void {
     this.#wake(false);
   }

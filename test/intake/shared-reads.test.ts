@@ -6,9 +6,11 @@ import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { definePlugin, ok } from '../../bindings/plugin/index.ts';
 import { shareReads } from '../../host/intake/shared-reads.ts';
+import { slabPool } from '../../host/message/slab-pool.ts';
+import { Turns } from '../../host/session/turns.ts';
 import { TestClient } from '../../host/testing/index.ts';
 import { CertificateFolder, makePair, SecureClient, SecureServer } from '../tls/secure-server.ts';
 
@@ -57,8 +59,8 @@ const bodyOf = (name: string, lines: number): string =>
 const transaction = (name: string, body: string): string =>
   `MAIL FROM:<a@b.example>\r\nRCPT TO:<${name}@example.test>\r\nDATA\r\nSubject: ${name}\r\n${body.replaceAll('\n.', '\n..')}.\r\n`;
 
-async function greeted(): Promise<TestClient> {
-  const client = new TestClient(server.connectSocket());
+async function greeted(to = server): Promise<TestClient> {
+  const client = new TestClient(to.connectSocket());
   await client.reply();
   await client.say('EHLO client.example');
   return client;
@@ -92,6 +94,44 @@ test('long messages of many clients at a time, in one write each, arrive as they
   expect(recipients.toSorted()).toEqual(
     names.flatMap((name) => ['one', 'three', 'two'].map((part) => `<${name}-${part}@example.test>`)),
   );
+});
+
+/** Each look at its clock takes a slice, so that nearly all input has to wait in line, long reads in memory that is used again. */
+function pressedTurns(): Turns {
+  let now = 0;
+  return new Turns(() => (now += 1));
+}
+
+test('what had to wait in line arrives as it was sent, by DATA, in dots and by BDAT', async () => {
+  bodies.length = recipients.length = 0;
+  const pressed = await SecureServer.start({ plugins: ['rcpt_ok', late], turns: pressedTurns() });
+  const taken = vi.spyOn(slabPool, 'take');
+  const givenBack = vi.spyOn(slabPool, 'giveBack');
+  const sums: string[] = [];
+  const codes = await Promise.all(
+    ['anna', 'bert', 'carl', 'dora'].map(async (name) => {
+      const client = await greeted(pressed);
+      let all = '';
+      for (let part = 0; part < 4; part++) {
+        const inDots = `\r\n${`.${name}\r\n`.repeat(9_000)}`;
+        const body = part % 2 === 0 ? bodyOf(`${name}-${part}`, 3_000) : inDots;
+        sums.push(sumOf(body), sumOf(`\r\n${body}`));
+        const chunk = `Subject: ${name}\r\n\r\n${body}`;
+        const envelope = `MAIL FROM:<a@b.example>\r\nRCPT TO:<${name}-${part}@example.test>\r\n`;
+        all += `${transaction(`${name}-${part}`, body)}${envelope}BDAT ${chunk.length} LAST\r\n${chunk}`;
+      }
+      client.send(`${all}QUIT\r\n`);
+      return replies(client, 4 * 7 + 1);
+    }),
+  );
+  expect(new Set(codes)).toEqual(new Set([`${'250 250 354 250 250 250 250 '.repeat(4)}221`]));
+  expect([...bodies].sort()).toEqual(sums.sort());
+  expect(new Set(recipients).size).toBe(16);
+  expect(taken).toHaveBeenCalled();
+  expect(givenBack.mock.calls.some(([slabs]) => slabs.length === 1)).toBe(true);
+  vi.restoreAllMocks();
+  pressed.dropClients();
+  await pressed.close();
 });
 
 test('a message that goes to disk in the middle of a read arrives as it was sent', async () => {

@@ -13,6 +13,7 @@ import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
 import { parseListen } from '../../host/intake/listen-spec.ts';
 import { SocketAcceptor } from '../../host/intake/socket-acceptor.ts';
 import { Server } from '../../host/server.ts';
+import { Turns } from '../../host/session/turns.ts';
 import { TestClient } from '../../host/testing/index.ts';
 import { makeSelfSigned, type PemPair } from '../../host/tls/self-signed.ts';
 
@@ -55,6 +56,8 @@ export interface SecureServerOptions {
   readonly directories?: readonly string[];
   /** Behind the address of the listener: ` tls=implicit`. */
   readonly listenOptions?: string;
+  /** By the clock of the process unless given. */
+  readonly turns?: Turns;
 }
 
 export class SecureServer {
@@ -74,6 +77,7 @@ export class SecureServer {
     config = {},
     directories = [],
     listenOptions = '',
+    turns = new Turns(),
   }: SecureServerOptions): Promise<SecureServer> {
     const lines: LoggedLine[] = [];
     const sink: PluginDefinition = {
@@ -94,6 +98,7 @@ export class SecureServer {
       ]),
       definitions: [sink, ...given],
       reverseLookup: noReverseLookup,
+      turns,
     });
     const [address = ''] = await server.listen();
     return new SecureServer(server, Number(/:(\d+)( |$)/.exec(address)?.[1]), lines);
