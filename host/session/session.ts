@@ -37,6 +37,12 @@ import type { TurnTaker } from './turns.ts';
 const LINGER_MS = 5_000;
 /** Octets a closed connection swallows: a client that sends a whole message first would meet a reset, not the reply. */
 const LINGER_OCTETS = 67_108_864;
+/**
+ * Octets of commands that no slice is enough for: more than an envelope has, unless its recipients are very many. Five hundred
+ * clients that come at once, each with a read full of commands, are known for it before they have used anything.
+ */
+const MUCH_COMMANDS = 8_192;
+
 export class Session extends SessionOutput implements Expiring, HookSession, StreamEvents, TurnTaker {
   readonly host: SessionHost;
   readonly intake: Intake;
@@ -260,7 +266,9 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
 
   /** For the input that was put aside, unless the session waits for something else. */
   #waitForTurn(): void {
-    if (!this.isBusy && !this.isClogged) this.#lineUp(false);
+    if (!this.isBusy && !this.isClogged) {
+      this.#lineUp(this.mode === 'command' && this.unread.octets > MUCH_COMMANDS);
+    }
     this.#weigh();
   }
 

@@ -1,6 +1,6 @@
 /**
- * Whose input is worked on, and for how long: one line of sessions for the whole process. While there is little to do,
- * input is worked on where it comes. Once that has taken a share of a round of the event loop, whatever else comes waits
+ * Which session's input is worked on, and for how long: one line of sessions for the whole process. While there is little to
+ * do, input is worked on where it comes. Once that has taken a share of a round of the event loop, whatever else comes waits
  * in line, and of the line a little is served in each round: sockets, timers and disks have their say in between.
  *
  * A session that uses up its slice goes to the end of the line, behind all that have little to do. Of those, the ones that
@@ -16,10 +16,8 @@ export interface TurnTaker {
   takeTurn(): void;
 }
 
-/** What one session may use in one go. */
-const SLICE_MS = 0.5;
-/** What it may use in front of those that are known to have much: enough for ordinary mail. Five hundred may come at once. */
-const LIGHT_SLICE_MS = 0.25;
+/** What one session may use in one go: enough for ordinary mail, and short because five hundred may come at once. */
+const SLICE_MS = 0.25;
 /** What sessions may use in one round of the event loop before the others of that round wait in line. */
 const SHARE_MS = 2;
 /** What has been used counts half after so many milliseconds, and so on. */
@@ -31,8 +29,11 @@ const SAMPLE_EVERY = 4;
 const MOST_STEPS = 16;
 /** Below so many microseconds of use all are alike; above, each doubling puts a session further behind. */
 const ALIKE_US_BITS = 9;
-/** Rows of the line for those with little to do; behind them stands one for those with much. */
-const LIGHT_ROWS = 6;
+/**
+ * Rows of the line for those with little to do; behind them stands one for those with much. So few that ten that always
+ * have something to do are known for it at every time: taken for the others by turns, they would make rounds longer.
+ */
+const LIGHT_ROWS = 4;
 
 /** Steps that may follow upon one another without a round of the event loop in between. */
 const MOST_LINKS = 8;
@@ -40,7 +41,7 @@ const MOST_LINKS = 8;
 const UNTIMED = -1;
 
 export class Turns {
-  /** Whoever comes now has to wait in line. */
+  /** Input that comes now has to wait in line. */
   isPressed = false;
   readonly #clock: () => number;
   readonly #defer: (serve: () => void) => void;
@@ -52,7 +53,6 @@ export class Turns {
   #round = 0;
   #small = 0;
   #weight = 1;
-  #sliceMs = SLICE_MS;
   #startedAt = UNTIMED;
   #endedAt: number;
   #isOver = false;
@@ -93,8 +93,8 @@ export class Turns {
     if (++this.#steps < this.#lookAfter) return false;
     const now = this.#clock();
     if (this.#startedAt === UNTIMED) this.#start(now, 1);
-    else if (now - this.#startedAt >= this.#sliceMs) this.#isOver = true;
-    else if (now - this.#startedAt < this.#sliceMs / 8)
+    else if (now - this.#startedAt >= SLICE_MS) this.#isOver = true;
+    else if (now - this.#startedAt < SLICE_MS / 8)
       this.#lookAfter = Math.min(this.#lookAfter * 2, MOST_STEPS);
     this.#steps = 0;
     return this.#isOver;
@@ -112,16 +112,15 @@ export class Turns {
     this.#spend(ms);
   }
 
-  /** Puts the session in line; `hasMuch` if its slice was too short for it. Nobody stands there twice. */
+  /** Puts the session in line; `hasMuch` if its slice was too short for it. No session stands there twice. */
   lineUp(taker: TurnTaker, hasMuch: boolean): void {
     this.#rows[hasMuch ? LIGHT_ROWS : this.#rowOf(taker)]!.add(taker);
     this.isPressed = true;
     this.#arm();
   }
 
-  #start(at: number, weight: number, sliceMs = SLICE_MS): void {
+  #start(at: number, weight: number): void {
     this.#startedAt = at;
-    this.#sliceMs = sliceMs;
     this.#weight = weight;
     this.#isOver = false;
     this.#steps = 0;
@@ -147,7 +146,7 @@ export class Turns {
   }
 
   /**
-   * Those with little to do, within a share, and at least one slice of those with much: neither starves the other. Nor do
+   * Those with little to do, within a share (a slice while others have much), and one slice of those with much: neither starves the other. Nor do
    * the rows, each of which is the first now and then.
    */
   readonly #serve = (): void => {
@@ -175,7 +174,7 @@ export class Turns {
   #serveFirst(row: number): boolean {
     const taker = this.#rows[row]!.take();
     if (taker === undefined) return false;
-    this.#start(this.#endedAt, 1, row < LIGHT_ROWS ? LIGHT_SLICE_MS : SLICE_MS);
+    this.#start(this.#endedAt, 1);
     taker.takeTurn();
     this.end(taker);
     return true;

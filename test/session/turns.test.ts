@@ -63,8 +63,8 @@ describe('the line', () => {
     }
   }
 
-  test('is served in order, and who uses up a slice goes to its end', () => {
-    const [a, b] = [new Taker('a', 5, 0.25), new Taker('b', 3, 0.25)];
+  test('is served in order, and a session that uses up its slice goes to its end', () => {
+    const [a, b] = [new Taker('a', 5, 0.125), new Taker('b', 3, 0.125)];
     turns.lineUp(a, true);
     turns.lineUp(b, true);
     for (let round = 0; round < 5; round++) nextRound();
@@ -103,8 +103,26 @@ describe('the line', () => {
     expect(served).toEqual(['busy', 'idle']);
   });
 
+  test('is over soon in each round, for sessions known to have much, too, though they had nothing left', () => {
+    const heavy = Array.from({ length: 10 }, () => new Taker('heavy', 4, 0.3));
+    // One period, in which nothing is forgotten.
+    now = 1_024;
+    for (const taker of heavy) {
+      turns.begin(10_000);
+      now += 5;
+      turns.end(taker);
+    }
+    // All that they had was done, and more has come.
+    for (const taker of heavy) turns.lineUp(taker, false);
+    turns.lineUp(new Taker('light', 1, 0.1), false);
+    const before = now;
+    nextRound();
+    expect(served).toEqual(['light', 'heavy']);
+    expect(now - before).toBeLessThan(0.5);
+  });
+
   test('serves a share in each round and no more, and starves neither those with much nor those with little', () => {
-    const light = Array.from({ length: 500 }, (_, index) => new Taker(`light ${index}`, 1, 0.4));
+    const light = Array.from({ length: 500 }, (_, index) => new Taker(`light ${index}`, 1, 0.1));
     for (const taker of light) turns.lineUp(taker, false);
     turns.lineUp(new Taker('heavy', 50, 0.5), true);
     const before = now;
@@ -251,10 +269,32 @@ describe('sessions', () => {
     expect(answered).toBe(unknown * replies);
   });
 
-  test('that come while others are in line are greeted in their turn', async () => {
+  function press(): void {
     turns.begin(10_000);
     now += 3;
     turns.end({ usedUs: 0, usedIn: 0, takeTurn: () => undefined });
+  }
+
+  test('that come with more commands than a slice is enough for stand behind others from the start', async () => {
+    const flooding = await Promise.all(Array.from({ length: 10 }, greeted));
+    const neighbour = await greeted();
+    press();
+    for (const client of flooding) client.send('NOOP\r\n'.repeat(2_000));
+    await settle();
+    neighbour.send('NOOP\r\n');
+    await settle();
+    lookMs = 0.3;
+    nextRound();
+    await settle();
+    lookMs = 0;
+    let heard = '';
+    void neighbour.reply().then((reply) => (heard = reply));
+    await settle();
+    expect(heard).toBe('250 OK');
+  });
+
+  test('that come while others are in line are greeted in their turn', async () => {
+    press();
     let greeting = '';
     const client = connect();
     const heard = client.reply().then((reply) => (greeting = reply));
