@@ -210,7 +210,7 @@ test.each([
 ])('a cleanup that %s is the last to be asked, and nothing is accepted', async (_what, play) => {
   const other: Buffer[] = [];
   const text = `Subject: large\r\n\r\n${'x'.repeat(70).concat('\r\n').repeat(200_000)}`;
-  const { outlet } = outletOf([await serve(play), await serve(playing(DONE, other))], { timeoutMs: 500 });
+  const { outlet } = outletOf([await serve(play), await serve(playing(DONE, other))], { timeoutMs: 2_000 });
   expect(shown(await outlet.deliver(parcel({ text })))).toEqual([
     'deferred 451 4.3.0 cleanup did not say what became of the message',
   ]);

@@ -53,7 +53,7 @@ describe('qpsmtpd queue', () => {
     expect(out).toHaveLength(4);
     expect(out[1]).toMatch(
       new RegExp(
-        `^${id} +0s +\\d+  in [45]m +<s@c.example> <a@x.example> \\(mx.example 451 4.3.2 not now\\)$`,
+        `^${id} +\\d+[sm] +\\d+  in [45]m +<s@c.example> <a@x.example> \\(mx.example 451 4.3.2 not now\\)$`,
       ),
     );
     expect(out[3]).toMatch(/^1 messages, \d+ octets$/);
