@@ -68,8 +68,11 @@ export class CompiledValues {
 
   /** The lines that can't be compiled by themselves; all of them together are at fault if there is none. */
   #errorIn<T>(name: string, compile: Compile<T>, thrown: unknown): ConfigError {
+    const lines = this.#source.linesWithPlaces(name);
+    // The only line is the one at fault; it is not tried again.
+    if (lines.length === 1) return new ConfigError(lines[0]!.place, textOf(thrown));
     return errorInLines(
-      this.#source.linesWithPlaces(name),
+      lines,
       ({ text }) => compile([text]),
       new ConfigError(this.#source.placeOf(name), textOf(thrown)),
     );

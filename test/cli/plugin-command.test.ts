@@ -163,7 +163,7 @@ describe('qpsmtpd plugin list', () => {
     for (const [name, text] of Object.entries(files)) writeFileSync(join(config, name), `${text}\n`);
     const { code, out } = qpsmtpd('plugin', 'list', '--config', config);
     expect(code).toBe(0);
-    expect(out).toContain('   1  logging/warn  (level 3)\n');
+    expect(out).toContain('   1  logging/warn  (level 3, timestamp auto)\n');
     expect(out).toContain('   2  badmailfrom  (reject naughty, on_error defer)\n');
     expect(out).toContain(
       `   3  no_spam  (domain bad.example, reject 1, reject_type perm, timeout 5)\n      Refuses senders at one domain.\n      ${join(folder, 'no_spam.js')}\n`,
