@@ -74,7 +74,7 @@ function locate(name: keyof typeof PLUGINS, configDir: string | undefined): Stor
 }
 
 /**
- * Without a configured place each user has a store of his own, and that of root is not the daemon's. Its owner is the user it
+ * Without a configured place each user has a store of its own, and that of root is not the daemon's. Its owner is the user it
  * is named after: anybody may make a folder there in the name of another.
  */
 function daemonsOf(directory: string): string {

@@ -16,7 +16,7 @@ const KEPT_MS = 1_000;
 /** Names that are kept before all are forgotten: a plugin may ask for a file by a name a client chose. */
 const MAX_NAMES = 4_096;
 
-/** Whoever has a configuration name can't say what it is now. */
+/** The plugin that answers for a name cannot say now what stands there. */
 export class SourceSilent extends ConfigError {
   constructor(name: string, problem: string) {
     super({ file: name }, problem, 'write the file: it stands in');

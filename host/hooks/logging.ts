@@ -45,7 +45,7 @@ function handTo(plugin: LoadedPlugin, writeError: (line: string) => void): LogSi
   const charge: Charge = { plugin: name, hook: 'logging', blame: failed };
   const number = numberOfCall(name, 'logging');
   return (event) => {
-    // Whoever writes a line is asked for his part again when it is written: the record must not name the log then.
+    // A line is written in the middle of another plugin's hook, and the record must go on naming that one.
     const outer = flightRecord[LAST_CALL]!;
     flightRecord[LAST_CALL] = number;
     try {

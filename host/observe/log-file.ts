@@ -51,7 +51,7 @@ export class LogFile implements LogOutput {
     this.#retryAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** Whoever has renamed the file may count on its being closed, as soon as what is on its way is written. */
+  /** Closes the file, which somebody may have renamed, as soon as what is on its way is written. */
   reopen(): void {
     this.lookAgain();
     if (this.#isPumping) this.#isStale = true;

@@ -1,4 +1,4 @@
-/** How long nothing was heard of somebody, and how often he has to be heard of. */
+/** How long a process has shown no sign of life, and how often it has to show one. */
 
 const LONGEST_BEAT_MS = 1_000;
 const BEATS_IN_TIMEOUT = 10;

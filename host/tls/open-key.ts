@@ -13,7 +13,7 @@ export function openKeyWarning(path: string): string | undefined {
     if ((statSync(real).mode & 0o006) === 0) return undefined;
     if (foldersAbove(real).some((folder) => (statSync(folder).mode & 0o001) === 0)) return undefined;
   } catch {
-    // Whoever reads it says what is wrong with it.
+    // The code that reads the key says what is wrong with it.
     return undefined;
   }
   return `${path}: every user of this host may read or write the private key (chmod o= ${path})`;

@@ -13,7 +13,7 @@ import { StagedFile } from './staged-file.ts';
 import { unclaimedFolders } from './unclaimed-folders.ts';
 import type { UniqueNames } from './unique-name.ts';
 
-/** Whoever removes a Maildir as often as it is made does not want it. */
+/** A Maildir that is removed as often as it is made is not wanted. */
 const MOST_TRIES = 3;
 
 /** One file to be written. */
