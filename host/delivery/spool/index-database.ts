@@ -1,5 +1,6 @@
 /** The LMDB file of the index: opened once in a process, shared by all processes that use the spool. */
 
+import { statfsSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
@@ -32,6 +33,9 @@ const ABSENT = null as unknown as number;
 /** Of changes, before the library lets its thread begin with those that are there: more than there ever are. */
 const NEVER_EARLY = 2 ** 52;
 
+/** Octets that must be free before a commit. One that finds the disk full can corrupt the heap of the library, which aborts. */
+const LEAST_FREE = 1_048_576;
+
 interface Condition {
   readonly store: Database<string, string>;
   readonly key: string;
@@ -44,6 +48,7 @@ interface Condition {
  * held while one of them waits for its event loop: a process that is wedged would stop the spool of all.
  */
 export class IndexDatabase {
+  readonly #directory: string;
   readonly #database: RootDatabase<string, string>;
   readonly #marks: Database<string, string>;
   readonly #committed: CommittedRecords;
@@ -51,7 +56,12 @@ export class IndexDatabase {
   readonly #lines: Readonly<Record<'claims' | 'others', CommitLine>>;
   #isClosed = false;
 
-  private constructor(database: RootDatabase<string, string>, marks: Database<string, string>) {
+  private constructor(
+    directory: string,
+    database: RootDatabase<string, string>,
+    marks: Database<string, string>,
+  ) {
+    this.#directory = directory;
     this.#database = database;
     this.#marks = marks;
     this.#committed = {
@@ -86,7 +96,7 @@ export class IndexDatabase {
       database.readerCheck();
       const marks = database.openDB<string, string>({ name: 'marks', encoding: 'string', useVersions: true });
       if (marks.get(ALWAYS) === undefined) await marks.put(ALWAYS, '', ALWAYS_VERSION);
-      return new IndexDatabase(database, marks);
+      return new IndexDatabase(directory, database, marks);
     } catch (error) {
       // It is opened again and again until it works: each time would leave a file open.
       await database?.close().catch(() => undefined);
@@ -125,6 +135,7 @@ export class IndexDatabase {
 
   /** Compared and changed by the thread that writes, in one transaction; durable when it resolves. */
   async #commit(changes: IndexChanges): Promise<boolean> {
+    this.#refuseFullDisk();
     const conditions = this.#conditionsOf(changes);
     try {
       return await underAll(conditions, 0, () => {
@@ -152,6 +163,11 @@ export class IndexDatabase {
       else marked.push({ store: this.#marks, key, version });
     }
     return [...absent, ...marked, { store: this.#marks, key: ALWAYS, version: ALWAYS_VERSION }];
+  }
+
+  #refuseFullDisk(): void {
+    const { bavail, bsize } = statfsSync(this.#directory);
+    if (bavail * bsize < LEAST_FREE) throw new Error(`ENOSPC: less than 1 MiB is free in ${this.#directory}`);
   }
 
   #refuseClosed(): void {
