@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { RunningProgram } from '../process/running-program.ts';
+import { AS_OURSELVES, RunningProgram } from '../process/running-program.ts';
 
 const BIN = resolve(import.meta.dirname, '../../bin');
 /** A user without an account. */
@@ -235,7 +235,7 @@ describe('code of a plugin that is wrong is named with its line', () => {
     writeFileSync(join(site, 'part.mjs'), 'export const one = 1;\nexport const two = ;\n');
     write('plugin_dirs', site);
     write('plugins', 'wrong');
-    const { code, err } = run(['check', '--config', config]);
+    const { code, err } = run(['check', '--config', config, ...AS_OURSELVES]);
     expect(err).toMatch(new RegExp(`^\\S+/plugins:1: wrong: .*${message.replace('SITE', site)}\\n$`));
     expect(code).toBe(78);
   });
@@ -246,9 +246,9 @@ test('a private key that everybody may read is told by `check`', () => {
   const [certificate, key] = ['crt', 'key'].map((kind) => join(folder, `qpsmtpd-server.${kind}`));
   chmodSync(folder, 0o755);
   write('plugins', `tls ${certificate} ${key}\nrcpt_ok`);
-  expect(run(['check', '--config', config])).toEqual({ code: 0, err: '' });
+  expect(run(['check', '--config', config, ...AS_OURSELVES])).toEqual({ code: 0, err: '' });
   chmodSync(key!, 0o644);
-  const { code, err } = run(['check', '--config', config]);
+  const { code, err } = run(['check', '--config', config, ...AS_OURSELVES]);
   expect(err).toContain(
     `${key}: every user of this host may read or write the private key (chmod o= ${key})`,
   );
