@@ -86,7 +86,7 @@ async function servingPids(
   while (pids.size < count) {
     const seen = program.err.all.length;
     const client = await connect(port);
-    const line = await program.err.find(/^(\d+) \[\w+\] Connection from/, Math.max(seen, from));
+    const line = await program.err.find(/^(?:\S+Z )?(\d+) \[[\w-]+\] Connection from/, Math.max(seen, from));
     pids.add(line[1] ?? '');
     client.close();
     await client.closed;

@@ -44,7 +44,7 @@ async function connect(program: RunningProgram): Promise<LineClient & { pid: num
   const client = new LineClient(await program.port());
   clients.push(client);
   expect(await client.reply()).toMatch(/^220 /);
-  const line = await program.err.find(/^(\d+) \[(\w+)\] Connection from/, seen);
+  const line = await program.err.find(/^(?:\S+Z )?(\d+) \[([\w-]+)\] Connection from/, seen);
   return Object.assign(client, { pid: Number(line[1]), id: line[2]! });
 }
 
