@@ -34,6 +34,8 @@ const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 30_000;
 /** A link nobody needs is closed after this time, so that the one of a configuration that was replaced goes too. */
 const IDLE_MS = 60_000;
+/** A broker that has blocked us confirms within this time what it had read before, and reads nothing more. */
+const BLOCKED_GRACE_MS = 2_000;
 
 /** What the broker said of a publication. */
 export type Confirmation =
@@ -57,6 +59,9 @@ export class BrokerLink {
   #notBefore = 0;
   /** Why the broker takes nothing; undefined while it does. */
   #blocked: string | undefined;
+  #grace: NodeJS.Timeout | undefined;
+  /** What ends the wait of each publication that is not confirmed. */
+  readonly #waiting = new Set<(confirmation: Confirmation) => void>();
   #inFlight = 0;
   #idle: NodeJS.Timeout | undefined;
   /** Ids of messages the broker has returned; their confirmations follow. */
@@ -111,8 +116,10 @@ export class BrokerLink {
       const settle = (confirmation: Confirmation): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', stop);
+        this.#waiting.delete(settle);
         resolve(confirmation);
       };
+      this.#waiting.add(settle);
       const stop = (): void => settle('stopped');
       const timer = setTimeout(() => {
         settle('late');
@@ -164,9 +171,9 @@ export class BrokerLink {
       const gone = (why: string) => (): void => this.#drop(link as OpenLink, why);
       model.on('error', (cause) => this.#log.warn(`${label}: ${cause.message}`));
       model.on('close', gone('the connection was closed'));
-      model.on('blocked', (reason) => (this.#blocked = reason === '' ? 'no reason given' : reason));
-      model.on('unblocked', () => (this.#blocked = undefined));
-      this.#blocked = undefined;
+      model.on('blocked', (reason) => this.#block(reason));
+      model.on('unblocked', () => this.#unblock());
+      this.#unblock();
       const channel = (link.channel = await model.createConfirmChannel());
       channel.on('error', (cause: Error) => this.#log.warn(`${label}: ${cause.message}`));
       channel.on('close', gone('the channel was closed'));
@@ -182,6 +189,25 @@ export class BrokerLink {
     }
   }
 
+  /**
+   * RabbitMQ tells of an alarm only after a publication, which it leaves unread until the alarm is over. So that its client
+   * is not kept waiting, it is put off; the link stays, because only there the broker tells the end of the alarm.
+   */
+  #block(reason: string): void {
+    this.#blocked = reason === '' ? 'no reason given' : reason;
+    clearTimeout(this.#grace);
+    this.#grace = setTimeout(() => {
+      if (this.#waiting.size > 0) this.#log.warn(`${this.#terms.label} is blocked: ${this.#blocked}`);
+      for (const settle of [...this.#waiting]) settle('busy');
+    }, BLOCKED_GRACE_MS);
+    this.#grace.unref();
+  }
+
+  #unblock(): void {
+    this.#blocked = undefined;
+    clearTimeout(this.#grace);
+  }
+
   /** Forgets a link: what it had in flight is settled by its channel. */
   #drop(link: OpenLink, why: string): void {
     if (link.isGone) return;
@@ -189,6 +215,7 @@ export class BrokerLink {
     if (this.#link === link) {
       this.#link = undefined;
       this.#returned.clear();
+      this.#unblock();
       this.#log.info(`${this.#terms.label}: ${why}`);
     }
     link.model.close().catch(() => link.cut.abort());
