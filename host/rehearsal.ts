@@ -78,7 +78,11 @@ export class Rehearsal {
     const facts = factsOf(parent, statSync);
     if (facts === undefined) throw failure('ENOENT', path);
     if (!facts.isDirectory()) throw failure('ENOTDIR', path);
-    accessSync(parent, constants.W_OK | constants.X_OK);
+    try {
+      accessSync(parent, constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw Object.assign(error as Error, { syscall: 'mkdir' });
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import { accessSync, constants, lstatSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { remedyForOwner } from '../errors.ts';
 import type { Rehearsal } from '../rehearsal.ts';
+import { troubleAt } from '../system-trouble.ts';
 import { StoreError } from './store-error.ts';
 
 export const STORE_FILE = 'store.mdb';
@@ -22,7 +23,7 @@ export function openStoreDirectory(path: string, rehearsal?: Rehearsal): void {
     else rehearsal.mkdir(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-      refuse(`can't be made: ${(error as Error).message}`, 'make it by hand, mode 0700');
+      refuse(`can't be made: ${troubleAt(path, error).problem}`, 'make it by hand, mode 0700');
     }
   }
   if (rehearsal?.wouldMake(path) === true) return;

@@ -145,11 +145,13 @@ describe.runIf(isRoot)('root', () => {
       const refused = qpsmtpd('check', '--config', config, '--user', 'nobody');
       expect(refused.code).toBe(78);
       expect(refused.err.trim().split('\n')).toEqual([
-        expect.stringMatching(/plugins:1: karma: .*store can't be made: EACCES/),
-        expect.stringMatching(/plugins:3: queue\/spool: .*out can't be made/),
-        expect.stringMatching(/plugins:3: .*Maildir.* can't be used: EACCES/),
-        expect.stringMatching(/spool_dir:1: .*spool can't be made: EACCES/),
+        expect.stringMatching(/plugins:1: karma: .*store can't be made: user nobody/),
+        expect.stringMatching(/plugins:3: queue\/spool: .*out can't be made: user nobody/),
+        expect.stringMatching(/plugins:3: .*Maildir.* can't be used: user nobody/),
+        expect.stringMatching(/spool_dir:1: .*spool can't be made: user nobody/),
       ]);
+      for (const line of refused.err.trim().split('\n'))
+        expect(line).toContain(`may not write to the directory ${home} (EACCES) (`);
       expect(readdirSync(home)).toEqual([]);
       chownSync(home, 65_534, 65_534);
       const taken = qpsmtpd('check', '--config', config, '--user', 'nobody');

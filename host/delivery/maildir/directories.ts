@@ -1,10 +1,11 @@
 /** The directories of a Maildir. */
 
-import { accessSync, chmodSync, constants, mkdirSync, statSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { QpsmtpdError } from '../../errors.ts';
 import type { Rehearsal } from '../../rehearsal.ts';
+import { troubleAt } from '../../system-trouble.ts';
 import type { DirectorySync } from './directory-sync.ts';
 import { attempt } from './maildir-error.ts';
 
@@ -40,7 +41,10 @@ export function requireMaildirs(directory: string, rehearsal: Rehearsal): void {
 
 function unusable(path: string, error: unknown): QpsmtpdError {
   const remedy = `make it a directory that user ${process.geteuid!()} may write to, or name another Maildir`;
-  const problem = `Maildir ${path} can't be used: ${(error as Error).message}`;
+  const { message, code } = error as NodeJS.ErrnoException;
+  // The refused directory itself is what is looked at if it is there, else the one above it.
+  const place = existsSync(path) ? join(path, 'tmp') : path;
+  const problem = `Maildir ${path} can't be used: ${code === undefined ? message : troubleAt(place, error).problem}`;
   return new QpsmtpdError('Q_DELIVERY', `${problem} (${remedy})`, { cause: error });
 }
 

@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path';
 import { DirectorySync } from '../maildir/directory-sync.ts';
 import { remedyForOwner } from '../../errors.ts';
 import type { Rehearsal } from '../../rehearsal.ts';
+import { troubleAt } from '../../system-trouble.ts';
 import { SpoolError } from './spool-error.ts';
 import { isSpoolId } from './spool-id.ts';
 
@@ -42,7 +43,9 @@ export class SpoolFolder {
         else rehearsal.mkdirs(path);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
-          throw new SpoolError(`the spool ${path} can't be made (make it by hand, mode 0700)`, error);
+          throw new SpoolError(
+            `the spool ${path} can't be made: ${troubleAt(path, error).problem} (make it by hand, mode 0700)`,
+          );
       }
       if (rehearsal?.wouldMake(path) !== true) checkFolder(path);
     }
