@@ -20,11 +20,15 @@ export default tseslint.config(
   },
   {
     files: ['host/**/*.ts'],
-    ignores: ['host/intake/**', 'host/dns/**', 'host/delivery/**', 'host/http/**'],
+    ignores: ['host/intake/**', 'host/tls/**', 'host/dns/**', 'host/delivery/**', 'host/http/**'],
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns: [notHere('sockets belong to host/intake, host/dns, host/delivery and host/http')] },
+        {
+          patterns: [
+            notHere('sockets belong to host/intake, host/tls, host/dns, host/delivery and host/http'),
+          ],
+        },
       ],
     },
   },

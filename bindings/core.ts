@@ -1,9 +1,9 @@
 /** The byte-level core: the contract, and which implementation of it this process gets. Published as `qpsmtpd/core`. */
-import type { Core } from './contract.ts';
-import { ReferenceCore } from './reference/index.ts';
-import { WasmCore } from './wasm-core.ts';
+import type { Core } from './core/contract.ts';
+import { ReferenceCore } from './core/reference/index.ts';
+import { WasmCore } from './core/wasm-core.ts';
 
-export * from './contract.ts';
+export * from './core/contract.ts';
 export { ReferenceCore, WasmCore };
 
 export interface LoadedCore {

@@ -1,5 +1,5 @@
 /**
- * The byte-level core: what it exports is what `bindings/wasm-core.ts` calls.
+ * The byte-level core: what it exports is what `bindings/core/wasm-core.ts` calls.
  *
  * Numbers in, numbers out. Addresses are in `layout.ts`, the words in the tables in `words.ts`. Nothing is imported,
  * nothing is allocated, and no input can make a call trap: positions never leave the regions they belong to.

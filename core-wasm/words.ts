@@ -1,5 +1,5 @@
 /**
- * Numbers the core writes into its tables, as `bindings/contract.ts` declares them.
+ * Numbers the core writes into its tables, as `bindings/core/contract.ts` declares them.
  *
  * AssemblyScript cannot read the contract's objects; `test/core/layout.test.ts` holds the two together.
  */

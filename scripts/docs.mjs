@@ -1,6 +1,6 @@
 // Writes the generated tables of docs/reference from the built program: `npm run docs`. A test compares them.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { settingRows } from '../dist/host/config/settings-reference.js';
+import { settingRows } from '../dist/host/settings/settings-reference.js';
 import { perlFileRows } from '../dist/host/hooks/perl-files.js';
 import { perlPluginRows } from '../dist/host/hooks/perl-plugins.js';
 import { extensionRows, limitRows, refusalRows, replyRows } from '../dist/host/session/reference-tables.js';

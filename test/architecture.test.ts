@@ -44,6 +44,111 @@ function offences(folder: string, isAllowed: (target: string, file: string) => b
   );
 }
 
+/**
+ * The floors of the house, from the ground up: a folder imports itself and what stands before it here, types included. A
+ * folder that is not named has no place yet.
+ */
+const FLOORS = [
+  'core-wasm',
+  'bindings/core',
+  'bindings/core/reference',
+  'bindings',
+  'bindings/wire',
+  'bindings/timing',
+  'bindings/plugin',
+  'host/package',
+  'host/errors',
+  'host/observe',
+  'host/memory',
+  'host/message',
+  'host/config',
+  'host/dns',
+  'host/settings',
+  'host/store',
+  'host/http',
+  'host/tls',
+  'host/auth',
+  'host/intake',
+  'host/replies',
+  'host/hooks',
+  'host/session',
+  'host/delivery',
+  'host/delivery/program',
+  'host/delivery/exim',
+  'host/delivery/pipe',
+  'host/delivery/postfix',
+  'host/delivery/qmail',
+  'host/delivery/qmqp',
+  'host/delivery/smtp',
+  'host/delivery/introduction',
+  'host/delivery/cut-through',
+  'host/delivery/policy',
+  'host/delivery/maildir',
+  'host/delivery/syslog',
+  'host/delivery/web',
+  'host/delivery/amqp',
+  'host/delivery/webhook/formats',
+  'host/delivery/webhook',
+  'host/spool/files',
+  'host/spool/index',
+  'host/spool/report',
+  'host/spool',
+  'host/services',
+  'host/process',
+  'host/server',
+  'host/embed',
+  'host/testing',
+  'host/cli',
+  'host',
+  'plugins',
+  'plugins/auth',
+  'plugins/ident',
+  'plugins/logging',
+  'plugins/queue',
+  'plugins/virus',
+] as const;
+
+/** Every import between two folders of the product, as `file -> target`. */
+const crossings = files.flatMap((file) =>
+  importsOf(file)
+    .map((specifier) => resolved(file, specifier))
+    .filter((target) => textOf.has(target) && dirname(target) !== dirname(file))
+    .map((target) => ({ from: dirname(file), to: dirname(target), text: `${file} -> ${target}` })),
+);
+
+describe('the floors', () => {
+  const floorOf = (folder: string): number => (FLOORS as readonly string[]).indexOf(folder);
+
+  test('each folder has one', () => {
+    const folders = new Set(files.map((file) => dirname(file)));
+    expect([...folders].filter((folder) => floorOf(folder) === -1)).toEqual([]);
+    expect(FLOORS.filter((folder) => !folders.has(folder))).toEqual([]);
+  });
+
+  test('no folder imports upwards', () => {
+    expect(crossings.length).toBeGreaterThan(500);
+    expect(crossings.filter(({ from, to }) => floorOf(to) > floorOf(from)).map(({ text }) => text)).toEqual(
+      [],
+    );
+  });
+
+  test('no circle leads through two folders', () => {
+    const next = new Map<string, Set<string>>();
+    for (const { from, to } of crossings) next.set(from, (next.get(from) ?? new Set()).add(to));
+    const circles: string[] = [];
+    const walk = (folder: string, way: readonly string[]): void => {
+      if (way.includes(folder))
+        return void circles.push([...way.slice(way.indexOf(folder)), folder].join(' -> '));
+      if (finished.has(folder)) return;
+      for (const to of next.get(folder) ?? []) walk(to, [...way, folder]);
+      finished.add(folder);
+    };
+    const finished = new Set<string>();
+    for (const folder of next.keys()) walk(folder, []);
+    expect(circles).toEqual([]);
+  });
+});
+
 describe('who may import whom', () => {
   test('there is something to look at', () => {
     for (const layer of LAYERS) expect(below(layer).length, layer).toBeGreaterThan(3);
@@ -56,20 +161,37 @@ describe('who may import whom', () => {
     ).toEqual([]);
   });
 
-  test('bindings import bindings, packages, the memory map, and node only to read the compiled core', () => {
-    const mayReadFiles = ['bindings/core.ts', 'bindings/wasm-core.ts'];
+  test('bindings import bindings, three packages, the memory map, and of node what neither reads nor waits', () => {
+    const packages = ['zod', 're2js', 'ipaddr.js'];
+    const codecs = ['node:buffer', 'node:crypto', 'node:net', 'node:url', 'node:util'];
     expect(
       offences(
         'bindings',
         (target, file) =>
           target.startsWith('bindings/') ||
           target === 'core-wasm/layout.ts' ||
-          target === 'zod' ||
-          target === 're2js' ||
-          target === 'ipaddr.js' ||
-          (target === 'node:fs' && mayReadFiles.includes(file)),
+          packages.includes(target) ||
+          (target === 'node:fs' && file === 'bindings/core/wasm-core.ts') ||
+          (codecs.includes(target) && file.startsWith('bindings/wire/')),
       ),
     ).toEqual([]);
+  });
+
+  test('of node:net, codecs use the recognition of addresses alone', () => {
+    const users = below('bindings').filter((file) => importsOf(file).includes('node:net'));
+    expect(users).toEqual(['bindings/wire/ip-address.ts']);
+    expect(textOf.get(users[0]!)!).toMatch(/^export \{ [isIPv46, ]+ \} from 'node:net';$/m);
+  });
+
+  test('mechanisms of AUTH know no reply, reading of directories no setting; intake and TLS do not know each other', () => {
+    const forbidden = [
+      ['host/auth', 'host/replies'],
+      ['host/config', 'host/settings'],
+      ['host/intake', 'host/tls'],
+      ['host/tls', 'host/intake'],
+    ] as const;
+    for (const [folder, other] of forbidden)
+      expect(offences(folder, (target) => !target.startsWith(`${other}/`))).toEqual([]);
   });
 
   test('plugins import the plugin API alone', () => {
@@ -85,16 +207,16 @@ describe('who may import whom', () => {
       expect(offences(layer, (target) => !/^(test|bench)\//.test(target))).toEqual([]);
   });
 
-  test('sockets are opened in host/intake, host/dns, host/delivery and host/http only', () => {
+  test('sockets are opened in host/intake, host/tls, host/dns, host/delivery and host/http only', () => {
     const sockets = /^(node:)?(net|tls|http|https|http2|dgram)$/;
-    const mayOpen = /^host\/(intake|dns|delivery|http)\//;
+    const mayOpen = /^host\/(intake|tls|dns|delivery|http)\//;
     expect(offences('host', (target, file) => !sockets.test(target) || mayOpen.test(file))).toEqual([]);
   });
 
   test('time, chance and the process reach plugins and bindings as services only', () => {
     const forbidden = /\b(Date\.now|new Date|Math\.random|setTimeout|setInterval|process\.(?!env\b))/;
-    const offenders = [...below('plugins'), ...below('bindings/plugin')].filter((file) =>
-      forbidden.test(textOf.get(file)!.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')),
+    const offenders = [...below('plugins'), ...below('bindings/plugin'), ...below('bindings/wire')].filter(
+      (file) => forbidden.test(textOf.get(file)!.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')),
     );
     expect(offenders).toEqual([]);
   });

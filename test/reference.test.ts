@@ -6,7 +6,7 @@ import { perlFileRows } from '../host/hooks/perl-files.ts';
 import { perlPluginRows } from '../host/hooks/perl-plugins.ts';
 import { occasions } from '../host/session/occasions.ts';
 import { extensionRows, limitRows, refusalRows, replyRows } from '../host/session/reference-tables.ts';
-import { replies } from '../host/session/replies.ts';
+import { replies } from '../host/replies/replies.ts';
 
 const squeeze = (row: string): string => row.replace(/\s+/g, ' ').trim();
 

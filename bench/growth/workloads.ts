@@ -1,30 +1,30 @@
 /** What reads text that clients, DNS servers, hops and domains choose, with the texts that are worst for it. */
 
 import { loadCore } from '../../bindings/core.ts';
-import { canonicalDomain } from '../../bindings/plugin/domain-name.ts';
+import { canonicalDomain } from '../../bindings/wire/domain-name.ts';
 import { parseMailDate } from '../../bindings/plugin/mail-date.ts';
 import { withoutRepeats } from '../../bindings/plugin/repeated-recipients.ts';
-import { decodeBase64 } from '../../host/auth/base64.ts';
-import { parseClientFinal, parseClientFirst } from '../../host/auth/scram-message.ts';
+import { decodeBase64 } from '../../bindings/wire/base64.ts';
+import { parseClientFinal, parseClientFirst } from '../../bindings/wire/scram-message.ts';
 import { announcedId, parseStsPolicy } from '../../host/delivery/policy/sts-policy.ts';
 import { AttributeReader } from '../../host/delivery/postfix/records.ts';
 import { replyText } from '../../host/delivery/program/outcome.ts';
 import { ownWords } from '../../host/delivery/qmail/qmail-exit-codes.ts';
 import { ReplyReader } from '../../host/delivery/smtp/reply-reader.ts';
-import { stuffedWhole } from '../../host/delivery/smtp/dot-stuffing.ts';
-import { encodePart } from '../../host/delivery/spool/report/part-encoding.ts';
-import { field } from '../../host/delivery/spool/report/status-fields.ts';
+import { stuffedWhole } from '../../bindings/wire/dot-stuffing.ts';
+import { encodePart } from '../../host/spool/report/part-encoding.ts';
+import { field } from '../../host/spool/report/status-fields.ts';
 import { parseAnswer } from '../../host/dns/wire-message.ts';
 import { renameForeignResults } from '../../host/message/authentication-results.ts';
 import { namesAuthority } from '../../host/message/authserv-id.ts';
 import { cleanValue, readValue } from '../../host/message/field-text.ts';
 import { HeaderFields } from '../../host/message/header-fields.ts';
 import { logText, masked } from '../../host/observe/log-text.ts';
-import { parseLenientPath } from '../../host/session/lenient-path.ts';
-import { decodeUnicodeAddress, decodeXtext } from '../../host/session/parameters/xtext.ts';
+import { parseLenientPath } from '../../bindings/wire/lenient-path.ts';
+import { decodeUnicodeAddress, decodeXtext } from '../../bindings/wire/xtext.ts';
 import { splitPathArgument } from '../../host/session/path-argument.ts';
-import { parsePath } from '../../host/session/path.ts';
-import { Address } from '../../bindings/plugin/address.ts';
+import { parsePath } from '../../bindings/wire/path.ts';
+import { Address } from '../../bindings/wire/address.ts';
 
 export interface Workload {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** The best this project could do for header fields in JavaScript alone: octets for names, the native search for lines. */
 
 import { FIELD_FOLDED, FIELD_WORDS, FieldId, FieldWord, MAX_HEADER_FIELDS } from '../../bindings/core.ts';
-import { FIELD_NAMES } from '../../bindings/field-names.ts';
+import { FIELD_NAMES } from '../../bindings/core/field-names.ts';
 import type { HeaderReader } from './contestant.ts';
 import { readFields } from './core-contestants.ts';
 

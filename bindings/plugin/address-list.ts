@@ -3,8 +3,8 @@
  * expression (anything with one of `/ ^ $ * + ! % ? \`), then optionally blanks and a text for the client.
  */
 
-import type { Address } from './address.ts';
-import { canonicalEntry } from './domain-name.ts';
+import type { Address } from '../wire/address.ts';
+import { canonicalEntry } from '../wire/domain-name.ts';
 import type { Log } from './log-level.ts';
 import { compilePattern, type Pattern } from './pattern.ts';
 

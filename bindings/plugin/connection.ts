@@ -1,4 +1,4 @@
-import type { Address } from './address.ts';
+import type { Address } from '../wire/address.ts';
 import type { Message } from './message.ts';
 import type { Notes } from './notes.ts';
 

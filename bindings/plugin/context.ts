@@ -1,4 +1,4 @@
-import type { Address } from './address.ts';
+import type { Address } from '../wire/address.ts';
 import type { Config } from './config.ts';
 import type { Connection, Transaction } from './connection.ts';
 import type { Log } from './log-level.ts';

@@ -5,7 +5,7 @@
 
 import type { Recipient, Transaction } from './connection.ts';
 import type { Introduced } from './hop-services.ts';
-import type { Address } from './address.ts';
+import type { Address } from '../wire/address.ts';
 import type { Verdict } from './verdict.ts';
 
 /** The envelope as it stands, and whose it is. */

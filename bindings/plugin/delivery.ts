@@ -3,7 +3,7 @@
  * what became of it; a queue plugin makes one reply to the client of that. RFC 5321 sections 4.2.5 and 6.1.
  */
 
-import { Address } from './address.ts';
+import { Address } from '../wire/address.ts';
 import type { Connection, MailOptions, Recipient } from './connection.ts';
 import type { HookContext } from './context.ts';
 import type { Message } from './message.ts';

@@ -1,4 +1,4 @@
-import type { Address } from './address.ts';
+import type { Address } from '../wire/address.ts';
 import type { Parameters } from './connection.ts';
 import type { HookContext, Setup } from './context.ts';
 import type { Finding } from './finding.ts';

@@ -1,7 +1,7 @@
 /** Lists of hosts as greylist_exclude_files have them, one entry a line: an address, a name, or a `/pattern/` of names. */
 
 import { addressNumber } from './address-number.ts';
-import { canonicalDomain } from './domain-name.ts';
+import { canonicalDomain } from '../wire/domain-name.ts';
 import { compilePattern, type Pattern } from './pattern.ts';
 
 export class HostList {

@@ -1,5 +1,5 @@
 /** The plugin API: everything a plugin may import. */
-export { Address } from './address.ts';
+export { Address } from '../wire/address.ts';
 export { addressNumber, addressOfNumber } from './address-number.ts';
 export { ConfigProblem, type Config, type Place, type PlacedLine } from './config.ts';
 export type {
@@ -52,7 +52,7 @@ export type { OpenedOutlet, Outlets } from './outlets.ts';
 export { requireQuarantine } from './quarantine-place.ts';
 export { namedReportWay, usualReportWay, type ReportWay, type ReportWayTerms } from './report-way.ts';
 export { openingAnew, RouteTable, type Route } from './route-table.ts';
-export { canonicalDomain, canonicalEntry, unicodeDomain } from './domain-name.ts';
+export { canonicalDomain, canonicalEntry, unicodeDomain } from '../wire/domain-name.ts';
 export { dsn } from './dsn.ts';
 export { error, fail, pass, skip, type FailOptions, type Finding } from './finding.ts';
 export {

@@ -3,7 +3,7 @@
  * store has no mailbox for most of them, and would refuse what nobody else can be told of.
  */
 
-import { Address } from './address.ts';
+import { Address } from '../wire/address.ts';
 import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from './delivery.ts';
 import type { Log } from './log-level.ts';
 import { deliverSplit } from './outlet-split.ts';

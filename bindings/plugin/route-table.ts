@@ -1,7 +1,7 @@
 /** Which outlet a recipient's mail goes to, by a list of patterns. */
 
-import type { Address } from './address.ts';
-import { canonicalEntry } from './domain-name.ts';
+import type { Address } from '../wire/address.ts';
+import { canonicalEntry } from '../wire/domain-name.ts';
 import { ConfigProblem, type Place, type PlacedLine } from './config.ts';
 import type { Outlet } from './delivery.ts';
 import type { OpenedOutlet } from './outlets.ts';

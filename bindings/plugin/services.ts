@@ -1,6 +1,6 @@
 /** Everything with a side effect reaches plugins through here: that is what makes tests and replays exact. */
 
-import type { Address } from './address.ts';
+import type { Address } from '../wire/address.ts';
 import type { Parcel } from './delivery.ts';
 import type { HandOver } from './hand-over-services.ts';
 import type { Hops } from './hop-services.ts';

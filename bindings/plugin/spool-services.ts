@@ -1,6 +1,6 @@
 /** The spool: messages are stored durably, acknowledged, and handed on by another outlet, again and again if need be. */
 
-import type { Address } from './address.ts';
+import type { Address } from '../wire/address.ts';
 import type { Outlet } from './delivery.ts';
 import type { Log } from './log-level.ts';
 import type { ReportWay } from './report-way.ts';

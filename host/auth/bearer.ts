@@ -1,10 +1,9 @@
 /** OAUTHBEARER and XOAUTH2: a user name and a token, which plugins judge. RFC 7628, RFC 6750 section 2.1. */
 
-import { replies } from '../session/replies.ts';
-import { decodeText } from './base64.ts';
+import { decodeText } from '../../bindings/wire/base64.ts';
 import { TokenCredentials } from './credentials.ts';
 import { challenge, failure, found, type Machine, type Turn } from './mechanism.ts';
-import { isUserName } from './user-name.ts';
+import { isUserName } from '../../bindings/wire/user-name.ts';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -45,7 +44,7 @@ export class Bearer implements Machine {
     const { user = '', rest = '' } = message.exec(decodeText(response) ?? '')?.groups ?? {};
     const [, token] = /\u0001auth=bearer +([A-Za-z0-9._~+/-]+=*)(?:\u0001|$)/i.exec(rest) ?? [];
     const name = isEscaped ? user.replaceAll('=2C', ',').replaceAll('=3D', '=') : user;
-    if (token === undefined || !isUserName(name)) return failure(replies.authInvalid);
+    if (token === undefined || !isUserName(name)) return failure('invalid');
     return found(new TokenCredentials(name, token));
   }
 

@@ -5,8 +5,8 @@
 
 import { createHmac } from 'node:crypto';
 import type { Credentials, Secret } from '../../bindings/plugin/hooks.ts';
-import { prepare } from './sasl-prep.ts';
-import { deriveKeys, parseKeptKeys } from './scram-keys.ts';
+import { prepare } from '../../bindings/wire/sasl-prep.ts';
+import { deriveKeys, parseKeptKeys } from '../../bindings/wire/scram-keys.ts';
 import { areSameOctets, isSameSecret } from './secret-comparison.ts';
 
 export abstract class HostCredentials implements Credentials {

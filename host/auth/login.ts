@@ -1,10 +1,9 @@
 /** LOGIN: the user name and the password, asked for one after the other. It was never standardised. */
 
-import { replies } from '../session/replies.ts';
-import { decodeText } from './base64.ts';
+import { decodeText } from '../../bindings/wire/base64.ts';
 import { PasswordCredentials } from './credentials.ts';
 import { challenge, failure, found, type Machine, type Turn } from './mechanism.ts';
-import { isUserName } from './user-name.ts';
+import { isUserName } from '../../bindings/wire/user-name.ts';
 
 const USER_NAME = Buffer.from('Username:');
 const PASSWORD = Buffer.from('Password:');
@@ -19,9 +18,9 @@ export class Login implements Machine {
 
   next(response: Buffer): Turn {
     const text = decodeText(response);
-    if (text === undefined) return failure(replies.authInvalid);
+    if (text === undefined) return failure('invalid');
     if (this.#user !== undefined) return found(new PasswordCredentials(this.#user, text));
-    if (!isUserName(text)) return failure(replies.authInvalid);
+    if (!isUserName(text)) return failure('invalid');
     this.#user = text;
     return challenge(PASSWORD);
   }

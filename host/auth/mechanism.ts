@@ -1,13 +1,20 @@
 /** What a mechanism is to the session: a machine that takes octets and says what comes next. RFC 4422 section 3. */
 
-import type { Template } from '../session/reply.ts';
+import type { Salt } from '../../bindings/wire/scram-keys.ts';
 import type { HostCredentials } from './credentials.ts';
 
-/** Salt and count of a SCRAM user. RFC 5802 section 5.1. */
-export interface Salt {
-  readonly octets: Buffer;
-  readonly iterations: number;
-}
+/** Why the plugins cannot be asked. */
+export type Failure =
+  /** What came is no message of the mechanism. */
+  | 'invalid'
+  /** A name to act as, and nobody who acts. */
+  | 'nobody acts'
+  /** One user would act as another. */
+  | 'acts for another'
+  /** No answer to the challenge. */
+  | 'malformed'
+  /** An initial response where the server speaks first. */
+  | 'initial response';
 
 /** What the session has to do next. */
 export type Turn =
@@ -18,7 +25,7 @@ export type Turn =
   /** Ask the plugins. */
   | { readonly kind: 'credentials'; readonly credentials: HostCredentials }
   /** The exchange is over: what came cannot be asked about. */
-  | { readonly kind: 'failure'; readonly reply: Template; readonly about: string };
+  | { readonly kind: 'failure'; readonly why: Failure; readonly about: string };
 
 /** One exchange of one mechanism: no input, no output, no clock. Every octet it is given comes from a stranger. */
 export interface Machine {
@@ -45,4 +52,4 @@ export interface Surroundings {
 
 export const challenge = (octets: Buffer): Turn => ({ kind: 'challenge', octets });
 export const found = (credentials: HostCredentials): Turn => ({ kind: 'credentials', credentials });
-export const failure = (reply: Template, about = ''): Turn => ({ kind: 'failure', reply, about });
+export const failure = (why: Failure, about = ''): Turn => ({ kind: 'failure', why, about });

@@ -1,10 +1,9 @@
 /** PLAIN: one response with everything in it. RFC 4616. */
 
-import { replies } from '../session/replies.ts';
-import { decodeText } from './base64.ts';
+import { decodeText } from '../../bindings/wire/base64.ts';
 import { PasswordCredentials } from './credentials.ts';
 import { challenge, failure, found, type Machine, type Turn } from './mechanism.ts';
-import { isUserName } from './user-name.ts';
+import { isUserName } from '../../bindings/wire/user-name.ts';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -17,10 +16,10 @@ export class Plain implements Machine {
   next(response: Buffer): Turn {
     const parts = decodeText(response)?.split('\0') ?? [];
     const [actsFor = '', user = '', password = ''] = parts;
-    if (parts.length !== 3) return failure(replies.authInvalid);
-    if (user === '' && isUserName(actsFor)) return failure(replies.authInvalidAs, actsFor);
-    if (!isUserName(user)) return failure(replies.authInvalid);
-    if (actsFor !== '' && actsFor !== user) return failure(replies.authInvalidFor, user);
+    if (parts.length !== 3) return failure('invalid');
+    if (user === '' && isUserName(actsFor)) return failure('nobody acts', actsFor);
+    if (!isUserName(user)) return failure('invalid');
+    if (actsFor !== '' && actsFor !== user) return failure('acts for another', user);
     return found(new PasswordCredentials(user, password));
   }
 }

@@ -1,20 +1,19 @@
 /** SCRAM-SHA-256: neither side shows its password, each proves that it knows it. RFC 5802, RFC 7677. */
 
 import type { Secret } from '../../bindings/plugin/hooks.ts';
-import { replies } from '../session/replies.ts';
-import { decodeText } from './base64.ts';
+import { decodeText } from '../../bindings/wire/base64.ts';
 import { HostCredentials } from './credentials.ts';
+import { challenge, failure, found, type Machine, type Surroundings, type Turn } from './mechanism.ts';
 import {
-  challenge,
-  failure,
-  found,
-  type Machine,
+  deriveKeys,
+  hash,
+  hmac,
+  inventSalt,
+  parseKeptKeys,
+  type ScramKeys,
   type Salt,
-  type Surroundings,
-  type Turn,
-} from './mechanism.ts';
-import { deriveKeys, hash, hmac, inventSalt, parseKeptKeys, type ScramKeys } from './scram-keys.ts';
-import { parseClientFinal, parseClientFirst, type ClientFirst } from './scram-message.ts';
+} from '../../bindings/wire/scram-keys.ts';
+import { parseClientFinal, parseClientFirst, type ClientFirst } from '../../bindings/wire/scram-message.ts';
 import { areSameOctets } from './secret-comparison.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -93,7 +92,7 @@ export class ScramSha256 implements Machine {
 
   #readFirst(text: string): Turn {
     this.#first = parseClientFirst(text);
-    if (this.#first === undefined) return failure(replies.authInvalid);
+    if (this.#first === undefined) return failure('invalid');
     return { kind: 'salt', user: this.#first.user };
   }
 
@@ -102,7 +101,7 @@ export class ScramSha256 implements Machine {
     const final = parseClientFinal(text);
     const binding = Buffer.from(gs2Header).toString('base64');
     if (final?.nonce !== nonce + this.#ownNonce || final.binding !== binding) {
-      return failure(replies.authInvalid);
+      return failure('invalid');
     }
     const signed = `${bare},${this.#serverFirst},${final.withoutProof}`;
     this.#credentials = new ProofCredentials(user, this.#salt!, signed, final.proof);

@@ -1,7 +1,7 @@
 /** Reads a command line by its option specs; whatever it does not understand is an error, never ignored. */
 
 import { parseArgs } from 'node:util';
-import { QpsmtpdError } from '../errors.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
 import { suggest } from './did-you-mean.ts';
 import type { OptionSpec, RefusedOption } from './option-spec.ts';
 

@@ -5,7 +5,7 @@ import { maskControls } from '../message/field-text.ts';
 import type { DaemonDescription, DaemonLoader } from '../process/daemon.ts';
 import { checkUser, dropPrivileges } from '../process/privileges.ts';
 import type { Terminal } from '../process/serve-options.ts';
-import { Rehearsal } from '../rehearsal.ts';
+import { Rehearsal } from '../errors/rehearsal.ts';
 import { readArguments, refusePositionals } from './arguments.ts';
 import { readConfigDir } from './config-dir.ts';
 import { printHelp } from './help-text.ts';

@@ -2,7 +2,7 @@
 
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../errors/error-classes.ts';
 import { requireSearchable } from '../config/search-path.ts';
 
 /** The absolute path. Throws if it is no folder: the fallbacks would quietly serve another configuration. */

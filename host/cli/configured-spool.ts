@@ -3,9 +3,9 @@
 import { realpathSync, statSync } from 'node:fs';
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { openSearchPath } from '../config/search-path.ts';
-import { SpoolError } from '../delivery/spool/spool-error.ts';
-import { SpoolFolder } from '../delivery/spool/spool-folder.ts';
-import { SpoolIndex } from '../delivery/spool/spool-index.ts';
+import { SpoolError } from '../spool/files/spool-error.ts';
+import { SpoolFolder } from '../spool/files/spool-folder.ts';
+import { SpoolIndex } from '../spool/index/spool-index.ts';
 import { becomeOwnerOf } from '../process/privileges.ts';
 import { silence } from '../observe/silence.ts';
 import { spoolTrouble } from './spool-trouble.ts';

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import type { Store } from '../../bindings/plugin/store.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { openSearchPath } from '../config/search-path.ts';
-import { Settings } from '../config/settings.ts';
+import { Settings } from '../settings/settings.ts';
 import { becomeOwnerOf } from '../process/privileges.ts';
 import { systemClock } from '../services/services.ts';
 import { STORE_FILE } from '../store/store-directory.ts';
@@ -15,7 +15,7 @@ import {
   printStoreLocation,
   storeLocationOf,
   type StoreLocation,
-} from '../store/store-location.ts';
+} from '../settings/store-location.ts';
 import { ProcessStores } from '../store/stores.ts';
 import { silence } from '../observe/silence.ts';
 

@@ -2,7 +2,7 @@
 
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { openSearchPath } from '../config/search-path.ts';
-import { Settings } from '../config/settings.ts';
+import { Settings } from '../settings/settings.ts';
 import { silence } from '../observe/silence.ts';
 
 /** 0: no limit. */

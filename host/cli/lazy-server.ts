@@ -2,7 +2,7 @@
 
 import type { DaemonLoader } from '../process/daemon.ts';
 
-const load = async (): Promise<DaemonLoader> => (await import('../smtp-daemon.ts')).smtpDaemon;
+const load = async (): Promise<DaemonLoader> => (await import('../embed/smtp-daemon.ts')).smtpDaemon;
 
 export const lazyServer: DaemonLoader = {
   async bind(options) {

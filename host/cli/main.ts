@@ -7,7 +7,7 @@ import { readArguments, refusePositionals, UsageError } from './arguments.ts';
 import { CHECK_HELP, runCheck } from './check-command.ts';
 import { suggest } from './did-you-mean.ts';
 import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
-import { version } from '../version.ts';
+import { version } from '../package/version.ts';
 import { PLUGIN_HELP, runPlugin } from './plugin-command.ts';
 import { isStdinSocket } from './program.ts';
 import { KARMA_HELP, runKarma } from './karma-command.ts';

@@ -2,7 +2,7 @@
 
 import { HOOK_NAMES } from '../../bindings/plugin/hooks.ts';
 import type { DaemonLoader, PluginDescription } from '../process/daemon.ts';
-import { Rehearsal } from '../rehearsal.ts';
+import { Rehearsal } from '../errors/rehearsal.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { readArguments, refusePositionals } from './arguments.ts';
 import { readConfigDir } from './config-dir.ts';

@@ -2,8 +2,8 @@
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { QpsmtpdError } from '../errors.ts';
-import { troubleAt } from '../system-trouble.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
+import { troubleAt } from '../errors/system-trouble.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
 import { codeOf } from '../process/exit-code.ts';
 import type { Terminal } from '../process/serve-options.ts';

@@ -9,7 +9,7 @@ import { anyAddress, listenSpecs } from './default-listen.ts';
 import { GRACE_MS } from './forkserver.ts';
 import { printHelp } from './help-text.ts';
 import { HELP_OPTION, type OptionSpec, type RefusedOption } from './option-spec.ts';
-import { version } from '../version.ts';
+import { version } from '../package/version.ts';
 import { defaultWorkers, MOST_CONNECTIONS } from './serve-command.ts';
 
 const ADDRESS = { value: 'ADDR[:PORT]', isRepeatable: true } as const;

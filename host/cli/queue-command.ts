@@ -1,11 +1,11 @@
 /** `qpsmtpd queue`: looks into the spool of queue/spool, and changes it while the daemon runs. */
 
 import { LogLevel, type Log } from '../../bindings/plugin/log-level.ts';
-import { heldOctets } from '../delivery/spool/index-entries.ts';
-import { appendEvent } from '../delivery/spool/message-file.ts';
-import { checkSpool } from '../delivery/spool/spool-check.ts';
-import { SpoolError } from '../delivery/spool/spool-error.ts';
-import { isSpoolId } from '../delivery/spool/spool-id.ts';
+import { heldOctets } from '../spool/index/index-entries.ts';
+import { appendEvent } from '../spool/files/message-file.ts';
+import { checkSpool } from '../spool/spool-check.ts';
+import { SpoolError } from '../spool/files/spool-error.ts';
+import { isSpoolId } from '../spool/files/spool-id.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { readArguments, UsageError, type Arguments } from './arguments.ts';

@@ -1,8 +1,8 @@
 /** `qpsmtpd queue show`: everything about one message. */
 
-import { SpoolError } from '../delivery/spool/spool-error.ts';
-import { stateAfter, type HistoryEvent } from '../delivery/spool/history.ts';
-import { MessageFile } from '../delivery/spool/message-file.ts';
+import { SpoolError } from '../spool/files/spool-error.ts';
+import { stateAfter, type HistoryEvent } from '../spool/files/history.ts';
+import { MessageFile } from '../spool/files/message-file.ts';
 import { HeaderEnd } from '../message/header-end.ts';
 import { maskControls } from '../message/field-text.ts';
 import type { ConfiguredSpool } from './configured-spool.ts';

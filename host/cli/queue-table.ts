@@ -1,8 +1,8 @@
 /** What `qpsmtpd queue` prints. Senders have chosen the addresses: control characters never reach the terminal. */
 
 import type { HopReply } from '../../bindings/plugin/delivery.ts';
-import type { DestinationEntry, ShareEntry } from '../delivery/spool/index-entries.ts';
-import type { ListedMessage } from '../delivery/spool/spool-index.ts';
+import type { DestinationEntry, ShareEntry } from '../spool/index/index-entries.ts';
+import type { ListedMessage } from '../spool/index/spool-index.ts';
 import { maskControls } from '../message/field-text.ts';
 
 const MINUTE = 60_000;

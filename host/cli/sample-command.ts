@@ -2,7 +2,7 @@
 
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ConfigError, QpsmtpdError } from '../errors.ts';
+import { ConfigError, QpsmtpdError } from '../errors/error-classes.ts';
 import { parseListen, type ListenSpec } from '../intake/listen-spec.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
 import { codeOf } from '../process/exit-code.ts';
@@ -11,7 +11,7 @@ import type { Terminal } from '../process/serve-options.ts';
 import { readArguments, refusePositionals, UsageError } from './arguments.ts';
 import { printHelp } from './help-text.ts';
 import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
-import { findPackageRoot } from '../package-root.ts';
+import { findPackageRoot } from '../package/package-root.ts';
 
 const DEFAULT_LISTEN = 'tcp://127.0.0.1:2525';
 const FOLDER = '.qpsmtpd-sample';

@@ -1,9 +1,9 @@
 /** What a command can still say about a spool whose index can't be opened. */
 
 import { readdir } from 'node:fs/promises';
-import { SpoolError } from '../delivery/spool/spool-error.ts';
-import type { SpoolFolder } from '../delivery/spool/spool-folder.ts';
-import { isSpoolId } from '../delivery/spool/spool-id.ts';
+import { SpoolError } from '../spool/files/spool-error.ts';
+import type { SpoolFolder } from '../spool/files/spool-folder.ts';
+import { isSpoolId } from '../spool/files/spool-id.ts';
 
 const MIB = 1_048_576;
 

@@ -3,8 +3,8 @@
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { QpsmtpdError } from '../errors.ts';
-import { isIP } from '../intake/ip.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
+import { isIP } from '../../bindings/wire/ip-address.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { makeSelfSigned } from '../tls/self-signed.ts';

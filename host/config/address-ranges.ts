@@ -1,7 +1,7 @@
 /** Lists of IP addresses and ranges, compiled once and asked often. RFC 4632 section 3.1, RFC 4291 section 2.3. */
 
 import ipaddr from 'ipaddr.js';
-import { isIP } from '../intake/ip.ts';
+import { isIP } from '../../bindings/wire/ip-address.ts';
 
 /** The word for clients on a Unix socket of this host, which have no address. */
 const UNIX = 'unix';

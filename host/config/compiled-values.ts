@@ -1,7 +1,7 @@
 /** What was made of the lines of a configuration name, kept until a file changes. */
 
 import type { PlacedLine } from '../../bindings/plugin/config.ts';
-import { ConfigError, configErrorOf, type Place } from '../errors.ts';
+import { ConfigError, configErrorOf, type Place } from '../errors/error-classes.ts';
 import type { Complaints } from './complaints.ts';
 
 export type Compile<T> = (lines: readonly string[]) => T;

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Config, PlacedLine } from '../../bindings/plugin/config.ts';
 import type { Log } from '../../bindings/plugin/log-level.ts';
-import { ConfigError, type Place } from '../errors.ts';
+import { ConfigError, type Place } from '../errors/error-classes.ts';
 import { ChangeWatch } from './change-watch.ts';
 import { CompiledValues } from './compiled-values.ts';
 import { Complaints } from './complaints.ts';

@@ -1,7 +1,7 @@
 /** The lines of a configuration name, over all the files they come from, and what is often asked about them. */
 
 import type { PlacedLine } from '../../bindings/plugin/config.ts';
-import type { Place } from '../errors.ts';
+import type { Place } from '../errors/error-classes.ts';
 
 const FALSE_WORDS = new Set(['', '0', 'no', 'off', 'false']);
 const NUMBER = /^[+-]?\d{1,16}(\.\d{1,16})?$/;

@@ -1,7 +1,7 @@
 /** Finds and reads configuration files by the rules of qpsmtpd, which are those of qmail's control files and `$include`. */
 
 import { join } from 'node:path';
-import { ConfigError, printPlace, type Place } from '../errors.ts';
+import { ConfigError, printPlace, type Place } from '../errors/error-classes.ts';
 import type { Complaints } from './complaints.ts';
 import { eachLine } from './config-text.ts';
 import { emptyList, ListBuilder, type ConfigList } from './config-list.ts';

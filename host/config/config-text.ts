@@ -1,7 +1,7 @@
 /** The lines of one configuration file. */
 
 import { isUtf8 } from 'node:buffer';
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../errors/error-classes.ts';
 
 /** Octets a line may have. A longer one is no configuration but a wrong file. */
 export const MAX_LINE_OCTETS = 65_536;

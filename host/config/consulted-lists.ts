@@ -1,6 +1,6 @@
 /** Lists that somebody else than the files has an answer for: plugins with a `config` hook. */
 
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../errors/error-classes.ts';
 import { givenList, type ConfigList } from './config-list.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { canonicalDomain } from '../../bindings/plugin/domain-name.ts';
+import { canonicalDomain } from '../../bindings/wire/domain-name.ts';
 
 /**
  * A name as it may stand in the banner, in EHLO replies and in Received fields: printable ASCII without blanks (RFC 5321

@@ -1,4 +1,4 @@
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../errors/error-classes.ts';
 import type { Complaints } from './complaints.ts';
 
 /**

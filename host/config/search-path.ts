@@ -2,9 +2,9 @@
 
 import { accessSync, constants } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { ConfigError } from '../errors.ts';
-import { findPackageRoot } from '../package-root.ts';
-import { troubleAt } from '../system-trouble.ts';
+import { ConfigError } from '../errors/error-classes.ts';
+import { findPackageRoot } from '../package/package-root.ts';
+import { troubleAt } from '../errors/system-trouble.ts';
 import { errorCode, isAbsent } from './system-error.ts';
 
 export interface SearchPathOptions {

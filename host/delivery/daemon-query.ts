@@ -2,7 +2,7 @@
 
 import { connect } from 'node:net';
 import type { SystemServices } from '../../bindings/plugin/system-services.ts';
-import { QpsmtpdError } from '../errors.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
 
 export const askDaemon: SystemServices['askDaemon'] = (path, question, { octets, timeoutMs }) =>
   new Promise((resolve, reject) => {

@@ -3,7 +3,7 @@
 import type { DnsAnswer } from '../../bindings/plugin/system-services.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import { exchange } from './exchange.ts';
-import { Places } from './places.ts';
+import { Semaphore } from '../../bindings/timing/semaphore.ts';
 import type { TrustedResolver } from './trusted-resolvers.ts';
 import type { RecordData, RecordType, WireAnswer, WireRecord } from './wire-message.ts';
 
@@ -49,7 +49,7 @@ type KeptAnswer = { readonly answer: AnyAnswer; readonly keepMs: number };
 export class ResolverDns implements SecureDns {
   readonly #resolvers: readonly TrustedResolver[];
   readonly #limits: SecureDnsLimits;
-  readonly #places: Places;
+  readonly #permits: Semaphore;
   readonly #kept: BoundedCache<AnyAnswer>;
   readonly #asked = new Map<string, Promise<AnyAnswer>>();
 
@@ -60,7 +60,7 @@ export class ResolverDns implements SecureDns {
   ) {
     this.#resolvers = resolvers;
     this.#limits = { ...USUAL_LIMITS, ...limits };
-    this.#places = new Places(this.#limits.questions);
+    this.#permits = new Semaphore({ permits: this.#limits.questions });
     this.#kept = new BoundedCache(this.#limits.keptAnswers, now);
   }
 
@@ -75,7 +75,7 @@ export class ResolverDns implements SecureDns {
   }
 
   #begin(key: string, name: string, type: RecordType): Promise<AnyAnswer> {
-    const answer = this.#places
+    const answer = this.#permits
       .use(() => this.#askBehind(name, type))
       .then(({ answer, keepMs }) => {
         this.#asked.delete(key);

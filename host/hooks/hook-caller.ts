@@ -4,11 +4,11 @@
  */
 
 import { LogLevel, type Answer, type Verdict } from '../../bindings/plugin/index.ts';
-import { conceal } from '../auth/conceal.ts';
-import { configErrorOf, type ConfigError } from '../errors.ts';
+import { conceal } from '../observe/conceal.ts';
+import { configErrorOf, type ConfigError } from '../errors/error-classes.ts';
 import type { Logger } from '../observe/logger.ts';
 import { flightRecord, LAST_CALL, LAST_SEAT, NO_SEAT } from '../observe/flight-record.ts';
-import { Deadlines } from '../session/deadlines.ts';
+import { Deadlines } from '../../bindings/timing/deadlines.ts';
 import { isPromise, showThrown } from './answer.ts';
 import { PluginContext, type UserConfig } from './context.ts';
 import { internalError } from './finding-policy.ts';

@@ -18,7 +18,7 @@ import {
   type Setup,
 } from '../../bindings/plugin/index.ts';
 import { ON_ERROR } from '../../bindings/plugin/definition.ts';
-import { ConfigError, configErrorOf, QpsmtpdError } from '../errors.ts';
+import { ConfigError, configErrorOf, PluginErrors } from '../errors/error-classes.ts';
 import type { Logger, Speaker } from '../observe/logger.ts';
 import { placeInStack } from './fault-place.ts';
 import { nearest } from './nearest.ts';
@@ -173,17 +173,6 @@ export function problemsOf(
     return cause.errors.flatMap((each) => problemsOf(each, otherwise));
   const error = configErrorOf(cause) ?? otherwise(cause);
   return [error, ...error.besides];
-}
-
-/** The problems of several lines, so that an operator can mend them all at once. */
-export class PluginErrors extends QpsmtpdError {
-  readonly problems: readonly ConfigError[];
-
-  constructor(problems: readonly [ConfigError, ...ConfigError[]]) {
-    super(problems[0].code, problems.map(({ message }) => message).join('\n'));
-    this.name = 'PluginErrors';
-    this.problems = problems;
-  }
 }
 
 /** Throws what is in `problems`: nothing, the one, or all. */

@@ -1,7 +1,7 @@
 /** Turns the words of a plugin's line into its options: `KEY VALUE` pairs, and values given by place alone. */
 
 import type { OptionShape, z } from '../../bindings/plugin/index.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../errors/error-classes.ts';
 import { nearest } from './nearest.ts';
 import type { PluginLine } from './plugin-line.ts';
 

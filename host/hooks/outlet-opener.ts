@@ -6,7 +6,7 @@ import type {
   Parcel,
   Place,
 } from '../../bindings/plugin/index.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../errors/error-classes.ts';
 import { messageOf, problemsOf, throwProblems, type LoadedOutlet } from './loaded-plugin.ts';
 import { parsePluginLine, type PluginLine } from './plugin-line.ts';
 

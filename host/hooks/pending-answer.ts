@@ -1,8 +1,8 @@
 /** An answer that comes later, or never: waited for as long as its budget lasts. */
 
 import type { Answer } from '../../bindings/plugin/index.ts';
-import type { Deadlines, Expiring } from '../session/deadlines.ts';
-import { NOWHERE } from '../session/roll.ts';
+import type { Deadlines, Expiring } from '../../bindings/timing/deadlines.ts';
+import { NOWHERE } from '../../bindings/timing/dense-set.ts';
 
 /** What is to be made of the end of a wait. Throws nothing. */
 export interface AnswerTaker<T> {

@@ -6,7 +6,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../errors/error-classes.ts';
 import { findPackage, packageNamed } from './npm-package.ts';
 import { absenceOf, meantBy, PERL_PLUGINS } from './perl-plugins.ts';
 import type { PluginLine } from './plugin-line.ts';

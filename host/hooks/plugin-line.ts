@@ -1,6 +1,6 @@
 /** One line of `config/plugins`: a name, perhaps an instance number, and words split at blanks without quoting. */
 
-import { ConfigError, type Place } from '../errors.ts';
+import { ConfigError, type Place } from '../errors/error-classes.ts';
 import { packageNamed } from './npm-package.ts';
 
 /** A line of a configuration file, and where it stands. */

@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { PluginDefinition, Services } from '../../bindings/plugin/index.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { ConfigError, printPlace } from '../errors.ts';
+import { ConfigError, printPlace } from '../errors/error-classes.ts';
 import type { Logger } from '../observe/logger.ts';
 import {
   loadError,

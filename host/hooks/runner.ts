@@ -16,7 +16,7 @@ import {
   type SessionHookName,
   type Verdict,
 } from '../../bindings/plugin/index.ts';
-import { conceal } from '../auth/conceal.ts';
+import { conceal } from '../observe/conceal.ts';
 import type { Logger } from '../observe/logger.ts';
 import { isFinding, isPromise, isVerdict, show } from './answer.ts';
 import { judgeFinding } from './finding-policy.ts';

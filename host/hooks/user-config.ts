@@ -1,7 +1,7 @@
 /** Configuration for one user: what a plugin has for the address, else the file everybody shares. */
 
 import { isDenial, ReturnCode } from '../../bindings/plugin/index.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../errors/error-classes.ts';
 import type { UserConfig } from './context.ts';
 import type { HookRunner } from './runner.ts';
 

@@ -4,7 +4,7 @@
  */
 
 import { isIP } from 'node:net';
-import { QpsmtpdError } from '../errors.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
 
 interface SharedOptions {
   /** TLS begins before the first octet of SMTP, or only after STARTTLS. Undefined: the port decides. */

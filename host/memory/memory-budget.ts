@@ -4,7 +4,7 @@
  * server run short, and has replies for it.
  */
 
-import { NOWHERE, Roll } from '../session/roll.ts';
+import { NOWHERE, Roll } from '../../bindings/timing/dense-set.ts';
 
 /** How short memory is. Each stage brings what those before it bring. */
 export const Stage = {

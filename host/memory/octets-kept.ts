@@ -3,7 +3,7 @@
  * of Node 20. Text is counted as it came: one octet a character.
  */
 
-import type { Address } from '../../bindings/plugin/address.ts';
+import type { Address } from '../../bindings/wire/address.ts';
 import type { Parameters } from '../../bindings/plugin/connection.ts';
 
 /** A connection that keeps silent: socket, session, and what the system keeps for them in the process. */

@@ -1,6 +1,6 @@
 /** Whose results an Authentication-Results field claims to be. RFC 8601 section 2.5. */
 
-import { canonicalDomain } from '../../bindings/plugin/domain-name.ts';
+import { canonicalDomain } from '../../bindings/wire/domain-name.ts';
 
 /**
  * True if `value` begins with `authority` as its authserv-id, whatever comments stand in front of it and however it

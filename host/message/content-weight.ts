@@ -1,7 +1,7 @@
 /** What the content of one message takes up, as the memory budget is told: the buffers it keeps alive, slack included. */
 
 import { UNCOUNTED, type MemoryBudget, type Spillable } from '../memory/memory-budget.ts';
-import { NOWHERE } from '../session/roll.ts';
+import { NOWHERE } from '../../bindings/timing/dense-set.ts';
 
 /** A part of `Content`, and no object of its own: every message would have to make one. */
 export abstract class ContentWeight implements Spillable {

@@ -1,6 +1,6 @@
-import { MAX_HEADER_OCTETS } from '../../bindings/contract.ts';
+import { MAX_HEADER_OCTETS } from '../../bindings/core/contract.ts';
 import type { Outflow } from '../../bindings/plugin/cut-through.ts';
-import { QpsmtpdError } from '../errors.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
 import type { MemoryBudget } from '../memory/memory-budget.ts';
 import { ContentWeight } from './content-weight.ts';
 import { HeaderEnd } from './header-end.ts';

@@ -1,6 +1,6 @@
 /** Where the header of a message ends. RFC 5322 section 2.1. */
 
-import { MAX_HEADER_OCTETS } from '../../bindings/contract.ts';
+import { MAX_HEADER_OCTETS } from '../../bindings/core/contract.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;

@@ -6,8 +6,8 @@ import {
   HeaderFlag,
   WINDOW,
   type Core,
-} from '../../bindings/contract.ts';
-import { fieldIdOf } from '../../bindings/field-names.ts';
+} from '../../bindings/core/contract.ts';
+import { fieldIdOf } from '../../bindings/core/field-names.ts';
 import type { Header, LineEnds } from '../../bindings/plugin/message.ts';
 import { checkFieldName, cleanValue, readValue, unfoldValue } from './field-text.ts';
 import { cutBlocks, toLfBlocks } from './lf-blocks.ts';

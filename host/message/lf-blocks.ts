@@ -1,6 +1,6 @@
 /** Content as Unix mailboxes keep it: every CRLF a LF, and nothing else changed. */
 
-import type { Core } from '../../bindings/contract.ts';
+import type { Core } from '../../bindings/core/contract.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;

@@ -11,9 +11,9 @@ import {
 import { chmod, lstat, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../bindings/plugin/services.ts';
-import { ConfigError, remedyForOwner, type Place } from '../errors.ts';
-import type { Rehearsal } from '../rehearsal.ts';
-import { troubleAt } from '../system-trouble.ts';
+import { ConfigError, remedyForOwner, type Place } from '../errors/error-classes.ts';
+import type { Rehearsal } from '../errors/rehearsal.ts';
+import { troubleAt } from '../errors/system-trouble.ts';
 
 export interface SpoolSettings {
   readonly path: string;

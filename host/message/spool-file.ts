@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { open, unlink, type FileHandle } from 'node:fs/promises';
-import { QpsmtpdError } from '../errors.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
 import type { MemoryBudget } from '../memory/memory-budget.ts';
 import type { SpoolDirectory } from './spool-directory.ts';
 import { writeAll } from './write-all.ts';

@@ -1,7 +1,7 @@
-import { DataFlag, HeaderFlag, MAX_HEADER_OCTETS, WINDOW, type Core } from '../../bindings/contract.ts';
+import { DataFlag, HeaderFlag, MAX_HEADER_OCTETS, WINDOW, type Core } from '../../bindings/core/contract.ts';
 import type { Outflow } from '../../bindings/plugin/cut-through.ts';
 import type { LineEnds, Message } from '../../bindings/plugin/message.ts';
-import { QpsmtpdError } from '../errors.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
 import { Content, type Keeping } from './content.ts';
 import { HeaderFields } from './header-fields.ts';
 import { cutBlocks, cutList, toLfBlocks, toLfBlocksAsync } from './lf-blocks.ts';

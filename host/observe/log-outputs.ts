@@ -1,8 +1,8 @@
 /** The outputs of this process. Two plugins, or a plugin before and after a reload, that name the same file share it. */
 
 import type { LogOutput, Logs, SyslogTarget } from '../../bindings/plugin/log-services.ts';
-import { QpsmtpdError } from '../errors.ts';
-import type { Rehearsal } from '../rehearsal.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
+import type { Rehearsal } from '../errors/rehearsal.ts';
 import { stamps } from './error-stream.ts';
 import { jsonLines } from './json-line.ts';
 import { LogCommand } from './log-command.ts';

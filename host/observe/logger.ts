@@ -7,7 +7,7 @@ import type { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { type Log } from '../../bindings/plugin/log-level.ts';
 import { formatLogLine } from '../../bindings/plugin/log-line.ts';
 import type { HookName, LogEvent, LogRecord } from '../../bindings/plugin/hooks.ts';
-import { conceal } from '../auth/conceal.ts';
+import { conceal } from './conceal.ts';
 import { logText } from './log-text.ts';
 import { SpeakerLog, type LevelAdjustment } from './speaker-log.ts';
 

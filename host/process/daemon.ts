@@ -2,7 +2,7 @@
 
 import type { PluginDescription } from '../hooks/plugin-description.ts';
 import type { Logger } from '../observe/logger.ts';
-import type { Rehearsal } from '../rehearsal.ts';
+import type { Rehearsal } from '../errors/rehearsal.ts';
 import type { ConnectionLedger } from './connection-ledger.ts';
 
 export type { PluginDescription };

@@ -1,7 +1,7 @@
 /** Exit codes, in the numbers of sysexits where there is one. */
 
-import { QpsmtpdError, type ErrorCode } from '../errors.ts';
-import { troubleAt } from '../system-trouble.ts';
+import { QpsmtpdError, type ErrorCode } from '../errors/error-classes.ts';
+import { troubleAt } from '../errors/system-trouble.ts';
 
 export const ExitCode = {
   OK: 0,

@@ -3,8 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
-import { ConfigError, QpsmtpdError } from '../errors.ts';
-import { troubleAt } from '../system-trouble.ts';
+import { ConfigError, QpsmtpdError } from '../errors/error-classes.ts';
+import { troubleAt } from '../errors/system-trouble.ts';
 import { codeOf } from './exit-code.ts';
 
 /** How often a stale file is cleared away before another starter is taken to be faster. */

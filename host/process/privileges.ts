@@ -2,8 +2,8 @@
 
 import { statSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { QpsmtpdError } from '../errors.ts';
-import { ownName } from '../system-trouble.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
+import { ownName } from '../errors/system-trouble.ts';
 
 /**
  * Throws `Q_PRIVILEGES` if root starts a daemon and does not say as whom it is to run: whoever breaks into a plugin or a

@@ -4,8 +4,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import type { Clock } from '../../bindings/plugin/services.ts';
 import type { Files, KeptLines } from '../../bindings/plugin/system-services.ts';
-import { QpsmtpdError } from '../errors.ts';
-import type { Rehearsal } from '../rehearsal.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
+import type { Rehearsal } from '../errors/rehearsal.ts';
 
 const LOOK_EVERY_MS = 1_000;
 /** A list of recipients has its place in memory, a disk image has not. */

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Reader, type Response } from 'maxmind';
 import type { GeoDatabase, GeoRecord } from '../../bindings/plugin/system-services.ts';
-import { QpsmtpdError } from '../errors.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
 
 /** Undefined if there is no such file; throws if it is no database. */
 export function openGeoDatabase(path: string): GeoDatabase | undefined {

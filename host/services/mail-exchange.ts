@@ -3,7 +3,7 @@
 import type { MailExchange } from '../../bindings/plugin/mx-services.ts';
 import type { Services } from '../../bindings/plugin/services.ts';
 import type { Stores } from '../../bindings/plugin/store.ts';
-import type { Settings } from '../config/settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { MxService } from '../delivery/policy/mx-service.ts';
 import { chooseResolvers } from '../dns/trusted-resolvers.ts';
 

@@ -2,14 +2,14 @@
 
 import { randomBytes } from 'node:crypto';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
-import { decodeBase64 } from '../auth/base64.ts';
+import { decodeBase64 } from '../../bindings/wire/base64.ts';
 import type { HostCredentials } from '../auth/credentials.ts';
-import type { Machine, Turn } from '../auth/mechanism.ts';
+import type { Failure, Machine, Turn } from '../auth/mechanism.ts';
 import type { Mechanism } from '../auth/mechanisms.ts';
-import { parseSalt } from '../auth/scram-keys.ts';
+import { parseSalt } from '../../bindings/wire/scram-keys.ts';
 import { judge, refuseAttempt, tellForNow } from './auth-outcome.ts';
-import { replies } from './replies.ts';
-import type { Template } from './reply.ts';
+import { replies } from '../replies/replies.ts';
+import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
 import { answer, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 
@@ -85,10 +85,23 @@ function take(session: Session, turn: Turn): Progress {
     case 'credentials':
       return judge(session, turn.credentials);
     case 'failure':
-      return turn.reply.code === 535
-        ? refuseAttempt(session, turn.reply, turn.about)
-        : endExchange(session, turn.reply);
+      return failed(session, turn.why, turn.about);
   }
+}
+
+/** What the client is told. */
+export const failureReplies: Readonly<Record<Failure, Template>> = {
+  invalid: replies.authInvalid,
+  'nobody acts': replies.authInvalidAs,
+  'acts for another': replies.authInvalidFor,
+  malformed: replies.authMalformed,
+  'initial response': replies.noInitialResponse,
+};
+
+/** Only what is told like a wrong password counts, and comes as late. */
+function failed(session: Session, why: Failure, about: string): Progress {
+  const reply = failureReplies[why];
+  return reply.code === 535 ? refuseAttempt(session, reply, about) : endExchange(session, reply);
 }
 
 export function sendChallenge(session: Session, octets: Buffer): Progress {

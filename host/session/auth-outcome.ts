@@ -3,11 +3,11 @@
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
 import { naughty, naughtyRejectType } from '../../bindings/plugin/well-known-notes.ts';
-import { conceal, namesSecret } from '../auth/conceal.ts';
+import { conceal, namesSecret } from '../observe/conceal.ts';
 import type { HostCredentials } from '../auth/credentials.ts';
 import { endExchange, sendChallenge } from './auth-exchange.ts';
-import { replies } from './replies.ts';
-import type { Template } from './reply.ts';
+import { replies } from '../replies/replies.ts';
+import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
 import { settled, STOP, type Progress, type Settle } from './steps.ts';
 

@@ -2,13 +2,13 @@
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
-import { conceal } from '../auth/conceal.ts';
+import { conceal } from '../observe/conceal.ts';
 import { AuthExchange, beginExchange } from './auth-exchange.ts';
 import { needsTls, offeredMechanisms } from './auth-offer.ts';
 import { offers } from './extensions.ts';
 import { closeWith } from './limits.ts';
 import { unrecognized } from './plain-verbs.ts';
-import { replies } from './replies.ts';
+import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 

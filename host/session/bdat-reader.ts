@@ -3,7 +3,7 @@
 import { refuseChunk } from './chunk.ts';
 import { announceHeader, endOfData, takeHeader } from './end-of-data.ts';
 import { breakOff, isUnsafe, sendHeader } from './passing-on.ts';
-import { replies } from './replies.ts';
+import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { NEXT, type Outcome, type Progress, type Step } from './steps.ts';
 

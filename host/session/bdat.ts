@@ -12,9 +12,9 @@ import { closeWith, hasMoreCommands, refuseMoreCommands } from './limits.ts';
 import { unrecognized } from './plain-verbs.ts';
 import { openConduit } from './passing-on.ts';
 import { refuse } from './refusal.ts';
-import { refusals } from './refusals.ts';
-import { replies } from './replies.ts';
-import type { Template } from './reply.ts';
+import { refusals } from '../replies/refusals.ts';
+import { replies } from '../replies/replies.ts';
+import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
 import { asking, NEXT, STOP, type Progress, type Settle, type Step } from './steps.ts';
 

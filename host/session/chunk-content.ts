@@ -1,6 +1,6 @@
 /** What the chunks of BDAT contain, as `DataFlag`s. RFC 3030 section 2. */
 
-import { DataFlag, type Core, type Slot } from '../../bindings/contract.ts';
+import { DataFlag, type Core, type Slot } from '../../bindings/core/contract.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;

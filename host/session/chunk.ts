@@ -2,7 +2,7 @@
 
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
 import { resetTransaction } from './closing.ts';
-import type { Template } from './reply.ts';
+import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
 import { STOP, type Outcome, type Progress } from './steps.ts';
 

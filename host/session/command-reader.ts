@@ -1,12 +1,12 @@
 /** Reads command lines out of chunks, however they were cut, and starts the verbs. RFC 5321 section 4.5.3.1.4. */
 
-import { CommandFlag, Verb } from '../../bindings/contract.ts';
+import { CommandFlag, Verb } from '../../bindings/core/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { spoiltBdat } from './bdat.ts';
 import { hideCredentials, loggable } from './credential-line.ts';
 import { offers } from './extensions.ts';
 import { closeWith, hasMoreCommands, refuseLine, refuseMoreCommands } from './limits.ts';
-import { replies } from './replies.ts';
+import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import type { Step } from './steps.ts';
 import { stepsOf } from './verbs.ts';

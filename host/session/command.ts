@@ -7,9 +7,9 @@ import {
   PARAMETER_WORDS,
   Verb,
   type Core,
-} from '../../bindings/contract.ts';
+} from '../../bindings/core/contract.ts';
 import type { Parameters } from '../../bindings/plugin/connection.ts';
-import { decodeUtf8 } from './international.ts';
+import { decodeUtf8 } from '../../bindings/wire/international-address.ts';
 
 const EMPTY: Buffer = Buffer.alloc(0);
 const NO_PARAMETERS: Parameters = new Map();

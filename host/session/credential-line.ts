@@ -3,7 +3,7 @@
  * what the client did before, not on the form of the line, because it is the malformed attempt that gives a password away.
  */
 
-import { CommandFlag, Verb } from '../../bindings/contract.ts';
+import { CommandFlag, Verb } from '../../bindings/core/contract.ts';
 import type { Command } from './command.ts';
 import type { Session } from './session.ts';
 

@@ -1,6 +1,6 @@
 /** Reads mail data: the core finds the end and the dots, the message keeps the octets. RFC 5321 section 4.5.2. */
 
-import { DataFlag, WINDOW, type Slot } from '../../bindings/contract.ts';
+import { DataFlag, WINDOW, type Slot } from '../../bindings/core/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
 import { ChunkContent } from './chunk-content.ts';
@@ -8,7 +8,7 @@ import { disconnect } from './closing.ts';
 import { endOfData, takeHeader } from './end-of-data.ts';
 import { latestEndOfData } from './limits.ts';
 import { breakOff, isUnsafe } from './passing-on.ts';
-import { replies } from './replies.ts';
+import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 
 const CR: Buffer = Buffer.from('\r');

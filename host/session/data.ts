@@ -5,7 +5,7 @@ import { hasBegun } from './chunk.ts';
 import { IncomingData } from './data-reader.ts';
 import { openConduit } from './passing-on.ts';
 import { refuse } from './refusal.ts';
-import { replies } from './replies.ts';
+import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { answer, asking, NEXT, STOP, type Progress, type Settle, type Step } from './steps.ts';
 

@@ -1,6 +1,6 @@
 /** From the end of data to the reply that answers for the message. RFC 5321 sections 4.1.1.4 and 6.1. */
 
-import { DataFlag } from '../../bindings/contract.ts';
+import { DataFlag } from '../../bindings/core/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { declined, ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
 import { internalError } from '../hooks/finding-policy.ts';
@@ -8,9 +8,9 @@ import { resetTransaction } from './closing.ts';
 import { countCommandsAnew, measureMessage } from './limits.ts';
 import { finishPassing, sendHeader } from './passing-on.ts';
 import { refuse } from './refusal.ts';
-import { refusals } from './refusals.ts';
-import { replies } from './replies.ts';
-import type { Template } from './reply.ts';
+import { refusals } from '../replies/refusals.ts';
+import { replies } from '../replies/replies.ts';
+import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
 import { asking, NEXT, STOP, type Outcome, type Progress, type Settle, type Step } from './steps.ts';
 import { takeSummary } from './summary.ts';

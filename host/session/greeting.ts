@@ -3,7 +3,7 @@
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { refuse } from './refusal.ts';
-import { replies } from './replies.ts';
+import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { asking, NEXT, STOP, type Progress, type Settle, type Step } from './steps.ts';
 

@@ -4,7 +4,7 @@ import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { endTransaction } from './closing.ts';
 import { extensionLines } from './extensions.ts';
 import { refuse } from './refusal.ts';
-import { replies } from './replies.ts';
+import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 

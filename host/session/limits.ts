@@ -4,8 +4,8 @@
  */
 
 import { disconnect } from './closing.ts';
-import { replies } from './replies.ts';
-import type { Template } from './reply.ts';
+import { replies } from '../replies/replies.ts';
+import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, type Progress, type Step } from './steps.ts';
 

@@ -1,6 +1,6 @@
 /** One transaction: the envelope, and the message once DATA brought it. RFC 5321 section 3.3. */
 
-import type { Address } from '../../bindings/plugin/address.ts';
+import type { Address } from '../../bindings/wire/address.ts';
 import type {
   MailOptions,
   Parameters,
@@ -10,10 +10,10 @@ import type {
 } from '../../bindings/plugin/connection.ts';
 import type { Message } from '../../bindings/plugin/message.ts';
 import { Notes } from '../../bindings/plugin/notes.ts';
-import { QpsmtpdError } from '../errors.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
 import { octetsOfPath } from '../memory/octets-kept.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
-import { PLAIN_MAIL } from './parameters/mail-parameters.ts';
+import { PLAIN_MAIL } from './mail-parameters.ts';
 
 const NO_PARAMETERS: Parameters = new Map();
 

@@ -1,14 +1,14 @@
 /** MAIL: opens a transaction. RFC 5321 section 4.1.1.2. */
 
-import { Address } from '../../bindings/plugin/address.ts';
+import { Address } from '../../bindings/wire/address.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { resetTransaction } from './closing.ts';
 import { limitTransactions, requireMemory } from './limits.ts';
-import { PLAIN_MAIL, readMailOptions } from './parameters/mail-parameters.ts';
+import { PLAIN_MAIL, readMailOptions } from './mail-parameters.ts';
 import { askPathHook } from './path-hook.ts';
 import { parsePathCommand, refuseInternational } from './path-command.ts';
 import { refuse } from './refusal.ts';
-import { replies } from './replies.ts';
+import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { beginSummary } from './summary.ts';
 import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';

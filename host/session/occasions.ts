@@ -1,6 +1,6 @@
 /** When each reply of the session is given, for docs/reference/replies.md. A test wants one for each. */
 
-import type { replies } from './replies.ts';
+import type { replies } from '../replies/replies.ts';
 
 export const occasions: Readonly<Partial<Record<keyof typeof replies, string>>> = {
   greeting: 'the connection is open; `%1` is `smtpgreeting` or the built-in greeting',

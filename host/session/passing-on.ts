@@ -3,8 +3,8 @@
  * of the end of the content only after our plugins had their say. RFC 5321 section 3.7.
  */
 
-import { DataFlag } from '../../bindings/contract.ts';
-import { Address } from '../../bindings/plugin/address.ts';
+import { DataFlag } from '../../bindings/core/contract.ts';
+import { Address } from '../../bindings/wire/address.ts';
 import type { Conduit, ConduitEnvelope } from '../../bindings/plugin/cut-through.ts';
 import { clientOf } from '../../bindings/plugin/delivery.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';

@@ -1,8 +1,8 @@
 /** The argument of MAIL and RCPT taken apart into a path and parameters. RFC 5321 sections 4.1.1.2 and 4.1.2. */
 
 import type { Parameters } from '../../bindings/plugin/connection.ts';
-import { replies } from './replies.ts';
-import type { Template } from './reply.ts';
+import { replies } from '../replies/replies.ts';
+import type { Template } from '../replies/reply.ts';
 
 export interface PathArgument {
   /** With brackets if the client wrote them. */

@@ -3,8 +3,8 @@
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { offers } from './extensions.ts';
 import { refuse } from './refusal.ts';
-import { replies } from './replies.ts';
-import type { Template } from './reply.ts';
+import { replies } from '../replies/replies.ts';
+import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, settled, type Progress, type Settle, type Step } from './steps.ts';
 

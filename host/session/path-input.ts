@@ -1,17 +1,17 @@
 /** What MAIL or RCPT says, while its steps run: the path as text, as address, and the parameters. */
 
-import { CommandFlag } from '../../bindings/contract.ts';
-import { Address } from '../../bindings/plugin/address.ts';
+import { CommandFlag } from '../../bindings/core/contract.ts';
+import { Address } from '../../bindings/wire/address.ts';
 import type { MailOptions, Parameters, RecipientOptions } from '../../bindings/plugin/connection.ts';
-import type { SettingValues } from '../config/settings.ts';
+import type { SettingValues } from '../settings/settings.ts';
 import type { Command } from './command.ts';
-import { decodeUtf8 } from './international.ts';
-import { parseLenientPath } from './lenient-path.ts';
-import { keepsLimits, parsePath } from './path.ts';
-import { PLAIN_MAIL } from './parameters/mail-parameters.ts';
+import { decodeUtf8 } from '../../bindings/wire/international-address.ts';
+import { parseLenientPath } from '../../bindings/wire/lenient-path.ts';
+import { keepsLimits, parsePath } from '../../bindings/wire/path.ts';
+import { PLAIN_MAIL } from './mail-parameters.ts';
 import { splitPathArgument, withParameters, type PathArgument } from './path-argument.ts';
-import { replies } from './replies.ts';
-import type { Template } from './reply.ts';
+import { replies } from '../replies/replies.ts';
+import type { Template } from '../replies/reply.ts';
 
 const NO_PARAMETERS: Parameters = new Map();
 const NOT_ASCII = /[^\u0000-\u007f]/;

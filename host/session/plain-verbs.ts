@@ -1,14 +1,14 @@
 /** The verbs that change little: RSET NOOP VRFY HELP QUIT, and everything unknown. RFC 5321 sections 4.1.1.5 to 4.1.1.10. */
 
-import { Verb } from '../../bindings/contract.ts';
+import { Verb } from '../../bindings/core/contract.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { disconnect, resetTransaction } from './closing.ts';
 import type { Command } from './command.ts';
 import { mechanismOf } from './credential-line.ts';
 import { closeWith, hasMoreUnrecognized } from './limits.ts';
 import { refuse } from './refusal.ts';
-import { replies } from './replies.ts';
-import type { Template } from './reply.ts';
+import { replies } from '../replies/replies.ts';
+import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
 import { answer, asking, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 

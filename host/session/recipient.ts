@@ -1,15 +1,15 @@
 /** RCPT: adds a forward-path. Nothing is accepted unless a plugin says so. RFC 5321 section 4.1.1.3. */
 
-import type { Address } from '../../bindings/plugin/address.ts';
+import type { Address } from '../../bindings/wire/address.ts';
 import { declined, ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { hasBegun } from './chunk.ts';
 import { closeWith, hasMoreRefused, requireMemory } from './limits.ts';
-import { readRecipientOptions } from './parameters/rcpt-parameters.ts';
+import { readRecipientOptions } from './rcpt-parameters.ts';
 import { askPathHook } from './path-hook.ts';
 import { parsePathCommand, refuseInternational } from './path-command.ts';
 import { offerRecipient } from './passing-on.ts';
 import { refuse } from './refusal.ts';
-import { replies } from './replies.ts';
+import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 

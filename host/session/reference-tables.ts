@@ -1,13 +1,13 @@
 /** The tables of docs/reference that say what the session answers, limits and offers: rows of Markdown. */
 
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
-import { SETTINGS } from '../config/settings-table.ts';
-import type { Setting } from '../config/setting-kinds.ts';
+import { SETTINGS } from '../settings/settings-table.ts';
+import type { Setting } from '../settings/setting-kinds.ts';
 import { extensions } from './extensions.ts';
 import { occasions } from './occasions.ts';
-import { refusals, type Refusal } from './refusals.ts';
-import { replies } from './replies.ts';
-import type { Template } from './reply.ts';
+import { refusals, type Refusal } from '../replies/refusals.ts';
+import { replies } from '../replies/replies.ts';
+import type { Template } from '../replies/reply.ts';
 
 const row = (...cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`;
 

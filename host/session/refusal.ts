@@ -3,7 +3,7 @@
 import type { HookName } from '../../bindings/plugin/hooks.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
 import { disconnect, resetTransaction } from './closing.ts';
-import { refusals } from './refusals.ts';
+import { refusals } from '../replies/refusals.ts';
 import type { Session } from './session.ts';
 import { STOP, type Outcome, type Progress } from './steps.ts';
 

@@ -1,16 +1,16 @@
 /** What sessions share: everything that was built when the configuration was read. Sessions keep the one they began with. */
 
-import type { Core } from '../../bindings/contract.ts';
+import type { Core } from '../../bindings/core/contract.ts';
 import type { CutThrough } from '../../bindings/plugin/cut-through.ts';
 import type { HookRunner } from '../hooks/runner.ts';
-import type { SettingValues } from '../config/settings.ts';
+import type { SettingValues } from '../settings/settings.ts';
 import type { MemoryBudget } from '../memory/memory-budget.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
 import type { ReverseLookup } from '../dns/reverse-lookup.ts';
-import type { TlsTerms } from '../intake/tls-layer.ts';
-import type { Deadlines } from './deadlines.ts';
-import type { ReplyPrinter } from './reply.ts';
+import type { TlsTerms } from '../tls/tls-layer.ts';
+import type { Deadlines } from '../../bindings/timing/deadlines.ts';
+import type { ReplyPrinter } from '../replies/reply.ts';
 import type { Session } from './session.ts';
 import type { Turns } from './turns.ts';
 

@@ -2,10 +2,10 @@
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
-import { shownReply } from '../auth/conceal.ts';
+import { shownReply } from '../observe/conceal.ts';
 import type { Intake } from '../intake/intake.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
-import type { Template } from './reply.ts';
+import type { Template } from '../replies/reply.ts';
 import type { SessionHost } from './session-host.ts';
 import { SessionParts } from './session-parts.ts';
 

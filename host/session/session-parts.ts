@@ -3,7 +3,7 @@
  * client keeps silent, its session is to weigh little more than its socket.
  */
 
-import { Address } from '../../bindings/plugin/address.ts';
+import { Address } from '../../bindings/wire/address.ts';
 import type { PluginContext } from '../hooks/context.ts';
 import { SessionTasks } from '../hooks/session-tasks.ts';
 import { Command } from './command.ts';

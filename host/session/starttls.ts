@@ -1,12 +1,12 @@
 /** STARTTLS. RFC 3207. */
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { HandshakeError, startTls } from '../intake/tls-layer.ts';
+import { HandshakeError, startTls } from '../tls/tls-layer.ts';
 import { resetTransaction } from './closing.ts';
 import { offers } from './extensions.ts';
 import { greet } from './greeting.ts';
 import { unrecognized } from './plain-verbs.ts';
-import { replies } from './replies.ts';
+import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, STOP, type Outcome, type Progress, type Step } from './steps.ts';
 import { gripStream, releaseStream } from './stream-grip.ts';

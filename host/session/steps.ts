@@ -5,7 +5,7 @@
 
 import type { HookArguments, SessionHookName } from '../../bindings/plugin/hooks.ts';
 import { declined, type Verdict } from '../../bindings/plugin/verdict.ts';
-import type { Template } from './reply.ts';
+import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
 
 /** Goes on with the next step, respectively ends the list: the client has its answer. */

@@ -4,7 +4,7 @@
  * text is made when the line is written, and nothing of it where nobody wants lines of this level.
  */
 
-import { Verb } from '../../bindings/contract.ts';
+import { Verb } from '../../bindings/core/contract.ts';
 import type { Recipient } from '../../bindings/plugin/connection.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { summaryEvent, type SummaryFields } from '../observe/summary-event.ts';

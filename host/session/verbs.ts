@@ -1,6 +1,6 @@
 /** The session as a table: one row per verb. RFC 5321 section 4.1.1. */
 
-import { Verb } from '../../bindings/contract.ts';
+import { Verb } from '../../bindings/core/contract.ts';
 import { auth } from './auth.ts';
 import { bdat } from './bdat.ts';
 import { data } from './data.ts';

@@ -1,8 +1,8 @@
 /** What XCLIENT says about a client: Postfix's attributes, checked and decoded. */
 
-import { isIPv4, isIPv6 } from '../intake/ip.ts';
-import { isDomain } from './path.ts';
-import { decodeXtext } from './xtext.ts';
+import { isIPv4, isIPv6 } from '../../bindings/wire/ip-address.ts';
+import { isDomain } from '../../bindings/wire/path.ts';
+import { decodeXtext } from '../../bindings/wire/xtext.ts';
 
 /** The attributes of the EHLO keyword, in the order of Postfix. */
 export const XCLIENT_ATTRIBUTES = 'NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT';

@@ -10,7 +10,7 @@ import { ConnectionFacts, UNKNOWN_HOST } from './connection-facts.ts';
 import { offers } from './extensions.ts';
 import { greet } from './greeting.ts';
 import { countCommandsAnew, refuseLine, Tally } from './limits.ts';
-import { replies } from './replies.ts';
+import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, type Progress, type Step } from './steps.ts';
 import { readAttributes, type ClientAttributes } from './xclient-attributes.ts';

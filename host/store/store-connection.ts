@@ -1,11 +1,11 @@
 /** One store as one process uses it: opened at the first question, never waited for long, given a rest after a failure. */
 
 import type { Backend } from './backend.ts';
-import { connectProblem } from '../errors.ts';
+import { connectProblem } from '../errors/error-classes.ts';
 import { openLmdb } from './lmdb-backend.ts';
 import { openRedis } from './redis-backend.ts';
 import { StoreError } from './store-error.ts';
-import { printStoreLocation, type StoreLocation } from './store-location.ts';
+import { printStoreLocation, type StoreLocation } from '../settings/store-location.ts';
 
 /** How long one question may take, from opening the store to the last try. */
 export const PATIENCE_MS = 2_000;

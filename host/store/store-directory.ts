@@ -2,9 +2,9 @@
 
 import { accessSync, constants, lstatSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { remedyForOwner } from '../errors.ts';
-import type { Rehearsal } from '../rehearsal.ts';
-import { troubleAt } from '../system-trouble.ts';
+import { remedyForOwner } from '../errors/error-classes.ts';
+import type { Rehearsal } from '../errors/rehearsal.ts';
+import { troubleAt } from '../errors/system-trouble.ts';
 import { StoreError } from './store-error.ts';
 
 export const STORE_FILE = 'store.mdb';

@@ -1,4 +1,4 @@
-import { QpsmtpdError } from '../errors.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
 
 /** The store can't be used, or could not be used in time. */
 export class StoreError extends QpsmtpdError {

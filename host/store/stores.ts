@@ -3,12 +3,12 @@
 import { realpathSync } from 'node:fs';
 import type { Clock } from '../../bindings/plugin/services.ts';
 import type { Store, Stores } from '../../bindings/plugin/store.ts';
-import type { Rehearsal } from '../rehearsal.ts';
+import type { Rehearsal } from '../errors/rehearsal.ts';
 import { RecordStore } from './record-store.ts';
 import { StoreConnection } from './store-connection.ts';
 import { openStoreDirectory } from './store-directory.ts';
 import { StoreError } from './store-error.ts';
-import { parseStoreLocation, printStoreLocation, type StoreLocation } from './store-location.ts';
+import { parseStoreLocation, printStoreLocation, type StoreLocation } from '../settings/store-location.ts';
 import { Sweeper } from './sweeper.ts';
 
 interface OpenStore {

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { PluginDefinition } from '../../bindings/plugin/definition.ts';
 import { noReverseLookup } from '../dns/reverse-lookup.ts';
 import { MemoryAcceptor, type MemoryClient } from '../intake/memory-acceptor.ts';
-import { Server } from '../server.ts';
+import { Server } from '../server/server.ts';
 import { TestClient } from './test-client.ts';
 
 export interface TestServerOptions {

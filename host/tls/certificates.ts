@@ -3,8 +3,8 @@
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { Complaints } from '../config/complaints.ts';
 import type { FileSystem } from '../config/file-system.ts';
-import { ConfigError } from '../errors.ts';
-import { makeTlsContext, type TlsContext, type TlsPolicy } from '../intake/tls-context.ts';
+import { ConfigError } from '../errors/error-classes.ts';
+import { makeTlsContext, type TlsContext, type TlsPolicy } from './tls-context.ts';
 import { parseCertificates, readKeyPair, type KeyPair, type KeyPairFiles } from './key-pair.ts';
 import { openKeyWarning } from './open-key.ts';
 import { WatchedFiles } from './watched-files.ts';

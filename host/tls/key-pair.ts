@@ -1,7 +1,7 @@
 /** A certificate and its key, read from files and checked against each other. */
 
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../errors/error-classes.ts';
 
 /** The files of one certificate, as absolute paths. */
 export interface KeyPairFiles {

@@ -1,7 +1,7 @@
 /** Private keys that everybody may read: whoever has a key can pose as this server, and read what it was sent. */
 
 import { realpathSync, statSync } from 'node:fs';
-import { foldersAbove } from '../system-trouble.ts';
+import { foldersAbove } from '../errors/system-trouble.ts';
 
 /**
  * What to warn of; undefined if the key is closed to others. The rights of a group are the operator's choice, as in Debian's

@@ -1,7 +1,7 @@
 /** A certificate that vouches for itself, with its key: for tests and for mail between servers that do not ask further. */
 
 import { generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
-import { isIP } from '../intake/ip.ts';
+import { isIP } from '../../bindings/wire/ip-address.ts';
 import {
   bitString,
   explicit,
@@ -14,7 +14,7 @@ import {
   set,
   time,
   utf8String,
-} from './der.ts';
+} from '../../bindings/wire/der.ts';
 
 export interface SelfSignedOptions {
   /** Host names and IP addresses it stands for; the first is its subject. */

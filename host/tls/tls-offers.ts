@@ -6,10 +6,10 @@ import type { Log } from '../../bindings/plugin/log-level.ts';
 import type { Clock, TlsFiles, TlsService } from '../../bindings/plugin/services.ts';
 import type { PlacedLine } from '../../bindings/plugin/config.ts';
 import { systemFiles } from '../config/file-system.ts';
-import type { SettingValues } from '../config/settings.ts';
-import { ConfigError, QpsmtpdError, type Place } from '../errors.ts';
-import type { TlsContext } from '../intake/tls-context.ts';
-import type { TlsTerms } from '../intake/tls-layer.ts';
+import type { SettingValues } from '../settings/settings.ts';
+import { ConfigError, QpsmtpdError, type Place } from '../errors/error-classes.ts';
+import type { TlsContext } from './tls-context.ts';
+import type { TlsTerms } from './tls-layer.ts';
 import { Certificates } from './certificates.ts';
 import type { KeyPairFiles } from './key-pair.ts';
 

@@ -5,7 +5,7 @@ import { ChangeWatch } from '../config/change-watch.ts';
 import type { FileSystem } from '../config/file-system.ts';
 import { followPath } from '../config/path-trail.ts';
 import { errorCode, isAbsent, isLasting } from '../config/system-error.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../errors/error-classes.ts';
 
 /** A certificate with its chain has some kilobytes. */
 const MAX_OCTETS = 1_048_576;

@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { decodeBase64 } from '../../host/auth/base64.ts';
-import { conceal } from '../../host/auth/conceal.ts';
+import { decodeBase64 } from '../../bindings/wire/base64.ts';
+import { conceal } from '../../host/observe/conceal.ts';
 import { DigestCredentials, PasswordCredentials, TokenCredentials } from '../../host/auth/credentials.ts';
-import { prepare } from '../../host/auth/sasl-prep.ts';
+import { prepare } from '../../bindings/wire/sasl-prep.ts';
 
 /** Password `pencil`, with the salt of RFC 7677 section 3. */
 const KEPT =

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseKeptKeys, parseSalt } from '../../host/auth/scram-keys.ts';
-import { parseClientFinal, parseClientFirst } from '../../host/auth/scram-message.ts';
+import { parseKeptKeys, parseSalt } from '../../bindings/wire/scram-keys.ts';
+import { parseClientFinal, parseClientFirst } from '../../bindings/wire/scram-message.ts';
 import { ScramSha256 } from '../../host/auth/scram-sha-256.ts';
 import type { HostCredentials } from '../../host/auth/credentials.ts';
 import { inWords, surroundings } from './turns.ts';

@@ -1,5 +1,7 @@
 /** Turns of a mechanism in words, to compare at a glance. */
 
+import type { Template } from '../../host/replies/reply.ts';
+import { failureReplies } from '../../host/session/auth-exchange.ts';
 import type { Machine, Surroundings, Turn } from '../../host/auth/mechanism.ts';
 
 /** A host with a fixed clock, whose nonces are what the test wants. */
@@ -8,6 +10,9 @@ export const surroundings = (nonce = 'nonce'): Surroundings => ({
   seconds: 0x6b02f572,
   nonce: () => nonce,
 });
+
+const inReply = ({ code, classic }: Template, about: string): string =>
+  `${code} ${classic[0]!.replace('%1', about)}`;
 
 export function inWords(turn: Turn): string {
   switch (turn.kind) {
@@ -22,7 +27,7 @@ export function inWords(turn: Turn): string {
         .join(' ');
     }
     case 'failure':
-      return `${turn.reply.code} ${turn.reply.classic[0]!.replace('%1', turn.about)}`;
+      return inReply(failureReplies[turn.why], turn.about);
   }
 }
 

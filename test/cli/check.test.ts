@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { qpsmtpd } from '../../host/cli/main.ts';
 import { runGuarded } from '../../host/cli/program.ts';
-import { smtpDaemon } from '../../host/smtp-daemon.ts';
+import { smtpDaemon } from '../../host/embed/smtp-daemon.ts';
 import { put, scratch } from '../config/scratch.ts';
 
 async function run(...args: string[]): Promise<{ code: number; out: string[]; err: string[] }> {

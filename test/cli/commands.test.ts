@@ -14,11 +14,11 @@ import { introduce, SAMPLE_OPTIONS, sampleFolder, sampleSettings } from '../../h
 import { SERVE_OPTIONS } from '../../host/cli/serve-command.ts';
 import { STORE_OPTIONS } from '../../host/cli/store-command.ts';
 import { TLS_CERT_OPTIONS } from '../../host/cli/tls-cert-command.ts';
-import { ConfigError } from '../../host/errors.ts';
+import { ConfigError } from '../../host/errors/error-classes.ts';
 import { Logger } from '../../host/observe/logger.ts';
 import type { Daemon, DaemonDescription, DaemonLoader, DaemonOptions } from '../../host/process/daemon.ts';
-import { Rehearsal } from '../../host/rehearsal.ts';
-import { smtpDaemon } from '../../host/smtp-daemon.ts';
+import { Rehearsal } from '../../host/errors/rehearsal.ts';
+import { smtpDaemon } from '../../host/embed/smtp-daemon.ts';
 import { folder } from '../message/folder.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { qpsmtpd } from '../../host/cli/main.ts';
 import { runGuarded } from '../../host/cli/program.ts';
-import { smtpDaemon } from '../../host/smtp-daemon.ts';
+import { smtpDaemon } from '../../host/embed/smtp-daemon.ts';
 import { put, scratch } from '../config/scratch.ts';
 
 async function check(root: string): Promise<{ code: number; out: string[]; err: string[] }> {

@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { MAX_NAMES } from '../../host/config/config-directory.ts';
-import { Settings } from '../../host/config/settings.ts';
-import { ConfigError } from '../../host/errors.ts';
+import { Settings } from '../../host/settings/settings.ts';
+import { ConfigError } from '../../host/errors/error-classes.ts';
 import { countingFiles, open, put, rememberingLog, scratch } from './scratch.ts';
 
 describe('what was read', () => {

@@ -2,7 +2,7 @@ import { mkdirSync, renameSync, truncateSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConstantDatabase } from '../../host/config/constant-database.ts';
-import { ConfigError } from '../../host/errors.ts';
+import { ConfigError } from '../../host/errors/error-classes.ts';
 import { hashOf, makeDatabase } from './make-database.ts';
 import { open, put, scratch } from './scratch.ts';
 

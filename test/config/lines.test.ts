@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ConfigError } from '../../host/errors.ts';
+import { ConfigError } from '../../host/errors/error-classes.ts';
 import { open, put, scratch } from './scratch.ts';
 
 /** The lines of the file `name` with this text. */

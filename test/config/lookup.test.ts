@@ -7,7 +7,7 @@ import { openSearchPath, searchPath } from '../../host/config/search-path.ts';
 import { MAX_NAMES } from '../../host/config/config-directory.ts';
 import { MAX_FILE_OCTETS } from '../../host/config/config-reader.ts';
 import { MAX_LINE_OCTETS } from '../../host/config/config-text.ts';
-import { ConfigError } from '../../host/errors.ts';
+import { ConfigError } from '../../host/errors/error-classes.ts';
 import { countingFiles, open, put, scratch, systemError } from './scratch.ts';
 
 describe('the search path', () => {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { Settings } from '../../host/config/settings.ts';
+import { Settings } from '../../host/settings/settings.ts';
 import { open } from './scratch.ts';
 
 const sample = fileURLToPath(new URL('../../config.sample', import.meta.url));

@@ -2,10 +2,10 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Settings, type SettingValues } from '../../host/config/settings.ts';
-import { SETTINGS } from '../../host/config/settings-table.ts';
-import { settingRows } from '../../host/config/settings-reference.ts';
-import { ConfigError } from '../../host/errors.ts';
+import { Settings, type SettingValues } from '../../host/settings/settings.ts';
+import { SETTINGS } from '../../host/settings/settings-table.ts';
+import { settingRows } from '../../host/settings/settings-reference.ts';
+import { ConfigError } from '../../host/errors/error-classes.ts';
 import { open, put, rememberingLog, scratch, type RememberedLog } from './scratch.ts';
 
 interface Opened {

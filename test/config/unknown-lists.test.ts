@@ -15,7 +15,7 @@ import {
 } from '../../bindings/plugin/index.ts';
 import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
 import { MemoryAcceptor } from '../../host/intake/memory-acceptor.ts';
-import { Server } from '../../host/server.ts';
+import { Server } from '../../host/server/server.ts';
 import { TestClient, TestServer } from '../../host/testing/index.ts';
 import { makeDatabase } from './make-database.ts';
 import { put, scratch } from './scratch.ts';

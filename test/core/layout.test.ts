@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import * as contract from '../../bindings/contract.ts';
-import { WasmCore } from '../../bindings/wasm-core.ts';
+import * as contract from '../../bindings/core/contract.ts';
+import { WasmCore } from '../../bindings/core/wasm-core.ts';
 import * as layout from '../../core-wasm/layout.ts';
 import * as words from '../../core-wasm/words.ts';
 

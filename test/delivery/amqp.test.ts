@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { Address } from '../../bindings/plugin/address.ts';
+import { Address } from '../../bindings/wire/address.ts';
 import type { Outlet } from '../../bindings/plugin/delivery.ts';
 import type { AmqpTerms } from '../../bindings/plugin/web-outlet-services.ts';
 import { AmqpOutlet } from '../../host/delivery/amqp/amqp-outlet.ts';

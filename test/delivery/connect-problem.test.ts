@@ -3,7 +3,7 @@
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { connect } from '../../host/delivery/program/connection.ts';
-import { connectProblem } from '../../host/errors.ts';
+import { connectProblem } from '../../host/errors/error-classes.ts';
 
 const refused = (address: string, port: number) =>
   Object.assign(new Error(`connect ECONNREFUSED ${address}:${port}`), {

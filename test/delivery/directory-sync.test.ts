@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DirectorySync, type SyncableDirectory } from '../../host/delivery/maildir/directory-sync.ts';
+import { DirectorySync, type SyncableDirectory } from '../../host/message/directory-sync.ts';
 import { folder } from '../message/folder.ts';
 
 /** A directory whose every step waits until the test lets it happen. */

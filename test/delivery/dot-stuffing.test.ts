@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { loadCore } from '../../bindings/core.ts';
-import { DotStuffing, StrayLineEnd, stuffedWhole } from '../../host/delivery/smtp/dot-stuffing.ts';
+import { DotStuffing, StrayLineEnd, stuffedWhole } from '../../bindings/wire/dot-stuffing.ts';
 
 const { core } = loadCore();
 

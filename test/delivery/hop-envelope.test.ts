@@ -1,16 +1,16 @@
 /** What of the envelope a hop is told, and what it must not be sent. */
 
 import { expect, test, vi } from 'vitest';
-import { Address } from '../../bindings/plugin/address.ts';
+import { Address } from '../../bindings/wire/address.ts';
 import type { MailOptions, Recipient } from '../../bindings/plugin/connection.ts';
-import { PLAIN_MAIL } from '../../host/session/parameters/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../host/session/mail-parameters.ts';
 import {
   decodeUnicodeAddress,
   decodeXtext,
   encodeUnicodeAddress,
   encodeXtext,
-} from '../../host/session/parameters/xtext.ts';
-import { DataFlag } from '../../bindings/contract.ts';
+} from '../../bindings/wire/xtext.ts';
+import { DataFlag } from '../../bindings/core/contract.ts';
 import { StoredMessage } from '../../host/message/stored-message.ts';
 import { core } from '../message/core.ts';
 import { hopWith, outlet } from './hop-closers.ts';

@@ -5,7 +5,7 @@ import { definePlugin, ok } from '../../bindings/plugin/index.ts';
 import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
 import { parseListen } from '../../host/intake/listen-spec.ts';
 import { SocketAcceptor } from '../../host/intake/socket-acceptor.ts';
-import { Server } from '../../host/server.ts';
+import { Server } from '../../host/server/server.ts';
 import { TestServer } from '../../host/testing/test-server.ts';
 
 let ends: (() => Promise<void>)[] = [];

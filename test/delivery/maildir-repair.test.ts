@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DirectorySync } from '../../host/delivery/maildir/directory-sync.ts';
+import { DirectorySync } from '../../host/message/directory-sync.ts';
 import { MaildirDeliveries } from '../../host/delivery/maildir/maildir-deliveries.ts';
 import { UniqueNames } from '../../host/delivery/maildir/unique-name.ts';
 import { clock, folder } from '../message/folder.ts';

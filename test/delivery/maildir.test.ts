@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Message } from '../../bindings/plugin/message.ts';
-import { DirectorySync } from '../../host/delivery/maildir/directory-sync.ts';
+import { DirectorySync } from '../../host/message/directory-sync.ts';
 import { StoredMessage } from '../../host/message/stored-message.ts';
 import { core } from '../message/core.ts';
 import { folder, spoolIn } from '../message/folder.ts';

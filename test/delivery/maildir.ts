@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { MaildirDelivery } from '../../bindings/plugin/services.ts';
-import type { DirectorySync } from '../../host/delivery/maildir/directory-sync.ts';
+import type { DirectorySync } from '../../host/message/directory-sync.ts';
 import { MaildirDeliveries } from '../../host/delivery/maildir/maildir-deliveries.ts';
 import { UniqueNames } from '../../host/delivery/maildir/unique-name.ts';
 import { clock } from '../message/folder.ts';

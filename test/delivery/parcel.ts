@@ -4,9 +4,9 @@ import type { Recipient } from '../../bindings/plugin/connection.ts';
 import type { Parcel } from '../../bindings/plugin/delivery.ts';
 import type { HopOptions, HopOutlet } from '../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../bindings/plugin/log-level.ts';
-import { Address } from '../../bindings/plugin/address.ts';
-import { HopService } from '../../host/delivery/smtp/hop-service.ts';
-import { PLAIN_MAIL } from '../../host/session/parameters/mail-parameters.ts';
+import { Address } from '../../bindings/wire/address.ts';
+import { HopService } from '../../host/services/hop-service.ts';
+import { PLAIN_MAIL } from '../../host/session/mail-parameters.ts';
 import type { ScriptedHop } from './scripted-hop.ts';
 import { address, messageOf } from './transaction.ts';
 

@@ -1,10 +1,10 @@
 /** A transaction as a queue plugin has it, over a message given as text. */
 
-import { Address } from '../../bindings/plugin/address.ts';
+import { Address } from '../../bindings/wire/address.ts';
 import type { Transaction } from '../../bindings/plugin/connection.ts';
 import type { Message } from '../../bindings/plugin/message.ts';
 import { Notes } from '../../bindings/plugin/notes.ts';
-import { PLAIN_MAIL } from '../../host/session/parameters/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../host/session/mail-parameters.ts';
 import { StoredMessage } from '../../host/message/stored-message.ts';
 import { core } from '../message/core.ts';
 

@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { DataFlag } from '../../bindings/contract.ts';
+import { DataFlag } from '../../bindings/core/contract.ts';
 import type { Parcel } from '../../bindings/plugin/delivery.ts';
 import type { WebhookTerms } from '../../bindings/plugin/web-outlet-services.ts';
 import { WebhookOutlet } from '../../host/delivery/webhook/webhook-outlet.ts';

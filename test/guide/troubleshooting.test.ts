@@ -8,9 +8,9 @@ import { definePlugin, LogLevel } from '../../bindings/plugin/index.ts';
 import { qpsmtpd } from '../../host/cli/main.ts';
 import { runGuarded } from '../../host/cli/program.ts';
 import { QUEUE_HEADER, queueRows } from '../../host/cli/queue-table.ts';
-import type { MessageEntry, ShareEntry } from '../../host/delivery/spool/index-entries.ts';
-import type { ListedMessage } from '../../host/delivery/spool/spool-index.ts';
-import { smtpDaemon } from '../../host/smtp-daemon.ts';
+import type { MessageEntry, ShareEntry } from '../../host/spool/index/index-entries.ts';
+import type { ListedMessage } from '../../host/spool/index/spool-index.ts';
+import { smtpDaemon } from '../../host/embed/smtp-daemon.ts';
 import { TestServer } from '../../host/testing/index.ts';
 import { folder } from '../message/folder.ts';
 

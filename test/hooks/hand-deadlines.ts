@@ -1,4 +1,4 @@
-import { Deadlines, type Expiring } from '../../host/session/deadlines.ts';
+import { Deadlines, type Expiring } from '../../bindings/timing/deadlines.ts';
 
 /** Deadlines whose clock stands still until a test lets everything expire. */
 export class HandDeadlines extends Deadlines {

@@ -12,7 +12,7 @@ import { configSource, runPostFork } from '../../host/hooks/setup-hooks.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { SourceSilent } from '../../host/config/consulted-lists.ts';
 import { Logger } from '../../host/observe/logger.ts';
-import { Deadlines } from '../../host/session/deadlines.ts';
+import { Deadlines } from '../../bindings/timing/deadlines.ts';
 import { ok } from '../../bindings/plugin/index.ts';
 import { HandDeadlines } from './hand-deadlines.ts';
 import { fakeConfig, fakeServices } from '../plugins/plugin-context.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { definePlugin, wholeNumber, z } from '../../bindings/plugin/index.ts';
-import { PluginErrors } from '../../host/hooks/loaded-plugin.ts';
+import { PluginErrors } from '../../host/errors/error-classes.ts';
 import { editDistance, nearest } from '../../host/hooks/nearest.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { given } from '../plugins/plugin-context.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LogLevel } from '../../bindings/plugin/index.ts';
-import { PluginErrors } from '../../host/hooks/loaded-plugin.ts';
+import { PluginErrors } from '../../host/errors/error-classes.ts';
 import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
 import { fakeSystem } from '../plugins/fake-system.ts';
 import { collectingLogger, fakeConfig, fakeMaildirs, fakeServices } from '../plugins/plugin-context.ts';

@@ -12,7 +12,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_HEADER_OCTETS } from '../../bindings/contract.ts';
+import { MAX_HEADER_OCTETS } from '../../bindings/core/contract.ts';
 import { Content } from '../../host/message/content.ts';
 import { collect, cut, folder, spoolIn } from './folder.ts';
 

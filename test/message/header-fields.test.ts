@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HeaderFlag } from '../../bindings/contract.ts';
+import { HeaderFlag } from '../../bindings/core/contract.ts';
 import { HeaderFields } from '../../host/message/header-fields.ts';
 import { core } from './core.ts';
 import { cpuMs } from '../patience.ts';

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ConfigError } from '../../host/errors.ts';
+import { ConfigError } from '../../host/errors/error-classes.ts';
 import { openSpoolDirectory, sweepSpool } from '../../host/message/spool-directory.ts';
 import { Content } from '../../host/message/content.ts';
 import { clock, folder } from './folder.ts';

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DataFlag, HeaderFlag, MAX_HEADER_FIELDS, MAX_HEADER_OCTETS } from '../../bindings/contract.ts';
+import { DataFlag, HeaderFlag, MAX_HEADER_FIELDS, MAX_HEADER_OCTETS } from '../../bindings/core/contract.ts';
 import { StoredMessage } from '../../host/message/stored-message.ts';
 import type { Keeping } from '../../host/message/content.ts';
 import { core } from './core.ts';

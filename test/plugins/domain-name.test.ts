@@ -3,7 +3,7 @@
 import { domainToASCII, domainToUnicode } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Address } from '../../bindings/plugin/address.ts';
+import { Address } from '../../bindings/wire/address.ts';
 import { canonicalDomain, canonicalEntry, unicodeDomain } from '../../bindings/plugin/index.ts';
 
 describe('the canonical form', () => {

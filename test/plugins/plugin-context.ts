@@ -19,7 +19,7 @@ import {
   type Transaction,
   type Verdict,
 } from '../../bindings/plugin/index.ts';
-import { LocalHandOver } from '../../host/delivery/program/hand-over.ts';
+import { LocalHandOver } from '../../host/services/hand-over.ts';
 import { setUpPlugin, type LoadedPlugin } from '../../host/hooks/loaded-plugin.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';
@@ -27,7 +27,7 @@ import type { HookSession } from '../../host/hooks/session.ts';
 import { SessionTasks } from '../../host/hooks/session-tasks.ts';
 import { memoryStores } from '../store/memory-backend.ts';
 import { Logger } from '../../host/observe/logger.ts';
-import { PLAIN_MAIL } from '../../host/session/parameters/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../host/session/mail-parameters.ts';
 import { fakeSystem } from './fake-system.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

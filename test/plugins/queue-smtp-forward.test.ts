@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
 import { parseListen } from '../../host/intake/listen-spec.ts';
 import { SocketAcceptor } from '../../host/intake/socket-acceptor.ts';
-import { Server } from '../../host/server.ts';
+import { Server } from '../../host/server/server.ts';
 import { TestServer } from '../../host/testing/index.ts';
 import type { Script } from '../delivery/scripted-hop.ts';
 import { closeLater, hopWith } from '../delivery/hop-closers.ts';

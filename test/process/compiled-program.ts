@@ -23,7 +23,7 @@ export interface CompiledPrograms {
   remove(): void;
 }
 
-/** Follows the relative imports of the programs; `host/smtp-daemon.ts` is replaced by the fake one. */
+/** Follows the relative imports of the programs; `host/embed/smtp-daemon.ts` is replaced by the fake one. */
 export function compilePrograms(): CompiledPrograms {
   const target = mkdtempSync(join(tmpdir(), 'qpsmtpd-programs-'));
   // Also for a program that gives up root.
@@ -38,7 +38,7 @@ export function compilePrograms(): CompiledPrograms {
     done.add(file);
     queue.push(...compileFile(file, target));
   }
-  copyFileSync(join(import.meta.dirname, 'fake-daemon.mjs'), join(target, 'host/smtp-daemon.js'));
+  copyFileSync(join(import.meta.dirname, 'fake-daemon.mjs'), join(target, 'host/embed/smtp-daemon.js'));
   copyFileSync(join(ROOT, 'package.json'), join(target, 'package.json'));
   symlinkSync(join(ROOT, 'node_modules'), join(target, 'node_modules'));
   return {
@@ -65,5 +65,5 @@ function compileFile(file: string, target: string): readonly string[] {
   const imports = [...outputText.matchAll(/(?:from|import)\s*\(?\s*['"](\.[^'"]+)\.js['"]/g)];
   return imports
     .map(([, path]) => resolve(dirname(file), `${path ?? ''}.ts`))
-    .filter((path) => path !== join(ROOT, 'host/smtp-daemon.ts'));
+    .filter((path) => path !== join(ROOT, 'host/embed/smtp-daemon.ts'));
 }

@@ -1,4 +1,4 @@
-// Stands in for host/smtp-daemon.ts: the same interface, a protocol of a few words, and faults on demand.
+// Stands in for host/embed/smtp-daemon.ts: the same interface, a protocol of a few words, and faults on demand.
 // Configuration: DIR/greeting; DIR/broken makes loading fail; while DIR/hold exists, loading does not go on.
 import cluster from 'node:cluster';
 import { existsSync, readFileSync } from 'node:fs';

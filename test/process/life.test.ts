@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, QpsmtpdError } from '../../host/errors.ts';
+import { ConfigError, QpsmtpdError } from '../../host/errors/error-classes.ts';
 import { Logger } from '../../host/observe/logger.ts';
 import { BackOff } from '../../host/process/back-off.ts';
 import type { Daemon } from '../../host/process/daemon.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { QpsmtpdError } from '../../host/errors.ts';
+import { QpsmtpdError } from '../../host/errors/error-classes.ts';
 import { exitCodeOf } from '../../host/process/exit-code.ts';
 import { PidFile } from '../../host/process/pid-file.ts';
 import { fillDisk, smallDisk } from '../message/small-disk.ts';

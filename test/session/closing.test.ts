@@ -6,7 +6,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
 import { parseListen } from '../../host/intake/listen-spec.ts';
 import { SocketAcceptor } from '../../host/intake/socket-acceptor.ts';
-import { Server } from '../../host/server.ts';
+import { Server } from '../../host/server/server.ts';
 
 let server: Server | undefined;
 const clients: Socket[] = [];

@@ -6,11 +6,11 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { definePlugin, deny, ok, type PluginDefinition } from '../../bindings/plugin/index.ts';
 import { readConnectionLimits } from '../../host/cli/connection-limits.ts';
 import { readServeOptions } from '../../host/cli/serve-command.ts';
-import { SETTINGS } from '../../host/config/settings-table.ts';
+import { SETTINGS } from '../../host/settings/settings-table.ts';
 import { parseListen } from '../../host/intake/listen-spec.ts';
 import { SocketAcceptor } from '../../host/intake/socket-acceptor.ts';
 import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
-import { Server } from '../../host/server.ts';
+import { Server } from '../../host/server/server.ts';
 import { TestServer, type TestClient, type TestServerOptions } from '../../host/testing/index.ts';
 import { put, scratch } from '../config/scratch.ts';
 

@@ -9,7 +9,7 @@ import {
   type RecipientOptions,
 } from '../../bindings/plugin/index.ts';
 import { splitPathArgument } from '../../host/session/path-argument.ts';
-import { decodeUnicodeAddress, decodeXtext } from '../../host/session/parameters/xtext.ts';
+import { decodeUnicodeAddress, decodeXtext } from '../../bindings/wire/xtext.ts';
 import { TestServer, type TestServerOptions } from '../../host/testing/index.ts';
 
 const servers: TestServer[] = [];

@@ -2,16 +2,16 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Address } from '../../bindings/plugin/address.ts';
-import { CommandFlag, CommandWord } from '../../bindings/contract.ts';
+import { Address } from '../../bindings/wire/address.ts';
+import { CommandFlag, CommandWord } from '../../bindings/core/contract.ts';
 import { ReferenceCore } from '../../bindings/core.ts';
-import type { SettingValues } from '../../host/config/settings.ts';
+import type { SettingValues } from '../../host/settings/settings.ts';
 import { Command } from '../../host/session/command.ts';
-import { isInternationalDomain, isPlainUnicode } from '../../host/session/international.ts';
-import { parseLenientPath } from '../../host/session/lenient-path.ts';
+import { isInternationalDomain, isPlainUnicode } from '../../bindings/wire/international-address.ts';
+import { parseLenientPath } from '../../bindings/wire/lenient-path.ts';
 import { splitPathArgument, type PathArgument } from '../../host/session/path-argument.ts';
 import { PathInput } from '../../host/session/path-input.ts';
-import { parsePath } from '../../host/session/path.ts';
+import { parsePath } from '../../bindings/wire/path.ts';
 import { cpuMs } from '../patience.ts';
 
 const core = new ReferenceCore();

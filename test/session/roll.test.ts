@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { NOWHERE, Roll } from '../../host/session/roll.ts';
+import { NOWHERE, Roll } from '../../bindings/timing/dense-set.ts';
 
 class Member {
   place = NOWHERE;

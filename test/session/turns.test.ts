@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { definePlugin, ok } from '../../bindings/plugin/index.ts';
 import { MemoryAcceptor } from '../../host/intake/memory-acceptor.ts';
 import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
-import { Server } from '../../host/server.ts';
+import { Server } from '../../host/server/server.ts';
 import { Turns, type TurnTaker } from '../../host/session/turns.ts';
 import { TestClient } from '../../host/testing/index.ts';
 

@@ -11,7 +11,7 @@ import {
   parseStoreLocation,
   printStoreLocation,
   storeLocationOf,
-} from '../../host/store/store-location.ts';
+} from '../../host/settings/store-location.ts';
 import { hasRedis, redisPlace, temporaryFolder } from './backends.ts';
 import { MemoryBackend } from './memory-backend.ts';
 

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { systemFiles } from '../../host/config/file-system.ts';
-import { HopService } from '../../host/delivery/smtp/hop-service.ts';
+import { HopService } from '../../host/services/hop-service.ts';
 import { Certificates } from '../../host/tls/certificates.ts';
 import { openKeyWarning } from '../../host/tls/open-key.ts';
-import { DEFAULT_VERSIONS } from '../../host/tls/protocols.ts';
+import { DEFAULT_VERSIONS } from '../../host/settings/tls-protocols.ts';
 import { collectingLogger } from '../plugins/plugin-context.ts';
 import { CertificateFolder, makePair } from './secure-server.ts';
 

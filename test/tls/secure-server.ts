@@ -12,7 +12,7 @@ import type { PluginDefinition } from '../../bindings/plugin/definition.ts';
 import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
 import { parseListen } from '../../host/intake/listen-spec.ts';
 import { SocketAcceptor } from '../../host/intake/socket-acceptor.ts';
-import { Server } from '../../host/server.ts';
+import { Server } from '../../host/server/server.ts';
 import { Turns } from '../../host/session/turns.ts';
 import { TestClient } from '../../host/testing/index.ts';
 import { makeSelfSigned, type PemPair } from '../../host/tls/self-signed.ts';

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { integer, objectIdentifier, octetString, time } from '../../host/tls/der.ts';
+import { integer, objectIdentifier, octetString, time } from '../../bindings/wire/der.ts';
 import { makeSelfSigned } from '../../host/tls/self-signed.ts';
 
 const notBefore = new Date('2026-01-02T03:04:05Z');

@@ -5,9 +5,9 @@ import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Clock } from '../../../bindings/plugin/services.ts';
 import type { AmqpTerms } from '../../../bindings/plugin/web-outlet-services.ts';
-import { QpsmtpdError } from '../../errors.ts';
+import { QpsmtpdError } from '../../errors/error-classes.ts';
 import { mapAtMost, withinWindow } from '../web/delivery-window.ts';
-import { Places } from '../web/places.ts';
+import { Semaphore } from '../../../bindings/timing/semaphore.ts';
 import { lastingDigest } from '../web/retry-key.ts';
 import { readSecrets } from '../web/secret-file.ts';
 import { readServiceUrl, type ServiceUrl } from '../web/service-url.ts';
@@ -29,7 +29,7 @@ export class AmqpOutlet implements Outlet {
   readonly #clock: Clock;
   readonly #target: ServiceUrl;
   readonly #link: BrokerLink;
-  readonly #places: Places;
+  readonly #permits: Semaphore;
 
   /** Throws with a remedy if a term or a file does not fit. */
   constructor(terms: AmqpTerms, log: Log, clock: Clock) {
@@ -42,7 +42,7 @@ export class AmqpOutlet implements Outlet {
     const { label } = this.#target;
     const place = placeOf(this.#target, terms);
     this.#link = new BrokerLink({ place, label, exchange, connectTimeoutMs, confirmTimeoutMs }, log, clock);
-    this.#places = new Places(terms.maxInFlight, IN_FLIGHT_OCTETS);
+    this.#permits = new Semaphore({ permits: terms.maxInFlight, maxWeight: IN_FLIGHT_OCTETS });
   }
 
   deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
@@ -57,7 +57,7 @@ export class AmqpOutlet implements Outlet {
     if (octets > (this.#terms.maxOctets ?? MAX_OCTETS)) return all('tooBig');
     let give: () => void;
     try {
-      give = await this.#places.take(octets, signal);
+      give = await this.#permits.take(signal, octets);
     } catch {
       return all('stopped');
     }

@@ -5,7 +5,7 @@ import type { Recipient } from '../../../bindings/plugin/connection.ts';
 import type { Conduit, ConduitEnvelope } from '../../../bindings/plugin/cut-through.ts';
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import type { Verdict } from '../../../bindings/plugin/verdict.ts';
-import { StrayLineEnd } from '../smtp/dot-stuffing.ts';
+import { StrayLineEnd } from '../../../bindings/wire/dot-stuffing.ts';
 import { rcptCommand } from '../smtp/envelope-commands.ts';
 import type { HopConnection } from '../smtp/hop-connection.ts';
 import { HopFault, hopReplies, isGood, printReply, type HopStage } from '../smtp/hop-fault.ts';

@@ -1,7 +1,7 @@
 /** Content on its way to the hop while it is still coming in, its end withheld until everybody agrees to it. */
 
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
-import { DotStuffing } from '../smtp/dot-stuffing.ts';
+import { DotStuffing } from '../../../bindings/wire/dot-stuffing.ts';
 import type { HopConnection } from '../smtp/hop-connection.ts';
 import { isGood } from '../smtp/hop-fault.ts';
 

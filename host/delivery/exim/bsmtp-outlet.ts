@@ -3,8 +3,8 @@
 import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
 import type { ProgramOutletOptions } from '../../../bindings/plugin/hand-over-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
-import { withDeadline } from '../program/deadline.ts';
-import type { HandOverSystem } from '../program/hand-over.ts';
+import { withDeadline } from '../../../bindings/timing/time-limit.ts';
+import type { HandOverSystem } from '../program/program-station.ts';
 import { delivered, deferred, forAll, refused } from '../program/outcome.ts';
 import type { ProgramEnd } from '../program/program-run.ts';
 import { ProgramStation } from '../program/program-station.ts';

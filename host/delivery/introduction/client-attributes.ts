@@ -3,7 +3,7 @@
 import ipaddr from 'ipaddr.js';
 import type { ParcelClient } from '../../../bindings/plugin/delivery.ts';
 import type { Introduced } from '../../../bindings/plugin/hop-services.ts';
-import { encodeXtext } from '../../session/parameters/xtext.ts';
+import { encodeXtext } from '../../../bindings/wire/xtext.ts';
 
 export const UNAVAILABLE = '[UNAVAILABLE]';
 /** Postfix cuts what is longer; half a name would be a false one. */

@@ -3,10 +3,10 @@
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { QpsmtpdError } from '../../errors.ts';
-import type { Rehearsal } from '../../rehearsal.ts';
-import { troubleAt } from '../../system-trouble.ts';
-import type { DirectorySync } from './directory-sync.ts';
+import { QpsmtpdError } from '../../errors/error-classes.ts';
+import type { Rehearsal } from '../../errors/rehearsal.ts';
+import { troubleAt } from '../../errors/system-trouble.ts';
+import type { DirectorySync } from '../../message/directory-sync.ts';
 import { attempt } from './maildir-error.ts';
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;

@@ -7,8 +7,8 @@
 import { constants } from 'node:fs';
 import { link, open, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Address } from '../../../bindings/plugin/address.ts';
-import type { DirectorySync } from './directory-sync.ts';
+import { Address } from '../../../bindings/wire/address.ts';
+import type { DirectorySync } from '../../message/directory-sync.ts';
 import { makeMaildir } from './directories.ts';
 import { maildirsOf, type MaildirLayout, type MaildirPaths } from './layout.ts';
 import { attempt } from './maildir-error.ts';

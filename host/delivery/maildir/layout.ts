@@ -1,10 +1,10 @@
 /** Which Maildir a recipient's mail goes to. */
 
 import { join } from 'node:path';
-import type { Address } from '../../../bindings/plugin/address.ts';
-import { unicodeDomain } from '../../../bindings/plugin/domain-name.ts';
+import type { Address } from '../../../bindings/wire/address.ts';
+import { unicodeDomain } from '../../../bindings/wire/domain-name.ts';
 import type { MaildirDelivery } from '../../../bindings/plugin/services.ts';
-import { QpsmtpdError } from '../../errors.ts';
+import { QpsmtpdError } from '../../errors/error-classes.ts';
 
 /** Octets of a file name that common file systems allow. */
 const NAME_OCTETS = 255;

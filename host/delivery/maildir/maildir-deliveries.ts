@@ -1,11 +1,11 @@
-import type { Address } from '../../../bindings/plugin/address.ts';
+import type { Address } from '../../../bindings/wire/address.ts';
 import type { LineEnds } from '../../../bindings/plugin/message.ts';
 import type { MaildirDelivery, MaildirLetter, Maildirs } from '../../../bindings/plugin/services.ts';
-import { QpsmtpdError } from '../../errors.ts';
-import type { Rehearsal } from '../../rehearsal.ts';
+import { QpsmtpdError } from '../../errors/error-classes.ts';
+import type { Rehearsal } from '../../errors/rehearsal.ts';
 import { maskControls } from '../../message/field-text.ts';
 import { makeMaildir, prepareMaildir, requireMaildirs } from './directories.ts';
-import { DirectorySync } from './directory-sync.ts';
+import { DirectorySync } from '../../message/directory-sync.ts';
 import { FolderChoice } from './folder-choice.ts';
 import { ambiguityOf, maildirsOf, type MaildirLayout } from './layout.ts';
 import { attempt, MaildirError } from './maildir-error.ts';

@@ -1,4 +1,4 @@
-import { QpsmtpdError } from '../../errors.ts';
+import { QpsmtpdError } from '../../errors/error-classes.ts';
 
 /** What a delivery was about when it failed; the first three are qpsmtpd's words. */
 export type DeliveryStep = 'open' | 'close' | 'link' | 'mkdir' | 'read' | 'write' | 'sync';

@@ -1,7 +1,7 @@
 /** The words of a command, some of which stand for the envelope. */
 
-import type { Address } from '../../../bindings/plugin/address.ts';
-import { QpsmtpdError } from '../../errors.ts';
+import type { Address } from '../../../bindings/wire/address.ts';
+import { QpsmtpdError } from '../../errors/error-classes.ts';
 
 /** Octets of recipients in one command: well below what Linux takes. */
 const MAX_RECIPIENT_OCTETS = 65_536;

@@ -4,7 +4,7 @@ import type { Recipient } from '../../../bindings/plugin/connection.ts';
 import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
 import type { PipeOptions } from '../../../bindings/plugin/hand-over-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
-import { withDeadline } from '../program/deadline.ts';
+import { withDeadline } from '../../../bindings/timing/time-limit.ts';
 import { delivered, deferred, forAll, refused, replyText } from '../program/outcome.ts';
 import type { ProgramEnd } from '../program/program-run.ts';
 import { ProgramStation } from '../program/program-station.ts';

@@ -1,5 +1,7 @@
 /** The one part of a certificate that TLSA records speak of and Node.js does not hand out as it stands. */
 
+import { elementAt } from '../../../bindings/wire/der.ts';
+
 const SEQUENCE = 0x30;
 /** `[0]`, the version; left out by certificates of version 1. RFC 5280 section 4.1.2.1. */
 const VERSION = 0xa0;
@@ -20,24 +22,4 @@ export function publicKeyOf(certificate: Buffer): Buffer | undefined {
     part = elementAt(certificate, part.end);
   }
   return part?.tag === SEQUENCE ? certificate.subarray(part.start, part.end) : undefined;
-}
-
-interface Element {
-  readonly tag: number;
-  readonly start: number;
-  readonly content: number;
-  readonly end: number;
-}
-
-/** ITU-T X.690 section 8.1; lengths of more than four octets belong to no certificate. */
-function elementAt(der: Buffer, start: number): Element | undefined {
-  const tag = der[start];
-  const first = der[start + 1];
-  if (tag === undefined || first === undefined) return undefined;
-  const digits = first < 0x80 ? 0 : first & 0x7f;
-  const content = start + 2 + digits;
-  if (digits > 4 || content > der.length) return undefined;
-  const length = digits === 0 ? first : der.readUIntBE(start + 2, digits);
-  const end = content + length;
-  return end > der.length || first === 0x80 ? undefined : { tag, start, content, end };
 }

@@ -1,6 +1,6 @@
 /** Opens outlets that find their hosts in the DNS. */
 
-import { canonicalDomain } from '../../../bindings/plugin/domain-name.ts';
+import { canonicalDomain } from '../../../bindings/wire/domain-name.ts';
 import type { Hops } from '../../../bindings/plugin/hop-services.ts';
 import type { MailExchange, MxOptions, TlsPolicyCount } from '../../../bindings/plugin/mx-services.ts';
 import type { HopOutlet } from '../../../bindings/plugin/hop-services.ts';

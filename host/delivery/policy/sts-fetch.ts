@@ -2,7 +2,7 @@
 
 import { request, type RequestOptions } from 'node:https';
 import type { IncomingMessage } from 'node:http';
-import { QpsmtpdError } from '../../errors.ts';
+import { QpsmtpdError } from '../../errors/error-classes.ts';
 import { standsForHost } from './certificate-names.ts';
 import { lookUpReachable } from './reachable-lookup.ts';
 

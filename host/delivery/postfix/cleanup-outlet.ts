@@ -4,8 +4,8 @@ import type { DeliveryReport, Outlet, Parcel } from '../../../bindings/plugin/de
 import type { CleanupOptions, CleanupSocket } from '../../../bindings/plugin/hand-over-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { connect } from '../program/connection.ts';
-import { withDeadline } from '../program/deadline.ts';
-import type { HandOverSystem } from '../program/hand-over.ts';
+import { withDeadline } from '../../../bindings/timing/time-limit.ts';
+import type { HandOverSystem } from '../program/program-station.ts';
 import { delivered, deferred, forAll, messageIdOf } from '../program/outcome.ts';
 import { unfitFor } from '../program/safe-envelope.ts';
 import { converse, type CleanupAnswer } from './cleanup-conversation.ts';

@@ -1,6 +1,6 @@
 /** Connections to the daemons of a mail system. */
 
-import { connectProblem } from '../../errors.ts';
+import { connectProblem } from '../../errors/error-classes.ts';
 import { connect as connectSocket, type NetConnectOpts, type Socket } from 'node:net';
 
 /** The connected socket, or why there is none. Never rejects; the caller listens to its errors from then on. */

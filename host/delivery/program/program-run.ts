@@ -6,7 +6,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { BoundedOutput } from './bounded-output.ts';
-import { reasonOf } from './deadline.ts';
+import { reasonOf } from '../../../bindings/timing/time-limit.ts';
 import { feed, type Blocks } from './feed.ts';
 import { ProcessGroup } from './process-group.ts';
 

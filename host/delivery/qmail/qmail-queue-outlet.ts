@@ -7,8 +7,8 @@ import { delivered, deferred, forAll, messageIdOf, refused } from '../program/ou
 import type { ProgramEnd } from '../program/program-run.ts';
 import { ProgramStation } from '../program/program-station.ts';
 import { unfitFor } from '../program/safe-envelope.ts';
-import { withDeadline } from '../program/deadline.ts';
-import type { HandOverSystem } from '../program/hand-over.ts';
+import { withDeadline } from '../../../bindings/timing/time-limit.ts';
+import type { HandOverSystem } from '../program/program-station.ts';
 import { meaningOf, ownWords, OWN_WORDS_AT } from './qmail-exit-codes.ts';
 
 /** Where the program reads the message and the envelope. */

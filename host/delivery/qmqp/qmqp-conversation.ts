@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net';
 import type { Parcel } from '../../../bindings/plugin/delivery.ts';
-import { QpsmtpdError } from '../../errors.ts';
+import { QpsmtpdError } from '../../errors/error-classes.ts';
 import { feed } from '../program/feed.ts';
 import { netstring, netstringOctets, readNetstring } from './netstring.ts';
 

@@ -4,7 +4,7 @@ import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../
 import type { QmqpOptions } from '../../../bindings/plugin/hand-over-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { connect } from '../program/connection.ts';
-import { withDeadline } from '../program/deadline.ts';
+import { withDeadline } from '../../../bindings/timing/time-limit.ts';
 import { delivered, deferred, forAll, refused, replyText } from '../program/outcome.ts';
 import { unfitFor } from '../program/safe-envelope.ts';
 import { submit } from './qmqp-conversation.ts';

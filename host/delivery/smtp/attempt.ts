@@ -1,5 +1,5 @@
-import type { Deadlines, Expiring } from '../../session/deadlines.ts';
-import { NOWHERE } from '../../session/roll.ts';
+import type { Deadlines, Expiring } from '../../../bindings/timing/deadlines.ts';
+import { NOWHERE } from '../../../bindings/timing/dense-set.ts';
 import type { HopConnection } from './hop-connection.ts';
 import { HopFault, hopReplies } from './hop-fault.ts';
 

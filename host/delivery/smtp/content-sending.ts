@@ -3,7 +3,7 @@
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import type { HopTimeouts } from '../../../bindings/plugin/hop-services.ts';
 import type { Message } from '../../../bindings/plugin/message.ts';
-import { DotStuffing, stuffedWhole } from './dot-stuffing.ts';
+import { DotStuffing, stuffedWhole } from '../../../bindings/wire/dot-stuffing.ts';
 import type { HopConnection } from './hop-connection.ts';
 import { isGood } from './hop-fault.ts';
 

@@ -4,7 +4,7 @@ import type { Recipient } from '../../../bindings/plugin/connection.ts';
 import type { Parcel } from '../../../bindings/plugin/delivery.ts';
 import type { Message } from '../../../bindings/plugin/message.ts';
 import type { HopExtensions } from '../../../bindings/plugin/hop-services.ts';
-import { encodeUnicodeAddress, encodeXtext } from '../../session/parameters/xtext.ts';
+import { encodeUnicodeAddress, encodeXtext } from '../../../bindings/wire/xtext.ts';
 
 /** What of a parcel MAIL is made of. */
 export interface MailFacts extends Pick<Parcel, 'reversePath' | 'mailOptions'> {

@@ -1,7 +1,7 @@
 /** What goes wrong at a hop without a reply of its own, and the replies that stand for it. */
 
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
-import { QpsmtpdError } from '../../errors.ts';
+import { QpsmtpdError } from '../../errors/error-classes.ts';
 
 /** How far a connection has come; `end` is behind the last octet of the content. */
 export type HopStage =

@@ -10,11 +10,11 @@ import type {
   TlsDemand,
 } from '../../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
-import type { Deadlines } from '../../session/deadlines.ts';
+import type { Deadlines } from '../../../bindings/timing/deadlines.ts';
 import type { Attempt } from './attempt.ts';
 import { extensionsOf, NO_EXTENSIONS } from './extension-table.ts';
 import { HopConnection } from './hop-connection.ts';
-import { logIn, type LoginTerms } from './login/hop-login.ts';
+import { logIn, type LoginTerms } from './hop-login.ts';
 import { HopFault, hopReplies, isGood, printReply, type HopStage } from './hop-fault.ts';
 
 const PORTS = { smtp: 25, lmtp: 24 } as const;

@@ -16,7 +16,7 @@ import type {
 } from '../../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { Attempt } from './attempt.ts';
-import { StrayLineEnd } from './dot-stuffing.ts';
+import { StrayLineEnd } from '../../../bindings/wire/dot-stuffing.ts';
 import { HopFault, hopReplies } from './hop-fault.ts';
 import { openHop, talkTo, type OpeningTerms } from './hop-opening.ts';
 import { HopTransaction, type TransactionTerms } from './hop-transaction.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { HopTlsFiles, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
-import { QpsmtpdError } from '../../errors.ts';
+import { QpsmtpdError } from '../../errors/error-classes.ts';
 
 /** The demand with what the files hold. Throws with the path if one can't be read, or if they don't fit together. */
 export function withTlsFiles(demand: TlsDemand, files: HopTlsFiles | undefined): TlsDemand {

@@ -2,9 +2,9 @@
 
 import { request as requestPlain, type Agent, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as requestEncrypted, type RequestOptions } from 'node:https';
-import { connectProblem } from '../../errors.ts';
+import { connectProblem } from '../../errors/error-classes.ts';
 import type { Situation } from '../web/situations.ts';
-import type { RequestBody } from './request-body.ts';
+import type { RequestBody } from './formats/request-body.ts';
 
 /** Octets of an answer that are looked at; the rest is not waited for. */
 const MAX_ANSWER_OCTETS = 8_192;

@@ -8,9 +8,9 @@ import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Clock } from '../../../bindings/plugin/services.ts';
 import type { Portion, WebhookTerms } from '../../../bindings/plugin/web-outlet-services.ts';
-import { QpsmtpdError } from '../../errors.ts';
+import { QpsmtpdError } from '../../errors/error-classes.ts';
 import { mapAtMost, withinWindow } from '../web/delivery-window.ts';
-import { Places } from '../web/places.ts';
+import { Semaphore } from '../../../bindings/timing/semaphore.ts';
 import { lastingDigest, retryKey } from '../web/retry-key.ts';
 import { readServiceUrl, type ServiceUrl } from '../web/service-url.ts';
 import { outcomeOf, type Situation } from '../web/situations.ts';
@@ -19,7 +19,7 @@ import { readCredentials, type WebhookCredentials } from './credentials.ts';
 import { FORMATS, type WebhookFormat } from './formats/formats.ts';
 import { MimeReaderExhausted } from './formats/mime-reader.ts';
 import { HttpFault, post, type HttpAnswer, type Posting } from './http-post.ts';
-import { measure, type Share } from './request-body.ts';
+import { measure, type Share } from './formats/request-body.ts';
 
 /** Idle connections are closed by us before most servers do it, which would cost a second try. */
 const IDLE_MS = 4_000;
@@ -39,7 +39,7 @@ export class WebhookOutlet implements Outlet {
   readonly #credentials: WebhookCredentials;
   readonly #tls: Posting['tls'];
   readonly #agent: PlainAgent;
-  readonly #places = new Places(PARSED_MESSAGES, PARSED_OCTETS);
+  readonly #permits = new Semaphore({ permits: PARSED_MESSAGES, maxWeight: PARSED_OCTETS });
 
   /** Throws with a remedy if a term or a file does not fit. */
   constructor(terms: WebhookTerms, log: Log, clock: Clock) {
@@ -104,7 +104,7 @@ export class WebhookOutlet implements Outlet {
 
   async #request(share: Share, digest: string, signal: AbortSignal): Promise<HttpAnswer> {
     const isStreamed = this.#format.maxOctets === Infinity;
-    const give = isStreamed ? undefined : await this.#places.take(share.parcel.message.octets, signal);
+    const give = isStreamed ? undefined : await this.#permits.take(signal, share.parcel.message.octets);
     try {
       const posting = await this.#posting(share, digest, signal);
       return await post(posting).catch((cause: unknown) => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { DotStuffing } from '../../../host/delivery/exim/batch.ts';
+import { LfDotStuffing } from '../../../bindings/wire/dot-stuffing.ts';
 import { BsmtpOutlet } from '../../../host/delivery/exim/bsmtp-outlet.ts';
 import { collectingLog, LIMITS, parcel, shown, SYSTEM, unreadable, Workshop } from './parcels.ts';
 
@@ -34,7 +34,7 @@ test('a content without a last line end is ended before the dot', async () => {
 });
 
 const stuffed = (blocks: readonly Buffer[]): string => {
-  const stuffing = new DotStuffing();
+  const stuffing = new LfDotStuffing();
   return Buffer.concat(blocks.flatMap((block) => [...stuffing.stuff(block)])).toString('latin1');
 };
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { Address } from '../../../bindings/plugin/address.ts';
+import { Address } from '../../../bindings/wire/address.ts';
 import type { PipeOptions } from '../../../bindings/plugin/hand-over-services.ts';
 import { CommandWords, inCommands } from '../../../host/delivery/pipe/command-words.ts';
 import { PipeOutlet } from '../../../host/delivery/pipe/pipe-outlet.ts';

@@ -2,9 +2,9 @@
 
 import { onTestFinished } from 'vitest';
 import type { Log, MailOptions, Parcel, Recipient, SpoolTerms } from '../../../bindings/plugin/index.ts';
-import { SpoolFolder } from '../../../host/delivery/spool/spool-folder.ts';
-import { Spool } from '../../../host/delivery/spool/spool.ts';
-import { PLAIN_MAIL } from '../../../host/session/parameters/mail-parameters.ts';
+import { SpoolFolder } from '../../../host/spool/files/spool-folder.ts';
+import { Spool } from '../../../host/spool/spool.ts';
+import { PLAIN_MAIL } from '../../../host/session/mail-parameters.ts';
 import { core } from '../../message/core.ts';
 import { folder } from '../../message/folder.ts';
 import { address, messageOf } from '../transaction.ts';

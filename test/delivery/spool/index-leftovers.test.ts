@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Address } from '../../../bindings/plugin/index.ts';
-import { IndexDatabase } from '../../../host/delivery/spool/index-database.ts';
-import { SpoolIndex } from '../../../host/delivery/spool/spool-index.ts';
+import { IndexDatabase } from '../../../host/spool/index/index-database.ts';
+import { SpoolIndex } from '../../../host/spool/index/spool-index.ts';
 import { delivered, unreachable } from './fake-outlet.ts';
 import { DAY, drain, givenSpool, HOUR, parcelWith, type GivenSpool } from './given-spool.ts';
 

@@ -1,7 +1,7 @@
 // A process that uses an index: what it is to do comes from its parent, one message for each step.
 import { existsSync } from 'node:fs';
 import { open } from 'lmdb';
-import { IndexDatabase } from '../../../dist/host/delivery/spool/index-database.js';
+import { IndexDatabase } from '../../../dist/host/spool/index/index-database.js';
 
 const index = await IndexDatabase.open(process.argv[2]);
 let ticks = 0;

@@ -4,8 +4,8 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { IndexDatabase } from '../../../host/delivery/spool/index-database.ts';
-import { keys } from '../../../host/delivery/spool/index-keys.ts';
+import { IndexDatabase } from '../../../host/spool/index/index-database.ts';
+import { keys } from '../../../host/spool/index/index-keys.ts';
 import { folder } from '../../message/folder.ts';
 import { PATIENCE } from '../../patience.ts';
 

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { isOver, leaseHolder } from '../../../host/delivery/spool/lease.ts';
+import { isOver, leaseHolder } from '../../../host/spool/index/lease.ts';
 
 const own = leaseHolder();
 const active = (): boolean => true;

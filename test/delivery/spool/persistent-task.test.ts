@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { PersistentTask } from '../../../host/delivery/spool/persistent-task.ts';
+import { PersistentTask } from '../../../host/spool/persistent-task.ts';
 import { collectingLog } from './given-spool.ts';
 
 beforeEach(() => void vi.useFakeTimers());

@@ -1,7 +1,7 @@
 /** Reports on their way over hops that have nothing to offer: what nobody can be told any more must not be lost. */
 
 import { describe, expect, it } from 'vitest';
-import { DataFlag } from '../../../bindings/contract.ts';
+import { DataFlag } from '../../../bindings/core/contract.ts';
 import type { MailOptions, Message } from '../../../bindings/plugin/index.ts';
 import { StoredMessage } from '../../../host/message/stored-message.ts';
 import { core } from '../../message/core.ts';

@@ -11,9 +11,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { appendEvent } from '../../../host/delivery/spool/message-file.ts';
-import { SpoolFolder } from '../../../host/delivery/spool/spool-folder.ts';
-import { SpoolIndex } from '../../../host/delivery/spool/spool-index.ts';
+import { appendEvent } from '../../../host/spool/files/message-file.ts';
+import { SpoolFolder } from '../../../host/spool/files/spool-folder.ts';
+import { SpoolIndex } from '../../../host/spool/index/spool-index.ts';
 import { fillDisk, smallDisk } from '../../message/small-disk.ts';
 import { deferred, delivered } from './fake-outlet.ts';
 import { DAY, drain, givenSpool, HOUR, MINUTE, parcelWith, type GivenSpool } from './given-spool.ts';

@@ -12,8 +12,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { SpoolIndex } from '../../../host/delivery/spool/spool-index.ts';
-import { SpoolFolder } from '../../../host/delivery/spool/spool-folder.ts';
+import { SpoolIndex } from '../../../host/spool/index/spool-index.ts';
+import { SpoolFolder } from '../../../host/spool/files/spool-folder.ts';
 import { folder } from '../../message/folder.ts';
 import { deferred, delivered, refused } from './fake-outlet.ts';
 import { DAY, drain, givenSpool, HOUR, MINUTE, parcelWith } from './given-spool.ts';

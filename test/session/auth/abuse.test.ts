@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ok } from '../../../bindings/plugin/index.ts';
-import { SETTINGS } from '../../../host/config/settings-table.ts';
+import { SETTINGS } from '../../../host/settings/settings-table.ts';
 import type { TestClient } from '../../../host/testing/index.ts';
 import { closeServers, keeper, SECRET, startServer, USER, withHooks } from './auth-server.ts';
 import { attempts, encode } from './sasl-client.ts';

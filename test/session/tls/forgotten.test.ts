@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { connectionNote } from '../../../bindings/plugin/index.ts';
 import type { Intake } from '../../../host/intake/intake.ts';
-import type { TlsTerms } from '../../../host/intake/tls-layer.ts';
+import type { TlsTerms } from '../../../host/tls/tls-layer.ts';
 import { ConnectionFacts } from '../../../host/session/connection-facts.ts';
 import type { Session } from '../../../host/session/session.ts';
 import { startsWithTls } from '../../../host/session/starttls.ts';

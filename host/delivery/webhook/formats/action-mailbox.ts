@@ -1,4 +1,4 @@
-import { pathText, type RequestBody, type Share } from '../request-body.ts';
+import { pathText, type RequestBody, type Share } from './request-body.ts';
 
 /**
  * The relay ingress of Rails' Action Mailbox: the message itself. Envelope in fields on top, as mail servers hand mail to

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Message } from '../../../../bindings/plugin/message.ts';
-import type { RequestBody } from '../request-body.ts';
+import type { RequestBody } from './request-body.ts';
 
 export type FormField = readonly [name: string, value: string | MessageValue];
 

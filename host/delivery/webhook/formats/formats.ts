@@ -1,5 +1,5 @@
 import type { Portion, WebhookFormatName } from '../../../../bindings/plugin/web-outlet-services.ts';
-import type { RequestBody, Seal, Share } from '../request-body.ts';
+import type { RequestBody, Seal, Share } from './request-body.ts';
 import { actionMailboxBody } from './action-mailbox.ts';
 import { mailgunBody } from './mailgun.ts';
 import { postmarkBody } from './postmark.ts';

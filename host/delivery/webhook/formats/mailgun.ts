@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { pathText, type RequestBody, type Seal, type Share } from '../request-body.ts';
+import { pathText, type RequestBody, type Seal, type Share } from './request-body.ts';
 import { formOf, messageValue } from './form-data.ts';
 import { withLetters } from './windows-1252.ts';
 

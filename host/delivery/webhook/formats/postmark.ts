@@ -2,7 +2,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import type { Address as Mailbox, Attachment, Email } from 'postal-mime';
-import { pathText, type RequestBody, type Share } from '../request-body.ts';
+import { pathText, type RequestBody, type Share } from './request-body.ts';
 import { readMime } from './mime-reader.ts';
 import { withLetters } from './windows-1252.ts';
 

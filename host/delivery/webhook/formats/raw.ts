@@ -1,4 +1,4 @@
-import { pathText, type RequestBody, type Share } from '../request-body.ts';
+import { pathText, type RequestBody, type Share } from './request-body.ts';
 
 /** The message itself, with envelope and client in header fields of the request. */
 export function rawBody({ parcel, recipients }: Share): RequestBody {

@@ -1,4 +1,4 @@
-import { pathText, type RequestBody, type Share } from '../request-body.ts';
+import { pathText, type RequestBody, type Share } from './request-body.ts';
 import { formOf, messageValue } from './form-data.ts';
 import { withLetters } from './windows-1252.ts';
 

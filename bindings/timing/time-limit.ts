@@ -1,0 +1,26 @@
+/** How long something with a signal may take. */
+
+const TIME_IS_UP = new Error('its time was up');
+
+/** Calls `use` with a signal that is aborted after `timeoutMs`, or with `signal`. */
+export async function withDeadline<T>(
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  use: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  const timer = setTimeout(() => controller.abort(TIME_IS_UP), timeoutMs);
+  if (signal?.aborted === true) abort();
+  else signal?.addEventListener('abort', abort, { once: true });
+  try {
+    return await use(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+/** Why such a signal was aborted, for the log. */
+export const reasonOf = ({ reason }: AbortSignal): string =>
+  reason === TIME_IS_UP ? TIME_IS_UP.message : 'the delivery was given up';

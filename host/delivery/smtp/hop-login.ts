@@ -1,0 +1,79 @@
+/** AUTH at a hop. RFC 4954 section 4. */
+
+import { decodeBase64 } from '../../../bindings/wire/base64.ts';
+import type { HopConnection } from './hop-connection.ts';
+import { HopFault, hopReplies, printReply } from './hop-fault.ts';
+import { readLoginFile, type HopLogin } from './login-file.ts';
+import { chooseMechanism, type SaslClient } from './sasl-clients.ts';
+
+/** Challenges of one exchange: no mechanism needs more than two. */
+const MAX_TURNS = 4;
+
+export interface LoginTerms {
+  /** Read anew for each connection: tokens live for an hour. */
+  readonly file: string;
+  readonly allowsClear: boolean;
+  readonly timeoutMs: number;
+}
+
+/** Rejects with a `HopFault` if the hop does not let us in. What was said is in no log. */
+export async function logIn(
+  connection: HopConnection,
+  { file, allowsClear, timeoutMs }: LoginTerms,
+): Promise<void> {
+  const fail = (detail: string): never => {
+    throw new HopFault('login', hopReplies.loginFailed, `AUTH: ${detail}`);
+  };
+  // Anybody on the way could read the password, or have STARTTLS vanish to get it (downgrade).
+  if (!connection.isSecure && !allowsClear && connection.host.path === undefined) {
+    return fail('no password is said in the clear');
+  }
+  const login = readAnew(file, fail);
+  const offered = (connection.extensions.get('AUTH') ?? '').toUpperCase().split(/ +/);
+  const mechanism =
+    chooseMechanism(offered, login) ?? fail(`no mechanism fits what is offered: ${offered.join(' ')}`);
+  const client = mechanism.begin(login);
+  const initial = client.initial === undefined ? '' : ` ${client.initial.toString('base64') || '='}`;
+  let reply = await connection.say(`AUTH ${mechanism.name}${initial}`, 'login', timeoutMs);
+  for (let turn = 0; reply.code === 334 && turn < MAX_TURNS; turn++) {
+    reply = await connection.say(await answerTo(client, reply.lines[0] ?? ''), 'login', timeoutMs);
+  }
+  if (reply.code !== 235) return fail(withoutSecrets(printReply(reply), login));
+  try {
+    await finish(client, reply.lines[0] ?? '');
+  } catch (cause) {
+    fail((cause as Error).message);
+  }
+}
+
+/** It was read when the daemon started; whoever changed it since may have made a mistake. */
+function readAnew(file: string, fail: (detail: string) => never): HopLogin {
+  try {
+    return readLoginFile(file);
+  } catch (cause) {
+    return fail((cause as Error).message);
+  }
+}
+
+/** A hop may repeat what it does not like. */
+function withoutSecrets(text: string, { password, token }: HopLogin): string {
+  const secret = password ?? token ?? '';
+  return text.replaceAll(secret, '[hidden]').replace(/[A-Za-z0-9+/]{12,}=*/g, '[hidden]');
+}
+
+/** A challenge that cannot be answered is answered by `*`, which cancels. */
+async function answerTo(client: SaslClient, text: string): Promise<string> {
+  const challenge = decodeBase64(text) ?? Buffer.alloc(0);
+  try {
+    return (await client.next(challenge)).toString('base64');
+  } catch {
+    return '*';
+  }
+}
+
+/** The last word of the hop may come with its consent. RFC 4954 section 4. */
+async function finish(client: SaslClient, text: string): Promise<void> {
+  const last = /^v=/.test(decodeBase64(text)?.toString() ?? '') ? decodeBase64(text) : undefined;
+  if (last !== undefined) await client.next(last);
+  client.finish?.();
+}

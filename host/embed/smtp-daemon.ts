@@ -1,0 +1,95 @@
+/** The SMTP server as the processes run it: loaded from options, described, drained. */
+
+import cluster from 'node:cluster';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { describePlugin } from '../hooks/plugin-description.ts';
+import { unreadFiles } from '../hooks/unread-files.ts';
+import { SocketAcceptor, removeStaleSocket } from '../intake/socket-acceptor.ts';
+import { parseListen } from '../intake/listen-spec.ts';
+import { reopenLogFiles } from '../observe/log-outputs.ts';
+import type {
+  BoundSockets,
+  Daemon,
+  DaemonDescription,
+  DaemonLoader,
+  DaemonOptions,
+} from '../process/daemon.ts';
+import { Server } from '../server/server.ts';
+
+class BoundAcceptors implements BoundSockets {
+  readonly addresses: readonly string[];
+  readonly acceptors: readonly SocketAcceptor[];
+
+  constructor(acceptors: readonly SocketAcceptor[], addresses: readonly string[]) {
+    this.acceptors = acceptors;
+    this.addresses = addresses;
+  }
+}
+
+const acceptorsOf = (listen: readonly string[]): readonly SocketAcceptor[] =>
+  listen.map((spec) => new SocketAcceptor(parseListen(spec)));
+
+export const smtpDaemon: DaemonLoader = {
+  async bind({ listen }: DaemonOptions): Promise<BoundAcceptors> {
+    await smtpDaemon.clearStaleSockets(listen);
+    const acceptors = acceptorsOf(listen);
+    const addresses: string[] = [];
+    for (const acceptor of acceptors) addresses.push(await acceptor.bind());
+    return new BoundAcceptors(acceptors, addresses);
+  },
+
+  async load(options: DaemonOptions, bound?: BoundSockets): Promise<Daemon> {
+    const acceptors = bound instanceof BoundAcceptors ? bound.acceptors : acceptorsOf(options.listen);
+    const server = await Server.load({
+      acceptors,
+      configDir: options.configDir,
+      overlay: options.settings,
+      rehearsal: options.rehearsal,
+      maxConnections: options.maxConnections,
+      workers: options.workers,
+      ledger: options.ledger,
+      maxFromIp: options.maxFromIp,
+      onListenerLost: options.onListenerLost,
+    });
+    return {
+      get logger() {
+        return server.logger;
+      },
+      get workerTimeoutMs() {
+        return server.generation.settings.workerTimeoutMs;
+      },
+      async listen() {
+        // For workers the primary has cleared them; what answers there now is our own.
+        if (bound === undefined && cluster.isPrimary) await smtpDaemon.clearStaleSockets(options.listen);
+        try {
+          return await server.listen();
+        } catch (error) {
+          // It never serves: what its plugins have opened by now is closed.
+          await server.drain(0);
+          throw error;
+        }
+      },
+      reload: () => server.reload(),
+      reopenLogs: () => {
+        reopenLogFiles();
+        server.logger.log(LogLevel.NOTICE, 'log files opened again');
+      },
+      drain: (graceMs) => server.drain(graceMs),
+      describe: () => describe(server),
+    };
+  },
+
+  async clearStaleSockets(listen: readonly string[]): Promise<void> {
+    for (const spec of listen.map(parseListen)) if (spec.kind === 'unix') await removeStaleSocket(spec);
+  },
+};
+
+function describe({ generation }: Server): DaemonDescription {
+  return {
+    plugins: generation.plugins.map(({ name }) => name),
+    details: generation.plugins.map(describePlugin),
+    settings: generation.changedSettings(),
+    unclaimedFolders: () => generation.unclaimedFolders(),
+    unreadFiles: () => unreadFiles(generation.config),
+  };
+}

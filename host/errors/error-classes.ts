@@ -1,0 +1,92 @@
+/** Errors of the host. Each has a stable `code` that documentation and scripts may rely on. */
+
+import { ConfigProblem, type Place } from '../../bindings/plugin/config.ts';
+
+export type { Place } from '../../bindings/plugin/config.ts';
+
+export type ErrorCode =
+  | 'Q_CONFIG'
+  | 'Q_PLUGIN_NOT_FOUND'
+  | 'Q_PLUGIN_LOAD'
+  | 'Q_PLUGIN_OPTION'
+  | 'Q_LISTEN'
+  | 'Q_ALREADY_RUNNING'
+  | 'Q_USAGE'
+  | 'Q_NO_MESSAGE'
+  | 'Q_DISK_FULL'
+  | 'Q_MEMORY'
+  | 'Q_DELIVERY'
+  | 'Q_SPOOL'
+  | 'Q_PRIVILEGES'
+  | 'Q_STORE'
+  | 'Q_CORE';
+
+export class QpsmtpdError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'QpsmtpdError';
+    this.code = code;
+  }
+}
+
+export const printPlace = ({ file, line }: Place): string => (line === undefined ? file : `${file}:${line}`);
+
+/** Something in the configuration that keeps the daemon from starting, where it stands, and what to do about it. */
+export class ConfigError extends QpsmtpdError {
+  readonly place: Place;
+  /** What is wrong besides, in other lines: for those who report everything at once. */
+  besides: readonly ConfigError[] = [];
+
+  constructor(place: Place, problem: string, remedy?: string, code: ErrorCode = 'Q_CONFIG') {
+    super(code, `${printPlace(place)}: ${problem}${remedy === undefined ? '' : ` (${remedy})`}`);
+    this.name = 'ConfigError';
+    this.place = place;
+  }
+
+  withBesides(others: readonly ConfigError[]): this {
+    this.besides = others;
+    return this;
+  }
+}
+
+/**
+ * What to do about a path of user `owner` that `user` can't use. Root is not told to take it over: the daemon's user, whose
+ * it is, could not use it any more.
+ */
+export const remedyForOwner = (owner: number, user: number): string =>
+  user === 0 ? `run as user ${owner}: name it with --user` : `run as user ${owner}, or chown ${user} it`;
+
+/** What is wrong with a file, said by the host or by a plugin; undefined for anything else that is thrown. */
+export function configErrorOf(thrown: unknown): ConfigError | undefined {
+  if (thrown instanceof ConfigError) return thrown;
+  if (!(thrown instanceof ConfigProblem)) return undefined;
+  return new ConfigError(thrown.place, thrown.message, thrown.remedy);
+}
+
+/**
+ * Why nobody could be connected to, with the port: Node leaves the message empty where a name had several addresses, and
+ * names no port where the name has none. `port` undefined: a Unix socket.
+ */
+export function connectProblem(cause: unknown, port?: number): string {
+  if (cause instanceof AggregateError && cause.message === '')
+    return [...new Set(cause.errors.map((each) => connectProblem(each, port)))].join(', ');
+  if (!(cause instanceof Error)) return String(cause);
+  const { code, syscall } = cause as NodeJS.ErrnoException;
+  const text = cause.message === '' ? (code ?? cause.name) : cause.message;
+  return port === undefined || syscall === undefined || text.includes(`:${port}`)
+    ? text
+    : `${text} port ${port}`;
+}
+
+/** The problems of several lines, so that an operator can mend them all at once. */
+export class PluginErrors extends QpsmtpdError {
+  readonly problems: readonly ConfigError[];
+
+  constructor(problems: readonly [ConfigError, ...ConfigError[]]) {
+    super(problems[0].code, problems.map(({ message }) => message).join('\n'));
+    this.name = 'PluginErrors';
+    this.problems = problems;
+  }
+}

@@ -1,0 +1,332 @@
+/**
+ * One reading of the configuration and everything made from it: plugins, hook chains, replies. Sessions keep the
+ * generation they began with, so that a reload never changes the rules under a running session.
+ */
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Core } from '../../bindings/core/contract.ts';
+import type { CutThrough } from '../../bindings/plugin/cut-through.ts';
+import type { PlacedLine } from '../../bindings/plugin/config.ts';
+import { EXTRA_CONNECTIONS, type PluginDefinition } from '../../bindings/plugin/definition.ts';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { ConfigDirectory } from '../config/config-directory.ts';
+import { openSearchPath } from '../config/search-path.ts';
+import { SETTINGS } from '../settings/settings-table.ts';
+import { Settings, type SettingValues } from '../settings/settings.ts';
+import type { ProcessSpools, SpoolOffers } from '../spool/process-spools.ts';
+import type { ReverseLookup } from '../dns/reverse-lookup.ts';
+import { ConfigError } from '../errors/error-classes.ts';
+import type { Attempt, Rehearsal } from '../errors/rehearsal.ts';
+import { HookRunner } from '../hooks/runner.ts';
+import { loggingSinks } from '../hooks/logging.ts';
+import type { LoadedPlugin } from '../hooks/loaded-plugin.ts';
+import { PluginClosings } from '../hooks/plugin-closings.ts';
+import { loadPlugins } from '../hooks/plugin-loader.ts';
+import type { HookLimits } from '../hooks/hook-caller.ts';
+import { configSource, runPostFork } from '../hooks/setup-hooks.ts';
+import type { MemoryBudget } from '../memory/memory-budget.ts';
+import { DateStamp } from '../message/date-stamp.ts';
+import type { Keeping } from '../message/content.ts';
+import {
+  openSpoolDirectory,
+  SpoolDirectory,
+  sweepSpool,
+  type SpoolSettings,
+} from '../message/spool-directory.ts';
+import { StoredMessage } from '../message/stored-message.ts';
+import type { ClosableHops } from '../services/hop-service.ts';
+import { timedErrors, writeError } from '../observe/error-stream.ts';
+import type { ClosableLogs } from '../observe/log-outputs.ts';
+import { Logger } from '../observe/logger.ts';
+import { silence } from '../observe/silence.ts';
+import type { MaildirDeliveries } from '../delivery/maildir/maildir-deliveries.ts';
+import { makeMailExchange } from '../services/mail-exchange.ts';
+import { makeServices, systemClock } from '../services/services.ts';
+import { maskPassword, storeLocationOf } from '../settings/store-location.ts';
+import type { ProcessStores } from '../store/stores.ts';
+import type { TlsTerms } from '../tls/tls-layer.ts';
+import { TlsOffers } from '../tls/tls-offers.ts';
+import type { Deadlines } from '../../bindings/timing/deadlines.ts';
+import { ReplyPrinter } from '../replies/reply.ts';
+import type { SessionHost } from '../session/session-host.ts';
+import type { Session } from '../session/session.ts';
+import type { Turns } from '../session/turns.ts';
+import { version } from '../package/version.ts';
+
+/** What every generation shares: it outlives a reload. */
+export interface Foundation {
+  readonly core: Core;
+  readonly deadlines: Deadlines;
+  readonly memory: MemoryBudget;
+  readonly turns: Turns;
+  readonly reverseLookup: ReverseLookup;
+  readonly isDraining: boolean;
+  readonly stores: ProcessStores;
+  readonly spools: ProcessSpools;
+  leave(session: Session): void;
+}
+
+export interface GenerationOptions {
+  /** What `--config` names; undefined: `QPSMTPD_CONFIG` and the fallbacks. */
+  readonly configDir?: string | undefined;
+  /** The directories searched, instead of those that `configDir` and the environment lead to. */
+  readonly directories?: readonly string[] | undefined;
+  /** Plugins given as objects: a line that names one needs no file. */
+  readonly definitions?: readonly PluginDefinition[] | undefined;
+  /** Configuration files given in memory instead of on disk. */
+  readonly overlay?: ReadonlyMap<string, readonly string[]> | undefined;
+  /** Nothing is made, and what is wrong is noted there instead of thrown. */
+  readonly rehearsal?: Rehearsal | undefined;
+}
+
+export class Generation implements SessionHost {
+  readonly core: Core;
+  readonly config: ConfigDirectory;
+  readonly logger: Logger;
+  /** Those of `logging`, then those of `plugins`: the order in which they are asked. */
+  readonly plugins: readonly LoadedPlugin[];
+  readonly hooks: HookRunner;
+  readonly cutThrough: CutThrough | undefined;
+  readonly cutThroughBy: string | undefined;
+  readonly printer: ReplyPrinter;
+  readonly deadlines: Deadlines;
+  readonly memory: MemoryBudget;
+  readonly turns: Turns;
+  readonly reverseLookup: ReverseLookup;
+  readonly version = version;
+  /** Connections beyond `--max-from-ip` that plugins decide about. */
+  readonly extraConnections: number;
+  /** Open sessions that began under it. */
+  sessions = 0;
+  readonly #settings: Settings;
+  readonly #foundation: Foundation;
+  readonly #dateStamp: DateStamp;
+  readonly #keeping: Keeping;
+  readonly #tls: TlsOffers;
+  readonly #limits: HookLimits;
+  readonly #logs: ClosableLogs;
+  readonly #hops: ClosableHops;
+  readonly #maildirs: MaildirDeliveries;
+  readonly #spools: SpoolOffers;
+  readonly #closings: PluginClosings;
+  #closed: Promise<void> | undefined = undefined;
+
+  private constructor(
+    foundation: Foundation,
+    parts: Pick<Generation, 'config' | 'logger' | 'plugins'> & {
+      settings: Settings;
+      keeping: Keeping;
+      tls: TlsOffers;
+      logs: ClosableLogs;
+      hops: ClosableHops;
+      maildirs: MaildirDeliveries;
+      spools: SpoolOffers;
+      closings: PluginClosings;
+    },
+  ) {
+    this.#foundation = foundation;
+    this.core = foundation.core;
+    this.deadlines = foundation.deadlines;
+    this.memory = foundation.memory;
+    this.turns = foundation.turns;
+    this.reverseLookup = foundation.reverseLookup;
+    this.config = parts.config;
+    this.logger = parts.logger;
+    this.plugins = parts.plugins;
+    this.#settings = parts.settings;
+    this.#keeping = parts.keeping;
+    this.#tls = parts.tls;
+    this.#logs = parts.logs;
+    this.#hops = parts.hops;
+    this.#maildirs = parts.maildirs;
+    this.#spools = parts.spools;
+    this.#closings = parts.closings;
+    this.#limits = { deadlines: foundation.deadlines, budgetMs: () => this.settings.pluginTimeoutMs };
+    const leavesLimit = parts.plugins.some(({ definition }) => definition.limitsConnections === true);
+    this.extraConnections = leavesLimit ? EXTRA_CONNECTIONS : 0;
+    const leading = parts.plugins.find(({ cutThrough }) => cutThrough !== undefined);
+    this.cutThrough = leading?.cutThrough;
+    this.cutThroughBy = leading?.name;
+    this.hooks = new HookRunner(parts.plugins, parts.logger, this.#limits);
+    this.printer = new ReplyPrinter(this.settings.replyStyle);
+    this.#dateStamp = new DateStamp(systemClock);
+  }
+
+  /** Reads everything; throws `ConfigError`, or an `AggregateError` of several, before anything of it takes effect. */
+  static async load(foundation: Foundation, options: GenerationOptions): Promise<Generation> {
+    const { rehearsal } = options;
+    const attempt: Attempt = rehearsal?.attempt ?? (async (_, make) => make());
+    const writeTimed = timedErrors();
+    const logger = new Logger(LogLevel.WARN, writeTimed);
+    const log = logger.speakingAs({});
+    const { overlay = new Map<string, readonly string[]>(), definitions = [] } = options;
+    const directories = options.directories ?? openSearchPath(options.configDir);
+    const config = new ConfigDirectory({ directories, log, overlay });
+    // What a rehearsal reports would be said twice.
+    const settings = new Settings(config, rehearsal === undefined ? log : silence);
+    const tls = new TlsOffers(config, settings, log, systemClock);
+    const closings = new PluginClosings(logger);
+    const system = makeServices(config.hostName, writeError, rehearsal);
+    try {
+      await attempt(undefined, () => throwAll(settings.problems()));
+      logger.level = rehearsal === undefined ? settings.current.logLevel : LogLevel.NOTICE;
+      const store = foundation.stores.under(storeLocationOf(settings.current), rehearsal);
+      const spools = foundation.spools.offers(rehearsal);
+      const mailExchange = makeMailExchange(system, store, settings);
+      const services = { ...system, tls, store, spools, mailExchange };
+      const packageBases = [...config.directories, process.cwd()];
+      const pluginDirs = await attempt([], () => config.lines('plugin_dirs'));
+      const environment = { config, services, logger, closings, pluginDirs, packageBases, definitions };
+      const loadFrom = (lines: () => readonly PlacedLine[]): Promise<readonly LoadedPlugin[]> =>
+        attempt<readonly LoadedPlugin[]>([], () => loadPlugins(lines(), environment));
+      const attach = (sources: readonly LoadedPlugin[]): void => {
+        // A rehearsal talks to whoever asked for it, and not to the log.
+        if (rehearsal === undefined) logger.attach(loggingSinks(sources, writeTimed));
+      };
+      const logging = await loadFrom(() => config.linesWithPlaces('logging'));
+      attach(logging);
+      const others = await loadFrom(() => pluginLines(config, logger, overlay.has('plugins')));
+      const plugins = [...logging, ...others];
+      attach(plugins);
+      const source = configSource(plugins, logger);
+      if (source !== undefined) {
+        config.consult(source);
+        await attempt(undefined, () => throwAll(settings.problems()));
+      }
+      const keeping = await openKeeping({ config, settings, logger, memory: foundation.memory, rehearsal });
+      const own = { config, logger, plugins, settings, keeping, tls, spools, closings };
+      return new Generation(foundation, { ...system, ...own });
+    } catch (error) {
+      await closings.close(true);
+      config.close();
+      tls.close();
+      system.logs.close();
+      system.hops.close();
+      throw error;
+    }
+  }
+
+  /** Before its first client: the plugins begin what they need a running process for. Never rejects. */
+  async preparePlugins(): Promise<void> {
+    await runPostFork(this.plugins, this.logger, this.#limits);
+    this.config.consultAgain();
+  }
+
+  /** From now on stored messages go by this reading of the configuration. Never rejects. */
+  beginSpools(): Promise<void> {
+    return this.#spools.begin();
+  }
+
+  get settings(): SettingValues {
+    return this.#settings.current;
+  }
+
+  get tls(): TlsTerms | undefined {
+    return this.#tls.terms;
+  }
+
+  get isDraining(): boolean {
+    return this.#foundation.isDraining;
+  }
+
+  /** The settings whose files say something else than the default, for `check`. */
+  changedSettings(): readonly { readonly name: string; readonly value: string }[] {
+    return Object.values(SETTINGS).flatMap(({ files }) => {
+      const name = files.find((file) => this.config.isWritten(file));
+      return name === undefined ? [] : [{ name, value: maskPassword(this.config.lines(name).join('; ')) }];
+    });
+  }
+
+  /** Maildirs that two addresses could mean. Reads directories while it is asked. */
+  unclaimedFolders(): Iterable<string> {
+    return this.#maildirs.unclaimedFolders();
+  }
+
+  date(): string {
+    return this.#dateStamp.text();
+  }
+
+  newMessage(): StoredMessage {
+    return new StoredMessage(this.core, this.#keeping);
+  }
+
+  leave(session: Session): void {
+    this.#foundation.leave(session);
+  }
+
+  /**
+   * The last session of this generation is gone. Plugins close what they have opened once deliveries have ended, or `atOnce`.
+   * Never rejects.
+   */
+  close(atOnce = false): Promise<void> {
+    const closed = this.#closings.close(atOnce);
+    return (this.#closed ??= closed.then(() => this.#closeServices()));
+  }
+
+  /** What a plugin says while it closes still goes into its log. */
+  #closeServices(): void {
+    this.config.close();
+    this.#tls.close();
+    this.#logs.close();
+    this.#hops.close();
+  }
+}
+
+function throwAll(problems: readonly ConfigError[]): void {
+  const [first, ...others] = problems;
+  if (first === undefined) return;
+  throw others.length === 0 ? first : new AggregateError(problems, first.message);
+}
+
+/** Without the file nothing was configured; an empty one is somebody's will, if a strange one. */
+function pluginLines(config: ConfigDirectory, logger: Logger, isGiven: boolean): readonly PlacedLine[] {
+  config.requireReadable('plugins');
+  const lines = config.linesWithPlaces('plugins');
+  if (lines.length > 0) return lines;
+  const { file } = config.placeOf('plugins');
+  const isThere = config.directories.some((directory) => existsSync(join(directory, 'plugins')));
+  if (!isThere && !isGiven) {
+    throw new ConfigError({ file }, 'not found', 'copy config.sample and name its copy with --config');
+  }
+  logger.log(LogLevel.WARN, `${file} lists no plugin: every recipient will be refused`);
+  return lines;
+}
+
+/** Where large messages go while they arrive. */
+async function openKeeping({
+  config,
+  settings,
+  logger,
+  memory,
+  rehearsal,
+}: {
+  config: ConfigDirectory;
+  settings: Settings;
+  logger: Logger;
+  memory: MemoryBudget;
+  rehearsal: Rehearsal | undefined;
+}): Promise<Keeping> {
+  const { spoolDirectory, spoolMode } = settings.current;
+  const terms: SpoolSettings = {
+    path: spoolDirectory,
+    mode: spoolMode,
+    place: config.placeOf('spool_dir'),
+    clock: systemClock,
+    rehearsal,
+    warn: (text) => logger.log(LogLevel.WARN, text),
+  };
+  const spool =
+    rehearsal === undefined
+      ? openSpoolDirectory(terms)
+      : await rehearsal.attempt(new SpoolDirectory(terms), () => openSpoolDirectory(terms));
+  const removed = rehearsal === undefined ? sweepSpool(spoolDirectory) : 0;
+  if (removed > 0) logger.log(LogLevel.NOTICE, `${removed} files of dead processes removed from the spool`);
+  return {
+    get sizeThreshold() {
+      return settings.current.sizeThreshold;
+    },
+    spool,
+    memory,
+  };
+}

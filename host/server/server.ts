@@ -1,0 +1,307 @@
+/** The SMTP server of one process: its sockets, its sessions, and the configuration they run under. */
+
+import { loadCore } from '../../bindings/core.ts';
+import type { Core } from '../../bindings/core/contract.ts';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { DnsReverseLookup, type ReverseLookup } from '../dns/reverse-lookup.ts';
+import { ProcessSpools } from '../spool/process-spools.ts';
+import { ConfigError } from '../errors/error-classes.ts';
+import { Generation, type Foundation, type GenerationOptions } from './generation.ts';
+import { Acceptance } from '../intake/acceptance.ts';
+import { clientsByDescriptors, descriptorLimit } from '../intake/descriptor-limit.ts';
+import type { Acceptor, Intake } from '../intake/intake.ts';
+import { turnAway } from '../intake/turn-away.ts';
+import { Turnstile } from '../intake/turnstile.ts';
+import { MemoryBudget } from '../memory/memory-budget.ts';
+import { MemoryReport } from '../memory/memory-report.ts';
+import { budgetFor, connectionsWithin, roomOf } from '../memory/memory-share.ts';
+import { leaveSeat, sessionName, takeSeat } from '../observe/flight-record.ts';
+import type { Logger } from '../observe/logger.ts';
+import type { Admission, ConnectionLedger } from '../process/connection-ledger.ts';
+import { Deadlines } from '../../bindings/timing/deadlines.ts';
+import { systemClock } from '../services/services.ts';
+import { replies } from '../replies/replies.ts';
+import { Roll } from '../../bindings/timing/dense-set.ts';
+import { Session } from '../session/session.ts';
+import { Turns } from '../session/turns.ts';
+import { ProcessStores } from '../store/stores.ts';
+
+export interface ServerOptions extends GenerationOptions {
+  readonly acceptors: readonly Acceptor[];
+  /** Connections served at a time; 0: no limit; undefined: as many as `memory_budget` has room for. */
+  readonly maxConnections?: number | undefined;
+  /** Processes that share the machine, this one included; undefined: it is alone. */
+  readonly workers?: number | undefined;
+  /** What `ledger` holds an address to; undefined: nothing. */
+  readonly maxFromIp?: number | undefined;
+  /** Asked for every connection; undefined: everybody is let in. */
+  readonly ledger?: ConnectionLedger | undefined;
+  readonly reverseLookup?: ReverseLookup | undefined;
+  /** A listener is gone for good: this process takes no more clients and should make room for another. */
+  readonly onListenerLost?: ((error: Error) => void) | undefined;
+  /** In which sessions take their turns; undefined: by the clock and the event loop of the process. */
+  readonly turns?: Turns | undefined;
+}
+
+let core: Core | undefined;
+
+/** One instance serves the whole process: each reserves some ten GiB of address space. */
+function coreOfProcess(): Core {
+  if (core !== undefined) return core;
+  const loaded = loadCore();
+  if (loaded.notice !== undefined) process.stderr.write(`${loaded.notice}\n`);
+  return (core = loaded.core);
+}
+
+/** Clients that may wait for a place at most, of all that the descriptors are enough for; the kernel's backlog holds as many. */
+const WAITING_PLACES = 512;
+const WAITING_SHARE = 1 / 8;
+/** Of this process so far. */
+let connections = 0;
+
+/** How often `drain` looks whether the last session is gone. */
+const DRAIN_LOOK_MS = 50;
+/** How long sessions that were cut off are waited for: their ends are known a few events later. */
+const CUT_OFF_MS = 300;
+
+export class Server implements Foundation {
+  readonly core;
+  readonly deadlines = new Deadlines();
+  readonly memory: MemoryBudget;
+  readonly turns: Turns;
+  readonly reverseLookup: ReverseLookup;
+  readonly stores = new ProcessStores(systemClock);
+  readonly spools: ProcessSpools;
+  isDraining = false;
+  readonly #options: ServerOptions;
+  readonly #turnstile: Turnstile;
+  readonly #acceptance: Acceptance;
+  readonly #placesByDescriptors: number;
+  readonly #sessions = new Roll<'listedAt', Session>('listedAt');
+  #generation!: Generation;
+  /** Those whose plugins are not closed yet. */
+  readonly #generations = new Set<Generation>();
+
+  private constructor(options: ServerOptions) {
+    this.#options = options;
+    this.reverseLookup = options.reverseLookup ?? new DnsReverseLookup();
+    this.turns = options.turns ?? new Turns();
+    this.core = coreOfProcess();
+    this.spools = new ProcessSpools({ core: this.core, clock: systemClock, random: () => Math.random() });
+    const report = new MemoryReport(() => this.logger);
+    this.memory = new MemoryBudget((budget) => report.tell(budget));
+    const clients = clientsByDescriptors();
+    const waitingPlaces = Math.min(WAITING_PLACES, Math.floor(clients * WAITING_SHARE));
+    this.#placesByDescriptors = clients - waitingPlaces;
+    const places = (): number => this.#places;
+    const why = (): string => this.#reasonForPlaces;
+    this.#acceptance = new Acceptance({
+      acceptors: options.acceptors,
+      get places() {
+        return `${places()} places${why()}`;
+      },
+      log: (level, text) => this.logger.log(level, text),
+      lost: (error) => options.onListenerLost?.(error),
+    });
+    this.#turnstile = new Turnstile({
+      get places() {
+        return places();
+      },
+      waitingPlaces,
+      setFull: (isFull) => this.#acceptance.setFull(isFull),
+      enter: (intake) => this.#enter(intake),
+      turnAway: (intake) => turnAway(intake, this.#generation.printer.fixed(replies.tooManyConnections)),
+    });
+  }
+
+  /** Reads the configuration and loads the plugins; throws a `ConfigError` or an `AggregateError` of several. */
+  static async load(options: ServerOptions): Promise<Server> {
+    const server = new Server(options);
+    server.#generation = await server.#loadGeneration();
+    server.#setMemoryLimit();
+    return server;
+  }
+
+  get generation(): Generation {
+    return this.#generation;
+  }
+
+  get logger(): Logger {
+    return this.#generation.logger;
+  }
+
+  /** Connections being served. */
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  /** Binds whatever is not bound yet and lets clients in. Returns the addresses as listen specs. */
+  async listen(): Promise<readonly string[]> {
+    const { acceptors } = this.#options;
+    const addresses: string[] = [];
+    this.#warnOfFewDescriptors();
+    await this.#generation.preparePlugins();
+    await this.#generation.beginSpools();
+    for (const acceptor of acceptors) addresses.push(await acceptor.bind());
+    this.#acceptance.open((intake) => this.#turnstile.admit(intake));
+    return addresses;
+  }
+
+  /**
+   * New configuration for new connections, as soon as its plugins are ready for them; on an error the old one goes on
+   * serving and the error is thrown. Called once at a time.
+   */
+  async reload(): Promise<void> {
+    const next = await this.#loadGeneration();
+    await next.preparePlugins();
+    // Spools that `drain` has closed meanwhile must not hand on again.
+    if (this.isDraining) {
+      await this.#close(next, true);
+      return;
+    }
+    const old = this.#generation;
+    this.#generation = next;
+    this.#setMemoryLimit();
+    await next.beginSpools();
+    this.#closeIfUnused(old);
+  }
+
+  /** Stops accepting, lets transactions end, and cuts off whoever is left after `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    this.isDraining = true;
+    this.spools.pause();
+    await Promise.all(this.#options.acceptors.map((acceptor) => acceptor.close()).map(settle));
+    this.#turnstile.dismiss();
+    this.#sessions.forEach((session) => session.drain());
+    const until = performance.now() + graceMs;
+    await this.#emptyWithin(graceMs);
+    this.#sessions.forEach((session) => session.destroy());
+    await this.#emptyWithin(CUT_OFF_MS);
+    await this.spools.close(Math.max(0, until - performance.now()));
+    await Promise.all([...this.#generations].map((generation) => this.#close(generation, true)));
+    await this.stores.close();
+  }
+
+  /** Resolves when the last session has ended, or `withinMs` are over. */
+  async #emptyWithin(withinMs: number): Promise<void> {
+    const until = performance.now() + withinMs;
+    while (this.#sessions.size > 0 && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+    }
+  }
+
+  /** A configuration that was replaced lasts as long as its last session. */
+  #closeIfUnused(generation: Generation): void {
+    if (generation.sessions === 0) void this.#close(generation);
+  }
+
+  async #close(generation: Generation, atOnce = false): Promise<void> {
+    await generation.close(atOnce);
+    this.#generations.delete(generation);
+  }
+
+  /** A session's connection is gone. */
+  leave(session: Session): void {
+    if (!this.#sessions.delete(session)) return;
+    leaveSeat(session.seat);
+    this.#ledgerFor(session.intake)?.release(session.intake.peer.address);
+    this.#turnstile.leave();
+    const { host } = session;
+    if (!(host instanceof Generation)) return;
+    host.sessions--;
+    if (host !== this.#generation) this.#closeIfUnused(host);
+  }
+
+  /** The least of what the operator allows, what there is memory for, and what there are descriptors for. */
+  get #places(): number {
+    return Math.min(this.#placesWanted, this.#placesByDescriptors);
+  }
+
+  get #placesWanted(): number {
+    const { maxConnections } = this.#options;
+    if (maxConnections === undefined) return connectionsWithin(this.memory.limit);
+    return maxConnections || Number.POSITIVE_INFINITY;
+  }
+
+  get #reasonForPlaces(): string {
+    if (this.#placesByDescriptors < this.#placesWanted) return ` (${descriptorLimit()} descriptors)`;
+    return this.#options.maxConnections === undefined ? ' (memory_budget)' : '';
+  }
+
+  #warnOfFewDescriptors(): void {
+    const { maxConnections } = this.#options;
+    if (maxConnections === undefined || maxConnections <= this.#placesByDescriptors) return;
+    const text = `${descriptorLimit()} descriptors are enough for ${this.#placesByDescriptors} connections, not for ${maxConnections}: raise the limit on open files (ulimit -n, LimitNOFILE)`;
+    this.logger.log(LogLevel.WARN, text);
+  }
+
+  #setMemoryLimit(): void {
+    const { memoryBudget = budgetFor(roomOf(this.#options.workers ?? 1)) } = this.#generation.settings;
+    this.memory.limit = memoryBudget || Number.POSITIVE_INFINITY;
+  }
+
+  /** A listener whose clients begin with TLS would otherwise answer them in the clear. */
+  async #loadGeneration(): Promise<Generation> {
+    const generation = await Generation.load(this, this.#options);
+    this.#generations.add(generation);
+    if (generation.tls !== undefined || !this.#options.acceptors.some(({ needsTls }) => needsTls))
+      return generation;
+    await this.#close(generation, true);
+    throw new ConfigError(
+      generation.config.placeOf('plugins'),
+      'a listener says tls=implicit, but there is no certificate',
+      'add a line `tls`; `qpsmtpd tls-cert` makes a certificate',
+    );
+  }
+
+  #enter(intake: Intake): void {
+    if (this.memory.turnsAway) {
+      const { printer, settings } = this.#generation;
+      turnAway(intake, printer.filled(replies.shortOfMemory, settings.me));
+      this.#turnstile.leave();
+      return;
+    }
+    const admission = this.#ledgerFor(intake)?.admit(intake.peer.address, this.#generation.extraConnections);
+    if (admission === undefined) this.#begin(intake);
+    else if (admission instanceof Promise) void admission.then((word) => this.#judge(intake, word));
+    else this.#judge(intake, admission);
+  }
+
+  /** Clients on a Unix socket are proxies of this host; they have no address to be counted by. */
+  #ledgerFor({ hops }: Intake): ConnectionLedger | undefined {
+    return hops[0] === 'unix' ? undefined : this.#options.ledger;
+  }
+
+  /** A client that takes all connections for itself keeps everybody else out. */
+  #judge(intake: Intake, { isAdmitted, fromIp }: Admission): void {
+    if (isAdmitted) {
+      this.#begin(intake, fromIp);
+      return;
+    }
+    const { address } = intake.peer;
+    this.logger.log(LogLevel.NOTICE, `too many connections from ${address}`);
+    turnAway(intake, this.#generation.printer.filled(replies.tooManyFromAddress, address));
+    this.#turnstile.leave();
+  }
+
+  #begin(intake: Intake, fromSameAddress = 0): void {
+    // Who left while his admission was asked for would never be heard of again.
+    if (intake.stream.destroyed) {
+      this.#ledgerFor(intake)?.release(intake.peer.address);
+      this.#turnstile.leave();
+      return;
+    }
+    const number = connections++;
+    const beganAt = Date.now();
+    const session = new Session(intake, this.#generation, sessionName(number, beganAt));
+    session.seat = takeSeat(number, beganAt);
+    session.facts.fromSameAddress = fromSameAddress;
+    session.facts.maxFromSameAddress = this.#options.maxFromIp;
+    this.#sessions.add(session);
+    this.#generation.sessions++;
+    session.begin();
+  }
+}
+
+/** An acceptor that cannot close must not keep the others open. */
+const settle = (closing: Promise<void>): Promise<void> => closing.catch(() => undefined);

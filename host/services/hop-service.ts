@@ -1,0 +1,95 @@
+/** Opens outlets over next hops for plugins. */
+
+import type { CutThrough } from '../../bindings/plugin/cut-through.ts';
+import type {
+  CutThroughOptions,
+  HopIntroduction,
+  HopOptions,
+  HopOutlet,
+  Hops,
+  IntroductionTerms,
+} from '../../bindings/plugin/hop-services.ts';
+import type { Log } from '../../bindings/plugin/log-level.ts';
+import { Deadlines } from '../../bindings/timing/deadlines.ts';
+import { CutThroughWay } from '../delivery/cut-through/cut-through-way.ts';
+import { ClientIntroduction } from '../delivery/introduction/client-introduction.ts';
+import { openKeyWarning } from '../tls/open-key.ts';
+import { withTlsFiles } from '../delivery/smtp/tls-files.ts';
+import { USUAL_TIMEOUTS } from '../delivery/smtp/hop-timeouts.ts';
+import { readLoginFile } from '../delivery/smtp/login-file.ts';
+import { SmtpOutlet } from '../delivery/smtp/smtp-outlet.ts';
+
+/** One timer for all connections to all hops. */
+const deadlines = new Deadlines();
+
+export interface ClosableHops extends Hops {
+  /** Closes every outlet. */
+  close(): void;
+}
+
+export class HopService implements ClosableHops {
+  readonly #outlets = new Set<HopOutlet>();
+  readonly #random: () => number;
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  introduction(terms: IntroductionTerms, log: Log): HopIntroduction | undefined {
+    const isWanted = terms.proxy === true || terms.xclient === true || terms.xforward === true;
+    return isWanted ? new ClientIntroduction(terms, log) : undefined;
+  }
+
+  open(options: HopOptions): HopOutlet {
+    const outlet = new SmtpOutlet({
+      ...this.#termsOf(options, options.protocol ?? 'smtp'),
+      hosts: options.hosts,
+      withinMs: options.withinMs ?? Number.POSITIVE_INFINITY,
+      connections: options.connections ?? 10,
+      messages: options.messages ?? 1_000,
+      waiting: options.waiting ?? 1_000,
+    });
+    this.#outlets.add(outlet);
+    return outlet;
+  }
+
+  cutThrough(options: CutThroughOptions): CutThrough {
+    return new CutThroughWay({
+      ...this.#termsOf(options, 'smtp'),
+      hosts: options.hosts,
+      withinMs: options.withinMs ?? 120_000,
+      connections: options.connections ?? 100,
+    });
+  }
+
+  #termsOf(options: Omit<HopOptions, 'hosts' | 'protocol'>, protocol: 'smtp' | 'lmtp') {
+    const { tls = { level: 'opportunistic' }, loginFile, allowsClearLogin = false } = options;
+    const timeouts = { ...USUAL_TIMEOUTS, ...options.timeouts };
+    const { key } = options.tlsFiles ?? {};
+    const warning = key === undefined ? undefined : openKeyWarning(key);
+    if (warning !== undefined) options.log.warn(warning);
+    if (loginFile !== undefined) readLoginFile(loginFile);
+    const login =
+      loginFile === undefined
+        ? undefined
+        : { file: loginFile, allowsClear: allowsClearLogin, timeoutMs: timeouts.helloMs };
+    return {
+      protocol,
+      helloName: options.helloName,
+      timeouts,
+      tls: withTlsFiles(tls, options.tlsFiles),
+      login,
+      introduction: options.introduction,
+      deadlines,
+      log: options.log,
+      idleMs: options.idleMs ?? 15_000,
+      eightBit: options.eightBit ?? 'refuse',
+      random: this.#random,
+    } as const;
+  }
+
+  close(): void {
+    for (const outlet of this.#outlets) outlet.close();
+    this.#outlets.clear();
+  }
+}

@@ -1,0 +1,81 @@
+/** All spools of this process. They outlive a reload, which only changes the terms under which they work. */
+
+import { realpathSync } from 'node:fs';
+import type { Outlet } from '../../bindings/plugin/delivery.ts';
+import type { Spools, SpoolTerms } from '../../bindings/plugin/spool-services.ts';
+import type { Rehearsal } from '../errors/rehearsal.ts';
+import { SpoolFolder } from './files/spool-folder.ts';
+import { Spool, type SpoolSources } from './spool.ts';
+
+export class ProcessSpools {
+  readonly #sources: SpoolSources;
+  /** By real path: two lines that name the same folder share one. */
+  readonly #spools = new Map<string, Spool>();
+  /** Paths of those that hand messages on. */
+  readonly #working = new Set<string>();
+
+  constructor(sources: SpoolSources) {
+    this.#sources = sources;
+  }
+
+  /** What one reading of the configuration asks for; nothing of it takes effect before `begin`, or ever in a rehearsal. */
+  offers(rehearsal?: Rehearsal): SpoolOffers {
+    return new SpoolOffers(
+      (directory, terms) => this.#spoolAt(directory, terms, rehearsal),
+      (named) => {
+        for (const [path, spool] of this.#spools) {
+          if (named.has(spool)) this.#working.add(path);
+          else if (this.#working.delete(path)) spool.abandon();
+        }
+      },
+    );
+  }
+
+  /** Nothing more is handed on; messages are still taken in. */
+  pause(): void {
+    for (const spool of this.#spools.values()) spool.pause();
+  }
+
+  async close(graceMs: number): Promise<void> {
+    await Promise.all([...this.#spools.values()].map((spool) => spool.close(graceMs)));
+  }
+
+  #spoolAt(directory: string, terms: SpoolTerms, rehearsal: Rehearsal | undefined): Spool {
+    const prepared = new SpoolFolder(directory);
+    prepared.prepare(rehearsal);
+    if (rehearsal !== undefined) return new Spool(prepared, terms, this.#sources);
+    const path = realpathSync(directory);
+    const known = this.#spools.get(path);
+    if (known !== undefined) return known;
+    const spool = new Spool(new SpoolFolder(path), terms, this.#sources);
+    this.#spools.set(path, spool);
+    return spool;
+  }
+}
+
+export class SpoolOffers implements Spools {
+  readonly #spoolAt: (directory: string, terms: SpoolTerms) => Spool;
+  readonly #choose: (named: ReadonlySet<Spool>) => void;
+  readonly #offered: { readonly spool: Spool; readonly terms: SpoolTerms }[] = [];
+
+  constructor(
+    spoolAt: (directory: string, terms: SpoolTerms) => Spool,
+    choose: (named: ReadonlySet<Spool>) => void,
+  ) {
+    this.#spoolAt = spoolAt;
+    this.#choose = choose;
+  }
+
+  open(directory: string, terms: SpoolTerms): Outlet {
+    const spool = this.#spoolAt(directory, terms);
+    this.#offered.push({ spool, terms });
+    return spool;
+  }
+
+  /** The configuration counts from now on: the spools work by it. */
+  async begin(): Promise<void> {
+    this.#choose(new Set(this.#offered.map(({ spool }) => spool)));
+    for (const { spool, terms } of this.#offered) spool.adopt(terms);
+    await Promise.all(this.#offered.map(({ spool }) => spool.begin()));
+  }
+}

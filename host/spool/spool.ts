@@ -1,0 +1,260 @@
+/** A store-and-forward queue: what it has acknowledged is on disk, and goes on until it is delivered or returned. */
+
+import type { Core } from '../../bindings/core/contract.ts';
+import type { DeliveryReport, Outlet, Parcel } from '../../bindings/plugin/delivery.ts';
+import type { Clock } from '../../bindings/plugin/services.ts';
+import type { SpoolTerms } from '../../bindings/plugin/spool-services.ts';
+import { envelopeOf, isReport } from './files/envelope.ts';
+import { entriesOf } from './index/index-entries.ts';
+import { writeMessageFile } from './files/message-file.ts';
+import { PersistentTask } from './persistent-task.ts';
+import { reportId } from './report/report-id.ts';
+import { reportParcel } from './report/report-parcel.ts';
+import { Runner } from './runner.ts';
+import type { AttemptParts } from './share-attempt.ts';
+import { checkSpool } from './spool-check.ts';
+import type { SpoolFolder } from './files/spool-folder.ts';
+import { newSpoolId } from './files/spool-id.ts';
+import { SpoolIndex } from './index/spool-index.ts';
+import { spoolReplies } from './spool-replies.ts';
+import { SpoolSpace } from './spool-space.ts';
+
+/** Digits of the order stamp; microseconds since the epoch have eleven in base 36. */
+const ORDER_DIGITS = 12;
+
+export interface SpoolSources {
+  readonly core: Core;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+interface OpenSpool {
+  readonly index: SpoolIndex;
+  readonly runner: Runner;
+  readonly checking: PersistentTask<void>;
+}
+
+export class Spool implements Outlet {
+  readonly folder: SpoolFolder;
+  readonly #sources: SpoolSources;
+  readonly #space: SpoolSpace;
+  #terms: SpoolTerms;
+  readonly #opening: PersistentTask<OpenSpool>;
+  #isRunning = false;
+  #isPaused = false;
+  #isResting = false;
+  #order = 0;
+  #isFull = false;
+
+  /** `folder` has been prepared. */
+  constructor(folder: SpoolFolder, terms: SpoolTerms, sources: SpoolSources) {
+    this.folder = folder;
+    this.#terms = terms;
+    this.#sources = sources;
+    this.#space = new SpoolSpace(() => folder.freeOctets());
+    this.#opening = new PersistentTask({
+      work: () => this.#open(),
+      isWanted: () => this.#isWorking,
+      failed: `${folder.path} can't be opened, and takes no messages`,
+      mended: `${folder.path} is open again`,
+      log: () => this.#terms.log,
+    });
+  }
+
+  /** From now on messages go by these terms; attempts under way end under the old ones. */
+  adopt(terms: SpoolTerms): void {
+    this.#terms = terms;
+    this.#rest(false);
+  }
+
+  /** No plugin names the spool any more: what it holds stays where it is. */
+  abandon(): void {
+    const { log } = this.#terms;
+    log.warn(`${this.folder.path} is named by no plugin any more: the messages in it stay there`);
+    this.#rest(true);
+  }
+
+  /**
+   * Takes up what earlier processes have left, and begins to hand on. Never rejects: what is wrong is in the log, and tried
+   * again until it is right.
+   */
+  async begin(): Promise<void> {
+    if (this.#isRunning || this.#isPaused) return;
+    this.#isRunning = true;
+    await this.#opening.run().catch(() => undefined);
+  }
+
+  /** Stores the parcel; reports it as delivered once it is durable. */
+  async deliver(parcel: Parcel): Promise<DeliveryReport> {
+    const { octets } = parcel.message;
+    const all = (outcome: DeliveryReport[number]): DeliveryReport => parcel.recipients.map(() => outcome);
+    let open: OpenSpool;
+    try {
+      open = await this.#opening.run();
+    } catch (error) {
+      // It is in the log already, once and not for every client.
+      return all(replyFor(error));
+    }
+    try {
+      const { index, runner } = open;
+      const problem = await this.#space.reserve(octets, index.totals(), this.#terms);
+      this.#noteFull(problem);
+      if (problem !== undefined) return all(spoolReplies.full);
+      try {
+        const id = newSpoolId(this.#sources.clock.now());
+        await this.#store(parcel, id, index);
+        runner.wake();
+        return all(spoolReplies.stored(id));
+      } finally {
+        this.#space.release(octets);
+      }
+    } catch (error) {
+      this.#terms.log.error(`${parcel.id}: ${String(error)}`);
+      return all(replyFor(error));
+    }
+  }
+
+  /** One look for work, for those who drive the time themselves; resolves when all that it began has ended. */
+  async work(): Promise<void> {
+    const { runner, checking } = await this.#opening.run();
+    await checking.result();
+    await runner.turn();
+    await runner.idle();
+  }
+
+  /** Begins nothing more. Messages are still taken in, for whoever comes after. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#opening.stop();
+    void this.#opening.result().then((open) => {
+      open?.checking.stop();
+      open?.runner.pause();
+    });
+  }
+
+  /** Lets messages that are being sent end, for at most `graceMs`; nothing can be stored afterwards. */
+  async close(graceMs: number): Promise<void> {
+    this.pause();
+    const open = await this.#opening.result();
+    if (open === undefined) return;
+    await open.runner.stop(graceMs);
+    await open.checking.result();
+    await open.index.close();
+  }
+
+  /** True while it is to hand messages on. */
+  get #isWorking(): boolean {
+    return this.#isRunning && !this.#isPaused && !this.#isResting;
+  }
+
+  #rest(isResting: boolean): void {
+    this.#isResting = isResting;
+    if (this.#isWorking) this.#opening.run().catch(() => undefined);
+    void this.#opening.result().then((open) => open?.runner.rest(this.#isResting));
+  }
+
+  async #open(): Promise<OpenSpool> {
+    const { folder } = this;
+    const { clock } = this.#sources;
+    const index = await SpoolIndex.open(folder.indexPath);
+    const runner = new Runner({
+      index,
+      clock,
+      log: () => this.#terms.log,
+      limits: () => this.#terms,
+      attemptParts: () => this.#attemptParts(index),
+    });
+    runner.rest(this.#isResting);
+    if (this.#isPaused) runner.pause();
+    else if (this.#isRunning) runner.start();
+    const checking = new PersistentTask({
+      work: () => this.#check(index, runner),
+      isWanted: () => !this.#isPaused,
+      failed: `${folder.path} can't be checked, and may hold messages that are not handed on`,
+      mended: `${folder.path} has been checked`,
+      log: () => this.#terms.log,
+    });
+    // With a million files this takes minutes, and no client should wait for it.
+    checking.run().catch(() => undefined);
+    return { index, runner, checking };
+  }
+
+  async #check(index: SpoolIndex, runner: Runner): Promise<void> {
+    const { folder } = this;
+    const { log } = this.#terms;
+    await folder.sweepDrafts(Date.now());
+    const { found } = await checkSpool(folder, index, this.#terms, log, () => this.#isPaused);
+    if (found > 0) log.notice(`${folder.path}: ${found} messages were found that the index did not know`);
+    runner.wake();
+  }
+
+  #attemptParts(index: SpoolIndex): AttemptParts {
+    const { core, clock, random } = this.#sources;
+    const terms = this.#terms;
+    const { outlet, log } = terms;
+    const { folder } = this;
+    return {
+      folder,
+      index,
+      core,
+      clock,
+      random,
+      outlet,
+      reportOutlet: terms.reports?.outlet ?? outlet,
+      times: terms,
+      log,
+      tell: async (kind, recipients, file, { dest, share }) => {
+        const { envelope: original } = file;
+        const sender = original.reversePath;
+        if (sender.isNull) {
+          const first = recipients[0]!.recipient.address.toString();
+          const dropped = `${original.id}: from <> to ${first}: dropped: nobody is told about a report (RFC 5321 6.1)`;
+          if (kind === 'failure') log.warn(dropped);
+          return;
+        }
+        const id = reportId(original.id, dest, kind, share.tries);
+        if (await folder.has(id)) return;
+        await folder.discardDraft(id);
+        const nowMs = clock.now();
+        const untilMs = original.arrivedMs + terms.lifeMs;
+        const { host } = terms;
+        const report = { id, kind, original, recipients, host, nowMs, untilMs };
+        await this.#store(await reportParcel(report, file, core), id, index);
+        log.info(`${original.id}: report ${id} of ${kind} to ${sender.toString()}`);
+      },
+    };
+  }
+
+  async #store(parcel: Parcel, id: string, index: SpoolIndex): Promise<void> {
+    const arrivedMs = this.#sources.clock.now();
+    const marks = { id, arrivedMs, order: this.#nextOrder(arrivedMs) };
+    const { reports, destinationOf: usual } = this.#terms;
+    const destinationOf = isReport(parcel) ? (reports?.destinationOf ?? usual) : usual;
+    const envelope = envelopeOf(parcel, marks, destinationOf);
+    const size = await writeMessageFile(this.folder, envelope, parcel.message.blocks('crlf'));
+    try {
+      await index.add(entriesOf(envelope, size, [], this.#terms));
+    } catch (error) {
+      await this.folder.discard(id).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #nextOrder(nowMs: number): string {
+    this.#order = Math.max(this.#order + 1, Math.floor(nowMs) * 1_000);
+    return this.#order.toString(36).padStart(ORDER_DIGITS, '0');
+  }
+
+  /** One line when it becomes full, and one when there is room again, not one for each client. */
+  #noteFull(problem: string | undefined): void {
+    const isFull = problem !== undefined;
+    if (isFull === this.#isFull) return;
+    this.#isFull = isFull;
+    if (isFull) this.#terms.log.error(`${this.folder.path} takes no more messages: ${problem}`);
+    else this.#terms.log.notice(`${this.folder.path} has room again`);
+  }
+}
+
+const replyFor = (error: unknown): DeliveryReport[number] =>
+  (error as { readonly code?: unknown }).code === 'Q_DISK_FULL' ? spoolReplies.full : spoolReplies.failed;
