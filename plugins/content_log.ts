@@ -11,7 +11,7 @@ export default definePlugin({
     return {
       async data_post({ log, services, transaction }) {
         const pattern = config.value('content_log_file') ?? 'mail/%Y%m%d';
-        const path = strftime(pattern, services.localTime(services.clock.now()));
+        const path = strftime(pattern, services.system.localTime(services.clock.now()));
         try {
           await services.files.append(path, transaction.message.blocks('lf'));
         } catch (cause) {

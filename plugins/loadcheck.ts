@@ -22,7 +22,7 @@ export default definePlugin({
       connect(context) {
         const now = services.clock.now();
         if (now > askedAt + cache_time * 1_000 || now < askedAt) {
-          load = services.loadAverage();
+          load = services.system.loadAverage();
           askedAt = now;
         }
         if (load <= max_load) return undefined;

@@ -29,7 +29,7 @@ export default definePlugin({
           connection.relayClient = false;
           return skip(`disabled by norelayclients (${remoteIp})`);
         }
-        if (services.environment('RELAYCLIENT') !== undefined) {
+        if (services.system.environment('RELAYCLIENT') !== undefined) {
           connection.relayClient = true;
           return pass('enabled by env');
         }

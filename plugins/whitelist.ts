@@ -72,7 +72,7 @@ const hostList = (lines: Lines, log: Pick<Log, 'warn'>): ClientRanges =>
   new ClientRanges(lines, { takesOpenPrefixes: true, log });
 
 function isVouchedFor({ adjustKarma, connection, log, services }: Context): boolean {
-  if (services.environment('WHITELISTCLIENT') === undefined) return false;
+  if (services.system.environment('WHITELISTCLIENT') === undefined) return false;
   if (connection.notes.get(whitelistClient) === true) return true;
   connection.notes.set(whitelistClient, true);
   log.at(LogLevel.CRIT, `pass, ${connection.remoteIp} is whitelisted client`);

@@ -79,15 +79,7 @@ export {
   type GreylistJudgement,
   type GreylistTimes,
 } from './greylist-record.ts';
-export type {
-  CleanupOptions,
-  CleanupSocket,
-  HandOver,
-  PipeOptions,
-  ProgramLimits,
-  ProgramOutletOptions,
-  QmqpOptions,
-} from './hand-over-services.ts';
+export type { Connect, ConnectOptions, ConnectTarget, ConnectTls, Duplex } from './connect.ts';
 export { HostList } from './host-list.ts';
 export { karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from './karma-record.ts';
 export { formatLogLine, formatNamedLine } from './log-line.ts';
@@ -121,7 +113,7 @@ export type { Header, LineEnds, Message } from './message.ts';
 export { connectionNote, Notes, transactionNote, type Lifetime, type Note } from './notes.ts';
 export { decimal, directoryMode, flag, logLevel, oneOf, timestamp, wholeNumber } from './option-kinds.ts';
 export { compilePattern, type Pattern } from './pattern.ts';
-export { limitsOf, outletSeconds, programOptions, programPath } from './program-options.ts';
+export type { ProgramEnd, ProgramOrder, ProgramResult, Programs } from './programs.ts';
 export type { MailExchange, MxOptions, TlsPolicyCount } from './mx-services.ts';
 export type { Change, Store, Stores } from './store.ts';
 export type { Spools, SpoolTerms } from './spool-services.ts';
@@ -135,6 +127,7 @@ export type {
   GeoRecord,
   KeptLines,
   MailExchanger,
+  System,
   SystemServices,
 } from './system-services.ts';
 export { refusal, RETURN_CODE_NAMES, verdictFor } from './verdict-word.ts';
@@ -143,8 +136,6 @@ export type {
   Maildirs,
   MaildirDelivery,
   MaildirLetter,
-  ProgramResult,
-  Programs,
   Services,
   TlsFiles,
   TlsService,

@@ -28,7 +28,8 @@ export interface SyslogTarget {
 
 /** Only for use by plugins with a `logging` hook. */
 export interface Logs {
-  readonly hostName: string;
+  /** Writes one line to the standard error stream. */
+  writeError(line: string): void;
   /** Puts the time in front of lines for the standard error stream; `auto`: unless its reader knows the time (the journal). */
   stamped(timestamp: 'auto' | 'yes' | 'no'): (line: string) => string;
   /** Appends to a file, which is opened again when it was renamed or removed, as log rotation does. */

@@ -2,12 +2,13 @@
 
 import type { Address } from '../wire/address.ts';
 import type { Parcel } from './delivery.ts';
-import type { HandOver } from './hand-over-services.ts';
+import type { Connect } from './connect.ts';
 import type { Hops } from './hop-services.ts';
 import type { Http } from './http.ts';
 import type { Logs } from './log-services.ts';
 import type { MailExchange } from './mx-services.ts';
 import type { Outlets } from './outlets.ts';
+import type { Programs } from './programs.ts';
 import type { Spools } from './spool-services.ts';
 import type { Stores } from './store.ts';
 import type { SystemServices } from './system-services.ts';
@@ -16,18 +17,6 @@ import type { WebOutlets } from './web-outlet-services.ts';
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-}
-
-export interface Programs {
-  /** True if the file exists and may be executed. Only for use while a plugin is set up. */
-  isExecutable(path: string): boolean;
-  /** Runs a program without a shell; rejects after `timeoutMs` or if it can't be started. Output is capped. */
-  run(path: string, words: readonly string[], options?: { timeoutMs?: number }): Promise<ProgramResult>;
-}
-
-export interface ProgramResult {
-  readonly exitCode: number;
-  readonly output: string;
 }
 
 /** How a Maildir delivery is laid out. */
@@ -93,7 +82,7 @@ export interface Services extends SystemServices {
   readonly programs: Programs;
   readonly maildirs: Maildirs;
   readonly outlets: Outlets;
-  readonly handOver: HandOver;
+  readonly connect: Connect;
   readonly spools: Spools;
   readonly tls: TlsService;
   readonly store: Stores;
@@ -102,8 +91,4 @@ export interface Services extends SystemServices {
   readonly hops: Hops;
   readonly mailExchange: MailExchange;
   readonly webOutlets: WebOutlets;
-  /** The number of this process, as log lines begin with it. */
-  readonly processId: number;
-  /** Writes one line to the standard error stream. */
-  writeError(line: string): void;
 }

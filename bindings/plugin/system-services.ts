@@ -43,6 +43,11 @@ export interface Files {
   append(path: string, blocks: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<void>;
   /** Reads a list that is no configuration file and follows its changes. Only for use while a plugin is set up. */
   keep(path: string): KeptLines;
+  /**
+   * Reads a MaxMind database into memory; undefined if the file is missing, throws if it is none. Only for use while a
+   * plugin is set up.
+   */
+  openGeoDatabase(path: string): GeoDatabase | undefined;
 }
 
 /** The lines of a file, without comments, empty lines and blanks around. */
@@ -69,23 +74,21 @@ export interface GeoDatabase {
   lookUp(address: string): GeoRecord | undefined;
 }
 
-export interface SystemServices {
-  readonly dns: Dns;
-  readonly files: Files;
-  /**
-   * Reads a MaxMind database into memory; undefined if the file is missing, throws if it is none. Only for use while a
-   * plugin is set up.
-   */
-  openGeoDatabase(path: string): GeoDatabase | undefined;
-  /**
-   * Sends `question` to a daemon behind a Unix socket and resolves with the first `octets` octets of its answer, or with
-   * less if it closes the connection before. Rejects after `timeoutMs` or if nobody listens.
-   */
-  askDaemon(path: string, question: Buffer, expect: { octets: number; timeoutMs: number }): Promise<Buffer>;
+/** Facts about this host and this process. */
+export interface System {
+  readonly hostName: string;
+  /** The number of this process, as log lines begin with it. */
+  readonly processId: number;
   /** Processes that ran or wanted to, on average over the last minute. */
   loadAverage(): number;
   /** The moment `epochMs` in the time zone of the system. */
   localTime(epochMs: number): LocalTime;
   /** A variable of the environment the daemon was started with; empty ones count as set. */
   environment(name: string): string | undefined;
+}
+
+export interface SystemServices {
+  readonly dns: Dns;
+  readonly files: Files;
+  readonly system: System;
 }

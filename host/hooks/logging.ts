@@ -24,7 +24,7 @@ export function loggingSinks(
     const hand = handTo(plugin, writeError);
     const write = (event: LogEvent): void => {
       if (isRunning || (event.hook === undefined && names.has(event.plugin))) {
-        if (index === 0) writeError(formatLogLine(event, plugin.services.processId));
+        if (index === 0) writeError(formatLogLine(event, plugin.services.system.processId));
         return;
       }
       isRunning = true;

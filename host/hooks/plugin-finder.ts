@@ -3,7 +3,7 @@
  * a package that npm has installed.
  */
 
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync, type Dirent } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError } from '../errors/error-classes.ts';
@@ -105,18 +105,28 @@ function notFound(
   return new ConfigError(place, problem, remedy, 'Q_PLUGIN_NOT_FOUND');
 }
 
-/** Names of the plugins in `dir` and in the folders directly below it. */
-function pluginNames(dir: string, prefix = ''): string[] {
+const PLUGIN_FILE = /^([\w-]+)\.(?:m?js|ts)$/;
+
+/** Names of the plugins in `dir` and in the folders directly below it. A folder with an index is one plugin. */
+export function pluginNames(dir: string, prefix = ''): string[] {
+  let entries: Dirent[];
   try {
-    return readdirSync(join(dir, prefix), { withFileTypes: true }).flatMap((entry) => {
-      if (entry.isDirectory()) return prefix === '' ? pluginNames(dir, `${entry.name}/`) : [];
-      const name = /^([\w-]+)\.(?:m?js|ts)$/.exec(entry.name)?.[1];
-      if (name === undefined) return [];
-      return [name === 'index' ? prefix.slice(0, -1) : prefix + name];
-    });
+    entries = readdirSync(join(dir, prefix), { withFileTypes: true });
   } catch {
     return [];
   }
+  const isPlugin = entries.some(({ name }) => PLUGIN_FILE.exec(name)?.[1] === 'index');
+  if (isPlugin && prefix !== '') return [prefix.slice(0, -1)];
+  return entries.flatMap((entry) => {
+    if (entry.isDirectory()) {
+      const folder = `${prefix}${entry.name}/`;
+      const below = pluginNames(dir, folder);
+      // Below a folder of plugins, a folder without an index holds what its neighbours share.
+      return prefix === '' ? below : below.filter((name) => `${name}/` === folder);
+    }
+    const name = PLUGIN_FILE.exec(entry.name)?.[1];
+    return name === undefined ? [] : [prefix + name];
+  });
 }
 
 /** A directory that is missing or may not be read holds no plugin; the message lists it among those searched. */

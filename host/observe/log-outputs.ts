@@ -26,7 +26,7 @@ export interface ClosableLogs extends Logs {
 /** `complain` must not lead back into the log. In a rehearsal files are looked at, and nothing is written or started. */
 export function makeLogs(
   hostName: string,
-  complain: (problem: string) => void,
+  writeError: (line: string) => void,
   openSyslog: OpenSyslog,
   rehearsal?: Rehearsal,
 ): ClosableLogs {
@@ -39,12 +39,12 @@ export function makeLogs(
     return { write: (line, level) => output.write(line, level), close };
   };
   return {
-    hostName,
+    writeError,
     stamped: (timestamp) => stamps(timestamp),
-    file: (path) => opened(rehearsal === undefined ? shareFile(path, complain) : lookAt(path, rehearsal)),
-    command: (command) => opened(rehearsal === undefined ? new LogCommand(command, complain) : NOWHERE),
+    file: (path) => opened(rehearsal === undefined ? shareFile(path, writeError) : lookAt(path, rehearsal)),
+    command: (command) => opened(rehearsal === undefined ? new LogCommand(command, writeError) : NOWHERE),
     syslog: (target) => {
-      const output = openSyslog(target, complain);
+      const output = openSyslog(target, writeError);
       return opened(rehearsal === undefined ? output : NOWHERE);
     },
     json: () => jsonLines(hostName),

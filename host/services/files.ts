@@ -3,9 +3,10 @@
 import { readFileSync, statSync } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import type { Clock } from '../../bindings/plugin/services.ts';
-import type { Files, KeptLines } from '../../bindings/plugin/system-services.ts';
+import type { Files, GeoDatabase, KeptLines } from '../../bindings/plugin/system-services.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
+import { openGeoDatabase } from './geo-databases.ts';
 
 const LOOK_EVERY_MS = 1_000;
 /** A list of recipients has its place in memory, a disk image has not. */
@@ -22,6 +23,10 @@ export class SystemFiles implements Files {
   constructor(clock: Clock, rehearsal?: Rehearsal) {
     this.#clock = clock;
     this.#rehearsal = rehearsal;
+  }
+
+  openGeoDatabase(path: string): GeoDatabase | undefined {
+    return openGeoDatabase(path);
   }
 
   async read(path: string, { maxOctets }: { maxOctets: number }): Promise<string | undefined> {

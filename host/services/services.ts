@@ -9,15 +9,13 @@ import { makeLogs, type ClosableLogs } from '../observe/log-outputs.ts';
 import { MaildirDeliveries } from '../delivery/maildir/maildir-deliveries.ts';
 import { DirectorySync } from '../message/directory-sync.ts';
 import { UniqueNames } from '../delivery/maildir/unique-name.ts';
-import { LocalHandOver } from './hand-over.ts';
-import { askDaemon } from '../delivery/daemon-query.ts';
 import { makeWebOutlets } from './web-outlets.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
 import { SystemDns } from '../dns/system-dns.ts';
 import { SystemFiles } from './files.ts';
-import { openGeoDatabase } from './geo-databases.ts';
+import { connect } from '../connect/connect.ts';
 import { localTime } from './local-time.ts';
-import { programs } from './programs.ts';
+import { programs } from '../programs/programs.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
 
@@ -40,19 +38,19 @@ export function makeServices(
       new DirectorySync(),
       rehearsal,
     ),
-    handOver: new LocalHandOver({ clock: systemClock, environment: process.env, host }),
+    connect,
     dns: new SystemDns(),
     files: new SystemFiles(systemClock, rehearsal),
-    openGeoDatabase,
-    askDaemon,
-    loadAverage: () => loadavg()[0]!,
-    localTime,
-    environment: (name) => process.env[name],
+    system: {
+      hostName: host,
+      processId: process.pid,
+      loadAverage: () => loadavg()[0]!,
+      localTime,
+      environment: (name) => process.env[name],
+    },
     logs: makeLogs(host, writeError, (target, complain) => openSyslog(target, host, complain), rehearsal),
     hops: new HopService(() => Math.random()),
     http: webClient,
     webOutlets: makeWebOutlets(systemClock),
-    processId: process.pid,
-    writeError,
   };
 }

@@ -72,7 +72,7 @@ function openDatabases({
   services,
 }: Setup<Options>): readonly GeoDatabase[] {
   const found = ['City', 'Country', 'ASN'].flatMap((kind) => {
-    const database = services.openGeoDatabase(`${directory}/GeoLite2-${kind}.mmdb`);
+    const database = services.files.openGeoDatabase(`${directory}/GeoLite2-${kind}.mmdb`);
     return database === undefined ? [] : [database];
   });
   if (found.length === 0) {

@@ -30,7 +30,7 @@ export default definePlugin({
   }),
   logsUpTo: ({ reject }) => reject,
   hooks({ options: { accept, prefix, timestamp: timed }, services }) {
-    const { processId } = services;
+    const { processId } = services.system;
     const stamped = services.logs.stamped(timed);
     const stories = new Map<string, Story>();
     return {
@@ -38,7 +38,7 @@ export default definePlugin({
         stories.set(connection.id, { lines: [], wasDenied: false });
       },
       logging(_, event) {
-        services.writeError(stamped(formatNamedLine(String(processId), event)));
+        services.logs.writeError(stamped(formatNamedLine(String(processId), event)));
         const story = stories.get(event.connectionId ?? '');
         if (story === undefined || event.level > accept || story.lines.length >= MAX_KEPT) return;
         story.lines.push(event);
@@ -54,7 +54,7 @@ export default definePlugin({
         Object.assign(story, { lines: [], wasDenied: false } satisfies Story);
         if (wasDenied) return;
         for (const event of lines)
-          services.writeError(stamped(formatNamedLine(`${processId} ${prefix}`, event)));
+          services.logs.writeError(stamped(formatNamedLine(`${processId} ${prefix}`, event)));
       },
       'post-connection'({ connection }) {
         stories.delete(connection.id);

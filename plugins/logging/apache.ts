@@ -30,13 +30,13 @@ export default definePlugin({
       },
       logging(_, event) {
         const now = services.clock.now();
-        const time = services.localTime(now);
+        const time = services.system.localTime(now);
         const micros = String((now % 1_000) * 1_000).padStart(6, '0');
         const stamp = `${strftime('%a %b %d %T', time)}.${micros} ${time.year}`;
         const client = clients.get(event.connectionId ?? '') ?? '';
-        const head = `[${stamp}] [qpsmtpd:${LEVELS[event.level]}] [pid ${services.processId}] ${client}`;
-        const line = head + formatNamedLine(String(services.processId), event);
-        if (file === undefined) services.writeError(line);
+        const head = `[${stamp}] [qpsmtpd:${LEVELS[event.level]}] [pid ${services.system.processId}] ${client}`;
+        const line = head + formatNamedLine(String(services.system.processId), event);
+        if (file === undefined) services.logs.writeError(line);
         else file.write(line);
       },
     };

@@ -20,8 +20,8 @@ export default definePlugin({
     return {
       logging(_, event) {
         const { connectionId } = event;
-        const id = connectionId === undefined ? '???' : `${services.processId}-${connectionId}`;
-        services.writeError(stamped(formatNamedLine(id, event)));
+        const id = connectionId === undefined ? '???' : `${services.system.processId}-${connectionId}`;
+        services.logs.writeError(stamped(formatNamedLine(id, event)));
       },
     };
   },

@@ -29,7 +29,7 @@ export default definePlugin({
     const outputs = new Outputs(pattern, services);
     // Nothing is opened before the first line; but `check` hears of the file.
     outputs.for(undefined);
-    const head = `${services.logs.hostName}[${services.processId}]:`;
+    const head = `${services.system.hostName}[${services.system.processId}]:`;
     return {
       ...(isPerSession && {
         connect: ({ connection }) => outputs.begin(connection.id),
@@ -59,14 +59,14 @@ class Outputs {
   }
 
   now() {
-    const { clock, localTime } = this.#services;
-    return localTime(clock.now());
+    const { clock, system } = this.#services;
+    return system.localTime(clock.now());
   }
 
   begin(connectionId: string): void {
-    const { clock, processId } = this.#services;
+    const { clock, system } = this.#services;
     const seconds = Math.floor(clock.now() / 1_000);
-    const id = `${seconds}-${String(processId).padStart(4, '0')}-${++this.#count}`;
+    const id = `${seconds}-${String(system.processId).padStart(4, '0')}-${++this.#count}`;
     this.#sessions.set(connectionId, { id, output: undefined });
   }
 

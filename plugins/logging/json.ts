@@ -13,7 +13,7 @@ export default definePlugin({
     return {
       logging(_, event) {
         const line = lineOf(event);
-        if (file === undefined) services.writeError(line);
+        if (file === undefined) services.logs.writeError(line);
         else file.write(line);
       },
     };

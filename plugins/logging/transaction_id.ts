@@ -20,8 +20,8 @@ export default definePlugin({
     return {
       logging(_, event) {
         const { transactionId } = event;
-        const id = transactionId === undefined ? '???' : `${services.processId}-${transactionId}`;
-        services.writeError(stamped(formatNamedLine(id, event)));
+        const id = transactionId === undefined ? '???' : `${services.system.processId}-${transactionId}`;
+        services.logs.writeError(stamped(formatNamedLine(id, event)));
       },
     };
   },

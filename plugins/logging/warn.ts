@@ -17,7 +17,8 @@ export default definePlugin({
   hooks({ options, services }) {
     const stamped = services.logs.stamped(options.timestamp);
     return {
-      logging: (_, event) => services.writeError(stamped(formatLogLine(event, services.processId))),
+      logging: (_, event) =>
+        services.logs.writeError(stamped(formatLogLine(event, services.system.processId))),
     };
   },
 });

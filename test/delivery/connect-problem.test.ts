@@ -2,7 +2,7 @@
 
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { connect } from '../../host/delivery/program/connection.ts';
+import { connect } from '../../host/connect/connect.ts';
 import { connectProblem } from '../../host/errors/error-classes.ts';
 
 const refused = (address: string, port: number) =>
@@ -46,6 +46,6 @@ test('a daemon whose name has several addresses, none of which listens', async (
     found: (error: null, all: typeof addresses) => void,
   ): void => found(null, addresses);
   const to = { host: 'several.test', port, lookup: lookup as never };
-  const problem = await connect(to, 10_000, new AbortController().signal);
+  const problem = await connect(to, { timeoutMs: 10_000 }).catch((cause: Error) => cause.message);
   expect(problem).toBe(`connect ECONNREFUSED 127.0.0.1:${port}, connect ECONNREFUSED 127.0.0.2:${port}`);
 });

@@ -37,7 +37,8 @@ const refusalOf = (text: string): Promise<string> =>
     (error: unknown) => (error as Error).message,
   );
 
-const isBuilt = (name: string): boolean => existsSync(`plugins/${name}.ts`);
+const isBuilt = (name: string): boolean =>
+  existsSync(`plugins/${name}.ts`) || existsSync(`plugins/${name}/index.ts`);
 
 describe('the table', () => {
   test('calls built what is there, coming what is not, and leads aliases to either', () => {

@@ -1,6 +1,6 @@
 /** System services that touch nothing: zones and files are objects of the test. */
 
-import type { Dns, DnsAnswer, SystemServices } from '../../bindings/plugin/index.ts';
+import type { Dns, DnsAnswer, System, SystemServices } from '../../bindings/plugin/index.ts';
 import { localTime } from '../../host/services/local-time.ts';
 
 /** Records by `TYPE name` (`A mail.example`, `PTR 192.0.2.3`); a string instead of a list is why the question failed. */
@@ -28,6 +28,16 @@ export function fakeDns(zones: Zones = {}): Dns {
   };
 }
 
+/** Facts about a host that does nothing. */
+export const fakeHost = (overrides: Partial<System> = {}): System => ({
+  hostName: 'mx.example',
+  processId: 4711,
+  loadAverage: () => 0,
+  localTime,
+  environment: () => undefined,
+  ...overrides,
+});
+
 export function fakeSystem(overrides: Partial<SystemServices> = {}): SystemServices {
   return {
     dns: fakeDns(),
@@ -35,12 +45,9 @@ export function fakeSystem(overrides: Partial<SystemServices> = {}): SystemServi
       read: () => Promise.resolve(undefined),
       append: () => Promise.reject(new Error('no such directory')),
       keep: () => ({ lines: undefined, refresh: () => undefined }),
+      openGeoDatabase: () => undefined,
     },
-    openGeoDatabase: () => undefined,
-    askDaemon: () => Promise.reject(new Error('nobody listens')),
-    loadAverage: () => 0,
-    localTime,
-    environment: () => undefined,
+    system: fakeHost(),
     ...overrides,
   };
 }

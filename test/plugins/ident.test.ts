@@ -1,15 +1,17 @@
 /** The plugins that find out who the client is: ident/geoip and ident/p0f. */
 
+import { connect } from '../../host/connect/connect.ts';
+import { fakeSystem } from './fake-system.ts';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { fingerprint, geoCountry, geoCountryName, type SystemServices } from '../../bindings/plugin/index.ts';
-import { askDaemon } from '../../host/delivery/daemon-query.ts';
+import { fingerprint, geoCountry, geoCountryName } from '../../bindings/plugin/index.ts';
+import { askDaemon } from '../../plugins/ident/p0f/daemon-query.ts';
 import { openGeoDatabase } from '../../host/services/geo-databases.ts';
 import geoip, { geoAsn, geoCity, geoContinent, geoDistance } from '../../plugins/ident/geoip.ts';
-import p0f, { fingerprintExclude } from '../../plugins/ident/p0f.ts';
+import p0f, { fingerprintExclude } from '../../plugins/ident/p0f/index.ts';
 import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
 import { headerOf, transactionWith } from './stored.ts';
 import { makeMmdb } from './tiny-mmdb.ts';
@@ -42,7 +44,7 @@ describe('ident/geoip', () => {
   function locate(ip: string, databases: Record<string, Buffer>, more = '') {
     const asked = given(geoip, {
       words: `db_dir ${makeFolder('geo', databases)} ${more}`,
-      services: { openGeoDatabase },
+      services: { files: { ...fakeSystem().files, openGeoDatabase } },
     });
     asked.session.connection.remoteIp = ip;
     return asked;
@@ -144,7 +146,7 @@ describe('ident/p0f', () => {
   }
 
   const WINDOWS = version3(0x10, ['Windows', '7 or 8', '', '', 'Ethernet or modem']);
-  const services: Partial<SystemServices> = { askDaemon };
+  const services = { connect };
   const ask3 = (more = '', files = {}) => given(p0f, { words: `${socket} ${more}`, services, files });
 
   test('version 3: the client is asked about by its address, and the answer becomes a note and fields', async () => {
@@ -227,7 +229,7 @@ describe('ident/p0f', () => {
   test('a daemon that keeps silent is not waited for for ever', async () => {
     server = createServer((client) => client.on('error', () => undefined).resume());
     await new Promise<void>((resolve) => server!.listen(socket, resolve));
-    await expect(askDaemon(socket, Buffer.from('?'), { octets: 1, timeoutMs: 20 })).rejects.toThrow(
+    await expect(askDaemon(connect, socket, Buffer.from('?'), { octets: 1, timeoutMs: 20 })).rejects.toThrow(
       'no answer within 20 ms',
     );
   });

@@ -19,13 +19,13 @@ import connectionId from '../../plugins/logging/connection_id.ts';
 import devnull from '../../plugins/logging/devnull.ts';
 import json from '../../plugins/logging/json.ts';
 import transactionId from '../../plugins/logging/transaction_id.ts';
-import { address, given, NO_PARAMETERS } from './plugin-context.ts';
+import { address, given, noLogs, NO_PARAMETERS } from './plugin-context.ts';
 
 /** A log with one logging plugin in it, and its lines. */
 function logOf<S extends OptionShape>(definition: PluginDefinition<S>, words = '') {
   const lines: string[] = [];
   const services = {
-    writeError: (line: string) => lines.push(line),
+    logs: { ...noLogs, writeError: (line: string) => void lines.push(line) },
     clock: { now: () => Date.UTC(2026, 2, 1, 12, 30, 5, 42) },
   };
   const { plugin, session } = given(definition, { words, services });

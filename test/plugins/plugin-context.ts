@@ -19,7 +19,6 @@ import {
   type Transaction,
   type Verdict,
 } from '../../bindings/plugin/index.ts';
-import { LocalHandOver } from '../../host/services/hand-over.ts';
 import { setUpPlugin, type LoadedPlugin } from '../../host/hooks/loaded-plugin.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';
@@ -71,7 +70,7 @@ export function fakeConfig({ files = {}, maps = {}, me = 'mx.example' }: Given):
 const noOutput: LogOutput = { write: () => undefined, close: () => undefined };
 export const noLogs: Logs = {
   stamped: () => (line) => line,
-  hostName: 'mx.example',
+  writeError: () => undefined,
   file: () => noOutput,
   command: () => noOutput,
   syslog: () => noOutput,
@@ -89,7 +88,12 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
     clock,
     store: memoryStores(clock),
     random: () => 0.5,
-    programs: { isExecutable: () => false, run: () => Promise.reject(new Error('no such program')) },
+    programs: {
+      isExecutable: () => false,
+      run: () => Promise.reject(new Error('no such program')),
+      feed: () => Promise.resolve({ kind: 'not started', problem: 'no such program' }),
+    },
+    connect: () => Promise.reject(new Error('nobody listens')),
     outlets: {
       open: (words) => {
         throw new Error(`no outlet ${words}`);
@@ -101,7 +105,6 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
       problemWith: () => undefined,
       deliver: () => Promise.resolve(),
     },
-    handOver: new LocalHandOver({ clock, environment: {}, host: 'mx.example' }),
     spools: { open: () => ({ deliver: () => Promise.reject(new Error('no spool')) }) },
     tls: { offer: () => undefined },
     logs: noLogs,
@@ -117,8 +120,6 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
     },
     mailExchange: { open: noOutlet, policyCounts: [] },
     webOutlets: { webhook: noOutlet, amqp: noOutlet },
-    processId: 4711,
-    writeError: () => undefined,
     ...overrides,
   };
 }

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import type { ProgramResult } from '../../bindings/plugin/index.ts';
 import quitFortune from '../../plugins/quit_fortune.ts';
-import { given, words } from './plugin-context.ts';
+import { fakeServices, given, words } from './plugin-context.ts';
 
 const fortune = (result: ProgramResult | Error) => {
   const runs: unknown[] = [];
   const programs = {
+    ...fakeServices().programs,
     isExecutable: (path: string) => path === '/usr/games/fortune',
     run: (path: string, line: readonly string[]) => {
       runs.push([path, ...line]);

@@ -1,3 +1,4 @@
+import { fakeHost } from './fake-system.ts';
 import { expect, test } from 'vitest';
 import plugin from '../../plugins/relay.ts';
 import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
@@ -37,7 +38,9 @@ test.each([
 });
 
 test('relay: the environment makes everybody a relay client but those in norelayclients', async () => {
-  const services = { environment: (name: string) => (name === 'RELAYCLIENT' ? '' : undefined) };
+  const services = {
+    system: fakeHost({ environment: (name: string) => (name === 'RELAYCLIENT' ? '' : undefined) }),
+  };
   for (const [ip, isRelay] of [
     ['203.0.112.1', true],
     ['192.0.99.5', false],

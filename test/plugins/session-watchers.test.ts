@@ -1,5 +1,6 @@
 /** Plugins that watch the connection rather than the mail: connection_time, loadcheck, noop_counter, random_error. */
 
+import { fakeHost } from './fake-system.ts';
 import { expect, test } from 'vitest';
 import connectionTime from '../../plugins/connection_time.ts';
 import loadcheck from '../../plugins/loadcheck.ts';
@@ -36,7 +37,7 @@ test('loadcheck puts clients off above the limit, and asks for the load no more 
   let now = 1_000_000;
   let asked = 0;
   let load = 7;
-  const services = { clock: { now: () => now }, loadAverage: () => (asked++, load) };
+  const services = { clock: { now: () => now }, system: fakeHost({ loadAverage: () => (asked++, load) }) };
   const { ask } = given(loadcheck, { services });
   expect(words(await ask('connect'))).toBe('DECLINED');
   load = 7.01;
@@ -48,7 +49,7 @@ test('loadcheck puts clients off above the limit, and asks for the load no more 
 });
 
 test('loadcheck takes the words of old lines', async () => {
-  const services = { loadAverage: () => 3 };
+  const services = { system: fakeHost({ loadAverage: () => 3 }) };
   const { ask, log } = given(loadcheck, {
     words: 'max_load 2.5 cache_time 0 uptime /usr/bin/uptime',
     services,

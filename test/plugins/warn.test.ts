@@ -16,7 +16,10 @@ import { given, noLogs } from './plugin-context.ts';
 
 function logged(words: string): { logger: Logger; lines: string[] } {
   const lines: string[] = [];
-  const { plugin } = given(warn, { words, services: { writeError: (line) => lines.push(line) } });
+  const { plugin } = given(warn, {
+    words,
+    services: { logs: { ...noLogs, writeError: (line: string) => void lines.push(line) } },
+  });
   const logger = new Logger(LogLevel.WARN, () => undefined);
   logger.attach(loggingSinks([plugin], () => undefined));
   return { logger, lines };
@@ -60,9 +63,13 @@ test.each<[string, boolean, boolean]>([
 ])('logging/warn %s: the time in front where the reader knows it is %s', (words, isTimed, hasTime) => {
   const lines: string[] = [];
   const clock = { now: () => Date.UTC(2026, 2, 1, 12, 30, 5, 42) };
-  const logs: Logs = { ...noLogs, stamped: (timestamp) => stamps(timestamp, isTimed, clock.now) };
+  const logs: Logs = {
+    ...noLogs,
+    stamped: (timestamp) => stamps(timestamp, isTimed, clock.now),
+    writeError: (line) => void lines.push(line),
+  };
   for (const definition of [warn, connectionId, transactionId, adaptive] as PluginDefinition[]) {
-    const services = { writeError: (line: string) => void lines.push(line), logs };
+    const services = { logs };
     const rest = definition === adaptive ? words.replace('7', '') : words;
     const { plugin } = given(definition, { words: rest.trim(), services });
     plugin.hooks.logging!(plugin as never, { level: 4, text: 'text' } as LogEvent);

@@ -1,3 +1,4 @@
+import { fakeHost } from './fake-system.ts';
 import { describe, expect, test } from 'vitest';
 import {
   definePlugin,
@@ -56,7 +57,9 @@ test('whitelist: HELO names, senders and recipients by address or host', async (
 });
 
 test('whitelist: the environment of the launcher can vouch for the client', async () => {
-  const services = { environment: (name: string) => (name === 'WHITELISTCLIENT' ? '1' : undefined) };
+  const services = {
+    system: fakeHost({ environment: (name: string) => (name === 'WHITELISTCLIENT' ? '1' : undefined) }),
+  };
   const { ask, session } = given(whitelist, { services });
   expect(words(await ask('connect'))).toBe('OK');
   expect(session.connection.notes.get(whitelistClient)).toBe(true);

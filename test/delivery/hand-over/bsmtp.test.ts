@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { LfDotStuffing } from '../../../bindings/wire/dot-stuffing.ts';
-import { BsmtpOutlet } from '../../../host/delivery/exim/bsmtp-outlet.ts';
+import { BsmtpOutlet } from '../../../plugins/queue/exim-bsmtp/bsmtp-outlet.ts';
 import { collectingLog, LIMITS, parcel, shown, SYSTEM, unreadable, Workshop } from './parcels.ts';
 
 const workshop = new Workshop();

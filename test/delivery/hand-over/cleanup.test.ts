@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { CleanupOutlet } from '../../../host/delivery/postfix/cleanup-outlet.ts';
-import { attributes, AttributeReader, record } from '../../../host/delivery/postfix/records.ts';
+import { CleanupOutlet } from '../../../plugins/queue/postfix-queue/cleanup-outlet.ts';
+import { attributes, AttributeReader, record } from '../../../plugins/queue/postfix-queue/records.ts';
 import { PLAIN_MAIL } from '../../../host/session/mail-parameters.ts';
 import { address } from '../transaction.ts';
 import { closedPort, collect, serve } from './daemons.ts';

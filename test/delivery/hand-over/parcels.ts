@@ -1,5 +1,8 @@
 /** Parcels, a log that collects, and programs made for a test. */
 
+import { connect } from '../../../host/connect/connect.ts';
+import { programs } from '../../../host/programs/programs.ts';
+import { fakeHost } from '../../plugins/fake-system.ts';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,6 +82,7 @@ export class Workshop {
 export const LIMITS = { timeoutMs: PATIENCE_MS, processes: 4, waiting: 10 };
 export const SYSTEM = {
   clock: { now: () => 1_700_000_000_123 },
-  environment: process.env,
-  host: 'mx.example',
+  connect,
+  programs,
+  system: fakeHost(),
 };

@@ -3,9 +3,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { Address } from '../../../bindings/wire/address.ts';
-import type { PipeOptions } from '../../../bindings/plugin/hand-over-services.ts';
-import { CommandWords, inCommands } from '../../../host/delivery/pipe/command-words.ts';
-import { PipeOutlet } from '../../../host/delivery/pipe/pipe-outlet.ts';
+import { CommandWords, inCommands } from '../../../plugins/queue/pipe/command-words.ts';
+import { PipeOutlet, type PipeOptions } from '../../../plugins/queue/pipe/pipe-outlet.ts';
+import { programs } from '../../../host/programs/programs.ts';
+import pipe from '../../../plugins/queue/pipe/index.ts';
+import { given } from '../../plugins/plugin-context.ts';
 import { address } from '../transaction.ts';
 import { collectingLog, LIMITS, parcel, shown, TEXT, TEXT_LF, Workshop } from './parcels.ts';
 
@@ -16,7 +18,7 @@ function outletOf(body: string, words: readonly string[] = [], options: Partial<
   const { log, lines } = collectingLog();
   const usual = { per: 'message', lineEnds: 'lf', nullSender: '<>' } as const;
   const given = { ...LIMITS, ...usual, command: [program, ...words], ...options };
-  return { program, lines, outlet: new PipeOutlet(given, log) };
+  return { program, lines, outlet: new PipeOutlet(given, programs, log) };
 }
 
 const TO = ['a@b.example', 'e@f.example'];
@@ -268,4 +270,8 @@ test('so many recipients as fit go into one command', () => {
   expect(parts.flat()).toEqual(items);
   expect(Math.max(...parts.map((part) => part.length))).toBe(Math.floor(65_536 / 300));
   expect(inCommands([1], () => 1_000_000)).toEqual([[1]]);
+});
+
+test('a pattern that can not be filled is refused at start', () => {
+  expect(() => given(pipe, { words: '/bin/deliver %z' })).toThrow('`%z` can not stand here');
 });

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
-import { ownWords } from '../../../host/delivery/qmail/qmail-exit-codes.ts';
-import { QmailQueueOutlet } from '../../../host/delivery/qmail/qmail-queue-outlet.ts';
+import { ownWords } from '../../../plugins/queue/qmail-queue/qmail-exit-codes.ts';
+import { QmailQueueOutlet } from '../../../plugins/queue/qmail-queue/qmail-queue-outlet.ts';
 import { collectingLog, LIMITS, parcel, shown, SYSTEM, TEXT_LF, unreadable, Workshop } from './parcels.ts';
 import { PATIENCE } from '../../patience.ts';
 

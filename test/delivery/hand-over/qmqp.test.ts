@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { readNetstring } from '../../../host/delivery/qmqp/netstring.ts';
-import { QmqpOutlet } from '../../../host/delivery/qmqp/qmqp-outlet.ts';
+import { readNetstring } from '../../../plugins/queue/qmqp/netstring.ts';
+import { connect } from '../../../host/connect/connect.ts';
+import { QmqpOutlet } from '../../../plugins/queue/qmqp/qmqp-outlet.ts';
 import { closedPort, collect, serve } from './daemons.ts';
 import { collectingLog, parcel, shown, TEXT_LF, unreadable } from './parcels.ts';
 import { PATIENCE_MS } from '../../patience.ts';
@@ -13,7 +14,7 @@ const TO = ['a@b.example', 'e@f.example'];
 function outletOf(ports: readonly number[], timeoutMs = PATIENCE_MS) {
   const { log, lines } = collectingLog();
   const hosts = ports.map((port) => ({ host: '127.0.0.1', port }));
-  return { lines, outlet: new QmqpOutlet({ hosts, connectTimeoutMs: PATIENCE_MS, timeoutMs }, log) };
+  return { lines, outlet: new QmqpOutlet({ hosts, connectTimeoutMs: PATIENCE_MS, timeoutMs }, connect, log) };
 }
 
 /** Takes a whole packet, keeps it in `seen` and says `answer`. */

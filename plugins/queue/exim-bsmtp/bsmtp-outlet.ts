@@ -1,0 +1,73 @@
+/** Hands messages to Exim's batched SMTP. */
+
+import type {
+  DeliveryReport,
+  Log,
+  Outlet,
+  Parcel,
+  ProgramEnd,
+  RecipientOutcome,
+  Services,
+} from '../../../bindings/plugin/index.ts';
+import { withDeadline } from '../../../bindings/timing/time-limit.ts';
+import { delivered, deferred, forAll, refused } from '../kit/outcome.ts';
+import type { ProgramOutletOptions } from '../program/program-options.ts';
+import { ProgramStation } from '../program/program-station.ts';
+import { unfitFor } from '../kit/safe-envelope.ts';
+import { batchOf } from './batch.ts';
+import { complaintIn } from './complaint.ts';
+
+const INPUT = 0;
+const OUTPUT = 1;
+const ERRORS = 2;
+
+type NeededServices = Pick<Services, 'programs' | 'system'>;
+
+export class BsmtpOutlet implements Outlet {
+  readonly #options: ProgramOutletOptions;
+  readonly #services: NeededServices;
+  readonly #log: Log;
+  readonly #station: ProgramStation;
+
+  constructor(options: ProgramOutletOptions, services: NeededServices, log: Log) {
+    this.#options = options;
+    this.#services = services;
+    this.#log = log;
+    this.#station = new ProgramStation(services.programs, options);
+  }
+
+  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+    const { program, timeoutMs } = this.#options;
+    const unfit = unfitFor(program, parcel);
+    if (unfit !== undefined) return unfit;
+    const order = {
+      command: [program, '-bS'],
+      inputs: [{ fd: INPUT, blocks: batchOf(parcel, this.#services.system.hostName) }],
+      outputs: [OUTPUT, ERRORS],
+    };
+    const end = await withDeadline(timeoutMs, signal, (until) => this.#station.run(order, until));
+    return forAll(parcel, this.#outcome(end, parcel));
+  }
+
+  /** Exim prints nothing unless something is wrong. */
+  #outcome(end: ProgramEnd, { id }: Parcel): RecipientOutcome {
+    const { program } = this.#options;
+    const complain = (problem: string): void => this.#log.error(`${id}: ${program}: ${problem}`);
+    const defer = (problem: string): RecipientOutcome => {
+      complain(problem);
+      return deferred(program, 'Internal error enqueuing mail');
+    };
+    if (end.kind !== 'exited') return defer(`${end.kind}, ${end.problem}`);
+    const output = end.outputs.get(OUTPUT) ?? '';
+    for (const line of `${output}\n${end.outputs.get(ERRORS) ?? ''}`.split('\n'))
+      if (line.trim() !== '') complain(line);
+    const complaint = complaintIn(output);
+    if (complaint !== undefined) {
+      const { code, status, text } = complaint;
+      return code < 500 ? deferred(program, text, status, code) : refused(program, text, status, code);
+    }
+    if (end.code !== 0) return defer(`exit code ${end.code}`);
+    // A receiver that stopped reading before QUIT has not seen the end of the message.
+    return end.hasTakenAll ? delivered(program, 'Queued!') : defer('it did not read all of the message');
+  }
+}

@@ -1,0 +1,140 @@
+/** Hands messages to any program that reads one and says by its exit code what became of it. */
+
+import type {
+  DeliveryReport,
+  LineEnds,
+  Log,
+  Outlet,
+  Parcel,
+  ProgramEnd,
+  Programs,
+  Recipient,
+  RecipientOutcome,
+} from '../../../bindings/plugin/index.ts';
+import { withDeadline } from '../../../bindings/timing/time-limit.ts';
+import { delivered, deferred, forAll, refused, replyText } from '../kit/outcome.ts';
+import type { ProgramLimits } from '../program/program-options.ts';
+import { ProgramStation } from '../program/program-station.ts';
+import { unfitFor } from '../kit/safe-envelope.ts';
+import { CommandWords, inCommands, type UnsafeWord } from './command-words.ts';
+import { meaningOfExit } from './sysexits.ts';
+
+const INPUT = 0;
+const OUTPUT = 1;
+const ERRORS = 2;
+/** Where programs find others; nothing of the daemon's environment, which may hold secrets, reaches them. */
+const PATH = '/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin';
+
+export interface PipeOptions extends ProgramLimits {
+  /** Absolute path, and words with patterns: %s reverse-path, %r recipient, %u its local part, %d its domain, %% a percent sign. */
+  readonly command: readonly string[];
+  /** One run for each recipient, or as few as the length of a command allows. */
+  readonly per: 'recipient' | 'message';
+  readonly lineEnds: LineEnds;
+  /** What %s stands for if the reverse-path is null: an empty word would make `-f` take the next one. */
+  readonly nullSender: string;
+}
+
+export class PipeOutlet implements Outlet {
+  readonly #options: PipeOptions;
+  readonly #log: Log;
+  readonly #words: CommandWords;
+  readonly #program: string;
+  readonly #station: ProgramStation;
+
+  /** Throws if the command has a pattern that can't be filled. */
+  constructor(options: PipeOptions, programs: Programs, log: Log) {
+    this.#options = options;
+    this.#log = log;
+    this.#words = new CommandWords(options.command, options.nullSender);
+    this.#program = options.command[0]!;
+    this.#station = new ProgramStation(programs, options);
+  }
+
+  /**
+   * No program runs unless there is a safe command for every recipient, or the parcel is tracked by recipient: then the
+   * others have theirs.
+   */
+  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+    const unfit = unfitFor(this.#program, parcel);
+    if (unfit !== undefined) return unfit;
+    const { recipients, isTrackedByRecipient } = parcel;
+    const outcomes = new Map<Recipient, RecipientOutcome>();
+    for (const recipient of recipients) {
+      const command = this.#words.expand(parcel.reversePath, [recipient.address]);
+      if (!('problem' in command)) continue;
+      if (isTrackedByRecipient !== true) return forAll(parcel, this.#unsafe(command));
+      outcomes.set(recipient, this.#unsafe(command));
+    }
+    const rest = recipients.filter((recipient) => !outcomes.has(recipient));
+    await withDeadline(this.#options.timeoutMs, signal, async (until) => {
+      // One after the other: a message with many recipients must not take all the places.
+      for (const group of this.#groups(rest)) {
+        const outcome = await this.#run(group, parcel, until);
+        for (const recipient of group) outcomes.set(recipient, outcome);
+      }
+    });
+    return recipients.map((recipient) => outcomes.get(recipient)!);
+  }
+
+  #groups(recipients: readonly Recipient[]): readonly (readonly Recipient[])[] {
+    if (this.#options.per === 'recipient') return recipients.map((recipient) => [recipient]);
+    if (!this.#words.namesRecipients) return recipients.length === 0 ? [] : [recipients];
+    return inCommands(recipients, ({ address }) => Buffer.byteLength(address.mailbox) + 64);
+  }
+
+  async #run(
+    recipients: readonly Recipient[],
+    parcel: Parcel,
+    signal: AbortSignal,
+  ): Promise<RecipientOutcome> {
+    const addresses = recipients.map(({ address }) => address);
+    const command = this.#words.expand(parcel.reversePath, addresses);
+    if ('problem' in command) return this.#unsafe(command);
+    const order = {
+      command,
+      environment: environmentOf(parcel, recipients),
+      inputs: [{ fd: INPUT, blocks: parcel.message.blocks(this.#options.lineEnds) }],
+      outputs: [OUTPUT, ERRORS],
+    };
+    const end = await this.#station.run(order, signal);
+    this.#report(end, parcel);
+    if (end.kind !== 'exited') return deferred(this.#program, 'the delivery program failed');
+    // As with any pipe, a program need not read all of a message to deal with it: its exit code counts.
+    if (end.code === 0) return delivered(this.#program, 'Delivered', '2.0.0');
+    const { kind, code, status, text } = meaningOfExit(end.code);
+    const outcome = kind === 'refused' ? refused : deferred;
+    return outcome(this.#program, text, status, code);
+  }
+
+  #report(end: ProgramEnd, { id }: Parcel): void {
+    const outputs = 'outputs' in end ? [...end.outputs.values()] : [];
+    const printed = replyText(outputs.join(' '), '');
+    const said = printed === '' ? '' : `: ${printed}`;
+    const who = `${id}: ${this.#program}`;
+    if (end.kind !== 'exited') this.#log.error(`${who}: ${end.kind}, ${end.problem}${said}`);
+    else if (end.code !== 0) this.#log.error(`${who}: exit code ${end.code}${said}`);
+    else if (said !== '') this.#log.info(`${who}${said}`);
+  }
+
+  #unsafe({ whose, problem }: UnsafeWord): RecipientOutcome {
+    const status = whose === 'sender' ? '5.1.7' : '5.1.3';
+    return refused(this.#program, `an address of the ${whose} ${problem}`, status, 553);
+  }
+}
+
+/** RECIPIENT, LOCAL and HOST only where there is one recipient. */
+function environmentOf(
+  { reversePath, client, id }: Parcel,
+  recipients: readonly Recipient[],
+): Record<string, string> {
+  const environment: Record<string, string> = { PATH, SENDER: reversePath.mailbox, MESSAGE_ID: id };
+  if (client !== undefined) environment['CLIENT_ADDRESS'] = client.ip;
+  const [only, ...others] = recipients;
+  if (only !== undefined && others.length === 0) {
+    environment['RECIPIENT'] = only.address.mailbox;
+    environment['LOCAL'] = only.address.localPart;
+    environment['HOST'] = only.address.domain;
+  }
+  return environment;
+}

@@ -1,0 +1,92 @@
+/** Hands messages to a program with the interface of qmail-queue(8). */
+
+import type {
+  DeliveryReport,
+  Log,
+  Outlet,
+  Parcel,
+  ProgramEnd,
+  RecipientOutcome,
+  Services,
+} from '../../../bindings/plugin/index.ts';
+import { delivered, deferred, forAll, messageIdOf, refused } from '../kit/outcome.ts';
+import type { ProgramOutletOptions } from '../program/program-options.ts';
+import { ProgramStation } from '../program/program-station.ts';
+import { unfitFor } from '../kit/safe-envelope.ts';
+import { withDeadline } from '../../../bindings/timing/time-limit.ts';
+import { meaningOf, ownWords, OWN_WORDS_AT } from './qmail-exit-codes.ts';
+
+/** Where the program reads the message and the envelope. */
+const MESSAGE_FD = 0;
+const ENVELOPE_FD = 1;
+
+type NeededServices = Pick<Services, 'clock' | 'programs'>;
+
+export class QmailQueueOutlet implements Outlet {
+  readonly #options: ProgramOutletOptions;
+  readonly #services: NeededServices;
+  readonly #log: Log;
+  readonly #station: ProgramStation;
+
+  constructor(options: ProgramOutletOptions, services: NeededServices, log: Log) {
+    this.#options = options;
+    this.#services = services;
+    this.#log = log;
+    this.#station = new ProgramStation(services.programs, options);
+  }
+
+  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+    const { program, timeoutMs } = this.#options;
+    const unfit = unfitFor(program, parcel);
+    if (unfit !== undefined) return unfit;
+    const order = {
+      command: [program],
+      inputs: [
+        { fd: MESSAGE_FD, blocks: parcel.message.blocks('lf') },
+        { fd: ENVELOPE_FD, blocks: [envelopeOf(parcel)] },
+      ],
+      outputs: [ENVELOPE_FD, ...OWN_WORDS_AT],
+    };
+    const end = await withDeadline(timeoutMs, signal, (until) => this.#station.run(order, until));
+    return forAll(parcel, this.#outcome(end, parcel));
+  }
+
+  /** The texts are qpsmtpd's, with the exit code; what it stands for goes to the log. */
+  #outcome(end: ProgramEnd, parcel: Parcel): RecipientOutcome {
+    const { program } = this.#options;
+    const complain = (problem: string): void => this.#log.error(`${parcel.id}: ${program}: ${problem}`);
+    if (end.kind !== 'exited') {
+      complain(`${end.kind}, ${end.problem}`);
+      return deferred(program, `Unable to queue message (${end.kind})`);
+    }
+    const { code, pid, outputs, hasTakenAll } = end;
+    if (code === 0 && hasTakenAll) return delivered(program, this.#queuedText(parcel, pid));
+    if (code === 0) {
+      complain('exit code 0, but it did not read all of the message and the envelope');
+      return deferred(program, 'Unable to queue message (54)');
+    }
+    const own = ownWords(code, outputs);
+    const { isPermanent, text, status } = own ?? meaningOf(code);
+    complain(`exit code ${code}, ${text}${printed(outputs)}`);
+    if (isPermanent) return refused(program, text, status);
+    return deferred(program, own?.text ?? `Unable to queue message (${code})`, status);
+  }
+
+  #queuedText(parcel: Parcel, pid: number): string {
+    const id = messageIdOf(parcel);
+    const seconds = Math.floor(this.#services.clock.now() / 1_000);
+    return `Queued! ${seconds} qp ${pid} ${/^<.*>$/.test(id) ? id : `<${id}>`}`;
+  }
+}
+
+/** `F` and the sender, `T` and each recipient, each behind a NUL; an empty one at the end makes it whole. */
+function envelopeOf({ reversePath, recipients }: Parcel): Buffer {
+  const addresses = [`F${reversePath.mailbox}`, ...recipients.map(({ address }) => `T${address.mailbox}`)];
+  return Buffer.from(`${addresses.join('\0')}\0\0`, 'utf8');
+}
+
+/** What it had to say on its standard error stream. */
+function printed(outputs: ReadonlyMap<number, string>): string {
+  const text = outputs.get(2)?.trim() ?? '';
+  return text === '' ? '' : `: ${text}`;
+}

@@ -1,0 +1,82 @@
+/** One QMQP connection: one message there, one answer back. */
+
+import type { Duplex, Parcel } from '../../../bindings/plugin/index.ts';
+import { feed } from '../../../bindings/wire/feed.ts';
+import { netstring, netstringOctets, readNetstring } from './netstring.ts';
+
+const MAX_ANSWER_OCTETS = 4_096;
+
+/** Why there is no answer, and whether the server may have the whole message. */
+export interface QmqpFailure {
+  readonly isHandedOver: boolean;
+  readonly problem: string;
+}
+
+/** The answer, its first letter included. Never rejects. `socket` is connected; it is closed at the end. */
+export async function submit(
+  socket: Duplex,
+  parcel: Parcel,
+  signal: AbortSignal,
+): Promise<string | QmqpFailure> {
+  let isHandedOver = false;
+  const answer = answerOf(socket, signal);
+  try {
+    const isTaken = await feed(
+      socket,
+      packetOf(parcel, () => (isHandedOver = true)),
+    );
+    const said = await answer;
+    if (typeof said !== 'string') return { isHandedOver: isHandedOver && isTaken, ...said };
+    if (said.startsWith('K') && !(isHandedOver && isTaken))
+      return { isHandedOver: false, problem: 'it says K before it has the message' };
+    return said;
+  } catch (cause) {
+    return { isHandedOver: false, problem: `the message can not be read: ${String(cause)}` };
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** The message, the sender and the recipients as netstrings, in one netstring. `onLast` is called before the last octets. */
+async function* packetOf(parcel: Parcel, onLast: () => void): AsyncIterable<Buffer> {
+  const { message, reversePath, recipients } = parcel;
+  const addresses = [reversePath, ...recipients.map(({ address }) => address)];
+  const envelope = Buffer.concat(addresses.map(({ mailbox }) => netstring(mailbox)));
+  // The length goes first, and line ends and added fields change it: the message is read twice.
+  let octets = 0;
+  for await (const block of message.blocks('lf')) octets += block.length;
+  yield Buffer.from(`${netstringOctets(octets) + envelope.length}:${octets}:`);
+  let sent = 0;
+  for await (const block of message.blocks('lf')) {
+    sent += block.length;
+    if (sent > octets) break;
+    yield block;
+  }
+  if (sent !== octets) throw new Error('it was read with two different lengths');
+  yield Buffer.concat([Buffer.from(','), envelope]);
+  onLast();
+  yield Buffer.from(',');
+}
+
+function answerOf(socket: Duplex, signal: AbortSignal): Promise<string | { problem: string }> {
+  return new Promise((resolve) => {
+    let received = Buffer.alloc(0);
+    const settle = (answer: string | { problem: string }): void => {
+      signal.removeEventListener('abort', giveUp);
+      socket.destroy();
+      resolve(answer);
+    };
+    const giveUp = (): void => settle({ problem: 'no answer within its time' });
+    socket.on('data', (block) => {
+      received = Buffer.concat([received, block]);
+      const answer = readNetstring(received, MAX_ANSWER_OCTETS);
+      if (answer === undefined) return;
+      const isAnswer = /^[KZD]/.test(answer);
+      settle(isAnswer ? answer : { problem: 'what it says is no QMQP' });
+    });
+    socket.on('error', (cause) => settle({ problem: cause.message }));
+    socket.on('close', () => settle({ problem: 'it closed the connection without an answer' }));
+    if (signal.aborted) giveUp();
+    else signal.addEventListener('abort', giveUp, { once: true });
+  });
+}

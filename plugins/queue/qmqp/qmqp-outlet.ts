@@ -1,0 +1,77 @@
+/** Hands messages to servers of the Quick Mail Queueing Protocol, qmail's and Postfix's. */
+
+import type {
+  Connect,
+  DeliveryReport,
+  Log,
+  Outlet,
+  Parcel,
+  RecipientOutcome,
+} from '../../../bindings/plugin/index.ts';
+import { withDeadline } from '../../../bindings/timing/time-limit.ts';
+import { delivered, deferred, forAll, refused, replyText } from '../kit/outcome.ts';
+import { unfitFor } from '../kit/safe-envelope.ts';
+import { submit } from './qmqp-conversation.ts';
+
+export interface QmqpOptions {
+  /** Tried in this order until one has the whole message. */
+  readonly hosts: readonly { readonly host: string; readonly port: number }[];
+  /** For each host. */
+  readonly connectTimeoutMs: number;
+  /** From the first connection attempt to the answer. */
+  readonly timeoutMs: number;
+}
+
+export class QmqpOutlet implements Outlet {
+  readonly #options: QmqpOptions;
+  readonly #connect: Connect;
+  readonly #log: Log;
+
+  constructor(options: QmqpOptions, connect: Connect, log: Log) {
+    this.#options = options;
+    this.#connect = connect;
+    this.#log = log;
+  }
+
+  /** A server queues a message once it has all of it: until then the next host may be tried. */
+  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+    const unfit = unfitFor('qmqp', parcel);
+    if (unfit !== undefined) return unfit;
+    return withDeadline(this.#options.timeoutMs, signal, (until) => this.#tryAll(parcel, until));
+  }
+
+  async #tryAll(parcel: Parcel, until: AbortSignal): Promise<DeliveryReport> {
+    const { hosts, connectTimeoutMs } = this.#options;
+    for (const { host, port } of hosts) {
+      const hop = `${host}:${port}`;
+      const socket = await this.#connect(
+        { host, port },
+        { timeoutMs: connectTimeoutMs, signal: until },
+      ).catch((cause: Error) => cause.message);
+      const answer =
+        typeof socket === 'string'
+          ? { isHandedOver: false, problem: socket }
+          : await submit(socket, parcel, until);
+      if (typeof answer === 'string') return forAll(parcel, this.#outcome(hop, answer, parcel));
+      this.#log.error(`${parcel.id}: ${hop}: ${answer.problem}`);
+      if (answer.isHandedOver)
+        return forAll(parcel, deferred(hop, 'the next host did not say what became of the message', '4.4.2'));
+    }
+    return forAll(parcel, deferred('qmqp', 'no host takes messages now', '4.4.1'));
+  }
+
+  /** `K`, `Z` or `D`, and words for the sender. */
+  #outcome(hop: string, answer: string, { id }: Parcel): RecipientOutcome {
+    const text = replyText(answer.slice(1), '');
+    if (answer.startsWith('K')) return delivered(hop, text === '' ? 'Queued' : text);
+    this.#log.error(`${id}: ${hop}: ${answer}`);
+    const [, words = text, status] = /^(.*?)\s*\(#([45]\.\d{1,3}\.\d{1,3})\)$/.exec(text) ?? [];
+    if (answer.startsWith('D')) {
+      return refused(hop, words === '' ? 'the next host refuses the message' : words, inClass('5', status));
+    }
+    return deferred(hop, words === '' ? 'the next host defers the message' : words, inClass('4', status));
+  }
+}
+
+const inClass = (digit: '4' | '5', status: string | undefined): string =>
+  status?.[0] === digit ? status : `${digit}.3.0`;
