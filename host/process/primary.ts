@@ -84,7 +84,10 @@ function createPool(
   });
 }
 
-/** Newer versions of Node can be told to leave USR1 alone, also while a worker has not run a line of ours yet. */
+/**
+ * Newer versions of Node can be told to leave USR1 alone, also while a worker has not run a line of ours yet. Such a worker
+ * does not hear USR1 at all, because Node blocks the signal before it knows the option: the primary passes it on.
+ */
 function keepInspectorShutInWorkers(): void {
   const option = '--disable-sigusr1';
   if (!process.allowedNodeEnvironmentFlags.has(option) || process.execArgv.includes(option)) return;

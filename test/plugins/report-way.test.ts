@@ -1,5 +1,6 @@
 /** By which outlet the reports of queue/spool leave. */
 
+import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import {
   defineOutlet,
@@ -12,6 +13,12 @@ import {
 } from '../../bindings/plugin/index.ts';
 import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
 import { address, collectingLogger, fakeConfig, fakeServices } from './plugin-context.ts';
+
+/** A plugin is a file, or a folder with an index. */
+const fileOf = (name: string): string => {
+  const path = `../../plugins/queue/${name}`;
+  return existsSync(new URL(path, import.meta.url)) ? `${path}/index.ts` : `${path}.ts`;
+};
 
 type Answer = (mailbox: string) => DeliveryReport[number];
 
@@ -131,7 +138,7 @@ test.each([
 test.each(['lmtp', 'maildir', 'pipe', 'webhook', 'amqp'])(
   'queue/%s serves local mailboxes only',
   async (name) => {
-    const module = (await import(`../../plugins/queue/${name}.ts`)) as { default: PluginDefinition };
+    const module = (await import(fileOf(name))) as { default: PluginDefinition };
     expect(module.default.isLocal).toBe(true);
   },
 );
@@ -139,7 +146,7 @@ test.each(['lmtp', 'maildir', 'pipe', 'webhook', 'amqp'])(
 test.each(['smtp-forward', 'qmqp', 'qmail-queue', 'postfix-queue', 'exim-bsmtp', 'spool', 'routes'])(
   'queue/%s may reach anybody',
   async (name) => {
-    const module = (await import(`../../plugins/queue/${name}.ts`)) as { default: PluginDefinition };
+    const module = (await import(fileOf(name))) as { default: PluginDefinition };
     expect(module.default.isLocal).toBeUndefined();
   },
 );

@@ -38,6 +38,7 @@ export function compilePrograms(): CompiledPrograms {
     done.add(file);
     queue.push(...compileFile(file, target));
   }
+  mkdirSync(join(target, 'host/embed'), { recursive: true });
   copyFileSync(join(import.meta.dirname, 'fake-daemon.mjs'), join(target, 'host/embed/smtp-daemon.js'));
   copyFileSync(join(ROOT, 'package.json'), join(target, 'package.json'));
   symlinkSync(join(ROOT, 'node_modules'), join(target, 'node_modules'));

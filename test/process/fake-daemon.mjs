@@ -5,9 +5,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { ConfigError, QpsmtpdError } from './errors.js';
-import { parseListen, printListen } from './intake/listen-spec.js';
-import { Logger } from './observe/logger.js';
+import { ConfigError, QpsmtpdError } from '../errors/error-classes.js';
+import { parseListen, printListen } from '../intake/listen-spec.js';
+import { Logger } from '../observe/logger.js';
 
 function readGreeting(configDir) {
   const broken = join(configDir, 'broken');
