@@ -6,12 +6,12 @@ export default definePlugin({
   about: 'Refuses senders listed in the file badmailfrom.',
   rejects: { reject: '1' },
   onError: 'defer',
+  skipsImmune: true,
   hooks({ config, log }) {
     const compile = (lines: readonly string[]): AddressList => new AddressList(lines, { log });
     config.compiled('badmailfrom', compile);
     return {
       mail(context, reversePath) {
-        if (context.immunity !== undefined) return skip(context.immunity);
         const list = context.config.compiled('badmailfrom', compile);
         if (list.isEmpty) return skip('empty list');
         if (reversePath.isNull) return skip('null sender');

@@ -4,13 +4,13 @@ import { AddressList, definePlugin, deny, dsn, pass, skip } from '../bindings/pl
 export default definePlugin({
   name: 'badrcptto',
   about: 'Refuses recipients listed in the file badrcptto.',
+  skipsImmune: true,
   hooks({ config, log }) {
     const compile = (lines: readonly string[]): AddressList =>
       new AddressList(lines, { ignoreCase: true, log });
     config.compiled('badrcptto', compile);
     return {
       rcpt(context, forwardPath) {
-        if (context.immunity !== undefined) return skip(context.immunity);
         const list = context.config.compiled('badrcptto', compile);
         if (list.isEmpty) return skip('empty list');
         if (forwardPath.localPart === '' || forwardPath.domain === '') return skip('missing host or user');

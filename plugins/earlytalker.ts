@@ -45,6 +45,8 @@ export default definePlugin({
     reject_type: deferReject === undefined ? 'perm' : 'temp',
   }),
   onError: 'defer',
+  // A client that may relay since it spoke too early is refused at MAIL all the same.
+  skipsImmune: ['connect', 'data'],
   hooks: ({ options: given }) => ({
     ...(given['check-at'].includes('connect') && { connect: checkAtConnect }),
     ...(given['check-at'].includes('data') && { data: checkAtData }),
@@ -53,8 +55,7 @@ export default definePlugin({
 });
 
 async function checkAtConnect(context: Context): Promise<Finding | undefined> {
-  const { adjustKarma, connection, immunity, options } = context;
-  if (immunity !== undefined) return skip(immunity);
+  const { adjustKarma, connection, options } = context;
   const history = connection.notes.get(karmaHistory) ?? 0;
   if (history > GOOD_HISTORY) return skip(`karma ${history}`);
   if (!(await talks(context))) return pass('not spontaneous');
@@ -65,7 +66,6 @@ async function checkAtConnect(context: Context): Promise<Finding | undefined> {
 }
 
 async function checkAtData(context: Context): Promise<Finding> {
-  if (context.immunity !== undefined) return skip(context.immunity);
   return (await talks(context)) ? condemn(context) : pass('not spontaneous');
 }
 

@@ -65,6 +65,7 @@ export default definePlugin({
   about: 'Defers mail from unknown senders until they try again.',
   options,
   onError: 'skip',
+  skipsImmune: ['mail', 'rcpt'],
   hooks(setup) {
     const terms = withDefaults({ ...parseFile(setup.config.lines(FILE)), ...setup.options });
     if (terms.grey_timeout !== undefined) setup.log.warn('grey_timeout has no effect: leave it out');
@@ -76,7 +77,7 @@ export default definePlugin({
       sender: Address,
       recipient?: Address,
     ): Answer | Promise<Answer> => {
-      const reason = context.immunity ?? isExempt(context.connection);
+      const reason = isExempt(context.connection);
       if (reason !== undefined) return skip(reason);
       return greylist(context, store, own, keyOf(terms, context.connection, sender, recipient));
     };

@@ -66,6 +66,8 @@ export default definePlugin({
   options,
   rejects: ({ reject }) => ({ reject: reject === 'connect' ? '1' : reject, reject_type: 'disconnect' }),
   onError: 'skip',
+  // The history grows by everybody, and so does what the form of a path costs.
+  skipsImmune: ['connect', 'data', 'data_post'],
   hooks({ config, options: { db_dir: directory }, services }) {
     const at = directory === undefined ? undefined : `lmdb:${directory}`;
     const store = services.store.open('karma', { at });
@@ -106,8 +108,7 @@ async function lookUp({ connection }: Context, store: Store): Promise<undefined>
 }
 
 async function welcome(context: Context, store: Store): Promise<Finding> {
-  const { connection, immunity, options, services } = context;
-  if (immunity !== undefined) return skip(immunity);
+  const { connection, options, services } = context;
   const key = addressNumber(connection.remoteIp);
   if (key === undefined) return skip('unable to get DB key');
   if (connection.notes.get(record) === undefined) await lookUp(context, store);
@@ -162,8 +163,7 @@ function judgeRecipient(context: Context, forwardPath: Address) {
   return deny(`too many recipients for karma ${connection.karma} (h: ${history})`);
 }
 
-function judgeMessage({ connection, immunity }: Context): Finding | undefined {
-  if (immunity !== undefined) return skip(immunity);
+function judgeMessage({ connection }: Context): Finding | undefined {
   if (connection.karma >= WORST_KARMA) return undefined;
   // The plugin naughty will refuse it, for all reasons at once.
   if ((connection.notes.get(naughty) ?? []).length > 0) return undefined;

@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import type { Setup } from './context.ts';
+import type { HookContext, Setup } from './context.ts';
 import type { CutThrough } from './cut-through.ts';
 import type { Outlet } from './delivery.ts';
-import type { Hooks } from './hooks.ts';
+import { skip } from './finding.ts';
+import type { Answer, Hooks, SessionHookName } from './hooks.ts';
 import type { LogLevel } from './log-level.ts';
 import { wholeNumber } from './option-kinds.ts';
 
@@ -65,6 +66,12 @@ export interface PluginDefinition<S extends OptionShape = OptionShape> {
    */
   readonly onError?: (typeof ON_ERROR)[number];
   /**
+   * Clients and senders that checks are to spare (`context.immunity`) never reach the hooks: the log has `skip` with the reason,
+   * and the next plugin is asked. `true` for all hooks of a session; names for these alone, where others have work to do for
+   * everybody.
+   */
+  readonly skipsImmune?: true | readonly SessionHookName[];
+  /**
    * For a plugin with a `logging` hook: the highest level of the lines it wants, -1 for none. Lines nobody wants are not
    * even formatted. Without it, every line.
    */
@@ -95,7 +102,29 @@ export function hooksOf<S extends OptionShape>(
   parent: PluginDefinition<S>,
   setup: Setup<z.output<S>>,
 ): Hooks<z.output<S>> {
-  return typeof parent.hooks === 'function' ? parent.hooks(setup) : parent.hooks;
+  const hooks = typeof parent.hooks === 'function' ? parent.hooks(setup) : parent.hooks;
+  return sparingImmune(hooks, parent.skipsImmune);
+}
+
+/** The hooks as `skipsImmune` wants them asked; the same object without it. */
+export function sparingImmune<O>(hooks: Hooks<O>, skipsImmune: PluginDefinition['skipsImmune']): Hooks<O> {
+  if (skipsImmune === undefined) return hooks;
+  const entries = Object.entries(hooks) as [SessionHookName, SessionHook<O> | undefined][];
+  const guarded = entries.map(([name, hook]) => [
+    name,
+    hook !== undefined && (skipsImmune === true || skipsImmune.includes(name)) ? sparing(hook) : hook,
+  ]);
+  return Object.fromEntries(guarded) as Hooks<O>;
+}
+
+type SessionHook<O> = (context: HookContext<O>, a: unknown, b: unknown) => Answer | Promise<Answer>;
+
+/** Outside sessions there is nobody to be spared, and no `immunity`. */
+function sparing<O>(hook: SessionHook<O>): SessionHook<O> {
+  return (context, a, b) => {
+    const { immunity } = context;
+    return immunity === undefined ? hook(context, a, b) : skip(immunity);
+  };
 }
 
 /** Declares a plugin; make it the default export of its file. */

@@ -14,7 +14,7 @@ export function pluginFiles(name: string, language: Language): ReadonlyMap<strin
 const plugin = (
   name: string,
   language: Language,
-): string => `${language === 'js' ? '// @ts-check\n' : ''}import { definePlugin, fail, pass, skip, z } from 'qpsmtpd/plugin';
+): string => `${language === 'js' ? '// @ts-check\n' : ''}import { definePlugin, fail, pass, z } from 'qpsmtpd/plugin';
 
 /** Refuses senders at one domain. */
 export default definePlugin({
@@ -23,9 +23,9 @@ export default definePlugin({
   options: z.object({ domain: z.string().default('spam.example') }),
   positional: ['domain'],
   rejects: { reject: '1', reject_type: 'perm' },
+  skipsImmune: true,
   hooks: {
-    mail({ immunity, options }, reversePath) {
-      if (immunity !== undefined) return skip(immunity);
+    mail({ options }, reversePath) {
       const isThere = reversePath.domain.toLowerCase() === options.domain;
       return isThere ? fail('We take no mail from there', { status: '7.1' }) : pass();
     },

@@ -17,7 +17,7 @@ import {
   type Services,
   type Setup,
 } from '../../bindings/plugin/index.ts';
-import { ON_ERROR } from '../../bindings/plugin/definition.ts';
+import { ON_ERROR, sparingImmune } from '../../bindings/plugin/definition.ts';
 import { ConfigError, configErrorOf, PluginErrors } from '../errors/error-classes.ts';
 import type { Logger, Speaker } from '../observe/logger.ts';
 import { placeInStack } from './fault-place.ts';
@@ -99,6 +99,7 @@ export function setUpPlugin<S extends OptionShape>(
     throw setUpError(line, cause, origin);
   }
   checkHooks(hooks, line);
+  hooks = sparingImmune(hooks, definition.skipsImmune);
   const logsUpTo = (definition.logsUpTo?.(options as z.output<S>) ?? LogLevel.DEBUG) as LogLevel | -1;
   return {
     ...shared,
@@ -201,6 +202,7 @@ function readOptions(definition: PluginDefinition, line: PluginLine) {
   // A plugin in JavaScript may say anything; taken for `skip`, it would let mail pass unchecked.
   if (definition.onError !== undefined && !ON_ERROR.includes(definition.onError))
     throw loadError(line, `its \`onError\` must be ${ON_ERROR.join(' or ')}`);
+  checkSkipsImmune(definition, line);
   const { rejects } = definition;
   const shapes = rejects === undefined ? [own, commonOptions] : [own, rejectOptions, commonOptions];
   const { positional = [], switches, rest } = definition;
@@ -233,11 +235,21 @@ function checkHooks(hooks: unknown, line: PluginLine): void {
     throw loadError(line, 'its `hooks` must be an object, or a function that returns one at once');
   }
   for (const [name, hook] of Object.entries(hooks)) {
-    if (!(HOOK_NAMES as readonly string[]).includes(name)) {
-      const meant = nearest(name, HOOK_NAMES);
-      throw loadError(line, `Invalid hook: ${name}${meant === undefined ? '' : `, did you mean ${meant}?`}`);
-    }
+    checkHookName(name, line);
     if (hook !== undefined && typeof hook !== 'function')
       throw loadError(line, `hook ${name} is no function`);
   }
+}
+
+function checkHookName(name: string, line: PluginLine): void {
+  if ((HOOK_NAMES as readonly string[]).includes(name)) return;
+  const meant = nearest(name, HOOK_NAMES);
+  throw loadError(line, `Invalid hook: ${name}${meant === undefined ? '' : `, did you mean ${meant}?`}`);
+}
+
+/** A plugin in JavaScript may say anything; a misspelt name would have clients refused that are to be spared. */
+function checkSkipsImmune({ skipsImmune }: PluginDefinition, line: PluginLine): void {
+  if (skipsImmune === undefined || skipsImmune === true) return;
+  if (!Array.isArray(skipsImmune)) throw loadError(line, 'its `skipsImmune` must be true or names of hooks');
+  for (const name of skipsImmune) checkHookName(name, line);
 }
