@@ -66,6 +66,10 @@ export default definePlugin({
   options,
   rejects: ({ reject }) => ({ reject: reject === 'connect' ? '1' : reject, reject_type: 'disconnect' }),
   onError: 'skip',
+  // Both go by the history.
+  before: ['earlytalker', 'hosts_allow'],
+  // Whoever they let relay or welcome is spared.
+  after: ['relay', 'whitelist'],
   // The history grows by everybody, and so does what the form of a path costs.
   skipsImmune: ['connect', 'data', 'data_post'],
   hooks({ config, options: { db_dir: directory }, services }) {

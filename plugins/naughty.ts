@@ -27,6 +27,7 @@ export default definePlugin({
   options,
   // data_post as well: another plugin may have accepted in the chosen hook before this one was asked.
   onError: 'defer',
+  before: ['rcpt_ok'],
   hooks: ({ options: { reject } }) => ({ [reject]: dispose, data_post: dispose }),
 });
 

@@ -8,10 +8,22 @@ import {
   type Log,
 } from '../bindings/plugin/index.ts';
 
-/** Accepts recipients at the hosts this server receives mail for, and refuses to relay. Stands last of the rcpt plugins. */
+/** Accepts recipients at the hosts this server receives mail for, and refuses to relay. */
 export default definePlugin({
   name: 'rcpt_ok',
   about: 'Accepts recipients in me, rcpthosts and morercpthosts.cdb; refuses all others.',
+  // It always decides: whoever looks at recipients further down is never asked.
+  after: [
+    'badmailfromto',
+    'badrcptto',
+    'greylisting',
+    'ident/p0f',
+    'karma',
+    'rcpt_map',
+    'rcpt_regexp',
+    'relay',
+    'whitelist',
+  ],
   hooks({ config, log }) {
     const compile = (lines: readonly string[]): HostList => compileHosts(lines, log);
     const isInMap = (name: string): boolean => config.map('morercpthosts', name) !== undefined;

@@ -72,6 +72,13 @@ export interface PluginDefinition<S extends OptionShape = OptionShape> {
    */
   readonly skipsImmune?: true | readonly SessionHookName[];
   /**
+   * Names of plugins that have to stand further down in `config/plugins` respectively further up, if they stand there and are asked in
+   * the same hook: what accepts too early keeps this one from being asked, say. Another order is a warning at the start, and
+   * `qpsmtpd check` names both lines.
+   */
+  readonly before?: readonly string[];
+  readonly after?: readonly string[];
+  /**
    * For a plugin with a `logging` hook: the highest level of the lines it wants, -1 for none. Lines nobody wants are not
    * even formatted. Without it, every line.
    */

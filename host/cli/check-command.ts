@@ -52,8 +52,11 @@ export async function runCheck(
   const daemon = await loader.load({ configDir, listen: [], rehearsal });
   const description = daemon.describe();
   const { failure, made } = rehearsal;
-  const unread = listed('files that have no effect:', description.unreadFiles?.() ?? []);
-  const lines = failure === undefined ? [...summarise(description, made), ...unread] : unread.slice(1);
+  const notices = [
+    ...listed('plugins that are asked in the wrong order:', description.orderFaults ?? []),
+    ...listed('files that have no effect:', description.unreadFiles?.() ?? []),
+  ];
+  const lines = failure === undefined ? [...summarise(description, made), ...notices] : notices.slice(1);
   for (const line of lines) terminal.out(line);
   // The plugins close what they have opened.
   await daemon.drain(0);

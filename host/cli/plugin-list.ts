@@ -32,12 +32,17 @@ export async function runPluginList(
   return 0;
 }
 
-function describe({ name, about, file, options }: PluginDescription, index: number): readonly string[] {
+function describe(
+  { name, about, file, options, before, after }: PluginDescription,
+  index: number,
+): readonly string[] {
   const words = Object.entries(options).map(([key, value]) => `${key} ${value}`);
   return [
     `${String(index + 1).padStart(4)}  ${name}${words.length === 0 ? '' : `  (${words.join(', ')})`}`,
     `      ${about === '' ? 'no description' : about}`,
     ...(file === undefined ? [] : [`      ${file}`]),
+    ...(before.length === 0 ? [] : [`      stands before ${before.join(', ')}`]),
+    ...(after.length === 0 ? [] : [`      stands after ${after.join(', ')}`]),
   ];
 }
 

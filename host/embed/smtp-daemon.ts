@@ -3,6 +3,7 @@
 import cluster from 'node:cluster';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { describePlugin } from '../hooks/plugin-description.ts';
+import { orderFaults } from '../hooks/plugin-order.ts';
 import { unreadFiles } from '../hooks/unread-files.ts';
 import { SocketAcceptor, removeStaleSocket } from '../intake/socket-acceptor.ts';
 import { parseListen } from '../intake/listen-spec.ts';
@@ -88,6 +89,7 @@ function describe({ generation }: Server): DaemonDescription {
   return {
     plugins: generation.plugins.map(({ name }) => name),
     details: generation.plugins.map(describePlugin),
+    orderFaults: orderFaults(generation.plugins),
     settings: generation.changedSettings(),
     unclaimedFolders: () => generation.unclaimedFolders(),
     unreadFiles: () => unreadFiles(generation.config),

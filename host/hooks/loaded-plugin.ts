@@ -56,6 +56,8 @@ const GIVEN: PluginOrigin = { isBuiltIn: false };
 export interface LoadedPlugin extends PluginOrigin {
   /** The name in the log, instance number included. */
   readonly name: string;
+  /** Its name without the number, and where its line stands. */
+  readonly line: Pick<PluginLine, 'file' | 'place'>;
   readonly definition: PluginDefinition;
   readonly options: unknown;
   readonly settings: FindingSettings;
@@ -104,6 +106,7 @@ export function setUpPlugin<S extends OptionShape>(
   return {
     ...shared,
     ...origin,
+    line,
     logsUpTo,
     definition: definition as unknown as PluginDefinition,
     settings,
@@ -203,6 +206,8 @@ function readOptions(definition: PluginDefinition, line: PluginLine) {
   if (definition.onError !== undefined && !ON_ERROR.includes(definition.onError))
     throw loadError(line, `its \`onError\` must be ${ON_ERROR.join(' or ')}`);
   checkSkipsImmune(definition, line);
+  for (const key of ['before', 'after'] as const)
+    if (!isNames(definition[key])) throw loadError(line, `its \`${key}\` must be names of plugins`);
   const { rejects } = definition;
   const shapes = rejects === undefined ? [own, commonOptions] : [own, rejectOptions, commonOptions];
   const { positional = [], switches, rest } = definition;
@@ -246,6 +251,9 @@ function checkHookName(name: string, line: PluginLine): void {
   const meant = nearest(name, HOOK_NAMES);
   throw loadError(line, `Invalid hook: ${name}${meant === undefined ? '' : `, did you mean ${meant}?`}`);
 }
+
+const isNames = (names: unknown): boolean =>
+  names === undefined || (Array.isArray(names) && names.every((name) => typeof name === 'string'));
 
 /** A plugin in JavaScript may say anything; a misspelt name would have clients refused that are to be spared. */
 function checkSkipsImmune({ skipsImmune }: PluginDefinition, line: PluginLine): void {

@@ -12,6 +12,9 @@ export interface PluginDescription {
   readonly file: string | undefined;
   /** Those that have a value, settings such as `reject` included; secrets are hidden. */
   readonly options: Readonly<Record<string, string>>;
+  /** Plugins that have to stand further down respectively further up, if they are there. */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
 }
 
 const SECRET = /pass|secret|token|key/i;
@@ -31,6 +34,8 @@ export function describePlugin(plugin: LoadedPlugin): PluginDescription {
     about: definition.about,
     hooks: Object.entries(hooks).flatMap(([hook, call]) => (call === undefined ? [] : [hook])),
     file: isBuiltIn ? undefined : file,
+    before: definition.before ?? [],
+    after: definition.after ?? [],
     options: Object.fromEntries(
       values.filter(([, value]) => value !== undefined).map(([key, value]) => [key, show(key, value)]),
     ),

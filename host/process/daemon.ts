@@ -34,6 +34,8 @@ export interface DaemonDescription {
   readonly plugins: readonly string[];
   /** More about each of them, for `plugin list`. */
   readonly details?: readonly PluginDescription[];
+  /** Lines of plugins that are in the wrong order, with what to move. */
+  readonly orderFaults?: readonly string[];
   /** Settings that differ from the defaults. */
   readonly settings: readonly { readonly name: string; readonly value: string }[];
   /** Maildirs that two addresses could mean; looked for on the disk while they are asked for. */

@@ -22,6 +22,7 @@ import { HookRunner } from '../hooks/runner.ts';
 import { loggingSinks } from '../hooks/logging.ts';
 import type { LoadedPlugin } from '../hooks/loaded-plugin.ts';
 import { PluginClosings } from '../hooks/plugin-closings.ts';
+import { orderFaults } from '../hooks/plugin-order.ts';
 import { loadPlugins } from '../hooks/plugin-loader.ts';
 import type { HookLimits } from '../hooks/hook-caller.ts';
 import { configSource, runPostFork } from '../hooks/setup-hooks.ts';
@@ -189,6 +190,7 @@ export class Generation implements SessionHost {
       const others = await loadFrom(() => pluginLines(config, logger, overlay.has('plugins')));
       const plugins = [...logging, ...others];
       attach(plugins);
+      if (rehearsal === undefined) for (const text of orderFaults(plugins)) log.warn(text);
       const source = configSource(plugins, logger);
       if (source !== undefined) {
         config.consult(source);

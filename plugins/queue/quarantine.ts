@@ -10,6 +10,22 @@ export default definePlugin({
   about: 'Puts messages that a plugin has marked into an outlet of their own.',
   options: z.object({ outlet: z.array(z.string()) }),
   rest: 'outlet',
+  // Any of them would deliver what is to be kept back.
+  before: [
+    'queue/amqp',
+    'queue/discard',
+    'queue/exim-bsmtp',
+    'queue/lmtp',
+    'queue/maildir',
+    'queue/pipe',
+    'queue/postfix-queue',
+    'queue/qmail-queue',
+    'queue/qmqp',
+    'queue/routes',
+    'queue/smtp-forward',
+    'queue/spool',
+    'queue/webhook',
+  ],
   hooks({ options, services }) {
     const outlet = services.outlets.open(options.outlet.join(' '));
     return {

@@ -168,6 +168,7 @@ describe('qpsmtpd plugin list', () => {
     expect(out).toContain(
       `   3  no_spam  (domain bad.example, reject 1, reject_type perm, timeout 5)\n      Refuses senders at one domain.\n      ${join(folder, 'no_spam.js')}\n`,
     );
+    expect(out).toMatch(/^ {3}4 {2}rcpt_ok\n {6}Accepts .*\n {6}stands after badmailfromto, badrcptto, .*$/m);
     expect(out).toMatch(/^ {2}mail +badmailfrom, no_spam$/m);
     expect(out).toMatch(/^ {2}rcpt +rcpt_ok$/m);
     expect(out).not.toMatch(/^ {2}vrfy/m);
