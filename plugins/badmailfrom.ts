@@ -8,15 +8,14 @@ export default definePlugin({
   onError: 'defer',
   skipsImmune: true,
   hooks({ config, log }) {
-    const compile = (lines: readonly string[]): AddressList => new AddressList(lines, { log });
-    config.compiled('badmailfrom', compile);
+    const list = config.list('badmailfrom', (lines) => new AddressList(lines, { log }));
     return {
       mail(context, reversePath) {
-        const list = context.config.compiled('badmailfrom', compile);
-        if (list.isEmpty) return skip('empty list');
+        const unwanted = list.current;
+        if (unwanted.isEmpty) return skip('empty list');
         if (reversePath.isNull) return skip('null sender');
         if (reversePath.localPart === '' || reversePath.domain === '') return skip('missing user or host');
-        const hit = list.find(reversePath);
+        const hit = unwanted.find(reversePath);
         if (hit === undefined) return pass();
         context.adjustKarma(-1);
         return fail(hit.text ?? 'Your envelope sender is in my badmailfrom list');

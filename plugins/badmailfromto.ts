@@ -16,11 +16,10 @@ export default definePlugin({
   about: 'Refuses the pairs of sender and recipient listed in the file badmailfromto.',
   onError: 'defer',
   hooks({ config, log }) {
-    const compile = (lines: readonly string[]): Pairs => compilePairs(lines, log);
-    config.compiled('badmailfromto', compile);
+    const list = config.list('badmailfromto', (lines) => compilePairs(lines, log));
     return {
       mail({ transaction }, reversePath) {
-        const pairs = config.compiled('badmailfromto', compile);
+        const pairs = list.current;
         if (reversePath.localPart === '' || reversePath.domain === '') return;
         const entry = entriesFor(reversePath).find((key) => pairs.has(key));
         if (entry !== undefined) transaction.notes.set(badmailfromto, entry);
@@ -28,7 +27,7 @@ export default definePlugin({
       rcpt({ transaction }, forwardPath) {
         const { reversePath } = transaction;
         if (reversePath === undefined || transaction.notes.get(badmailfromto) === undefined) return undefined;
-        const pairs = config.compiled('badmailfromto', compile);
+        const pairs = list.current;
         const recipient = forwardPath.canonicalMailbox.toLowerCase();
         const isListed = entriesFor(reversePath).some((key) => pairs.get(key)?.has(recipient) === true);
         return isListed ? deny(`mail to ${forwardPath.mailbox.toLowerCase()} not accepted here`) : undefined;

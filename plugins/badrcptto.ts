@@ -6,15 +6,13 @@ export default definePlugin({
   about: 'Refuses recipients listed in the file badrcptto.',
   skipsImmune: true,
   hooks({ config, log }) {
-    const compile = (lines: readonly string[]): AddressList =>
-      new AddressList(lines, { ignoreCase: true, log });
-    config.compiled('badrcptto', compile);
+    const list = config.list('badrcptto', (lines) => new AddressList(lines, { ignoreCase: true, log }));
     return {
       rcpt(context, forwardPath) {
-        const list = context.config.compiled('badrcptto', compile);
-        if (list.isEmpty) return skip('empty list');
+        const unwanted = list.current;
+        if (unwanted.isEmpty) return skip('empty list');
         if (forwardPath.localPart === '' || forwardPath.domain === '') return skip('missing host or user');
-        const hit = list.find(forwardPath);
+        const hit = unwanted.find(forwardPath);
         if (hit === undefined) return pass();
         context.adjustKarma(-2);
         context.log.info(`fail, ${hit.entry}`);

@@ -14,7 +14,9 @@ import {
   wholeNumber,
   z,
   type Answer,
+  type CompiledList,
   type Finding,
+  type Hook,
   type HookContext,
 } from '../bindings/plugin/index.ts';
 
@@ -33,6 +35,7 @@ const options = z.object({
   reject_type: z.string().optional(),
 });
 type Context = HookContext<z.output<typeof options>>;
+type BadNames = CompiledList<Matcher>;
 
 /** Refuses HELO names that cannot be the client's. RFC 5321 sections 2.3.5 and 4.1.4. */
 export default definePlugin({
@@ -47,12 +50,13 @@ export default definePlugin({
         `reject_type ${reject_type} is not followed: a refused client is always disconnected, as in qpsmtpd`,
       );
     }
-    config.compiled('badhelo', compileNames);
+    const badNames = config.list('badhelo', compileNames);
+    const check: Hook<z.output<typeof options>, 'helo'> = (context, host) => judge(context, host, badNames);
     return { helo: check, ehlo: check, data_post: addField };
   },
 });
 
-function check(context: Context, host: string): Answer | Promise<Answer> {
+function judge(context: Context, host: string, badNames: BadNames): Answer | Promise<Answer> {
   const { adjustKarma, immunity, log, options } = context;
   if (host === '') {
     log.info('fail, tolerated, no helo host');
@@ -60,7 +64,7 @@ function check(context: Context, host: string): Answer | Promise<Answer> {
     return undefined;
   }
   if (immunity !== undefined) return skip(immunity);
-  const failure = checkText(context, host);
+  const failure = checkText(context, host, badNames);
   if (failure !== undefined) return condemn(context, failure);
   return options.policy === 'lenient' ? pass() : checkNames(context, host);
 }
@@ -71,9 +75,9 @@ function condemn({ adjustKarma }: Context, failure: Finding): Finding {
 }
 
 /** What can be told from the name alone. */
-function checkText({ config, connection, options }: Context, host: string): Finding | undefined {
+function checkText({ connection, options }: Context, host: string, badNames: BadNames): Finding | undefined {
   const name = canonicalDomain(host) ?? host.toLowerCase();
-  if (config.compiled('badhelo', compileNames)(name)) {
+  if (badNames.current(name)) {
     return fail(`I do not believe you are ${host.slice(0, 255)}.`, { log: 'in badhelo' });
   }
   if (name === 'localhost' && !isLoopback(connection.remoteIp)) {

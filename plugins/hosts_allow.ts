@@ -19,16 +19,13 @@ export default definePlugin({
   limitsConnections: true,
   onError: 'defer',
   hooks({ config, log }) {
-    const compile = (lines: readonly string[]): readonly Entry[] =>
-      lines.map((line) => parseEntry(line, log));
-    config.compiled('hosts_allow', compile);
+    const entries = config.list('hosts_allow', (lines) => lines.map((line) => parseEntry(line, log)));
     return {
       'pre-connection'(context) {
         const { connection } = context;
         const tooMany = limit(context);
         if (tooMany !== undefined) return tooMany;
-        const entries = context.config.compiled('hosts_allow', compile);
-        const verdict = entries.find(({ clients }) => clients.has(connection.remoteIp))?.verdict;
+        const verdict = entries.current.find(({ clients }) => clients.has(connection.remoteIp))?.verdict;
         if (verdict !== undefined && isDenial(verdict.code)) {
           context.log.info(`fail, ${verdict.lines.join(' ')}`);
         }

@@ -75,12 +75,12 @@ export default definePlugin({
   hooks({ config, options: { db_dir: directory }, services }) {
     const at = directory === undefined ? undefined : `lmdb:${directory}`;
     const store = services.store.open('karma', { at });
-    config.compiled('karma_tlds', compileTlds);
+    const tlds = config.list('karma_tlds', compileTlds);
     return {
       'pre-connection': (context) => safely(context, lookUp(context, store)),
       connect: (context) => safely(context, welcome(context, store)),
       mail_parse: (context, line) => noteForm(context, /^from:</i.test(line)),
-      mail: judgeSender,
+      mail: (context, reversePath) => judgeSender(context, reversePath, tlds.current),
       rcpt_parse: (context, line) => noteForm(context, /^to:</i.test(line)),
       rcpt: judgeRecipient,
       data: judgeMessage,
@@ -143,9 +143,8 @@ function judgeForm({ adjustKarma, connection, log }: Context, path: Address): vo
   adjustKarma(-2);
 }
 
-function judgeSender(context: Context, reversePath: Address): undefined {
+function judgeSender(context: Context, reversePath: Address, scores: Scores): undefined {
   judgeForm(context, reversePath);
-  const scores = context.config.compiled('karma_tlds', compileTlds);
   const domain = reversePath.canonicalDomain ?? '';
   for (let dot = domain.indexOf('.'); dot !== -1; dot = domain.indexOf('.', dot + 1)) {
     const tld = domain.slice(dot + 1);
@@ -223,8 +222,11 @@ function change(
   });
 }
 
+/** Points by the end of a domain, without the dot in front. */
+type Scores = ReadonlyMap<string, number>;
+
 /** `TLD:SCORE`, one a line. */
-function compileTlds(lines: readonly string[]): ReadonlyMap<string, number> {
+function compileTlds(lines: readonly string[]): Scores {
   return new Map(
     lines.map((line) => {
       const parts = /^\.?([^\s:]+)\s*:\s*([+-]?\d{1,6})$/.exec(line.trim());

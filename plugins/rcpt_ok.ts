@@ -25,14 +25,13 @@ export default definePlugin({
     'whitelist',
   ],
   hooks({ config, log }) {
-    const compile = (lines: readonly string[]): HostList => compileHosts(lines, log);
     const isInMap = (name: string): boolean => config.map('morercpthosts', name) !== undefined;
     // Other programs make the database, and those know nothing of A-labels.
     const moreHosts: HostList = {
       has: (name) => isInMap(name) || (name.includes('xn--') && isInMap(unicodeDomain(name))),
     };
     // What is wrong with the lists stops the start, and what they say here is kept should they break later.
-    config.compiled('rcpthosts', compile);
+    const rcptHosts = config.list('rcpthosts', (lines) => compileHosts(lines, log));
     moreHosts.has('');
     return {
       rcpt({ immunity }, forwardPath) {
@@ -41,7 +40,7 @@ export default definePlugin({
         // Anyone can write a welcome sender into MAIL: relaying for the name alone would be an open relay.
         if (immunity !== undefined && immunity !== 'whitelisted sender') return accepted;
         if (host === undefined) return dsn.relayingDenied();
-        if (isListed(host, config.compiled('rcpthosts', compile))) return accepted;
+        if (isListed(host, rcptHosts.current)) return accepted;
         return isListed(host, moreHosts) ? accepted : dsn.relayingDenied();
       },
     };

@@ -12,12 +12,12 @@ export default definePlugin({
   name: 'rcpt_regexp',
   about: 'Accepts or refuses recipients as the file rcpt_regexp says.',
   hooks({ config }) {
-    config.compiled('rcpt_regexp', compileRules);
+    const rules = config.list('rcpt_regexp', compileRules);
     return {
       rcpt(_, forwardPath) {
         if (forwardPath.localPart === '' || forwardPath.domain === '') return undefined;
         const subjects = forwardPath.patternSubjects;
-        return config.compiled('rcpt_regexp', compileRules).find(({ matches }) => matches(subjects))?.verdict;
+        return rules.current.find(({ matches }) => matches(subjects))?.verdict;
       },
     };
   },

@@ -19,13 +19,13 @@ export default definePlugin({
   onError: 'defer',
   hooks({ config, log, options, services }) {
     const compile = (lines: readonly string[]): ClientRanges => new ClientRanges(lines, { log });
-    config.compiled('relayclients', compile);
-    config.compiled('norelayclients', compile);
+    const relayClients = config.list('relayclients', compile);
+    const noRelayClients = config.list('norelayclients', compile);
     config.map('morerelayclients', '');
     return {
       connect({ connection }) {
         const { remoteIp } = connection;
-        if (config.compiled('norelayclients', compile).has(remoteIp)) {
+        if (noRelayClients.current.has(remoteIp)) {
           connection.relayClient = false;
           return skip(`disabled by norelayclients (${remoteIp})`);
         }
@@ -33,11 +33,7 @@ export default definePlugin({
           connection.relayClient = true;
           return pass('enabled by env');
         }
-        if (
-          remoteIp !== '::1' &&
-          !config.compiled('relayclients', compile).has(remoteIp) &&
-          !isInMore(config, remoteIp)
-        ) {
+        if (remoteIp !== '::1' && !relayClients.current.has(remoteIp) && !isInMore(config, remoteIp)) {
           return skip('no match');
         }
         connection.relayClient = true;

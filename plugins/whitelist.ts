@@ -14,6 +14,8 @@ import {
   z,
   type Address,
   type Answer,
+  type CompiledList,
+  type Hook,
   type HookContext,
   type Log,
 } from '../bindings/plugin/index.ts';
@@ -43,27 +45,30 @@ export default definePlugin({
   options,
   onError: 'defer',
   hooks({ config, log, options: { per_recipient: perRecipient } }) {
-    const compile: Compile = (lines) => hostList(lines, log);
-    config.compiled('whitelisthosts', compile);
-    for (const name of ['whitelisthelo', 'whitelistsenders', 'whitelistrcpt']) config.lines(name);
+    const hosts = config.list('whitelisthosts', (lines) => hostList(lines, log));
+    const helos = config.list('whitelisthelo', compileEntries);
+    const senders = config.list('whitelistsenders', compileEntries);
+    const recipients = config.list('whitelistrcpt', compileEntries);
     if (perRecipient) {
-      return { rcpt: (context, forwardPath) => checkAll(context, forwardPath, compile), data: countAccepted };
+      return {
+        rcpt: (context, forwardPath) => checkAll(context, forwardPath, hosts),
+        data: countAccepted,
+      };
     }
+    const checkHelo: Hook<unknown, 'helo'> = (context, host) => judgeHelo(context, host, helos.current);
     return {
-      connect: (context) => (isVouchedFor(context) || isWelcomeHost(context, compile) ? ok() : undefined),
+      connect: (context) => (isVouchedFor(context) || isWelcomeHost(context, hosts) ? ok() : undefined),
       helo: checkHelo,
       ehlo: checkHelo,
-      mail: checkSender,
+      mail: (context, reversePath) => judgeSender(context, reversePath, senders.current),
       rcpt(context, forwardPath) {
-        if (!isListed(forwardPath, config.compiled('whitelistrcpt', compileEntries))) return undefined;
+        if (!isListed(forwardPath, recipients.current)) return undefined;
         welcomeRecipient(context, forwardPath);
         return ok();
       },
     };
   },
 });
-
-type Compile = (lines: Lines) => ClientRanges;
 
 /** What users write into their lists must not fill the log of the site. */
 const silence = { warn: () => undefined };
@@ -80,8 +85,11 @@ function isVouchedFor({ adjustKarma, connection, log, services }: Context): bool
   return true;
 }
 
-function isWelcomeHost({ adjustKarma, config, connection, log }: Context, compile: Compile): boolean {
-  if (!config.compiled('whitelisthosts', compile).has(connection.remoteIp)) return false;
+function isWelcomeHost(
+  { adjustKarma, connection, log }: Context,
+  hosts: CompiledList<ClientRanges>,
+): boolean {
+  if (!hosts.current.has(connection.remoteIp)) return false;
   if (connection.notes.get(whitelistHost) === true) return true;
   connection.notes.set(whitelistHost, true);
   log.at(LogLevel.CRIT, `pass, ${connection.remoteIp} is a whitelisted host`);
@@ -89,15 +97,15 @@ function isWelcomeHost({ adjustKarma, config, connection, log }: Context, compil
   return true;
 }
 
-function checkHelo({ config, connection, log }: Context, host: string): Answer {
-  if (!isNamed(host, config.compiled('whitelisthelo', compileEntries))) return undefined;
+function judgeHelo({ connection, log }: HookContext, host: string, listed: Entries): Answer {
+  if (!isNamed(host, listed)) return undefined;
   connection.notes.set(whitelistHelo, true);
   log.at(LogLevel.CRIT, `helo host ${host} in whitelisthelo`);
   return ok();
 }
 
-function checkSender({ config, log, transaction }: Context, reversePath: Address): Answer {
-  if (!isListed(reversePath, config.compiled('whitelistsenders', compileEntries))) return undefined;
+function judgeSender({ log, transaction }: Context, reversePath: Address, listed: Entries): Answer {
+  if (!isListed(reversePath, listed)) return undefined;
   transaction.notes.set(whitelistSender, true);
   log.at(LogLevel.CRIT, `envelope sender ${reversePath.mailbox} in whitelistsenders`);
   return ok();
@@ -113,9 +121,13 @@ function welcomeRecipient({ log, transaction: { notes } }: Context, forwardPath:
  * is welcome to this recipient alone, and whether the recipient is one of ours remains to be seen: a HELO name and a
  * sender can be forged, and a user's list must not make the host an open relay.
  */
-async function checkAll(context: Context, forwardPath: Address, compile: Compile): Promise<void> {
+async function checkAll(
+  context: Context,
+  forwardPath: Address,
+  welcomeHosts: CompiledList<ClientRanges>,
+): Promise<void> {
   const { connection, transaction } = context;
-  if (isVouchedFor(context) || isWelcomeHost(context, compile)) return;
+  if (isVouchedFor(context) || isWelcomeHost(context, welcomeHosts)) return;
   const [hosts, helos, senders, recipients] = await Promise.all(
     ['whitelisthosts', 'whitelisthelo', 'whitelistsenders', 'whitelistrcpt'].map((name) =>
       linesFor(context, forwardPath, name),

@@ -50,9 +50,14 @@ export interface Config {
   /** The name of this host: the file `me`, or the system's host name. */
   readonly me: string;
   /**
-   * What `compile` makes of the lines of `name`, kept until the file changes: parse a list once, not per message.
-   * `compile` is asked again after a change; if it throws, the error is logged and the last good value
-   * stays. Throws if there has been no good value yet, so a plugin that reads its list at set-up stops the start.
+   * What `compile` makes of the lines of `name`, now and after every change of the file. Call it at set-up and keep the list: what
+   * `compile` throws then stops the start, with file and line. Thrown later, it is logged, and the last good value stays.
    */
-  compiled<T>(name: string, compile: (lines: readonly string[]) => T): T;
+  list<T>(name: string, compile: (lines: readonly string[]) => T): CompiledList<T>;
+}
+
+/** A list of the configuration that is parsed when it changes, not for every message. */
+export interface CompiledList<T> {
+  /** Throws like all readings of `Config` while what the file says cannot be told, and never could. */
+  readonly current: T;
 }

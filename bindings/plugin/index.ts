@@ -1,7 +1,7 @@
 /** The plugin API: everything a plugin may import. */
 export { Address } from '../wire/address.ts';
 export { addressNumber, addressOfNumber } from './address-number.ts';
-export { ConfigProblem, type Config, type Place, type PlacedLine } from './config.ts';
+export { ConfigProblem, type CompiledList, type Config, type Place, type PlacedLine } from './config.ts';
 export type {
   Connection,
   MailOptions,

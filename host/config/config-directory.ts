@@ -2,11 +2,11 @@
 
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Config, PlacedLine } from '../../bindings/plugin/config.ts';
+import type { CompiledList, Config, PlacedLine } from '../../bindings/plugin/config.ts';
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { ConfigError, type Place } from '../errors/error-classes.ts';
 import { ChangeWatch } from './change-watch.ts';
-import { CompiledValues } from './compiled-values.ts';
+import { CompiledLists } from './compiled-lists.ts';
 import { Complaints } from './complaints.ts';
 import { ConfigList, emptyList, givenList } from './config-list.ts';
 import { ConfigReader, type ReadFailure } from './config-reader.ts';
@@ -49,7 +49,7 @@ export class ConfigDirectory implements Config {
   readonly #reader: ConfigReader;
   readonly #lists: Kept<ConfigList>;
   readonly #databases: Kept<ConstantDatabase>;
-  readonly #compiled: CompiledValues;
+  readonly #compiled: CompiledLists;
   readonly #overlay: ReadonlyMap<string, readonly string[]>;
   readonly #builtIn: ReadonlyMap<string, ConfigList>;
   /** The last number each name stood for. */
@@ -69,7 +69,7 @@ export class ConfigDirectory implements Config {
     this.#reader = new ConfigReader(this.directories, files, this.#complaints, this.#watch);
     this.#lists = new Kept((name) => this.#readList(name), this.#complaints);
     this.#databases = new Kept((name) => this.#readDatabase(name), this.#complaints);
-    this.#compiled = new CompiledValues(this, this.#complaints);
+    this.#compiled = new CompiledLists(this, this.#complaints);
     this.#overlay = overlay ?? new Map();
     const builtIn = (name: string, text: string): [string, ConfigList] => [
       name,
@@ -158,8 +158,8 @@ export class ConfigDirectory implements Config {
     return database.get(Buffer.from(key))?.toString();
   }
 
-  compiled<T>(name: string, compile: (lines: readonly string[]) => T): T {
-    return this.#compiled.get(name, compile);
+  list<T>(name: string, compile: (lines: readonly string[]) => T): CompiledList<T> {
+    return this.#compiled.open(name, compile);
   }
 
   /** Throws a ConfigError if a file that belongs to `name` exists and can't be read. A missing file is in order. */
@@ -273,7 +273,6 @@ export class ConfigDirectory implements Config {
     // Names that clients make up lead to no file, so what stays is bounded by the files there are.
     this.#lists.forget((list) => list !== emptyList);
     this.#databases.forget((database) => database !== emptyDatabase);
-    this.#compiled.forget();
     this.#numbers.clear();
     this.#complaints.forget();
   }

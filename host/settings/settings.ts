@@ -3,7 +3,7 @@
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { ConfigError } from '../errors/error-classes.ts';
 import { Complaints } from '../config/complaints.ts';
-import { errorInLines } from '../config/compiled-values.ts';
+import { errorInLines } from '../config/compiled-lists.ts';
 import { SourceSilent } from '../config/consulted-lists.ts';
 import type { ConfigDirectory } from '../config/config-directory.ts';
 import type { Setting } from './setting-kinds.ts';

@@ -25,10 +25,9 @@ export default definePlugin({
     scram: z.enum(['0', '1']).default('0'),
   }),
   hooks({ config, log, options }) {
-    const compile = (lines: readonly string[]): Passwords => readPasswords(lines, log);
-    config.compiled(FILE, compile);
+    const passwords = config.list(FILE, (lines) => readPasswords(lines, log));
     const judge: Hook<unknown, 'auth-plain'> = (context, _mechanism, credentials) =>
-      compare(context, credentials, context.config.compiled(FILE, compile));
+      compare(context, credentials, passwords.current);
     const classic = { 'auth-plain': judge, 'auth-login': judge, 'auth-cram-md5': judge };
     return options.scram === '1' ? { ...classic, 'auth-scram-sha-256': judge } : classic;
   },

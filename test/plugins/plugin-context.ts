@@ -62,7 +62,14 @@ export function fakeConfig({ files = {}, maps = {}, me = 'mx.example' }: Given):
     number: (name, fallback) => Number(lines(name)[0] ?? fallback),
     flag: (name) => !['0', 'no', 'off', 'false', undefined].includes(lines(name)[0]),
     map: (name, key) => maps[name]?.[key],
-    compiled: (name, compile) => compile(lines(name)),
+    list(name, compile) {
+      compile(lines(name));
+      return {
+        get current() {
+          return compile(lines(name));
+        },
+      };
+    },
   };
 }
 

@@ -51,11 +51,13 @@ export default definePlugin({
   positional: ['socket'],
   onError: 'skip',
   hooks({ config, options: { add_headers: addsFields } }) {
-    const isBlocked = config.compiled('p0f_blocked_operating_systems', compileSystems);
+    const blocked = config.list('p0f_blocked_operating_systems', compileSystems);
     return {
       connect: identify,
       ...(addsFields && { data_post: addFields }),
-      ...(isBlocked !== undefined && { rcpt: refuseBlocked }),
+      ...(blocked.current !== undefined && {
+        rcpt: (context) => refuseBlocked(context, blocked.current),
+      }),
     };
   },
 });
@@ -72,11 +74,13 @@ async function identify(context: Context): Promise<void> {
   log.info(found.detail === undefined ? found.genre : `${found.genre} (${found.detail})`);
 }
 
-function refuseBlocked({ config, connection: { notes }, immunity }: Context) {
+function refuseBlocked(
+  { connection: { notes }, immunity }: Context,
+  isBlocked: ((genre: string) => boolean) | undefined,
+) {
   const genre = notes.get(fingerprint)?.genre ?? '';
   if (notes.get(fingerprintExclude) === undefined) notes.set(fingerprintExclude, immunity !== undefined);
   if (genre === '' || notes.get(fingerprintExclude) === true) return undefined;
-  const isBlocked = config.compiled('p0f_blocked_operating_systems', compileSystems);
   return isBlocked?.(genre) === true ? deny('OS Blocked') : undefined;
 }
 

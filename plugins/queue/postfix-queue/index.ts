@@ -85,11 +85,11 @@ function prepare({ options, services, config, log }: Setup<z.output<typeof lineO
   const fromEnvironment = services.system.environment('POSTFIXQUEUE');
   const usualSocket = words[0] !== undefined && isSocket(words[0]) ? words[0] : USUAL_SOCKET;
   const usual = checked([fromEnvironment || usualSocket]);
-  config.compiled('cleanup_sockets', checked);
+  const listedSockets = config.list('cleanup_sockets', checked);
   return {
     flags: words.reduce((sum, word) => sum | (FLAGS[word] ?? 0), 0),
     names(): readonly string[] {
-      const listed = fromEnvironment ? [] : config.compiled('cleanup_sockets', checked);
+      const listed = fromEnvironment ? [] : listedSockets.current;
       return listed.length > 0 ? listed : usual;
     },
     outletTo(names: readonly string[], flags: number): Outlet {
