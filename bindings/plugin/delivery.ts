@@ -8,7 +8,7 @@ import type { Connection, MailOptions, Recipient } from './connection.ts';
 import type { HookContext } from './context.ts';
 import type { Message } from './message.ts';
 import { withoutRepeats } from './repeated-recipients.ts';
-import { decline, deny, denySoft, ok, withReplyCode, type Verdict } from './verdict.ts';
+import { decline, deny, denySoft, ok, withoutClass, withReplyCode, type Verdict } from './verdict.ts';
 
 /** What `Connection.remoteHost` says of an address without a name. */
 const UNKNOWN_HOST = 'Unknown';
@@ -129,7 +129,7 @@ export function verdictOf(report: DeliveryReport): Verdict {
   if (worst === undefined)
     return withReplyCode(denySoft('no recipients to deliver the message to', '3.0'), 451);
   const { kind, reply } = worst;
-  const status = reply.status?.replace(/^[245]\./, '');
+  const status = withoutClass(reply.status);
   if (kind === 'delivered') return ok(reply.lines, status);
   // 421 announces the end of the connection to the hop; a client that reads it would take ours for closed.
   const isAnswered = reply.code !== 421 && Math.floor(reply.code / 100) === (kind === 'refused' ? 5 : 4);

@@ -3,20 +3,20 @@
  * 5 for DENY, 4 for DENYSOFT, 2 for OK.
  */
 
-import { deny, denySoft, ok, type Verdict } from './verdict.ts';
+import { deny, denySoft, ok, type EnhancedStatus, type Verdict } from './verdict.ts';
 
 type Make = (text?: string) => Verdict;
 
 const permanent =
-  (status: string, standard: string): Make =>
+  (status: EnhancedStatus, standard: string): Make =>
   (text = standard) =>
     deny(text, status);
 const transient =
-  (status: string, standard: string): Make =>
+  (status: EnhancedStatus, standard: string): Make =>
   (text = standard) =>
     denySoft(text, status);
 const accepted =
-  (status: string, standard: string): Make =>
+  (status: EnhancedStatus, standard: string): Make =>
   (text = standard) =>
     ok(text, status);
 

@@ -3,12 +3,13 @@
  * of the plugin's line turn a finding into a verdict, the same way for every plugin.
  */
 
+import type { EnhancedStatus } from './verdict.ts';
+
 export interface Finding {
   readonly kind: 'pass' | 'fail' | 'skip' | 'error';
   /** For `fail`: what the client is told. For the others: a word for the log. */
   readonly text: string;
-  /** RFC 3463 status without its class digit. */
-  readonly status?: string;
+  readonly status?: EnhancedStatus;
   /** What the log says instead of `text`. */
   readonly log?: string;
   /** For `fail`: the fault may be gone by the next attempt, so a refusal is never for good. */
@@ -16,8 +17,7 @@ export interface Finding {
 }
 
 export interface FailOptions {
-  /** RFC 3463 status without its class digit, such as `7.1`. */
-  readonly status?: string;
+  readonly status?: EnhancedStatus;
   /** What the log says instead of the text the client is told. */
   readonly log?: string;
   /** A refusal is not for good, whatever `reject_type` says: the check could not be made, or may pass next time. */

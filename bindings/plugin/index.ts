@@ -163,6 +163,7 @@ export {
   ok,
   ReturnCode,
   withReplyCode,
+  type EnhancedStatus,
   type Verdict,
 } from './verdict.ts';
 export {

@@ -1,5 +1,13 @@
 import type { RejectOptions } from './definition.ts';
-import { deny, denyDisconnect, denySoft, denySoftDisconnect, ReturnCode, type Verdict } from './verdict.ts';
+import {
+  deny,
+  denyDisconnect,
+  denySoft,
+  denySoftDisconnect,
+  ReturnCode,
+  type EnhancedStatus,
+  type Verdict,
+} from './verdict.ts';
 
 /**
  * The verdict that a list of an operator's orders: a return code by name (`DENY`, `DENYSOFT_DISCONNECT`) and a text
@@ -26,5 +34,5 @@ const REFUSALS = {
 export const refusal = (
   type: NonNullable<RejectOptions['reject_type']>,
   text: string | readonly string[],
-  status?: string,
+  status?: EnhancedStatus,
 ): Verdict => REFUSALS[type](text, status);

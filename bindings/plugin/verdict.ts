@@ -12,21 +12,35 @@ export const ReturnCode = {
 } as const;
 export type ReturnCode = (typeof ReturnCode)[keyof typeof ReturnCode];
 
+/** Subject and detail of an enhanced status code, without the class digit: `7.1`. RFC 3463 sections 2 and 3. */
+export type EnhancedStatus = `${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7}.${bigint}`;
+
+/**
+ * `7.1` of a hop's `5.7.1`. What it says is handed on as it is, even where RFC 3463 knows no such subject: the sender may have to ask
+ * the hop's operator about it.
+ */
+export const withoutClass = (status: string | undefined): EnhancedStatus | undefined =>
+  status?.replace(/^[245]\./, '') as EnhancedStatus | undefined;
+
 /** A return code with what goes with it. Verdicts are values: make them with the functions below. */
 export interface Verdict {
   readonly kind: 'verdict';
   readonly code: ReturnCode;
   /** Lines for the reply, or what the hook's OK is about (an address, header lines). Empty: the default text. */
   readonly lines: readonly string[];
-  /** RFC 3463 status without its class digit, such as `7.1`. The class follows from the reply code. */
-  readonly status?: string;
+  /** The class follows from the reply code. */
+  readonly status?: EnhancedStatus;
   /** SMTP reply code of a refusal, 400 to 599, where the hook's own would say something else. */
   readonly replyCode?: number;
   /** Of the queue hook: the next hop that answered, for the log. */
   readonly hop?: string;
 }
 
-function verdict(code: ReturnCode, text: string | readonly string[] | undefined, status?: string): Verdict {
+function verdict(
+  code: ReturnCode,
+  text: string | readonly string[] | undefined,
+  status?: EnhancedStatus,
+): Verdict {
   const lines = text === undefined ? NO_LINES : splitLines(text);
   return status === undefined ? { kind: 'verdict', code, lines } : { kind: 'verdict', code, lines, status };
 }
@@ -53,23 +67,23 @@ export const declined: Verdict = Object.freeze(verdict(ReturnCode.DECLINED, unde
 export const decline = (text: string | readonly string[]): Verdict => verdict(ReturnCode.DECLINED, text);
 
 /** Ends the chain in favour of the client; what OK makes of the reply depends on the hook. */
-export const ok = (text?: string | readonly string[], status?: string): Verdict =>
+export const ok = (text?: string | readonly string[], status?: EnhancedStatus): Verdict =>
   verdict(ReturnCode.OK, text, status);
 
 /** Refuses for good (5yz). */
-export const deny = (text?: string | readonly string[], status?: string): Verdict =>
+export const deny = (text?: string | readonly string[], status?: EnhancedStatus): Verdict =>
   verdict(ReturnCode.DENY, text, status);
 
 /** Refuses for now (4yz); the client is expected to come back. */
-export const denySoft = (text?: string | readonly string[], status?: string): Verdict =>
+export const denySoft = (text?: string | readonly string[], status?: EnhancedStatus): Verdict =>
   verdict(ReturnCode.DENYSOFT, text, status);
 
 /** Refuses for good and closes the connection. */
-export const denyDisconnect = (text?: string | readonly string[], status?: string): Verdict =>
+export const denyDisconnect = (text?: string | readonly string[], status?: EnhancedStatus): Verdict =>
   verdict(ReturnCode.DENY_DISCONNECT, text, status);
 
 /** Refuses for now and closes the connection. */
-export const denySoftDisconnect = (text?: string | readonly string[], status?: string): Verdict =>
+export const denySoftDisconnect = (text?: string | readonly string[], status?: EnhancedStatus): Verdict =>
   verdict(ReturnCode.DENYSOFT_DISCONNECT, text, status);
 
 /** The same refusal under another reply code: HELP is answered 502 where it is not implemented. RFC 5321 section 4.2.4. */

@@ -3,10 +3,16 @@ import {
   connectionNote,
   definePlugin,
   deny,
+  denyDisconnect,
+  denySoft,
+  denySoftDisconnect,
+  dsn,
+  fail,
   HOOK_NAMES,
   Notes,
   ok,
   pass,
+  refusal,
   transactionNote,
   wholeNumber,
   z,
@@ -46,6 +52,30 @@ test('what is no hook, no option or no answer does not compile', () => {
   // @ts-expect-error -- the finding policy knows no other words
   definePlugin({ name: 'd', about: '', rejects: { reject: 'maybe' }, hooks: {} });
   definePlugin({ name: 'e', about: '', hooks: { mail: () => (Math.abs(1) === 1 ? deny('no') : pass()) } });
+});
+
+test('a status is subject and detail of RFC 3463, without the class', () => {
+  expect(deny('no', '7.1').status).toBe('7.1');
+  expect(Object.values(dsn).map((make) => make().status)).not.toContain(undefined);
+  denySoft('full', '2.2');
+  denyDisconnect('no', '7.30');
+  fail('no', { status: '0.0' });
+  // @ts-expect-error -- there is no such subject
+  deny('no', '8.1');
+  // @ts-expect-error -- the class follows from the reply code
+  deny('no', '5.7.1');
+  // @ts-expect-error -- a detail is a number
+  denySoft('no', '7.x');
+  // @ts-expect-error -- without leading zeros, section 2
+  denyDisconnect('no', '7.01');
+  // @ts-expect-error -- the detail is missing
+  denySoftDisconnect('no', '7');
+  // @ts-expect-error -- a finding has the same kind of status
+  fail('no', { status: '9.0' });
+  // @ts-expect-error -- and so has OK
+  ok('yes', 'fine');
+  // @ts-expect-error -- and a refusal that the line chooses
+  refusal('perm', 'no', '7,1');
 });
 
 test('notes keep their type and their lifetime', () => {
