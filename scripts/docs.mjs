@@ -3,7 +3,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { settingRows } from '../dist/host/settings/settings-reference.js';
 import { perlFileRows } from '../dist/host/hooks/perl-files.js';
 import { perlPluginRows } from '../dist/host/hooks/perl-plugins.js';
-import { extensionRows, limitRows, refusalRows, replyRows } from '../dist/host/session/reference-tables.js';
+import { errorRows, exitRows } from '../dist/host/process/error-reference.js';
+import {
+  extensionRows,
+  hookRows,
+  limitRows,
+  reactionRows,
+  refusalRows,
+  replyRows,
+} from '../dist/host/session/reference-tables.js';
 
 /** Replaces the body of the Markdown table whose header row starts with `header`. */
 function replaceTable(file, header, rows) {
@@ -21,5 +29,9 @@ replaceTable('docs/reference/replies.md', '| Reply |', replyRows());
 replaceTable('docs/reference/replies.md', '| Hook |', refusalRows());
 replaceTable('docs/reference/limits.md', '| File |', limitRows());
 replaceTable('docs/reference/extensions.md', '| Keyword |', extensionRows());
+replaceTable('docs/reference/hooks.md', '| Hook | Asked |', hookRows());
+replaceTable('docs/reference/hooks.md', '| Hook | Verdict |', reactionRows());
+replaceTable('docs/reference/errors.md', '| Code |', errorRows());
+replaceTable('docs/reference/errors.md', '| Exit code |', exitRows());
 replaceTable('docs/reference/plugins.md', '| Name in qpsmtpd |', perlPluginRows());
 replaceTable('docs/reference/configuration.md', '| File in qpsmtpd |', perlFileRows());

@@ -8,6 +8,8 @@ export const ExitCode = {
   /** What the Perl daemon leaves with when its pid file names a running process. */
   ALREADY_RUNNING: 25,
   USAGE: 64,
+  /** Left by bin/begin.cjs, in a Node too old to read this file. */
+  UNAVAILABLE: 69,
   SOFTWARE: 70,
   OS_ERROR: 71,
   TRY_AGAIN: 75,

@@ -1,9 +1,12 @@
 /** The tables of docs/reference that say what the session answers, limits and offers: rows of Markdown. */
 
+import { hookFacts, type ArgumentFacts } from '../../bindings/plugin/hook-facts.ts';
+import { HOOK_NAMES, type HookName } from '../../bindings/plugin/hooks.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { SETTINGS } from '../settings/settings-table.ts';
 import type { Setting } from '../settings/setting-kinds.ts';
 import { extensions } from './extensions.ts';
+import { hookReactions } from './hook-reactions.ts';
 import { occasions } from './occasions.ts';
 import { refusals, type Refusal } from '../replies/refusals.ts';
 import { replies } from '../replies/replies.ts';
@@ -46,6 +49,46 @@ function consequence({ disconnects, resetsTransaction }: Refusal): string {
   if (disconnects === true) return 'the connection is closed';
   return resetsTransaction === true ? 'the transaction ends' : '';
 }
+
+/** One row per hook, in the order of a session: when it is asked, and what it is told besides its context. */
+export function hookRows(): string[] {
+  return HOOK_NAMES.map((name) => {
+    const { asked, told } = hookFacts[name];
+    const listed = (told as readonly ArgumentFacts[]).map(
+      ([argument, type, about]) => `\`${argument}: ${type}\`, ${about}`,
+    );
+    return row(`\`${name}\``, asked, listed.join('<br>'));
+  });
+}
+
+/** One row per hook and what its return codes make: the refusals of `refusals.ts`, and all else. */
+export function reactionRows(): string[] {
+  return HOOK_NAMES.flatMap((hook) => {
+    const rows = new Map<string, string[]>();
+    for (const [name, number] of Object.entries(ReturnCode)) {
+      const outcome = outcomeOf(hook, name as keyof typeof ReturnCode, number);
+      if (outcome !== undefined) rows.set(outcome, [...(rows.get(outcome) ?? []), name]);
+    }
+    return [...rows].map(([outcome, names]) => row(`\`${hook}\``, names.join(', '), outcome));
+  });
+}
+
+/** Reply, text and consequence as cells; undefined for a code that counts as DECLINED. */
+function outcomeOf(hook: HookName, name: keyof typeof ReturnCode, number: ReturnCode): string | undefined {
+  const refusal = refusals[hook]?.[number];
+  if (refusal !== undefined) return cells(refusal.reply, consequence(refusal) || milder(refusal));
+  const reaction = hookReactions[hook].find(({ codes }) => codes.includes(name));
+  if (reaction === undefined) return undefined;
+  return cells(reaction.reply === undefined ? undefined : replies[reaction.reply], reaction.effect);
+}
+
+const milder = ({ reply }: Refusal): string =>
+  reply.code < 500 ? 'the client is put off' : 'the client is refused';
+
+const cells = (reply: Template | undefined, effect: string): string =>
+  [reply === undefined ? '' : code(reply), reply === undefined ? '' : cell(reply.classic), effect].join(
+    ' | ',
+  );
 
 /** One row per setting that is a limit: its file, its default and the reply to whoever exceeds it. */
 export function limitRows(): string[] {

@@ -1,4 +1,5 @@
 import { expect, expectTypeOf, test } from 'vitest';
+import type { hookFacts } from '../../bindings/plugin/hook-facts.ts';
 import {
   connectionNote,
   definePlugin,
@@ -99,6 +100,16 @@ test('hooks outside sessions get no session, and no hook is told more than the r
   expectTypeOf<(typeof HOOK_NAMES)[number]>().toEqualTypeOf<HookName>();
   expect(new Set(HOOK_NAMES).size).toBe(HOOK_NAMES.length);
   expect(HOOK_NAMES).toHaveLength(43);
+});
+
+test('the reference tells of each argument, and by its type', () => {
+  const told = ['verb', 'string', ''] as const;
+  const facts: (typeof hookFacts)['unrecognized_command'] = { asked: '', told: [told, told] };
+  expect(facts.told).toHaveLength(2);
+  // @ts-expect-error -- there are two arguments
+  void ({ asked: '', told: [told] } satisfies (typeof hookFacts)['unrecognized_command']);
+  // @ts-expect-error -- the first is an address
+  void ({ asked: '', told: [told, ['parameters', 'Parameters', '']] } satisfies (typeof hookFacts)['rcpt']);
 });
 
 test('a verdict has lines, never empty ones', () => {
