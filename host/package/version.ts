@@ -1,19 +1,15 @@
 /** The version of this package, as greeting and Received show it. */
 
-import { readFileSync } from 'node:fs';
+import { findPackageRoot, readManifest } from './package-root.ts';
 
-/** The source tree has package.json one folder up, the build two. */
+/** A bundle of somebody else's has another manifest above it, or none. */
 function readVersion(): string {
-  for (const path of ['../../package.json', '../../package.json']) {
-    try {
-      const text = readFileSync(new URL(path, import.meta.url), 'utf8');
-      const { name, version } = JSON.parse(text) as { name?: unknown; version?: unknown };
-      if (name === 'qpsmtpd' && typeof version === 'string') return version;
-    } catch {
-      // The next place may have it.
-    }
+  try {
+    const { name, version } = readManifest(findPackageRoot());
+    return name === 'qpsmtpd' ? (version ?? 'unknown') : 'unknown';
+  } catch {
+    return 'unknown';
   }
-  return 'unknown';
 }
 
 export const version = readVersion();
