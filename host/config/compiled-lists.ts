@@ -1,7 +1,7 @@
 /** What was made of the lines of a configuration name, kept until a file changes. */
 
 import type { CompiledList, PlacedLine } from '../../bindings/plugin/config.ts';
-import { ConfigError, configErrorOf, type Place } from '../errors/error-classes.ts';
+import { ConfigError, configErrorOf, lastingCode, type Place } from '../errors/error-classes.ts';
 import type { Complaints } from './complaints.ts';
 
 type Compile<T> = (lines: readonly string[]) => T;
@@ -118,7 +118,9 @@ export function errorInLines(
       read(line);
       return [];
     } catch (thrown) {
-      return [configErrorOf(thrown) ?? new ConfigError(line.place, textOf(thrown))];
+      return [
+        configErrorOf(thrown) ?? new ConfigError(line.place, textOf(thrown), undefined, lastingCode(thrown)),
+      ];
     }
   });
   const [first, ...besides] = problems;

@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'Q_SPOOL'
   | 'Q_PRIVILEGES'
   | 'Q_STORE'
+  | 'Q_PACKAGE'
   | 'Q_CORE';
 
 export class QpsmtpdError extends Error {
@@ -50,6 +51,10 @@ export class ConfigError extends QpsmtpdError {
     return this;
   }
 }
+
+/** The code that stays with an error told again with its place; undefined: the teller's own says more. */
+export const lastingCode = (cause: unknown): ErrorCode | undefined =>
+  cause instanceof QpsmtpdError && cause.code === 'Q_PACKAGE' ? cause.code : undefined;
 
 /**
  * What to do about a path of user `owner` that `user` can't use. Root is not told to take it over: the daemon's user, whose

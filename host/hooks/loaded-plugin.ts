@@ -18,7 +18,7 @@ import {
   type Setup,
 } from '../../bindings/plugin/index.ts';
 import { ON_ERROR, sparingImmune } from '../../bindings/plugin/definition.ts';
-import { ConfigError, configErrorOf, PluginErrors } from '../errors/error-classes.ts';
+import { ConfigError, configErrorOf, lastingCode, PluginErrors } from '../errors/error-classes.ts';
 import type { Logger, Speaker } from '../observe/logger.ts';
 import { placeInStack } from './fault-place.ts';
 import { nearest } from './nearest.ts';
@@ -193,7 +193,8 @@ export function loadError(
   problem: string,
   cause?: unknown,
 ): ConfigError {
-  const error = new ConfigError(place, `${name}: ${problem}`, undefined, 'Q_PLUGIN_LOAD');
+  const code = lastingCode(cause) ?? 'Q_PLUGIN_LOAD';
+  const error = new ConfigError(place, `${name}: ${problem}`, undefined, code);
   error.cause = cause;
   return error;
 }

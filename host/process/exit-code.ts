@@ -22,6 +22,7 @@ const BY_ERROR: Partial<Record<ErrorCode, number>> = {
   Q_PLUGIN_NOT_FOUND: ExitCode.CONFIG,
   Q_PLUGIN_LOAD: ExitCode.CONFIG,
   Q_PLUGIN_OPTION: ExitCode.CONFIG,
+  Q_PACKAGE: ExitCode.CONFIG,
   Q_USAGE: ExitCode.USAGE,
   Q_ALREADY_RUNNING: ExitCode.ALREADY_RUNNING,
   Q_PRIVILEGES: ExitCode.NO_PERMISSION,

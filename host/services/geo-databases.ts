@@ -1,12 +1,15 @@
 /** MaxMind databases in memory. */
 
 import { readFileSync } from 'node:fs';
-import { Reader, type Response } from 'maxmind';
+import type { Reader, Response } from 'maxmind';
 import type { GeoDatabase, GeoRecord } from '../../bindings/plugin/system-services.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
+import { requirePackage, type OptionalPackages } from '../package/optional-package.ts';
 
 /** Undefined if there is no such file; throws if it is no database. */
 export function openGeoDatabase(path: string): GeoDatabase | undefined {
+  // Before the file: whoever has none yet is told of the package all the same.
+  const library = requirePackage('maxmind');
   let octets: Buffer;
   try {
     octets = readFileSync(path);
@@ -14,7 +17,7 @@ export function openGeoDatabase(path: string): GeoDatabase | undefined {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw cause;
   }
-  return new MaxMindDatabase(path, octets);
+  return new MaxMindDatabase(readerOf(library, path, octets));
 }
 
 /** The fields of the databases City, Country and ASN that are asked for. */
@@ -30,12 +33,8 @@ type Found = Response & {
 class MaxMindDatabase implements GeoDatabase {
   readonly #reader: Reader<Found>;
 
-  constructor(path: string, octets: Buffer) {
-    try {
-      this.#reader = new Reader<Found>(octets);
-    } catch (cause) {
-      throw new QpsmtpdError('Q_PLUGIN_LOAD', `${path} is no MaxMind database`, { cause });
-    }
+  constructor(reader: Reader<Found>) {
+    this.#reader = reader;
   }
 
   lookUp(address: string): GeoRecord | undefined {
@@ -50,6 +49,14 @@ class MaxMindDatabase implements GeoDatabase {
       longitude: number(found.location?.longitude),
       asn: number(found.autonomous_system_number ?? found.traits?.autonomous_system_number),
     };
+  }
+}
+
+function readerOf(library: OptionalPackages['maxmind'], path: string, octets: Buffer): Reader<Found> {
+  try {
+    return new library.Reader<Found>(octets);
+  } catch (cause) {
+    throw new QpsmtpdError('Q_PLUGIN_LOAD', `${path} is no MaxMind database`, { cause });
   }
 }
 

@@ -1,19 +1,24 @@
 /** Where a store is: a directory of this machine, or a Redis server that several machines share. */
 
 import { dirname, join } from 'node:path';
+import { requirePackage } from '../package/optional-package.ts';
 import { directoryPath } from './setting-kinds.ts';
 
 export type StoreLocation =
   | { readonly kind: 'lmdb'; readonly directory: string }
   | { readonly kind: 'redis'; readonly url: string; readonly toJSON: () => string };
 
-/** Reads `lmdb:DIRECTORY` or `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` (`rediss:` for TLS). Throws an Error otherwise. */
+/**
+ * Reads `lmdb:DIRECTORY` or `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` (`rediss:` for TLS). Throws an Error otherwise,
+ * and for Redis without its client package: here it is known which line asks for it.
+ */
 export function parseStoreLocation(text: string): StoreLocation {
   if (/^lmdb:./.test(text)) return { kind: 'lmdb', directory: directoryPath(text.slice('lmdb:'.length)) };
   if (!/^rediss?:\/\//.test(text)) {
     throw new Error(`'${maskPassword(text)}' is neither lmdb:DIRECTORY nor redis://HOST:PORT/DATABASE`);
   }
   checkUrl(text);
+  requirePackage('@redis/client');
   return { kind: 'redis', url: text, toJSON: () => maskPassword(text) };
 }
 

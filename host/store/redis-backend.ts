@@ -1,6 +1,7 @@
 /** The store on a Redis server, for several machines that are to know the same. */
 
 import type { RedisClientType } from '@redis/client';
+import { requirePackage } from '../package/optional-package.ts';
 import type { Backend, Sighting } from './backend.ts';
 
 /** Other programs may use the same database. */
@@ -22,7 +23,7 @@ return 1`;
 
 /** Connects; rejects if the server does not answer. A connection that breaks later is made again in the background. */
 export async function openRedis(url: string): Promise<Backend> {
-  const { createClient } = await import('@redis/client');
+  const { createClient } = requirePackage('@redis/client');
   let wasConnected = false;
   const client = createClient({
     url,

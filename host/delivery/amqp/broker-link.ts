@@ -4,6 +4,7 @@ import type { ChannelModel, ConfirmChannel, connect, Options } from 'amqplib';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Clock } from '../../../bindings/plugin/services.ts';
 import { connectProblem } from '../../errors/error-classes.ts';
+import { requirePackage, type OptionalPackages } from '../../package/optional-package.ts';
 import type { Situation } from '../web/situations.ts';
 import type { Publication } from './publication.ts';
 
@@ -50,6 +51,7 @@ interface OpenLink {
 }
 
 export class BrokerLink {
+  readonly #library: OptionalPackages['amqplib'];
   readonly #terms: LinkTerms;
   readonly #log: Log;
   readonly #clock: Clock;
@@ -67,7 +69,9 @@ export class BrokerLink {
   /** Ids of messages the broker has returned; their confirmations follow. */
   readonly #returned = new Set<string>();
 
+  /** Throws if the client package is missing: the first message would be too late to learn that. */
   constructor(terms: LinkTerms, log: Log, clock: Clock) {
+    this.#library = requirePackage('amqplib');
     this.#terms = terms;
     this.#log = log;
     this.#clock = clock;
@@ -166,7 +170,7 @@ export class BrokerLink {
     const cut = new AbortController();
     const timer = setTimeout(() => cut.abort(), connectTimeoutMs);
     try {
-      const model = await dial(this.#terms.place, cut.signal);
+      const model = await dial(this.#library, this.#terms.place, cut.signal);
       const link: { -readonly [K in keyof OpenLink]?: OpenLink[K] } = { model, cut, isGone: false };
       const gone = (why: string) => (): void => this.#drop(link as OpenLink, why);
       model.on('error', (cause) => this.#log.warn(`${label}: ${cause.message}`));
@@ -233,9 +237,11 @@ export class BrokerLink {
 /** The broker said no (a queue that is full, say), and the channel goes on. */
 const isRefusal = (error: unknown): boolean => error instanceof Error && error.message === 'message nacked';
 
-/** Loads the client library at the first use: daemons without this outlet need not keep it in memory. */
-async function dial(place: BrokerPlace, signal: AbortSignal): Promise<ChannelModel> {
-  const library = await import('amqplib');
+function dial(
+  library: OptionalPackages['amqplib'],
+  place: BrokerPlace,
+  signal: AbortSignal,
+): Promise<ChannelModel> {
   const { host, port, virtualHost, isEncrypted, ca, username = 'guest', password = 'guest' } = place;
   const broker: Options.Connect = {
     protocol: isEncrypted ? 'amqps' : 'amqp',
