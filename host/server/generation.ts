@@ -6,7 +6,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Core } from '../../bindings/core/contract.ts';
-import type { CutThrough } from '../../bindings/plugin/cut-through.ts';
 import type { PlacedLine } from '../../bindings/plugin/config.ts';
 import { EXTRA_CONNECTIONS, type PluginDefinition } from '../../bindings/plugin/definition.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
@@ -50,6 +49,9 @@ import type { TlsTerms } from '../tls/tls-layer.ts';
 import { TlsOffers } from '../tls/tls-offers.ts';
 import type { Deadlines } from '../../bindings/timing/deadlines.ts';
 import { ReplyPrinter } from '../replies/reply.ts';
+import { CutThroughRoute } from '../session/cut-through-route.ts';
+import type { MessageRoute } from '../session/message-route.ts';
+import { queuedRoute } from '../session/queued-route.ts';
 import type { SessionHost } from '../session/session-host.ts';
 import type { Session } from '../session/session.ts';
 import type { Turns } from '../session/turns.ts';
@@ -88,8 +90,7 @@ export class Generation implements SessionHost {
   /** Those of `logging`, then those of `plugins`: the order in which they are asked. */
   readonly plugins: readonly LoadedPlugin[];
   readonly hooks: HookRunner;
-  readonly cutThrough: CutThrough | undefined;
-  readonly cutThroughBy: string | undefined;
+  readonly openRoute: () => MessageRoute;
   readonly printer: ReplyPrinter;
   readonly deadlines: Deadlines;
   readonly memory: MemoryBudget;
@@ -146,9 +147,7 @@ export class Generation implements SessionHost {
     this.#limits = { deadlines: foundation.deadlines, budgetMs: () => this.settings.pluginTimeoutMs };
     const leavesLimit = parts.plugins.some(({ definition }) => definition.limitsConnections === true);
     this.extraConnections = leavesLimit ? EXTRA_CONNECTIONS : 0;
-    const leading = parts.plugins.find(({ cutThrough }) => cutThrough !== undefined);
-    this.cutThrough = leading?.cutThrough;
-    this.cutThroughBy = leading?.name;
+    this.openRoute = routesOf(parts.plugins);
     this.hooks = new HookRunner(parts.plugins, parts.logger, this.#limits);
     this.printer = new ReplyPrinter(this.settings.replyStyle);
     this.#dateStamp = new DateStamp(systemClock);
@@ -279,6 +278,13 @@ function throwAll(problems: readonly ConfigError[]): void {
   const [first, ...others] = problems;
   if (first === undefined) return;
   throw others.length === 0 ? first : new AggregateError(problems, first.message);
+}
+
+/** To the hop of the plugin that has one, else to the `queue` plugins. */
+function routesOf(plugins: readonly LoadedPlugin[]): () => MessageRoute {
+  for (const { cutThrough, name } of plugins)
+    if (cutThrough !== undefined) return () => new CutThroughRoute(cutThrough, name);
+  return () => queuedRoute;
 }
 
 /** Without the file nothing was configured; an empty one is somebody's will, if a strange one. */

@@ -2,7 +2,7 @@
 
 import { refuseChunk } from './chunk.ts';
 import { announceHeader, endOfData, takeHeader } from './end-of-data.ts';
-import { breakOff, isUnsafe, sendHeader } from './passing-on.ts';
+import { breakOff, isUnsafe, offerHeader } from './content-flow.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { NEXT, type Outcome, type Progress, type Step } from './steps.ts';
@@ -16,7 +16,11 @@ export function readChunk(session: Session, chunk: Buffer, from: number): number
   if (!state.isRefused && incoming?.chunks !== undefined) {
     const piece = from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to);
     incoming.chunks.scan(piece);
-    if (incoming.isFlowing && !incoming.isBinary && isUnsafe(session.host.core.dataFlags(incoming.slot))) {
+    if (
+      incoming.flow === 'flowing' &&
+      !incoming.isBinary &&
+      isUnsafe(session.host.core.dataFlags(incoming.slot))
+    ) {
       breakOff(session);
     }
     incoming.message.content.append(piece, session.isInputLent);
@@ -62,4 +66,4 @@ function acknowledge(session: Session): Progress {
   return NEXT;
 }
 
-const endOfChunk: readonly Step[] = [announceWholeHeader, sendHeader, waitForSpool, acknowledge];
+const endOfChunk: readonly Step[] = [announceWholeHeader, offerHeader, waitForSpool, acknowledge];

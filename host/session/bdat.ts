@@ -10,13 +10,12 @@ import { IncomingData } from './data-reader.ts';
 import { offers } from './extensions.ts';
 import { closeWith, hasMoreCommands, refuseMoreCommands } from './limits.ts';
 import { unrecognized } from './plain-verbs.ts';
-import { openConduit } from './passing-on.ts';
 import { refuse } from './refusal.ts';
 import { refusals } from '../replies/refusals.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
-import { asking, NEXT, STOP, type Progress, type Settle, type Step } from './steps.ts';
+import { asking, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 
 const ARGUMENT = /^(\d+)(?:[ \t]+(LAST))?[ \t]*$/i;
 const SIZE = /^\d+(?=[ \t]|$)/;
@@ -88,14 +87,13 @@ const askData = asking('data', settle);
 /** The plugins are asked once for a message, as before DATA. */
 const askAtFirst: Step = (session) => (hasBegun(session) ? NEXT : askData(session));
 
-const openForChunks = openConduit(settle);
-
-/** As before DATA, the next hop is told of content only once there is a place for it here. */
+/** As before DATA, the route is told of content only once there is a place for it here. */
 function prepareAtFirst(session: Session): Progress {
   if (hasBegun(session)) return NEXT;
   session.incoming?.abandon();
   session.incoming = IncomingData.inChunks(session);
-  return session.incoming === undefined ? refuseChunk(session, replies.systemFull) : openForChunks(session);
+  if (session.incoming === undefined) return refuseChunk(session, replies.systemFull);
+  return settled(session, session.route.open(session), settle);
 }
 
 function receive(session: Session): Progress {

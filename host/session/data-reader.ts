@@ -7,7 +7,7 @@ import { ChunkContent } from './chunk-content.ts';
 import { disconnect } from './closing.ts';
 import { endOfData, takeHeader } from './end-of-data.ts';
 import { latestEndOfData } from './limits.ts';
-import { breakOff, isUnsafe } from './passing-on.ts';
+import { breakOff, isUnsafe, type Flow } from './content-flow.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 
@@ -34,11 +34,8 @@ export class IncomingData {
   isHeaderUnjudged = false;
   /** An or of `DataFlag`s, once the message is complete. */
   flags = 0;
-  /** Octets go on to the next hop as they come. */
-  isFlowing = false;
-  /** They no longer do, and the hop will not see their end. */
-  isBrokenOff = false;
-  /** Header fields that went there. */
+  flow: Flow = 'held';
+  /** Header fields that have left already. */
   fieldsSent = 0;
   /** Somebody waits for the end of the header. */
   readonly wantsHeader: boolean;
@@ -51,8 +48,7 @@ export class IncomingData {
     this.#session = session;
     this.slot = slot;
     this.chunks = chunks;
-    const { hooks, cutThrough } = session.host;
-    this.wantsHeader = cutThrough !== undefined || hooks.has('data_headers_end');
+    this.wantsHeader = session.route.wantsHeader || session.host.hooks.has('data_headers_end');
     this.message = session.host.newMessage();
     this.endsAt = latestEndOfData(session);
   }
@@ -122,7 +118,7 @@ export function readData(session: Session, chunk: Buffer, from: number): number 
     incoming.isTooBig = true;
     breakOff(session);
   }
-  if (incoming.isFlowing && isUnsafe(core.dataFlags(incoming.slot))) breakOff(session);
+  if (incoming.flow === 'flowing' && isUnsafe(core.dataFlags(incoming.slot))) breakOff(session);
   if (!incoming.isTooBig) keepContent(session, chunk, from);
   if ((core.dataFlags(incoming.slot) & DataFlag.LookAlike) !== 0) {
     refuseLookAlike(session);

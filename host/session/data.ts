@@ -3,11 +3,10 @@
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { hasBegun } from './chunk.ts';
 import { IncomingData } from './data-reader.ts';
-import { openConduit } from './passing-on.ts';
 import { refuse } from './refusal.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
-import { answer, asking, NEXT, STOP, type Progress, type Settle, type Step } from './steps.ts';
+import { answer, asking, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 
 /** qpsmtpd asks its plugins before it checks the order; earlytalker counts on it. */
 const settle: Settle = (session, verdict) => {
@@ -30,11 +29,13 @@ function requireEnvelope(session: Session): Progress {
   return NEXT;
 }
 
-/** Before the next hop is told DATA: whatever it were told after that, it would take for content. */
+/** Before the route is opened: whatever a next hop is told after its DATA it takes for content. */
 function prepare(session: Session): Progress {
   session.incoming = IncomingData.begin(session);
   return session.incoming === undefined ? answer(session, replies.systemFull) : NEXT;
 }
+
+const open = (session: Session): Progress => settled(session, session.route.open(session), settle);
 
 function receive(session: Session): Progress {
   session.mode = 'data';
@@ -47,6 +48,6 @@ export const data: readonly Step[] = [
   asking('data', settle),
   requireEnvelope,
   prepare,
-  openConduit(settle),
+  open,
   receive,
 ];

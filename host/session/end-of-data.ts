@@ -6,7 +6,7 @@ import { declined, ReturnCode, type Verdict } from '../../bindings/plugin/verdic
 import { internalError } from '../hooks/finding-policy.ts';
 import { resetTransaction } from './closing.ts';
 import { countCommandsAnew, measureMessage } from './limits.ts';
-import { finishPassing, sendHeader } from './passing-on.ts';
+import { finishRoute, offerHeader } from './content-flow.ts';
 import { refuse } from './refusal.ts';
 import { refusals } from '../replies/refusals.ts';
 import { replies } from '../replies/replies.ts';
@@ -73,9 +73,9 @@ export function announceHeader(session: Session): Progress {
 }
 
 /** The steps behind the header while the body still comes. */
-export const takeHeader: readonly Step[] = [announceHeader, sendHeader];
+export const takeHeader: readonly Step[] = [announceHeader, offerHeader];
 
-const addTraceAtEnd: Step = (session) => (session.incoming!.isFlowing ? NEXT : addTrace(session));
+const addTraceAtEnd: Step = (session) => (session.incoming!.flow === 'flowing' ? NEXT : addTrace(session));
 
 const settleDataPost: Settle = (session, verdict) => {
   const refused = refuse(session, 'data_post', verdict);
@@ -99,7 +99,7 @@ const settleQueuePre: Settle = (session, verdict) => {
 const settleQueue: Settle = (session, verdict) => {
   const summary = takeSummary(session);
   // Plugins are told of the end, and may have an opinion of their own.
-  const decidedBy = session.decidedBy ?? session.host.cutThroughBy;
+  const decidedBy = session.decidedBy ?? session.route.decidedBy;
   const reset = resetTransaction(session);
   const end = (): Progress => {
     session.decidedBy = decidedBy;
@@ -129,9 +129,7 @@ function acknowledge(session: Session, verdict: Verdict): void {
   session.sendVerdict(replies.queued, verdict);
 }
 
-const askQueueHook = asking('queue', settleQueue);
-const askQueue: Step = (session) =>
-  session.host.cutThrough === undefined ? askQueueHook(session) : finishPassing(session, settleQueue);
+const finish: Step = (session) => finishRoute(session, settleQueue);
 
 const askQueuePost: Step = (session) => {
   const { hooks } = session.host;
@@ -149,11 +147,11 @@ export const endOfData: readonly Step[] = [
   refuseUnfit,
   announceHeader,
   refuseUnjudged,
-  sendHeader,
+  offerHeader,
   asking('data_post_headers', settleDataPostHeaders),
   addTraceAtEnd,
   asking('data_post', settleDataPost),
   asking('queue_pre', settleQueuePre),
-  askQueue,
+  finish,
   askQueuePost,
 ];

@@ -50,8 +50,12 @@ export class MailTransaction implements Transaction {
     parameters: Parameters = NO_PARAMETERS,
     options: RecipientOptions | undefined = undefined,
   ): void {
-    this.recipients.push({ address, parameters, options });
-    this.#pathOctets += octetsOfPath(address, parameters);
+    this.acceptRecipient({ address, parameters, options });
+  }
+
+  acceptRecipient(recipient: Recipient): void {
+    this.recipients.push(recipient);
+    this.#pathOctets += octetsOfPath(recipient.address, recipient.parameters);
   }
 
   removeRecipient(address: Address): void {

@@ -1,13 +1,12 @@
 /** RCPT: adds a forward-path. Nothing is accepted unless a plugin says so. RFC 5321 section 4.1.1.3. */
 
-import type { Address } from '../../bindings/wire/address.ts';
-import { declined, ReturnCode } from '../../bindings/plugin/verdict.ts';
+import type { Recipient } from '../../bindings/plugin/connection.ts';
+import { declined, ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
 import { hasBegun } from './chunk.ts';
 import { closeWith, hasMoreRefused, requireMemory } from './limits.ts';
 import { readRecipientOptions } from './rcpt-parameters.ts';
 import { askPathHook } from './path-hook.ts';
 import { parsePathCommand, refuseInternational } from './path-command.ts';
-import { offerRecipient } from './passing-on.ts';
 import { refuse } from './refusal.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
@@ -53,28 +52,28 @@ const settle: Settle = (session, verdict) => {
   if (refused !== undefined) return refused;
   if (verdict.code === ReturnCode.DONE) return STOP;
   if (verdict.code !== ReturnCode.OK) return answer(session, replies.nobodyDecided);
-  if (session.host.cutThrough === undefined) return accept(session, session.recipient);
-  return offerRecipient(session, { address: session.recipient, ...parametersOf(session) }, settleOffer);
+  return offer(session);
 };
 
-/** What the next hop said of a recipient our plugins have accepted. */
-const settleOffer: Settle = (session, verdict) => {
+/** The plugins have accepted the recipient; the route has the last word. */
+function offer(session: Session): Progress {
+  const { path, route } = session;
+  const recipient: Recipient = {
+    address: session.recipient,
+    parameters: path.parameters,
+    options: path.recipientOptions,
+  };
+  const answered = route.offer(session, recipient);
+  return answered instanceof Promise
+    ? answered.then((verdict) => settleOffer(session, recipient, verdict))
+    : settleOffer(session, recipient, answered);
+}
+
+function settleOffer(session: Session, recipient: Recipient, verdict: Verdict): Progress {
   if (verdict.code !== ReturnCode.OK) return settle(session, verdict);
-  const { address, parameters, options } = { address: session.recipient, ...parametersOf(session) };
-  session.transaction.addRecipient(address, parameters, options);
+  session.transaction.acceptRecipient(recipient);
   session.sendVerdict(replies.recipientOk, verdict, echo(session));
   return STOP;
-};
-
-const parametersOf = ({ path }: Session) => ({
-  parameters: path.parameters,
-  options: path.recipientOptions,
-});
-
-function accept(session: Session, address: Address): Progress {
-  const { path, transaction } = session;
-  transaction.addRecipient(address, path.parameters, path.recipientOptions);
-  return answer(session, replies.recipientOk, echo(session));
 }
 
 const echo = ({ path, recipient, transaction }: Session): string =>

@@ -1,7 +1,6 @@
 /** What sessions share: everything that was built when the configuration was read. Sessions keep the one they began with. */
 
 import type { Core } from '../../bindings/core/contract.ts';
-import type { CutThrough } from '../../bindings/plugin/cut-through.ts';
 import type { HookRunner } from '../hooks/runner.ts';
 import type { SettingValues } from '../settings/settings.ts';
 import type { MemoryBudget } from '../memory/memory-budget.ts';
@@ -11,6 +10,7 @@ import type { ReverseLookup } from '../dns/reverse-lookup.ts';
 import type { TlsTerms } from '../tls/tls-layer.ts';
 import type { Deadlines } from '../../bindings/timing/deadlines.ts';
 import type { ReplyPrinter } from '../replies/reply.ts';
+import type { MessageRoute } from './message-route.ts';
 import type { Session } from './session.ts';
 import type { Turns } from './turns.ts';
 
@@ -29,15 +29,13 @@ export interface SessionHost {
   /** Undefined: there is no certificate, so TLS is not offered. */
   readonly tls: TlsTerms | undefined;
   readonly version: string;
-  /** Where transactions go on to while they happen; undefined: messages are kept and queued. */
-  readonly cutThrough?: CutThrough | undefined;
-  /** The plugin that leads there. */
-  readonly cutThroughBy?: string | undefined;
   /** The daemon is about to stop: sessions end with their transaction. */
   readonly isDraining: boolean;
   /** Now, as a date of RFC 5322 section 3.3. */
   date(): string;
   newMessage(): StoredMessage;
+  /** The way of one client's messages. */
+  openRoute(): MessageRoute;
   /** The connection is gone. */
   leave(session: Session): void;
 }

@@ -4,7 +4,6 @@
  * verbs mean stands in the files named after them.
  */
 
-import type { Conduit } from '../../bindings/plugin/cut-through.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Intake } from '../intake/intake.ts';
 import { SHARE_OF_FREE_SLABS } from '../message/slab-pool.ts';
@@ -19,6 +18,7 @@ import type { Expiring } from '../../bindings/timing/deadlines.ts';
 import { greet } from './greeting.ts';
 import { countCommandsAnew, latestAt, nextDeadline, replyToLate, startClock, Tally } from './limits.ts';
 import { MailTransaction } from './mail-transaction.ts';
+import type { MessageRoute } from './message-route.ts';
 import { readers, type InputMode } from './input-mode.ts';
 import { NO_SEAT } from '../observe/flight-record.ts';
 import { NOWHERE } from '../../bindings/timing/dense-set.ts';
@@ -58,8 +58,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   incoming: IncomingData | undefined = undefined;
   /** The chunk of BDAT, once there was one. */
   chunk: Chunk | undefined = undefined;
-  /** The way of the client's transactions to the next hop, once one was needed. */
-  conduit: Conduit | undefined = undefined;
+  route: MessageRoute;
   /** AUTH, from its command line to its last reply. */
   exchange: AuthExchange | undefined = undefined;
   deadlineAt = Number.POSITIVE_INFINITY;
@@ -96,6 +95,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     this.intake = intake;
     this.host = host;
     this.facts = new ConnectionFacts(id, intake);
+    this.route = host.openRoute();
   }
 
   /** Listens to the stream, asks the connect hooks and greets. */
@@ -168,7 +168,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   /** Forgets the transaction and what its message held. */
   forgetTransaction(): Outcome {
     if (this.summary !== undefined) endSummary(this);
-    this.conduit?.reset();
+    this.route.reset();
     this.incoming?.abandon();
     this.incoming = undefined;
     this.openTransaction = undefined;
@@ -180,7 +180,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   hangUp(): void {
     if (this.#hasHungUp) return;
     this.flush();
-    this.conduit?.close();
+    this.route.close();
     this.#hasHungUp = true;
     this.partial = undefined;
     this.releaseCommand();
@@ -431,7 +431,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     this.isClogged = false;
     this.takeUnread();
     this.endInput();
-    this.conduit?.close();
+    this.route.close();
     this.closeTasks();
     this.host.deadlines.forget(this);
     this.host.leave(this);

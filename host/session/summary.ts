@@ -40,7 +40,7 @@ export class Summary {
     this.#recipients = transaction.recipients;
     this.#octets = incoming?.message.content.octets;
     // Of a message that was given up nobody has read the header.
-    if (incoming?.isHeaderAnnounced === true && !incoming.isTooBig && !incoming.isBrokenOff)
+    if (incoming?.isHeaderAnnounced === true && !incoming.isTooBig && incoming.flow !== 'broken')
       this.#messageId = incoming.message.header.get('Message-Id')?.trim();
     return this;
   }

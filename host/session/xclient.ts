@@ -48,8 +48,8 @@ function restart(session: Session): Progress {
   session.facts.helloHost = attributes.helo ?? undefined;
   session.tasks.endConnection();
   session.contexts.length = 0;
-  session.conduit?.close();
-  session.conduit = undefined;
+  session.route.close();
+  session.route = host.openRoute();
   session.tally = new Tally();
   countCommandsAnew(session);
   logIn(session, attributes.login, host.settings.xclientLoginRelays);

@@ -1,0 +1,102 @@
+/**
+ * What leaves for a route while the message comes, and what must not: content that a host further on might read otherwise
+ * than we do is cut off, and its end is never told.
+ */
+
+import { DataFlag } from '../../bindings/core/contract.ts';
+import type { Outflow } from '../../bindings/plugin/cut-through.ts';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { denySoft, withReplyCode } from '../../bindings/plugin/verdict.ts';
+import type { Session } from './session.ts';
+import { NEXT, settled, type Outcome, type Progress, type Settle } from './steps.ts';
+import { addTrace } from './trace.ts';
+
+/** `held`: the route has not been asked; `kept`: it reads the message at the end; `broken`: it will not see the end. */
+export type Flow = 'held' | 'kept' | 'flowing' | 'broken';
+
+/** Line ends that some hosts take for the end of data or of a line and others do not. */
+const AMBIGUOUS = DataFlag.BareCr | DataFlag.BareLf | DataFlag.LookAlike;
+/** Hooks after the body whose plugins may want to read it. */
+const READING_HOOKS = ['data_post_headers', 'data_post', 'queue_pre'] as const;
+
+const notPassedOn = withReplyCode(denySoft('message was not passed on, try again later', '3.0'), 451);
+
+/**
+ * The header is whole: if the route takes the message along, the header gets its trace and goes out, and after it what has
+ * come of the body. Whoever changes the header later comes too late.
+ */
+export function offerHeader(session: Session): Progress {
+  const { host, route } = session;
+  const incoming = session.incoming!;
+  if (!incoming.isHeaderAnnounced || incoming.flow !== 'held') return NEXT;
+  const flags = incoming.isWhole ? incoming.flags : host.core.dataFlags(incoming.slot);
+  // It will be refused at its end, so the route need not see any of it.
+  if (incoming.isTooBig || (!incoming.isBinary && isUnsafe(flags))) return NEXT;
+  let outflow: Outflow | undefined;
+  try {
+    outflow = route.headerReady(session);
+  } catch (cause) {
+    // Parsed before the content is dropped: plugins may still ask for it.
+    void incoming.message.header;
+    return giveUp(session, cause);
+  }
+  if (outflow === undefined) {
+    incoming.flow = 'kept';
+    return NEXT;
+  }
+  const traced = addTrace(session);
+  return traced instanceof Promise ? traced.then(() => divert(session, outflow)) : divert(session, outflow);
+}
+
+function divert(session: Session, outflow: Outflow): Progress {
+  const { hooks } = session.host;
+  const incoming = session.incoming!;
+  const { message } = incoming;
+  incoming.flow = 'flowing';
+  incoming.fieldsSent = message.header.names().length;
+  const isKept = READING_HOOKS.some((hook) => hooks.has(hook));
+  try {
+    const poured = message.divert(outflow, isKept);
+    if (poured === undefined) return NEXT;
+    return poured.then(
+      (): Outcome => NEXT,
+      (cause: unknown) => giveUp(session, cause),
+    );
+  } catch (cause) {
+    return giveUp(session, cause);
+  }
+}
+
+/** A step that fails inside the content would have the rest of it read as commands. */
+function giveUp(session: Session, cause: unknown): Outcome {
+  session.log(LogLevel.ERROR, `message not passed on: ${String(cause)}`);
+  breakOff(session);
+  return NEXT;
+}
+
+/**
+ * True if the octets that have just come must not leave. A bare line end next to a dot might be an end of data to the next
+ * host, and what follows a second message (SMTP smuggling).
+ */
+export const isUnsafe = (flags: number): boolean => (flags & AMBIGUOUS) !== 0;
+
+/** What was sent is never ended: the route gives it up, and the rest is dropped here. */
+export function breakOff(session: Session): void {
+  const incoming = session.incoming!;
+  incoming.flow = 'broken';
+  session.route.reset();
+  incoming.message.discard();
+}
+
+/** The route's turn to answer for the message. */
+export function finishRoute(session: Session, settle: Settle): Progress {
+  const { message, flow, fieldsSent } = session.incoming!;
+  if (flow !== 'kept' && flow !== 'flowing') return settle(session, notPassedOn);
+  if (flow === 'flowing' && message.header.names().length !== fieldsSent) {
+    session.log(
+      LogLevel.NOTICE,
+      'header fields added or removed behind data_headers_end do not reach the next hop',
+    );
+  }
+  return settled(session, session.route.finish(session), settle);
+}

@@ -1,0 +1,66 @@
+/**
+ * Where the messages of one client go. The session runs the same steps for every route: it asks the plugins, keeps the
+ * order of the verbs, and guards what leaves. What a route does with the message is its own: the queued route has it kept
+ * until it is whole, the cut-through route takes it to a next hop while it comes.
+ *
+ * A session has one route at a time, from `SessionHost.openRoute`, and calls it in this order, one call after the other:
+ *
+ *     for each message   offer (each recipient), open, headerReady, [write, drained]..., finish, reset
+ *     at the end         close
+ *
+ * `reset` may come at any point, also while an answer is waited for, and more than once; whatever was begun is then given up.
+ * An answer that comes after it counts for nothing. `close` comes last; only `reset` and a second `close` may follow.
+ *
+ * An answer that is no promise costs the session no wait: a route that knows its answer must not make a promise of it.
+ *
+ * Refusals are verdicts. A method that throws or rejects has a fault that is ours: the client is told 4yz and may try
+ * again, and the transaction is forgotten, `reset` included. It never becomes a 5yz.
+ */
+
+import type { Recipient } from '../../bindings/plugin/connection.ts';
+import type { Outflow } from '../../bindings/plugin/cut-through.ts';
+import type { Verdict } from '../../bindings/plugin/verdict.ts';
+import type { Session } from './session.ts';
+
+/** OK goes on; any other code is answered as if a plugin of the hook in question had said it. */
+export type RouteAnswer = Verdict | Promise<Verdict>;
+
+export interface MessageRoute {
+  /** The plugin that decides about the message in the eyes of the log, where no other has. */
+  readonly decidedBy: string | undefined;
+  /** The end of the header matters before the end of the message: `headerReady` is called as soon as it has come. */
+  readonly wantsHeader: boolean;
+
+  /** The plugins have accepted `recipient`, which joins the envelope if the answer is OK; its words are the reply. */
+  offer(session: Session, recipient: Recipient): RouteAnswer;
+
+  /**
+   * The envelope is complete and there is a place for the content: may the client send it? Asked before 354, and before
+   * the first chunk of BDAT. Answered as the hook `data`.
+   */
+  open(session: Session): RouteAnswer;
+
+  /**
+   * The plugins have heard of the header (`data_headers_end`). Called once for a message that nothing is known against:
+   * before its end if the route `wantsHeader`, or plugins do, and the header's end is seen by then, else after it.
+   *
+   * Undefined: the message is kept whole and read at `finish`. Otherwise the message goes to the `Outflow` from here on, in
+   * order and without dot-stuffing: the header with its trace, what has come of the body, then each block as it comes.
+   * Octets are given away and never change. The client is not read from while `drained` holds a promise. The octets kept
+   * back there count for the memory budget. If the content turns out to be unfit (smuggling, size, a fault) writing
+   * stops and `reset` is called at once, so that nothing of it can count as a message.
+   */
+  headerReady(session: Session): Outflow | undefined;
+
+  /**
+   * The message is whole and no plugin has anything against it (`data_post`, `queue_pre`). OK means that it is durable or
+   * has been taken by whoever is responsible for it now: the client is told 250. Answered as the hook `queue`.
+   */
+  finish(session: Session): RouteAnswer;
+
+  /** The transaction is over, or its message is given up. What was not finished must not be delivered. */
+  reset(): void;
+
+  /** The client is gone, or has become another one. A message whose `finish` is waited for is seen through. */
+  close(): void;
+}
