@@ -20,8 +20,8 @@ export type Failure =
 export type Turn =
   /** Send this, not yet encoded, and hand the client's response to `next`. */
   | { readonly kind: 'challenge'; readonly octets: Buffer }
-  /** Find out the user's salt and hand it to `salted`. */
-  | { readonly kind: 'salt'; readonly user: string }
+  /** Find out the user's salt and hand it to `salted`; undefined if nobody knows the user or keeps no salt for it. */
+  | { readonly kind: 'salt'; readonly user: string; salted(this: void, salt: Salt | undefined): Turn }
   /** Ask the plugins. */
   | { readonly kind: 'credentials'; readonly credentials: HostCredentials }
   /** The exchange is over: what came cannot be asked about. */
@@ -32,8 +32,6 @@ export interface Machine {
   /** `initial` is the initial response; undefined if AUTH came without one, empty for `=`. RFC 4954 section 4. */
   start(initial: Buffer | undefined): Turn;
   next(response: Buffer): Turn;
-  /** The answer to a turn `salt`; undefined if nobody knows the user or keeps no salt for him. */
-  salted?(salt: Salt | undefined): Turn;
   /** A last challenge that goes out before the verdict is told; the client has to answer it. */
   conclude?(isAccepted: boolean): Buffer | undefined;
   /** False as long as a plugin's OK would vouch for something that was never compared. */

@@ -72,6 +72,7 @@ export class ScramSha256 implements Machine {
     return this.#first === undefined ? this.#readFirst(text) : this.#readFinal(text, this.#first);
   }
 
+  /** The answer to the turn `salt`. */
   salted(salt: Salt | undefined): Turn {
     const { user, nonce } = this.#first!;
     this.#salt = salt ?? inventSalt(user);
@@ -93,7 +94,7 @@ export class ScramSha256 implements Machine {
   #readFirst(text: string): Turn {
     this.#first = parseClientFirst(text);
     if (this.#first === undefined) return failure('invalid');
-    return { kind: 'salt', user: this.#first.user };
+    return { kind: 'salt', user: this.#first.user, salted: (salt) => this.salted(salt) };
   }
 
   /** The nonce has to be the one of this exchange: an overheard message must not be good for another one. */

@@ -1,42 +1,65 @@
-/** The exchange behind AUTH: challenges and responses, until there is something to ask the plugins about. RFC 4954 section 4. */
+/**
+ * The exchange behind AUTH, from the first challenge to the last reply: what the client responds, what the plugins say of
+ * it, and how long it waits for bad news. RFC 4954 sections 4 and 6.
+ */
 
 import { randomBytes } from 'node:crypto';
-import { ReturnCode } from '../../bindings/plugin/verdict.ts';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
+import { naughty, naughtyRejectType } from '../../bindings/plugin/well-known-notes.ts';
 import { decodeBase64 } from '../../bindings/wire/base64.ts';
+import { parseSalt, type Salt } from '../../bindings/wire/scram-keys.ts';
 import type { HostCredentials } from '../auth/credentials.ts';
 import type { Failure, Machine, Turn } from '../auth/mechanism.ts';
 import type { Mechanism } from '../auth/mechanisms.ts';
-import { parseSalt } from '../../bindings/wire/scram-keys.ts';
-import { judge, refuseAttempt, tellForNow } from './auth-outcome.ts';
+import { conceal, namesSecret } from '../observe/conceal.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
+import { COMMAND } from './input-mode.ts';
 import type { Session } from './session.ts';
-import { answer, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
+import { answer, settled, STOP, type Progress, type Step } from './steps.ts';
 
 const EMPTY = Buffer.alloc(0);
 const NONCE_OCTETS = 18;
+/** Octets of a response line with its CRLF: what RFC 4954 section 4 calls sufficient for all mechanisms in use. */
+const MAX_RESPONSE_LINE = 12_288;
+/** However often somebody guesses, no session sleeps longer. */
+const LONGEST_DELAY_MS = 30_000;
+const LF = 0x0a;
+const CR = 0x0d;
 
 /** One attempt to authenticate, from the AUTH line to the last reply. */
-export class AuthExchange {
-  mechanism!: Mechanism;
-  machine!: Machine;
-  /** What the plugins are asked about, once it is complete. */
-  credentials: HostCredentials | undefined = undefined;
-  /** The line that just came, without its end. */
-  response = '';
-  /** When it came, on the clock of `performance.now`. */
-  respondedAt = performance.now();
-  /** Set once the verdict stands and only the client's answer to a last challenge is missing. */
-  whenConcluded: ((session: Session, response: Buffer) => Progress) | undefined = undefined;
+export class AuthAttempt {
+  /** What the client entrusts to us, and must not be shown: as sent, decoded, and by the mechanism. */
   readonly secrets: string[] = [];
-  /** About what is kept of them: as sent, decoded, and by the mechanism. */
+  /** About what is kept of them. */
   octets = 0;
+  /** When the client's last line came, on the clock of `performance.now`. */
+  respondedAt = performance.now();
 
-  /** Keeps texts that hold `text` out of the log for the rest of the exchange. */
+  /** Keeps texts that hold `text` out of the log for the rest of the attempt. */
   hide(text: string): void {
     if (text === '' || text === '=' || text === '*') return;
     this.secrets.push(text);
     this.octets += 3 * text.length;
+  }
+}
+
+/** An attempt by one mechanism. While the client's response is waited for it is the input mode. */
+export class AuthExchange {
+  readonly kind = 'sasl';
+  readonly attempt: AuthAttempt;
+  readonly mechanism: Mechanism;
+  readonly machine: Machine;
+  /** The client has said all that the plugins are asked about. */
+  isComplete = false;
+  /** Set once the verdict stands and only the client's answer to a last challenge is missing. */
+  whenConcluded: ((response: Buffer) => Progress) | undefined = undefined;
+
+  constructor(attempt: AuthAttempt, mechanism: Mechanism, machine: Machine) {
+    this.attempt = attempt;
+    this.mechanism = mechanism;
+    this.machine = machine;
   }
 }
 
@@ -46,46 +69,76 @@ const surroundingsOf = ({ host }: Session) => ({
   nonce: () => randomBytes(NONCE_OCTETS).toString('hex'),
 });
 
-/** `initial` is the word behind the mechanism, if there is one. */
-export function beginExchange(session: Session, mechanism: Mechanism, initial: string | undefined): Progress {
-  const exchange = session.exchange!;
-  exchange.mechanism = mechanism;
-  if (initial !== undefined) exchange.hide(initial);
-  exchange.machine = mechanism.begin(surroundingsOf(session));
-  if (initial === undefined) return take(session, exchange.machine.start(undefined));
+/** `initial` is the argument after the mechanism, if there is one. */
+export function beginExchange(
+  session: Session,
+  attempt: AuthAttempt,
+  mechanism: Mechanism,
+  initial: string | undefined,
+): Progress {
+  if (initial !== undefined) attempt.hide(initial);
+  const machine = mechanism.begin(surroundingsOf(session));
+  const exchange = new AuthExchange(attempt, mechanism, machine);
+  if (initial === undefined) return take(session, exchange, machine.start(undefined));
   const octets = initial === '=' ? EMPTY : decodeBase64(initial);
   if (octets === undefined) return endExchange(session, replies.authUndecodable);
-  return take(session, exchange.machine.start(octets));
+  return take(session, exchange, machine.start(octets));
 }
 
-/** The steps of a response, which stands in `exchange.response`. */
-export const respond: readonly Step[] = [
-  (session) => {
-    const exchange = session.exchange!;
-    const { response, machine, whenConcluded } = exchange;
-    exchange.respondedAt = performance.now();
-    exchange.hide(response);
-    if (response === '*') return endExchange(session, replies.authCanceled);
-    const octets = decodeBase64(response);
-    if (octets === undefined) return endExchange(session, replies.authUndecodable);
-    if (whenConcluded !== undefined) return whenConcluded(session, octets);
-    return take(session, machine.next(octets));
-  },
-];
-
 /** The steps of a response longer than any mechanism needs. */
-export const respondAtLength: readonly Step[] = [(session) => endExchange(session, replies.lineTooLong)];
+const refuseLength: readonly Step[] = [(session) => endExchange(session, replies.lineTooLong)];
 
-function take(session: Session, turn: Turn): Progress {
+/** Takes one line out of `chunk`, from `from` on, however it was cut, and returns where it stopped. */
+export function readResponses(session: Session, exchange: AuthExchange, chunk: Buffer, from: number): number {
+  const lineFeed = chunk.indexOf(LF, from);
+  const end = lineFeed < 0 ? chunk.length : lineFeed + 1;
+  const before = session.partial;
+  if (session.isSkippingLine || (before?.length ?? 0) + end - from > MAX_RESPONSE_LINE) {
+    session.partial = undefined;
+    session.isSkippingLine = lineFeed < 0;
+    // The refusal goes out when the line ends, so that replies keep their order.
+    if (lineFeed >= 0) session.run(refuseLength);
+    return end;
+  }
+  const piece = chunk.subarray(from, end);
+  const line = before === undefined ? piece : Buffer.concat([before, piece]);
+  if (lineFeed < 0) {
+    // The chunk is not kept alive for the sake of a few octets.
+    session.partial = before === undefined ? Buffer.from(piece) : line;
+    return end;
+  }
+  session.partial = undefined;
+  const response = withoutEnd(line);
+  session.run([() => respond(session, exchange, response)]);
+  return end;
+}
+
+function withoutEnd(line: Buffer): string {
+  const lineFeed = line.length - 1;
+  return line.latin1Slice(0, line[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed);
+}
+
+function respond(session: Session, exchange: AuthExchange, response: string): Progress {
+  const { attempt, machine, whenConcluded } = exchange;
+  attempt.respondedAt = performance.now();
+  attempt.hide(response);
+  if (response === '*') return endExchange(session, replies.authCanceled);
+  const octets = decodeBase64(response);
+  if (octets === undefined) return endExchange(session, replies.authUndecodable);
+  if (whenConcluded !== undefined) return whenConcluded(octets);
+  return take(session, exchange, machine.next(octets));
+}
+
+function take(session: Session, exchange: AuthExchange, turn: Turn): Progress {
   switch (turn.kind) {
     case 'challenge':
-      return sendChallenge(session, turn.octets);
+      return sendChallenge(session, exchange, turn.octets);
     case 'salt':
-      return askSalt(session, turn.user);
+      return askSalt(session, exchange, turn);
     case 'credentials':
-      return judge(session, turn.credentials);
+      return judge(session, exchange, turn.credentials);
     case 'failure':
-      return failed(session, turn.why, turn.about);
+      return failed(session, exchange, turn.why, turn.about);
   }
 }
 
@@ -99,39 +152,163 @@ export const failureReplies: Readonly<Record<Failure, Template>> = {
 };
 
 /** Only what is told like a wrong password counts, and comes as late. */
-function failed(session: Session, why: Failure, about: string): Progress {
+function failed(session: Session, exchange: AuthExchange, why: Failure, about: string): Progress {
   const reply = failureReplies[why];
-  return reply.code === 535 ? refuseAttempt(session, reply, about) : endExchange(session, reply);
+  return reply.code === 535 ? refuseAttempt(session, exchange, reply, about) : endExchange(session, reply);
 }
 
-export function sendChallenge(session: Session, octets: Buffer): Progress {
+function sendChallenge(session: Session, exchange: AuthExchange, octets: Buffer): Progress {
   if (!session.isOpen) return STOP;
   if (octets.length === 0) session.send(replies.emptyChallenge);
   else session.send(replies.challenge, octets.toString('base64'));
-  session.mode = 'sasl';
+  session.mode = exchange;
   return STOP;
 }
 
-function askSalt(session: Session, user: string): Progress {
+function askSalt(
+  session: Session,
+  exchange: AuthExchange,
+  { user, salted }: Extract<Turn, { kind: 'salt' }>,
+): Progress {
   const { hooks } = session.host;
-  if (!hooks.has('auth_scram_salt')) return take(session, session.exchange!.machine.salted!(undefined));
-  return settled(session, hooks.run('auth_scram_salt', session, user), settleSalt);
+  const goOn = (salt: Salt | undefined): Progress => take(session, exchange, salted(salt));
+  if (!hooks.has('auth_scram_salt')) return goOn(undefined);
+  return settled(session, hooks.run('auth_scram_salt', session, user), (_, { code, lines }) => {
+    // A plugin that could not look must not make the client believe that its password is wrong.
+    if (code === ReturnCode.DENYSOFT || code === ReturnCode.DENYSOFT_DISCONNECT)
+      return tellForNow(session, exchange);
+    return goOn(code === ReturnCode.OK ? parseSalt(lines[0] ?? '') : undefined);
+  });
 }
 
-/** A plugin that could not look must not make the client believe that its password is wrong. */
-const settleSalt: Settle = (session, verdict) => {
-  if (verdict.code === ReturnCode.DENYSOFT || verdict.code === ReturnCode.DENYSOFT_DISCONNECT) {
-    return tellForNow(session);
+/** Asks the hook of the mechanism, then `auth`. No password at all is not worth the question. */
+function judge(session: Session, exchange: AuthExchange, credentials: HostCredentials): Progress {
+  exchange.isComplete = true;
+  credentials.secrets.forEach((secret) => exchange.attempt.hide(secret));
+  const { hooks } = session.host;
+  const { hook, word } = exchange.mechanism;
+  if (credentials.password === '') return refuseCredentials(session, exchange, credentials);
+  return settled(session, hooks.run(hook, session, word, credentials), (_, own) =>
+    own.code === ReturnCode.DECLINED
+      ? settled(session, hooks.run('auth', session, word, credentials), (__, general) =>
+          settle(session, exchange, credentials, general),
+        )
+      : settle(session, exchange, credentials, own),
+  );
+}
+
+function settle(
+  session: Session,
+  exchange: AuthExchange,
+  credentials: HostCredentials,
+  verdict: Verdict,
+): Progress {
+  const { machine, mechanism } = exchange;
+  switch (verdict.code) {
+    case ReturnCode.OK:
+      if (machine.isProven !== false) return accept(session, exchange, credentials, verdict);
+      session.log(LogLevel.ERROR, `a plugin said OK to ${mechanism.name} without asking credentials.verify`);
+      return refuseCredentials(session, exchange, credentials);
+    case ReturnCode.DENYSOFT:
+    case ReturnCode.DENYSOFT_DISCONNECT:
+      logReason(session, exchange, verdict);
+      return tellForNow(session, exchange);
+    default:
+      logReason(session, exchange, verdict);
+      return refuseCredentials(session, exchange, credentials);
   }
-  const salt = verdict.code === ReturnCode.OK ? parseSalt(verdict.lines[0] ?? '') : undefined;
-  return take(session, session.exchange!.machine.salted!(salt));
-};
+}
+
+/**
+ * Why a plugin refused is for the log alone: a client that is told "no such user" for one name and "wrong password" for
+ * another can find out who has an account (user enumeration).
+ */
+function logReason(session: Session, { mechanism, attempt }: AuthExchange, { lines }: Verdict): void {
+  if (lines.length === 0 || !session.host.logger.writes(LogLevel.INFO)) return;
+  session.log(LogLevel.INFO, `${mechanism.name} refused: ${conceal(lines.join(' '), attempt.secrets)}`);
+}
+
+/** With a mechanism that proves us to the client, too, the client has the last word. */
+function accept(
+  session: Session,
+  exchange: AuthExchange,
+  { user }: HostCredentials,
+  { lines: [words = ''] }: Verdict,
+): Progress {
+  const isBare = words === '' || namesSecret(words, exchange.attempt.secrets);
+  const about = isBare ? user : `${user} - ${words}`;
+  const proof = exchange.machine.conclude?.(true);
+  if (proof === undefined) return welcome(session, exchange.mechanism, user, about);
+  exchange.whenConcluded = (response) =>
+    response.length === 0
+      ? welcome(session, exchange.mechanism, user, about)
+      : endExchange(session, replies.authMalformed);
+  return sendChallenge(session, exchange, proof);
+}
+
+function welcome(session: Session, { name, word }: Mechanism, user: string, about: string): Progress {
+  const { facts } = session;
+  facts.auth = { user, mechanism: word };
+  facts.relayClient = true;
+  if (facts.notes.get(naughty) !== undefined) session.log(LogLevel.INFO, 'auth success cleared naughty');
+  facts.notes.delete(naughty);
+  facts.notes.delete(naughtyRejectType);
+  return endExchange(session, replies.authSuccess, name, about);
+}
+
+/** The credentials are wrong: unknown user or wrong password, the client is told the same. */
+function refuseCredentials(session: Session, exchange: AuthExchange, { user }: HostCredentials): Progress {
+  const about = `${user} from ${session.facts.remoteIp}`;
+  return refuseAttempt(session, exchange, replies.authFailed, exchange.mechanism.name, about);
+}
+
+/**
+ * Answers a failed attempt, later and later: guessing becomes slow. The time runs from the client's last line, so that
+ * it does not show how long the plugins took, which differs between users that exist and users that do not.
+ */
+function refuseAttempt(
+  session: Session,
+  exchange: AuthExchange,
+  reply: Template,
+  first: string,
+  second?: string,
+): Progress {
+  const { tally, host } = session;
+  const { authDelayMs } = host.settings;
+  tally.authFailures++;
+  const whole = Math.min(authDelayMs * 2 ** (tally.authFailures - 1), LONGEST_DELAY_MS);
+  const left = exchange.attempt.respondedAt + whole - performance.now();
+  const tell = (): Progress =>
+    session.isOpen ? concludeWith(session, exchange, () => endExchange(session, reply, first, second)) : STOP;
+  return left > 0 ? pause(left).then(tell) : tell();
+}
+
+/** The session holds its place and nothing else meanwhile; the process may end before. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}
+
+/** Nobody could judge: the client may come back with the same credentials. */
+function tellForNow(session: Session, exchange: AuthExchange): Progress {
+  const { name } = exchange.mechanism;
+  return concludeWith(session, exchange, () => endExchange(session, replies.authTemporary, name));
+}
+
+/** A mechanism that tells refusals by itself does so before the reply. */
+function concludeWith(session: Session, exchange: AuthExchange, end: () => Progress): Progress {
+  const last = exchange.isComplete ? exchange.machine.conclude?.(false) : undefined;
+  if (last === undefined) return end();
+  exchange.whenConcluded = end;
+  return sendChallenge(session, exchange, last);
+}
 
 /** Back to commands, with a last reply. */
-export function endExchange(session: Session, reply: Template, first?: string, second?: string): Progress {
-  session.exchange = undefined;
+function endExchange(session: Session, reply: Template, first?: string, second?: string): Progress {
+  session.authAttempt = undefined;
   if (!session.isOpen) return STOP;
-  session.mode = 'command';
+  session.mode = COMMAND;
   if (second === undefined) return answer(session, reply, first);
   session.send(reply, first, second);
   return STOP;

@@ -1,16 +1,15 @@
 /** AUTH: the command line that begins an exchange. RFC 4954 section 4. */
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { ReturnCode } from '../../bindings/plugin/verdict.ts';
+import { ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
 import { conceal } from '../observe/conceal.ts';
-import { AuthExchange, beginExchange } from './auth-exchange.ts';
-import { needsTls, offeredMechanisms } from './auth-offer.ts';
-import { offers } from './extensions.ts';
+import { AuthAttempt, beginExchange } from './auth-exchange.ts';
+import { needsTls, offeredMechanisms, offers } from './extensions.ts';
 import { closeWith } from './limits.ts';
 import { unrecognized } from './plain-verbs.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
-import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
+import { answer, NEXT, settled, STOP, type Progress, type Step } from './steps.ts';
 
 /** A name of RFC 4422 section 3.1; anything else behind AUTH may be a password and is not echoed. */
 const MECHANISM_NAME = /^[A-Za-z0-9_-]{1,20}$/;
@@ -48,33 +47,36 @@ function limitFailures(session: Session): Progress {
 
 /** From here on the log is kept clean of what the client entrusts to us. */
 function askParse(session: Session): Progress {
-  const { argument } = session.command;
-  const exchange = new AuthExchange();
-  session.exchange = exchange;
-  session.hidden?.forEach((word) => exchange.hide(word));
-  const { hooks } = session.host;
-  if (!hooks.has('auth_parse')) return parse(session, argument);
-  return settled(session, hooks.run('auth_parse', session, argument), settleParse);
+  const { command, host, hidden } = session;
+  const attempt = new AuthAttempt();
+  session.authAttempt = attempt;
+  hidden?.forEach((word) => attempt.hide(word));
+  if (!host.hooks.has('auth_parse')) return parse(session, attempt, command.argument);
+  return settled(session, host.hooks.run('auth_parse', session, command.argument), (_, verdict) =>
+    settleParse(session, attempt, verdict),
+  );
 }
 
 /** OK may put another argument in place of the client's; any other code but DECLINED calls it broken. */
-const settleParse: Settle = (session, verdict) => {
+function settleParse(session: Session, attempt: AuthAttempt, verdict: Verdict): Progress {
   const isAccepted = verdict.code === ReturnCode.OK || verdict.code === ReturnCode.DECLINED;
   if (!isAccepted) {
     const lines = verdict.lines.map((line) => conceal(line, session.secrets));
-    session.exchange = undefined;
+    session.authAttempt = undefined;
     session.sendVerdict(replies.syntaxInCommand, { ...verdict, lines });
     return STOP;
   }
   const replacement = verdict.code === ReturnCode.OK ? verdict.lines[0] : undefined;
-  return parse(session, replacement ?? session.command.argument);
-};
+  return parse(session, attempt, replacement ?? session.command.argument);
+}
 
-function parse(session: Session, argument: string): Progress {
+function parse(session: Session, attempt: AuthAttempt, argument: string): Progress {
   const [name = '', initial, ...rest] = argument.trim().split(/[ \t]+/);
   const mechanism = offeredMechanisms(session).find((offered) => offered.name === name.toUpperCase());
-  if (mechanism !== undefined && rest.length === 0) return beginExchange(session, mechanism, initial);
-  session.exchange = undefined;
+  if (mechanism !== undefined && rest.length === 0) {
+    return beginExchange(session, attempt, mechanism, initial);
+  }
+  session.authAttempt = undefined;
   if (mechanism !== undefined) return answer(session, replies.syntaxInParameters);
   return answer(session, replies.unknownMechanism, MECHANISM_NAME.test(name) ? name.toLowerCase() : '');
 }

@@ -3,22 +3,57 @@
  * read as octets and never as commands: what a sender puts into a message must not be obeyed.
  */
 
-import { ReturnCode } from '../../bindings/plugin/verdict.ts';
-import { endChunk } from './bdat-reader.ts';
-import { Chunk, hasBegun, refuseChunk, skipChunk, skipFrom, type ChunkRefusal } from './chunk.ts';
-import { IncomingData } from './data-reader.ts';
-import { offers } from './extensions.ts';
-import { closeWith, hasMoreCommands, refuseMoreCommands } from './limits.ts';
-import { unrecognized } from './plain-verbs.ts';
-import { refuse } from './refusal.ts';
+import { ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
 import { refusals } from '../replies/refusals.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
+import { refuse, resetTransaction } from './closing.ts';
+import { breakOff, isUnsafe, offerHeader } from './content-flow.ts';
+import { announceHeader, endOfData, takeHeader } from './end-of-data.ts';
+import { offers } from './extensions.ts';
+import { chunksHaveBegun, IncomingData } from './incoming-data.ts';
+import { COMMAND } from './input-mode.ts';
+import { closeWith, hasMoreCommands, refuseMoreCommands } from './limits.ts';
+import { unrecognized } from './plain-verbs.ts';
 import type { Session } from './session.ts';
-import { asking, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
+import { asking, NEXT, settled, STOP, type Outcome, type Progress, type Settle, type Step } from './steps.ts';
 
 const ARGUMENT = /^(\d+)(?:[ \t]+(LAST))?[ \t]*$/i;
 const SIZE = /^\d+(?=[ \t]|$)/;
+
+/** Chunks from this size on are no commands by which to wear out the daemon. */
+const LARGE = 1_024;
+
+/** The chunk at hand. Is the input mode while its octets come. */
+export class Chunk {
+  readonly kind = 'bdat';
+  /** As announced. */
+  octets = 0;
+  /** Still to come. */
+  left = 0;
+  isLast = false;
+  /** The chunk has had its reply; its octets are dropped. */
+  isRefused = false;
+  /** What answers every further chunk until RSET or MAIL, because one was refused. */
+  refusal: ChunkRefusal | undefined = undefined;
+
+  /** It carries mail worth its command; smaller ones are commands like others, but for the last, which ends a message. */
+  get isLarge(): boolean {
+    return this.octets >= LARGE;
+  }
+
+  begin(octets: number, isLast: boolean): void {
+    this.octets = this.left = octets;
+    this.isLast = isLast;
+    this.isRefused = false;
+  }
+}
+
+interface ChunkRefusal {
+  readonly reply: Template;
+  /** The words of a plugin. */
+  readonly verdict?: Verdict;
+}
 
 function requireChunking(session: Session): Progress {
   if (offers(session, 'CHUNKING')) return NEXT;
@@ -30,7 +65,7 @@ function announce(session: Session): Progress {
   const found = ARGUMENT.exec(session.command.argument);
   const octets = Number(found?.[1]);
   if (!Number.isSafeInteger(octets)) return refuseSpoilt(session);
-  (session.chunk ??= new Chunk()).begin(octets, found![2] !== undefined);
+  session.chunk.begin(octets, found?.[2] !== undefined);
   return NEXT;
 }
 
@@ -43,19 +78,19 @@ function refuseSpoilt(session: Session): Progress {
   const octets = Number(SIZE.exec(session.command.argument)?.[0]);
   if (!Number.isSafeInteger(octets)) return closeWith(session, replies.badChunkSize);
   if (hasMoreCommands(session)) return refuseMoreCommands(session);
-  (session.chunk ??= new Chunk()).begin(octets, false);
+  session.chunk.begin(octets, false);
   return refuseChunk(session, replies.badChunkSize);
 }
 
 /** A message cut into crumbs costs a command for each of them. The chunks of a large message may be many. */
 function limitSmall(session: Session): Progress {
-  const { isLarge, isLast } = session.chunk!;
+  const { isLarge, isLast } = session.chunk;
   return isLarge || isLast || !hasMoreCommands(session) ? NEXT : refuseMoreCommands(session);
 }
 
 function requireEnvelope(session: Session): Progress {
   const { openTransaction } = session;
-  const { refusal } = session.chunk!;
+  const { refusal } = session.chunk;
   if (refusal !== undefined) return repeat(session, refusal);
   if (openTransaction?.reversePath === undefined) return answerAndSkip(session, replies.mailFirst);
   if (openTransaction.recipients.length === 0) return answerAndSkip(session, replies.recipientFirst);
@@ -85,25 +120,25 @@ const settle: Settle = (session, verdict) => {
 const askData = asking('data', settle);
 
 /** The plugins are asked once for a message, as before DATA. */
-const askAtFirst: Step = (session) => (hasBegun(session) ? NEXT : askData(session));
+const askAtFirst: Step = (session) => (chunksHaveBegun(session) ? NEXT : askData(session));
 
 /** As before DATA, the route is told of content only once there is a place for it here. */
 function prepareAtFirst(session: Session): Progress {
-  if (hasBegun(session)) return NEXT;
-  session.incoming?.abandon();
-  session.incoming = IncomingData.inChunks(session);
-  if (session.incoming === undefined) return refuseChunk(session, replies.systemFull);
+  if (chunksHaveBegun(session)) return NEXT;
+  session.openIncoming?.abandon();
+  session.openIncoming = IncomingData.inChunks(session);
+  if (session.openIncoming === undefined) return refuseChunk(session, replies.systemFull);
   return settled(session, session.route.open(session), settle);
 }
 
 function receive(session: Session): Progress {
-  const chunk = session.chunk!;
-  const { databytes } = session.host.settings;
-  if (databytes > 0 && session.incoming!.chunks!.octets + chunk.octets > databytes) {
+  const { chunk, incoming, host } = session;
+  const { databytes } = host.settings;
+  if (databytes > 0 && (incoming.chunks?.octets ?? 0) + chunk.octets > databytes) {
     return refuseChunk(session, replies.messageTooBig);
   }
-  session.mode = 'bdat';
-  if (chunk.left === 0) endChunk(session);
+  session.mode = chunk;
+  if (chunk.left === 0) endChunk(session, chunk);
   return STOP;
 }
 
@@ -119,3 +154,83 @@ export const bdat: readonly Step[] = [
 
 /** The same for a line that is too long or has octets that no command may have. */
 export const spoiltBdat: readonly Step[] = [requireChunking, refuseSpoilt];
+
+/** The chunk was answered: its octets are read and dropped. */
+function skipChunk(session: Session): Outcome {
+  const chunk = session.chunk;
+  chunk.isRefused = true;
+  if (session.isOpen) session.mode = chunk.left > 0 ? chunk : COMMAND;
+  return STOP;
+}
+
+/** Skips this chunk and gives every further one the same answer: the client has to begin anew. */
+function skipFrom(session: Session, refusal: ChunkRefusal): Outcome {
+  session.chunk.refusal = refusal;
+  return skipChunk(session);
+}
+
+/** Refuses the chunk and, by that, the message. The client learns it at once and may still send what it announced. */
+function refuseChunk(session: Session, reply: Template): Progress {
+  session.send(reply);
+  const reset = resetTransaction(session);
+  return reset instanceof Promise
+    ? reset.then(() => skipFrom(session, { reply }))
+    : skipFrom(session, { reply });
+}
+
+/** Reads from `chunk` at `from` on, at most to the end of the BDAT chunk, and returns where it stopped. */
+export function readChunk(session: Session, state: Chunk, chunk: Buffer, from: number): number {
+  const to = Math.min(chunk.length, from + state.left);
+  state.left -= to - from;
+  const incoming = session.openIncoming;
+  if (!state.isRefused && incoming?.chunks !== undefined) {
+    const piece = from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to);
+    incoming.chunks.scan(piece);
+    if (
+      incoming.flow === 'flowing' &&
+      !incoming.isBinary &&
+      isUnsafe(session.host.core.dataFlags(incoming.slot))
+    ) {
+      breakOff(session, incoming);
+    }
+    incoming.message.content.append(piece, session.isInputLent);
+    if (state.left > 0) whileItArrives(session, incoming);
+  }
+  if (state.left === 0) endChunk(session, state);
+  return to;
+}
+
+function whileItArrives(session: Session, { message, wantsHeader, isHeaderAnnounced }: IncomingData): void {
+  if (wantsHeader && !isHeaderAnnounced && message.headerEnds()) session.run(takeHeader);
+  const drained = message.content.drained();
+  if (drained !== undefined && !session.isBusy) session.holdInput(drained);
+}
+
+/** All octets of the chunk have come. A chunk that was refused has had its reply. */
+function endChunk(session: Session, { isRefused, isLast }: Chunk): void {
+  if (!session.isOpen) return;
+  session.mode = COMMAND;
+  if (isRefused || session.openIncoming === undefined) return;
+  session.run(isLast ? endOfData : endOfChunk);
+}
+
+const announceWholeHeader: Step = (session) => {
+  const { wantsHeader, message } = session.incoming;
+  return wantsHeader && message.headerEnds() ? announceHeader(session) : NEXT;
+};
+
+/** A client that sends chunk upon chunk without waiting must not outrun the spool. */
+function waitForSpool(session: Session): Progress {
+  const drained = session.incoming.message.content.drained();
+  return drained === undefined ? NEXT : drained.then((): Outcome => NEXT);
+}
+
+function acknowledge(session: Session): Progress {
+  if (session.incoming.message.content.failure !== undefined) return refuseChunk(session, replies.systemFull);
+  const { octets, isLarge } = session.chunk;
+  if (isLarge) session.tally.commands--;
+  session.send(replies.chunkReceived, String(octets));
+  return NEXT;
+}
+
+const endOfChunk: readonly Step[] = [announceWholeHeader, offerHeader, waitForSpool, acknowledge];

@@ -1,6 +1,10 @@
-/** How transactions and connections end. */
+/** How transactions and connections end: by verbs, by refusals, and for good. */
 
+import type { HookName } from '../../bindings/plugin/hooks.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import type { Verdict } from '../../bindings/plugin/verdict.ts';
+import { refusals } from '../replies/refusals.ts';
+import { CLOSED } from './input-mode.ts';
 import { summarizeConnection } from './summary.ts';
 import { NEXT, STOP, telling, type Outcome, type Progress, type Step } from './steps.ts';
 import type { Session } from './session.ts';
@@ -14,7 +18,7 @@ const tellPostConnection = telling('post-connection');
  * if there is none, as in qpsmtpd, where one follows upon the other without a gap.
  */
 export const resetTransaction: Step = (session) => {
-  if (session.chunk !== undefined) session.chunk.refusal = undefined;
+  if (session.hasChunk) session.chunk.refusal = undefined;
   const told = tellReset(session);
   if (told instanceof Promise) return told.then(() => session.forgetTransaction());
   return session.openTransaction === undefined ? NEXT : session.forgetTransaction();
@@ -22,7 +26,7 @@ export const resetTransaction: Step = (session) => {
 
 /** HELO and EHLO end a transaction, but the first of them has none to end. RFC 5321 section 4.1.4. */
 export const endTransaction: Step = (session) => {
-  if (session.openTransaction !== undefined || session.chunk !== undefined) return resetTransaction(session);
+  if (session.openTransaction !== undefined || session.hasChunk) return resetTransaction(session);
   return NEXT;
 };
 
@@ -34,8 +38,8 @@ export const farewell: readonly Step[] = [tellDisconnect, resetTransaction, tell
  * does not swallow the last reply. Safe to call again.
  */
 export function disconnect(session: Session): Progress {
-  if (session.mode === 'closed') return STOP;
-  session.mode = 'closed';
+  if (session.mode === CLOSED) return STOP;
+  session.mode = CLOSED;
   if (session.host.logger.writes(LogLevel.INFO)) session.log(LogLevel.INFO, 'click, disconnecting');
   return walk(session, farewell, 0);
 }
@@ -54,3 +58,19 @@ function walk(session: Session, steps: readonly Step[], from: number): Progress 
   session.hangUp();
   return STOP as Outcome;
 }
+
+/**
+ * Answers with the refusal that `refusals.ts` gives for this hook and code; undefined if it gives none, because the
+ * verdict does not refuse or the hook cannot. `about` is what the default text names.
+ */
+export function refuse(session: Session, hook: HookName, verdict: Verdict, about = ''): Progress | undefined {
+  const refusal = refusals[hook]?.[verdict.code];
+  if (refusal === undefined) return undefined;
+  session.sendVerdict(refusal.reply, verdict, about);
+  if (refusal.disconnects === true) return disconnect(session);
+  if (refusal.resetsTransaction !== true) return STOP;
+  const reset = resetTransaction(session);
+  return reset instanceof Promise ? reset.then(stop) : STOP;
+}
+
+const stop = (): Outcome => STOP;

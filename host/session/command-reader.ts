@@ -5,6 +5,7 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { spoiltBdat } from './bdat.ts';
 import { hideCredentials, loggable } from './credential-line.ts';
 import { offers } from './extensions.ts';
+import { COMMAND } from './input-mode.ts';
 import { closeWith, hasMoreCommands, refuseLine, refuseMoreCommands } from './limits.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
@@ -61,7 +62,7 @@ function startCommand(session: Session): boolean {
   else if (command.octets > limitOf(command.verb)) session.run(isChunk ? tooLongBdat(session) : lineTooLong);
   else if ((command.flags & UNSAFE) !== 0) session.run(isChunk ? spoiltBdat : unsafeOctets);
   else session.run(stepsOf(session, command.verb));
-  return session.mode === 'command' && !session.isBusy;
+  return session.mode === COMMAND && !session.isBusy;
 }
 
 const limitOf = (verb: Verb): number =>

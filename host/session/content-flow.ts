@@ -7,6 +7,7 @@ import { DataFlag } from '../../bindings/core/contract.ts';
 import type { Outflow } from '../../bindings/plugin/cut-through.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { denySoft, withReplyCode } from '../../bindings/plugin/verdict.ts';
+import type { IncomingData } from './incoming-data.ts';
 import type { Session } from './session.ts';
 import { NEXT, settled, type Outcome, type Progress, type Settle } from './steps.ts';
 import { addTrace } from './trace.ts';
@@ -26,8 +27,7 @@ const notPassedOn = withReplyCode(denySoft('message was not passed on, try again
  * come of the body. Whoever changes the header later comes too late.
  */
 export function offerHeader(session: Session): Progress {
-  const { host, route } = session;
-  const incoming = session.incoming!;
+  const { host, route, incoming } = session;
   if (!incoming.isHeaderAnnounced || incoming.flow !== 'held') return NEXT;
   const flags = incoming.isWhole ? incoming.flags : host.core.dataFlags(incoming.slot);
   // It will be refused at its end, so the route need not see any of it.
@@ -38,7 +38,7 @@ export function offerHeader(session: Session): Progress {
   } catch (cause) {
     // Parsed before the content is dropped: plugins may still ask for it.
     void incoming.message.header;
-    return giveUp(session, cause);
+    return giveUp(session, incoming, cause);
   }
   if (outflow === undefined) {
     incoming.flow = 'kept';
@@ -49,28 +49,27 @@ export function offerHeader(session: Session): Progress {
 }
 
 function divert(session: Session, outflow: Outflow): Progress {
-  const { hooks } = session.host;
-  const incoming = session.incoming!;
+  const { host, incoming } = session;
   const { message } = incoming;
   incoming.flow = 'flowing';
   incoming.fieldsSent = message.header.names().length;
-  const isKept = READING_HOOKS.some((hook) => hooks.has(hook));
+  const isKept = READING_HOOKS.some((hook) => host.hooks.has(hook));
   try {
     const poured = message.divert(outflow, isKept);
     if (poured === undefined) return NEXT;
     return poured.then(
       (): Outcome => NEXT,
-      (cause: unknown) => giveUp(session, cause),
+      (cause: unknown) => giveUp(session, incoming, cause),
     );
   } catch (cause) {
-    return giveUp(session, cause);
+    return giveUp(session, incoming, cause);
   }
 }
 
 /** A step that fails inside the content would have the rest of it read as commands. */
-function giveUp(session: Session, cause: unknown): Outcome {
+function giveUp(session: Session, incoming: IncomingData, cause: unknown): Outcome {
   session.log(LogLevel.ERROR, `message not passed on: ${String(cause)}`);
-  breakOff(session);
+  breakOff(session, incoming);
   return NEXT;
 }
 
@@ -81,8 +80,7 @@ function giveUp(session: Session, cause: unknown): Outcome {
 export const isUnsafe = (flags: number): boolean => (flags & AMBIGUOUS) !== 0;
 
 /** What was sent is never ended: the route gives it up, and the rest is dropped here. */
-export function breakOff(session: Session): void {
-  const incoming = session.incoming!;
+export function breakOff(session: Session, incoming: IncomingData): void {
   incoming.flow = 'broken';
   session.route.reset();
   incoming.message.discard();
@@ -90,7 +88,7 @@ export function breakOff(session: Session): void {
 
 /** The route's turn to answer for the message. */
 export function finishRoute(session: Session, settle: Settle): Progress {
-  const { message, flow, fieldsSent } = session.incoming!;
+  const { message, flow, fieldsSent } = session.incoming;
   if (flow !== 'kept' && flow !== 'flowing') return settle(session, notPassedOn);
   if (flow === 'flowing' && message.header.names().length !== fieldsSent) {
     session.log(

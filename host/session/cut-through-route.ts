@@ -38,7 +38,7 @@ export class CutThroughRoute implements MessageRoute {
   }
 
   finish(session: Session): Promise<Verdict> {
-    return this.#begun.finish(wholeEnvelopeOf(session), session.incoming!.message.hasEightBit);
+    return this.#begun.finish(wholeEnvelopeOf(session), session.incoming.message.hasEightBit);
   }
 
   reset(): void {

@@ -4,10 +4,9 @@ import { DataFlag } from '../../bindings/core/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { declined, ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
 import { internalError } from '../hooks/finding-policy.ts';
-import { resetTransaction } from './closing.ts';
 import { countCommandsAnew, measureMessage } from './limits.ts';
 import { finishRoute, offerHeader } from './content-flow.ts';
-import { refuse } from './refusal.ts';
+import { refuse, resetTransaction } from './closing.ts';
 import { refusals } from '../replies/refusals.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
@@ -18,7 +17,7 @@ import { addTrace } from './trace.ts';
 
 /** What was spooled must be on the disk before anybody reads it. */
 function finishContent(session: Session): Progress {
-  const incoming = session.incoming!;
+  const incoming = session.incoming;
   const finished = incoming.complete();
   session.transaction.content = incoming.message;
   return finished === undefined ? NEXT : finished.then((): Outcome => NEXT);
@@ -26,7 +25,7 @@ function finishContent(session: Session): Progress {
 
 /** Content no plugin needs to see: too big, not stored, or with line ends that the next hop might read otherwise. */
 function refuseUnfit(session: Session): Progress {
-  const { isTooBig, message, flags } = session.incoming!;
+  const { isTooBig, message, flags } = session.incoming;
   if (isTooBig) return answerAndReset(session, replies.messageTooBig);
   const { failure } = message.content;
   if (failure !== undefined) {
@@ -49,12 +48,12 @@ function answerAndReset(session: Session, reply: Template): Progress {
 }
 
 const settleHeadersEnd: Settle = (session, verdict) => {
-  if (verdict === internalError) session.incoming!.isHeaderUnjudged = true;
+  if (verdict === internalError) session.incoming.isHeaderUnjudged = true;
   return refuse(session, 'data_headers_end', firstLineOnly(verdict)) ?? NEXT;
 };
 
 const refuseUnjudged: Step = (session) =>
-  session.incoming!.isHeaderUnjudged ? settleDataPost(session, internalError) : NEXT;
+  session.incoming.isHeaderUnjudged ? settleDataPost(session, internalError) : NEXT;
 
 /** qpsmtpd sends only the first line of the text at this hook. */
 function firstLineOnly(verdict: Verdict): Verdict {
@@ -65,7 +64,7 @@ function firstLineOnly(verdict: Verdict): Verdict {
 const askHeadersEnd = asking('data_headers_end', settleHeadersEnd);
 
 export function announceHeader(session: Session): Progress {
-  const incoming = session.incoming!;
+  const incoming = session.incoming;
   if (incoming.isHeaderAnnounced) return NEXT;
   incoming.isHeaderAnnounced = true;
   session.transaction.content = incoming.message;
@@ -75,7 +74,7 @@ export function announceHeader(session: Session): Progress {
 /** The steps behind the header while the body still comes. */
 export const takeHeader: readonly Step[] = [announceHeader, offerHeader];
 
-const addTraceAtEnd: Step = (session) => (session.incoming!.flow === 'flowing' ? NEXT : addTrace(session));
+const addTraceAtEnd: Step = (session) => (session.incoming.flow === 'flowing' ? NEXT : addTrace(session));
 
 const settleDataPost: Settle = (session, verdict) => {
   const refused = refuse(session, 'data_post', verdict);

@@ -3,9 +3,10 @@
  * comment. RFC 5321 section 4.1.1.1.
  */
 
-import { mechanismNames } from './auth-offer.ts';
+import { mechanisms, type Mechanism } from '../auth/mechanisms.ts';
+import type { AddressRanges } from '../config/address-ranges.ts';
+import type { Intake } from '../intake/intake.ts';
 import type { Session } from './session.ts';
-import { isTrusted } from './trust.ts';
 import { XCLIENT_ATTRIBUTES } from './xclient-attributes.ts';
 
 export interface Extension {
@@ -138,4 +139,33 @@ function limitWords({ host }: Session): string {
 /** `extensions_off` hides what some client cannot cope with. */
 function wordsOf(session: Session, extension: Extension): string | undefined {
   return session.host.settings.extensionsOff.has(extension.keyword) ? undefined : extension.words(session);
+}
+
+const NO_MECHANISM: readonly Mechanism[] = [];
+
+/** True if passwords may not be asked for yet, because everybody on the way could read them. */
+export const needsTls = ({ facts, host }: Session): boolean =>
+  host.settings.tlsBeforeAuth && facts.tls === undefined;
+
+/** Those that some plugin can judge, and only where the site allows AUTH. */
+export function offeredMechanisms(session: Session): readonly Mechanism[] {
+  if (needsTls(session)) return NO_MECHANISM;
+  const { hooks } = session.host;
+  const hasAuth = hooks.has('auth');
+  return mechanisms.filter(({ hook, isCoveredByAuth }) => hooks.has(hook) || (hasAuth && isCoveredByAuth));
+}
+
+function mechanismNames(session: Session): string | undefined {
+  const offered = offeredMechanisms(session);
+  return offered.length === 0 ? undefined : offered.map(({ name }) => name).join(' ');
+}
+
+/**
+ * True if the other end of the socket is on the list. `remote` is never asked: it may be the word of a proxy, and a
+ * client that could choose it would choose an address on the list.
+ */
+export function isTrusted({ hops, peer }: Pick<Intake, 'hops' | 'peer'>, list: AddressRanges): boolean {
+  if (list.isEmpty) return false;
+  // Clients on a Unix socket count as 127.0.0.1 elsewhere; here they count only if they are named.
+  return hops[0] === 'unix' ? list.hasUnix : list.has(peer.address);
 }

@@ -2,7 +2,8 @@
 
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { refuse } from './refusal.ts';
+import { refuse } from './closing.ts';
+import { COMMAND } from './input-mode.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { asking, NEXT, STOP, type Progress, type Settle, type Step } from './steps.ts';
@@ -29,7 +30,7 @@ function announce(session: Session, name: string | undefined): Progress {
 const settleConnect: Settle = (session, verdict) => {
   const refused = refuse(session, 'connect', verdict);
   if (refused !== undefined) return refused;
-  session.mode = 'command';
+  session.mode = COMMAND;
   if (verdict.code !== ReturnCode.DONE) session.send(replies.greeting, banner(session));
   return STOP;
 };

@@ -1,9 +1,8 @@
 /** HELO and EHLO. RFC 5321 sections 4.1.1.1 and 4.1.4. */
 
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
-import { endTransaction } from './closing.ts';
 import { extensionLines } from './extensions.ts';
-import { refuse } from './refusal.ts';
+import { endTransaction, refuse } from './closing.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';

@@ -1,28 +1,17 @@
-/** What the next octets are. One value at a time; facts about the client stand apart. */
+/** What the next octets are. One value at a time, which has what its reader needs; facts about the client stand apart. */
 
-import { readChunk } from './bdat-reader.ts';
-import { readCommands } from './command-reader.ts';
-import { readData } from './data-reader.ts';
-import { readResponses } from './sasl-reader.ts';
-import type { Session } from './session.ts';
+import type { AuthExchange } from './auth-exchange.ts';
+import type { Chunk } from './bdat.ts';
+import type { IncomingData } from './incoming-data.ts';
 
-export type InputMode = 'greeting' | 'command' | 'data' | 'bdat' | 'sasl' | 'tls-handshake' | 'closed';
+/** `greeting` and `tls-handshake`: octets are put aside. `closed`: they are dropped. */
+interface StatelessMode {
+  readonly kind: 'greeting' | 'command' | 'tls-handshake' | 'closed';
+}
 
-/** Reads from `chunk` at `from` on and returns where it stopped: at the end, or where the mode changed. */
-export type Reader = (session: Session, chunk: Buffer, from: number) => number;
+export type InputMode = StatelessMode | IncomingData | Chunk | AuthExchange;
 
-/**
- * Octets that nobody wants: before the greeting and until TLS has taken over the session puts them aside, behind the end
- * they are dropped.
- */
-const drop: Reader = (_session, chunk) => chunk.length;
-
-export const readers: Readonly<Record<InputMode, Reader>> = {
-  greeting: drop,
-  command: readCommands,
-  data: readData,
-  bdat: readChunk,
-  sasl: readResponses,
-  'tls-handshake': drop,
-  closed: drop,
-};
+export const GREETING: StatelessMode = { kind: 'greeting' };
+export const COMMAND: StatelessMode = { kind: 'command' };
+export const TLS_HANDSHAKE: StatelessMode = { kind: 'tls-handshake' };
+export const CLOSED: StatelessMode = { kind: 'closed' };

@@ -46,14 +46,16 @@ export function latestEndOfData({ host }: Session): number {
 }
 
 /** When the client's time is up, however busy it is: with the message it sends, or with the session. */
-export function latestAt({ mode, incoming, endsAt }: Session): number {
-  return mode === 'command' || incoming === undefined ? endsAt : Math.min(endsAt, incoming.endsAt);
+export function latestAt({ mode, openIncoming, endsAt }: Session): number {
+  return mode.kind === 'command' || openIncoming === undefined
+    ? endsAt
+    : Math.min(endsAt, openIncoming.endsAt);
 }
 
 /** When the client's next words have to come. RFC 5321 section 4.5.3.2. */
 export function nextDeadline(session: Session): number {
   const { deadlines, settings } = session.host;
-  const isContent = session.mode === 'data' || session.mode === 'bdat';
+  const isContent = session.mode.kind === 'data' || session.mode.kind === 'bdat';
   const patienceMs = isContent ? settings.dataTimeoutMs : settings.commandTimeoutMs;
   return Math.min(deadlines.now + patienceMs, latestAt(session));
 }
@@ -111,7 +113,7 @@ export function replyToLate(session: Session): Template {
 /** Why a complete message is refused by its measures; undefined if it is not. */
 export function measureMessage({ host, incoming }: Session): Template | undefined {
   const { settings } = host;
-  const { message, isBinary } = incoming!;
+  const { message, isBinary } = incoming;
   if (!isBinary && settings.maxLineOctets > 0 && message.longestLine > settings.maxLineOctets)
     return replies.textLineTooLong;
   const { octets, fieldCount } = message.header;

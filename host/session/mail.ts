@@ -2,12 +2,11 @@
 
 import { Address } from '../../bindings/wire/address.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
-import { resetTransaction } from './closing.ts';
 import { limitTransactions, requireMemory } from './limits.ts';
 import { PLAIN_MAIL, readMailOptions } from './mail-parameters.ts';
 import { askPathHook } from './path-hook.ts';
 import { parsePathCommand, refuseInternational } from './path-command.ts';
-import { refuse } from './refusal.ts';
+import { refuse, resetTransaction } from './closing.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { beginSummary } from './summary.ts';

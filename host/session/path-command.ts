@@ -2,7 +2,7 @@
 
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { offers } from './extensions.ts';
-import { refuse } from './refusal.ts';
+import { refuse } from './closing.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';

@@ -2,11 +2,10 @@
 
 import { Verb } from '../../bindings/core/contract.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
-import { disconnect, resetTransaction } from './closing.ts';
 import type { Command } from './command.ts';
 import { mechanismOf } from './credential-line.ts';
 import { closeWith, hasMoreUnrecognized } from './limits.ts';
-import { refuse } from './refusal.ts';
+import { disconnect, refuse, resetTransaction } from './closing.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';

@@ -2,12 +2,12 @@
 
 import type { Recipient } from '../../bindings/plugin/connection.ts';
 import { declined, ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
-import { hasBegun } from './chunk.ts';
+import { chunksHaveBegun } from './incoming-data.ts';
 import { closeWith, hasMoreRefused, requireMemory } from './limits.ts';
 import { readRecipientOptions } from './rcpt-parameters.ts';
 import { askPathHook } from './path-hook.ts';
 import { parsePathCommand, refuseInternational } from './path-command.ts';
-import { refuse } from './refusal.ts';
+import { refuse } from './closing.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
@@ -15,7 +15,7 @@ import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } fr
 function requireMail(session: Session): Progress {
   if (session.openTransaction?.reversePath === undefined) return answer(session, replies.needMail);
   // The plugins have been asked about the message for the recipients there were.
-  return hasBegun(session) ? answer(session, replies.bdatBegun) : NEXT;
+  return chunksHaveBegun(session) ? answer(session, replies.bdatBegun) : NEXT;
 }
 
 function readOptions(session: Session): Progress {

@@ -6,6 +6,7 @@
 import { Address } from '../../bindings/wire/address.ts';
 import type { PluginContext } from '../hooks/context.ts';
 import { SessionTasks } from '../hooks/session-tasks.ts';
+import { Chunk } from './bdat.ts';
 import { Command } from './command.ts';
 import { PathInput } from './path-input.ts';
 import type { Summary } from './summary.ts';
@@ -15,6 +16,7 @@ export class SessionParts {
   #command: Command | undefined = undefined;
   #unread: UnreadInput | undefined = undefined;
   #path: PathInput | undefined = undefined;
+  #chunk: Chunk | undefined = undefined;
   #contexts: (PluginContext | undefined)[] | undefined = undefined;
   #tasks: SessionTasks | undefined = undefined;
   #isOver = false;
@@ -48,6 +50,15 @@ export class SessionParts {
   /** What MAIL or RCPT is about while its steps run. */
   get path(): PathInput {
     return (this.#path ??= new PathInput());
+  }
+
+  /** The chunk of BDAT at hand, or the last one. */
+  get chunk(): Chunk {
+    return (this.#chunk ??= new Chunk());
+  }
+
+  get hasChunk(): boolean {
+    return this.#chunk !== undefined;
   }
 
   /** Contexts the hook runner made for this session, by plugin. */

@@ -8,25 +8,28 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Intake } from '../intake/intake.ts';
 import { SHARE_OF_FREE_SLABS } from '../message/slab-pool.ts';
 import type { HookSession } from '../hooks/session.ts';
-import type { AuthExchange } from './auth-exchange.ts';
+import { readResponses, type AuthAttempt } from './auth-exchange.ts';
+import { readChunk } from './bdat.ts';
+import { readCommands } from './command-reader.ts';
 import { conceal } from '../observe/conceal.ts';
+import { QpsmtpdError } from '../errors/error-classes.ts';
+import { CONNECTION_OCTETS, TLS_OCTETS } from '../memory/octets-kept.ts';
 import { disconnect } from './closing.ts';
 import { ConnectionFacts } from './connection-facts.ts';
-import { incompleteData, type IncomingData } from './data-reader.ts';
-import type { Chunk } from './chunk.ts';
+import { readData } from './data.ts';
+import type { IncomingData } from './incoming-data.ts';
 import type { Expiring } from '../../bindings/timing/deadlines.ts';
 import { greet } from './greeting.ts';
 import { countCommandsAnew, latestAt, nextDeadline, replyToLate, startClock, Tally } from './limits.ts';
 import { MailTransaction } from './mail-transaction.ts';
 import type { MessageRoute } from './message-route.ts';
-import { readers, type InputMode } from './input-mode.ts';
+import { CLOSED, COMMAND, GREETING, type InputMode } from './input-mode.ts';
 import { NO_SEAT } from '../observe/flight-record.ts';
 import { NOWHERE } from '../../bindings/timing/dense-set.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
 import type { SessionHost } from './session-host.ts';
 import { SessionOutput } from './session-output.ts';
-import { weigh } from './session-weight.ts';
 import { greetInsideTls, startsWithTls } from './starttls.ts';
 import { NEXT, STOP, type Outcome, type Step } from './steps.ts';
 import { endSummary, noteRefusal } from './summary.ts';
@@ -52,15 +55,14 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   /** When the session has to be over, on the clock of `Deadlines.now`. */
   endsAt = Number.POSITIVE_INFINITY;
   #transactions = 0;
-  mode: InputMode = 'greeting';
+  mode: InputMode = GREETING;
   /** The transaction, if one has begun. Hooks use `transaction`, which makes one. */
   openTransaction: MailTransaction | undefined = undefined;
-  incoming: IncomingData | undefined = undefined;
-  /** The chunk of BDAT, once there was one. */
-  chunk: Chunk | undefined = undefined;
+  /** The message that arrives, from DATA or its first chunk to its reply. */
+  openIncoming: IncomingData | undefined = undefined;
   route: MessageRoute;
   /** AUTH, from its command line to its last reply. */
-  exchange: AuthExchange | undefined = undefined;
+  authAttempt: AuthAttempt | undefined = undefined;
   deadlineAt = Number.POSITIVE_INFINITY;
   watchedAt = NOWHERE;
   /** For the list of all sessions. */
@@ -109,7 +111,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
 
   /** True until the client or the daemon has closed the connection. */
   get isOpen(): boolean {
-    return this.mode !== 'closed' && !this.#isGone;
+    return this.mode !== CLOSED && !this.#isGone;
   }
 
   protected get isMute(): boolean {
@@ -133,13 +135,19 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   }
 
   get secrets(): readonly string[] | undefined {
-    return this.exchange?.secrets ?? this.hidden;
+    return this.authAttempt?.secrets ?? this.hidden;
   }
 
   /** The transaction, made if there is none: hooks always see one. */
   get transaction(): MailTransaction {
     if (this.openTransaction !== undefined) return this.openTransaction;
     return (this.openTransaction = new MailTransaction(`${this.facts.id}.${++this.#transactions}`));
+  }
+
+  /** The message that arrives. Only the steps behind its content ask, and there is one then. */
+  get incoming(): IncomingData {
+    if (this.openIncoming !== undefined) return this.openIncoming;
+    throw new QpsmtpdError('Q_NO_MESSAGE', 'no message is being received');
   }
 
   adjustKarma(points: number): number {
@@ -169,8 +177,8 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   forgetTransaction(): Outcome {
     if (this.summary !== undefined) endSummary(this);
     this.route.reset();
-    this.incoming?.abandon();
-    this.incoming = undefined;
+    this.openIncoming?.abandon();
+    this.openIncoming = undefined;
     this.openTransaction = undefined;
     this.endTransactionTasks();
     return NEXT;
@@ -192,7 +200,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   /** The deadline has passed: of a client that keeps silent, or of one that does not take its leave. */
   expire(): void {
     this.deadlineAt = Number.POSITIVE_INFINITY;
-    if (this.mode === 'closed') {
+    if (this.mode === CLOSED) {
       this.intake.stream.destroy();
       return;
     }
@@ -202,7 +210,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
 
   /** Asks the session to end: at once if it is idle, else after the transaction. */
   drain(): void {
-    if (this.isBusy || !this.isOpen || this.mode !== 'command' || this.openTransaction?.reversePath) return;
+    if (this.isBusy || !this.isOpen || this.mode !== COMMAND || this.openTransaction?.reversePath) return;
     this.send(replies.shuttingDown, this.host.settings.me);
     this.#leave();
   }
@@ -221,7 +229,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   /** Of the stream: octets from the client. */
   receive(chunk: Buffer): void {
     const { turns } = this.host;
-    if (this.mode === 'closed') {
+    if (this.mode === CLOSED) {
       this.#linger(chunk.length);
     } else if (this.isBusy || this.isClogged || turns.isPressed) {
       this.unread.keep(chunk, this.intake.stream);
@@ -246,10 +254,10 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
 
   /** Only the data reader never holds on to what it reads, and only while its message copies: others get a copy. */
   receiveLent(octets: Buffer): void {
-    const { incoming } = this;
-    const isCopied = this.mode === 'data' && incoming!.message.content.isCopying;
+    const { mode } = this;
+    const isCopied = mode.kind === 'data' && mode.message.content.isCopying;
     const { turns } = this.host;
-    if (this.mode === 'closed') return this.#linger(octets.length);
+    if (this.mode === CLOSED) return this.#linger(octets.length);
     if (this.isBusy || this.isClogged || turns.isPressed) {
       this.unread.keepLent(octets, this.intake.stream);
       return this.#waitForTurn();
@@ -267,7 +275,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   /** For the input that was put aside, unless the session waits for something else. */
   #waitForTurn(): void {
     if (!this.isBusy && !this.isClogged) {
-      this.#lineUp(this.mode === 'command' && this.unread.octets > MUCH_COMMANDS);
+      this.#lineUp(this.mode === COMMAND && this.unread.octets > MUCH_COMMANDS);
     }
     this.#weigh();
   }
@@ -289,7 +297,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   /** Returns where the reader stopped. One that fails ends this session and no other; how far it came is not known. */
   #read(chunk: Buffer, at: number): number {
     try {
-      return readers[this.mode](this, chunk, at);
+      return this.#readByMode(chunk, at);
     } catch (cause) {
       this.#fail(cause);
       this.run([disconnect]);
@@ -297,11 +305,28 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     }
   }
 
+  #readByMode(chunk: Buffer, at: number): number {
+    const { mode } = this;
+    switch (mode.kind) {
+      case 'command':
+        return readCommands(this, chunk, at);
+      case 'data':
+        return readData(this, mode, chunk, at);
+      case 'bdat':
+        return readChunk(this, mode, chunk, at);
+      case 'sasl':
+        return readResponses(this, mode, chunk, at);
+      default:
+        // Octets that nobody wants: until TLS has taken over they are put aside before they come here.
+        return chunk.length;
+    }
+  }
+
   /** Lets other sessions have their turn before this one goes on. */
   #lineUp(hasMuch: boolean): void {
     this.isBusy = true;
     this.flush();
-    if (this.mode !== 'closed') this.deadlineAt = latestAt(this);
+    if (this.mode !== CLOSED) this.deadlineAt = latestAt(this);
     this.host.turns.lineUp(this, hasMuch);
   }
 
@@ -338,7 +363,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   #awaitInput(): void {
     this.flush();
     if (!this.hasUnread) this.releaseInput(this.host.memory.limit * SHARE_OF_FREE_SLABS);
-    if (this.mode === 'closed') return;
+    if (this.mode === CLOSED) return;
     if (this.#hasEnded && !this.hasUnread) {
       this.#finish();
       return;
@@ -350,7 +375,10 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
 
   /** Once the client is gone and every step is through, nothing is left. */
   #weigh(): void {
-    weigh(this, this.#isGone && this.#hasHungUp ? undefined : this.outLength);
+    const isOver = this.#isGone && this.#hasHungUp;
+    const change = (isOver ? 0 : weightOf(this) + this.outLength) - this.weight;
+    this.weight += change;
+    if (change !== 0) this.host.memory.adjust(change);
   }
 
   #advance(steps: readonly Step[], from: number): void {
@@ -382,7 +410,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   /** Takes up the input that waited. */
   #resume(): void {
     if (this.isBusy || this.isClogged) return;
-    if (this.#isGone && this.mode !== 'closed') {
+    if (this.#isGone && this.mode !== CLOSED) {
       this.run([disconnect]);
       return;
     }
@@ -407,20 +435,22 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     this.send(replies.internalError, conceal(this.command.verbText.toLowerCase(), this.secrets));
     this.forgetTransaction();
     // Behind a fault within DATA more content comes: read as commands, it would be whatever its author likes (smuggling).
-    if (this.mode === 'greeting' || this.mode === 'data') this.run([disconnect]);
-    else this.mode = this.chunk !== undefined && this.chunk.left > 0 ? 'bdat' : 'command';
+    if (this.mode === GREETING || this.mode.kind === 'data') this.run([disconnect]);
+    else this.mode = this.hasChunk && this.chunk.left > 0 ? this.chunk : COMMAND;
   }
 
   /** Of the stream: the client has closed its side. */
   end(): void {
     this.#hasEnded = true;
     this.endInput();
-    if (this.mode !== 'closed' && !this.isBusy && !this.isClogged) this.#finish();
+    if (this.mode !== CLOSED && !this.isBusy && !this.isClogged) this.#finish();
   }
 
   /** The client will send nothing more and has had all its answers. */
   #finish(): void {
-    if (this.mode === 'data' || this.mode === 'bdat') incompleteData(this);
+    const { mode } = this;
+    // A chunk of BDAT that was refused has had its reply.
+    if (mode.kind === 'data' || (mode.kind === 'bdat' && !mode.isRefused)) this.send(replies.incompleteData);
     this.run([disconnect]);
     this.flush();
   }
@@ -435,9 +465,21 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     this.closeTasks();
     this.host.deadlines.forget(this);
     this.host.leave(this);
-    if (!this.isBusy && this.mode !== 'closed') this.run([disconnect]);
+    if (!this.isBusy && this.mode !== CLOSED) this.run([disconnect]);
     this.#weigh();
   }
 }
 
 const NO_STEPS: readonly Step[] = [];
+
+/** Recomputed from what is there, so that no way out of a transaction can forget to give something back. */
+function weightOf({ intake, facts, openTransaction, partial, authAttempt, inputOctets }: Session): number {
+  let octets = CONNECTION_OCTETS + facts.noteOctets + inputOctets;
+  if (facts.tls?.by === 'self') octets += TLS_OCTETS;
+  if (openTransaction !== undefined) octets += openTransaction.octets;
+  if (partial !== undefined) octets += partial.length;
+  if (authAttempt !== undefined) octets += authAttempt.octets;
+  // Replies that the client does not take; below the mark of the stream they are as good as sent.
+  if (intake.stream.writableNeedDrain) octets += intake.stream.writableLength;
+  return octets;
+}

@@ -5,6 +5,7 @@ import { HandshakeError, startTls } from '../tls/tls-layer.ts';
 import { resetTransaction } from './closing.ts';
 import { offers } from './extensions.ts';
 import { greet } from './greeting.ts';
+import { COMMAND, TLS_HANDSHAKE } from './input-mode.ts';
 import { unrecognized } from './plain-verbs.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
@@ -33,7 +34,7 @@ function refuseArgument(session: Session): Progress {
  * client's own inside TLS (CVE-2011-0411). They are thrown away before the client can have read the reply.
  */
 async function upgrade(session: Session): Promise<Outcome> {
-  session.mode = 'tls-handshake';
+  session.mode = TLS_HANDSHAKE;
   // The chunk in which STARTTLS came has to be put aside first.
   await Promise.resolve();
   const injected = (session.unread.take()?.length ?? 0) + releaseStream(session.intake.stream);
@@ -78,7 +79,7 @@ function describeTls({ facts }: Session): string {
 }
 
 function goOn(session: Session): Progress {
-  session.mode = 'command';
+  session.mode = COMMAND;
   return STOP;
 }
 

@@ -34,7 +34,7 @@ export class Summary {
 
   /** Before the session forgets the transaction. */
   take(session: Session): this {
-    const { transactionId, transaction, incoming } = session;
+    const { transactionId, transaction, openIncoming: incoming } = session;
     this.#id = transactionId!;
     this.#from = (transaction.reversePath ?? '').toString();
     this.#recipients = transaction.recipients;
@@ -160,7 +160,7 @@ function endOf(session: Session): string {
   if (session.hasTimedOut) return 'timeout';
   if (session.refusalCode !== '') return session.refusalCode;
   const end = ENDS[session.command.verb];
-  if (session.mode !== 'closed') return end ?? 'reset';
+  if (session.mode.kind !== 'closed') return end ?? 'reset';
   return session.command.verb === Verb.Quit ? 'quit' : 'disconnect';
 }
 

@@ -24,7 +24,7 @@ export function addTrace(session: Session): Progress {
 }
 
 function settle(session: Session, verdict: Verdict | undefined): Progress {
-  const { header } = session.incoming!.message;
+  const { header } = session.incoming.message;
   const { facts, host } = session;
   const { settings } = host;
   const isWorded = verdict?.code === ReturnCode.OK && verdict.lines.length > 0;

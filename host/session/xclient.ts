@@ -9,6 +9,7 @@ import { farewell } from './closing.ts';
 import { ConnectionFacts, UNKNOWN_HOST } from './connection-facts.ts';
 import { offers } from './extensions.ts';
 import { greet } from './greeting.ts';
+import { GREETING } from './input-mode.ts';
 import { countCommandsAnew, refuseLine, Tally } from './limits.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
@@ -53,7 +54,7 @@ function restart(session: Session): Progress {
   session.tally = new Tally();
   countCommandsAnew(session);
   logIn(session, attributes.login, host.settings.xclientLoginRelays);
-  session.mode = 'greeting';
+  session.mode = GREETING;
   return NEXT;
 }
 

@@ -10,7 +10,7 @@ import { DataFlag } from '../../bindings/core/contract.ts';
 import { definePlugin, deny, denyDisconnect, ok, type Message } from '../../bindings/plugin/index.ts';
 import { loadCore } from '../../bindings/core.ts';
 import { ReferenceCore } from '../../bindings/core/reference/index.ts';
-import { ChunkContent } from '../../host/session/chunk-content.ts';
+import { ChunkContent } from '../../host/session/incoming-data.ts';
 import { TestServer, type TestClient, type TestServerOptions } from '../../host/testing/index.ts';
 import { judgeData } from '../core/data-oracle.ts';
 import { cpuMs, until } from '../patience.ts';
