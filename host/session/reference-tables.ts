@@ -7,7 +7,6 @@ import { SETTINGS } from '../settings/settings-table.ts';
 import type { Setting } from '../settings/setting-kinds.ts';
 import { extensions } from './extensions.ts';
 import { hookReactions } from './hook-reactions.ts';
-import { occasions } from './occasions.ts';
 import { refusals, type Refusal } from '../replies/refusals.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
@@ -28,8 +27,8 @@ const plain = ({ classic, enhanced }: Template): string =>
 
 /** One row per reply of `replies.ts`: code and status, both texts, and when it is given. */
 export function replyRows(): string[] {
-  return (Object.entries(replies) as [keyof typeof replies, Template][]).map(([name, reply]) =>
-    row(code(reply), cell(reply.classic), plain(reply), occasions[name] ?? ''),
+  return Object.values(replies).map((reply) =>
+    row(code(reply), cell(reply.classic), plain(reply), reply.when),
   );
 }
 
