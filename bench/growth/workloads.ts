@@ -22,7 +22,7 @@ import { HeaderFields } from '../../host/message/header-fields.ts';
 import { logText, masked } from '../../host/observe/log-text.ts';
 import { parseLenientPath } from '../../bindings/wire/lenient-path.ts';
 import { decodeUnicodeAddress, decodeXtext } from '../../bindings/wire/xtext.ts';
-import { splitPathArgument } from '../../host/session/path-argument.ts';
+import { splitPathArgument } from '../../host/session/path-input.ts';
 import { parsePath } from '../../bindings/wire/path.ts';
 import { Address } from '../../bindings/wire/address.ts';
 

@@ -3,6 +3,7 @@
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { offers } from './extensions.ts';
 import { refuse } from './closing.ts';
+import { badPath } from './path-input.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
@@ -33,7 +34,21 @@ export function parsePathCommand(verb: PathVerb): Step {
   };
 }
 
-const badPath = { mail: replies.badReversePath, rcpt: replies.badForwardPath } as const;
+const settleReplacement: Settle = (session, verdict) => {
+  const [replacement] = verdict.lines;
+  if (verdict.code === ReturnCode.OK && replacement !== undefined) session.path.replace(replacement);
+  return NEXT;
+};
+
+/** The step that asks `mail_pre` or `rcpt_pre`, whose plugins may replace the path before it is parsed. */
+export function askPathHook(hook: 'mail_pre' | 'rcpt_pre'): Step {
+  return (session) => {
+    const { path, host } = session;
+    if (!host.hooks.has(hook)) return NEXT;
+    const text = path.spellOut(session.command);
+    return settled(session, host.hooks.run(hook, session, text, path.parameters), settleReplacement);
+  };
+}
 
 /**
  * The refusal of an address beyond ASCII from a client that did not say SMTPUTF8: it must learn that saying it would

@@ -1,4 +1,7 @@
-/** What MAIL or RCPT says, while its steps run: the path as text, as address, and the parameters. */
+/**
+ * What MAIL or RCPT says, while its steps run: the path as text, as address, and the parameters. RFC 5321 sections 4.1.1.2
+ * and 4.1.2.
+ */
 
 import { CommandFlag } from '../../bindings/core/contract.ts';
 import { Address } from '../../bindings/wire/address.ts';
@@ -9,10 +12,13 @@ import { decodeUtf8 } from '../../bindings/wire/international-address.ts';
 import { parseLenientPath } from '../../bindings/wire/lenient-path.ts';
 import { keepsLimits, parsePath } from '../../bindings/wire/path.ts';
 import { PLAIN_MAIL } from './mail-parameters.ts';
-import { splitPathArgument, withParameters, type PathArgument } from './path-argument.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
 
+const PREFIX = { mail: /^from:[ \t]*/i, rcpt: /^to:[ \t]*/i };
+
+const PARAMETER = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^=\u0000-\u0020\u007f]+))?$/;
+const BLANK = /[ \t]/;
 const NO_PARAMETERS: Parameters = new Map();
 const NOT_ASCII = /[^\u0000-\u007f]/;
 
@@ -98,4 +104,96 @@ export class PathInput {
   }
 }
 
-const badPath = { mail: replies.badReversePath, rcpt: replies.badForwardPath } as const;
+/** What answers a path that is none. */
+export const badPath = { mail: replies.badReversePath, rcpt: replies.badForwardPath } as const;
+
+export interface PathArgument {
+  /** With brackets if the client wrote them. */
+  readonly path: string;
+  /** The last of a repeated keyword counts. */
+  readonly parameters: Parameters;
+  readonly isRepeating: boolean;
+}
+
+/**
+ * Splits the argument; a `Template` is the refusal it earns. An absent argument is an empty path. By qpsmtpd's rules
+ * (`lenient`) parameters are cut from the right for as long as there are any; by those of RFC 5321 a path ends at its
+ * `>` outside quotes. What has other things than parameters behind it is refused in qpsmtpd's words.
+ */
+export function splitPathArgument(
+  verb: 'mail' | 'rcpt',
+  argument: string,
+  grammar: 'strict' | 'lenient',
+): PathArgument | Template {
+  if (argument === '') return withParameters('', []);
+  const prefix = PREFIX[verb].exec(argument);
+  if (prefix === null) return replies.syntaxInCommand;
+  const text = trimEnd(argument.slice(prefix[0].length));
+  if (text === '') return verb === 'mail' ? withParameters('<>', []) : replies.syntaxInAddress;
+  const end = grammar === 'strict' ? endOfPath(text) : -1;
+  return (end < 0 ? undefined : splitFromLeft(text, end)) ?? splitFromRight(text);
+}
+
+/** One past the `>` that closes the path, or -1 if the text is no path in brackets with a blank or nothing behind it. */
+function endOfPath(text: string): number {
+  if (!text.startsWith('<')) return -1;
+  let isQuoted = false;
+  for (let at = 1; at < text.length; at++) {
+    const char = text[at];
+    if (char === '"') isQuoted = !isQuoted;
+    else if (char === '\\' && isQuoted) at++;
+    else if (char === '>' && !isQuoted) {
+      return at + 1 === text.length || BLANK.test(text[at + 1]!) ? at + 1 : -1;
+    }
+  }
+  return -1;
+}
+
+/** Undefined if something else than parameters stands behind the path. */
+function splitFromLeft(text: string, end: number): PathArgument | undefined {
+  const words = text
+    .slice(end)
+    .split(BLANK)
+    .filter((word) => word !== '');
+  return words.every((word) => PARAMETER.test(word)) ? withParameters(text.slice(0, end), words) : undefined;
+}
+
+function splitFromRight(text: string): PathArgument | Template {
+  const words: string[] = [];
+  let end = text.length;
+  for (;;) {
+    // Step by step: a search for either kind of blank goes to the other end of the line where there is none of that kind.
+    let start = end;
+    while (start > 0 && !BLANK.test(text[start - 1]!)) start--;
+    const word = text.slice(start, end);
+    if (start === 0 || !PARAMETER.test(word)) break;
+    words.push(word);
+    end = start;
+    while (end > 0 && BLANK.test(text[end - 1]!)) end--;
+  }
+  const rest = text.slice(0, end);
+  const at = rest.indexOf('@');
+  if (at >= 0 && BLANK.test(rest.slice(at))) return replies.syntaxInParameters;
+  return withParameters(rest, words.reverse());
+}
+
+/** The path with parameters that stand as words `KEYWORD` or `KEYWORD=value`. Words of another form are left out. */
+export function withParameters(path: string, words: readonly string[]): PathArgument {
+  const parameters = new Map<string, string | undefined>();
+  let isRepeating = false;
+  for (const word of words) {
+    const found = PARAMETER.exec(word);
+    if (found === null) continue;
+    const keyword = found[1]!.toLowerCase();
+    if (parameters.has(keyword)) isRepeating = true;
+    parameters.set(keyword, found[2]);
+  }
+  return { path, parameters, isRepeating };
+}
+
+/** Without blanks at the end; a pattern for them takes quadratic time on a line full of blanks. */
+function trimEnd(text: string): string {
+  let end = text.length;
+  while (end > 0 && BLANK.test(text[end - 1]!)) end--;
+  return text.slice(0, end);
+}

@@ -8,7 +8,7 @@ import {
   type Recipient,
   type RecipientOptions,
 } from '../../bindings/plugin/index.ts';
-import { splitPathArgument } from '../../host/session/path-argument.ts';
+import { splitPathArgument } from '../../host/session/path-input.ts';
 import { decodeAsciiXtext, decodeUnicodeAddress } from '../../bindings/wire/xtext.ts';
 import { TestServer, type TestServerOptions } from '../../host/testing/index.ts';
 
