@@ -13,7 +13,7 @@ import { Notes } from '../../bindings/plugin/notes.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { octetsOfPath } from '../memory/octets-kept.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
-import { PLAIN_MAIL } from './mail-parameters.ts';
+import { PLAIN_MAIL } from './envelope-parameters.ts';
 
 const NO_PARAMETERS: Parameters = new Map();
 

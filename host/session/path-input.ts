@@ -11,7 +11,7 @@ import type { Command } from './command.ts';
 import { decodeUtf8 } from '../../bindings/wire/international-address.ts';
 import { parseLenientPath } from '../../bindings/wire/lenient-path.ts';
 import { keepsLimits, parsePath } from '../../bindings/wire/path.ts';
-import { PLAIN_MAIL } from './mail-parameters.ts';
+import { PLAIN_MAIL } from './envelope-parameters.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
 

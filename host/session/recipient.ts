@@ -1,21 +1,13 @@
-/** RCPT: adds a forward-path. Nothing is accepted unless a plugin says so. RFC 5321 section 4.1.1.3, RFC 3461 sections 4.1 and 4.2. */
+/** RCPT: adds a forward-path. Nothing is accepted unless a plugin says so. RFC 5321 section 4.1.1.3. */
 
-import type { NotifyEvent, Recipient, RecipientOptions } from '../../bindings/plugin/connection.ts';
-import { decodeAsciiXtext, decodeUnicodeAddress } from '../../bindings/wire/xtext.ts';
+import type { Recipient } from '../../bindings/plugin/connection.ts';
 import { declined, ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
 import { chunksHaveBegun } from './incoming-data.ts';
 import { closeWith, hasMoreRefused, requireMemory } from './limits.ts';
-import { offers } from './extensions.ts';
-import {
-  readParameters,
-  type ParameterRow,
-  type ParameterTable,
-  type Unfinished,
-} from './parameter-table.ts';
+import { readRecipientOptions } from './envelope-parameters.ts';
 import { askPathHook, parsePathCommand, refuseInternational } from './path-command.ts';
 import { refuse } from './closing.ts';
 import { replies } from '../replies/replies.ts';
-import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 
@@ -94,52 +86,3 @@ export const rcpt: readonly Step[] = [
   askPathHook('rcpt_pre'),
   ask,
 ];
-
-type Options = Unfinished<RecipientOptions>;
-type Row = ParameterRow<Options>;
-
-/** Longest ORCPT as sent. RFC 3461 section 4.2. */
-const MAX_ORCPT = 500;
-
-const EVENTS: ReadonlySet<string> = new Set<NotifyEvent>(['success', 'failure', 'delay']);
-
-const notify: Row = {
-  rfc: 'RFC 3461 section 4.1',
-  isOffered: (session) => offers(session, 'DSN'),
-  read(value = '', options) {
-    const words = new Set(value.toLowerCase().split(','));
-    const isNever = words.size === 1 && words.has('never');
-    if (!isNever && ![...words].every((word) => EVENTS.has(word))) return replies.badParameterValue;
-    options.notify = [...words] as NotifyEvent[];
-    return undefined;
-  },
-};
-
-const ADDRESS = /^([A-Za-z0-9][A-Za-z0-9-]*);(.+)$/;
-
-const orcpt: Row = {
-  rfc: 'RFC 3461 section 4.2, RFC 6533 section 3',
-  isOffered: (session) => offers(session, 'DSN'),
-  read(value = '', options, session) {
-    const found = value.length > MAX_ORCPT ? null : ADDRESS.exec(value);
-    if (found === null) return replies.badParameterValue;
-    const [, written = '', encoded = ''] = found;
-    const type = written.toLowerCase();
-    const isUtf8 = session.openTransaction?.mailOptions.isUtf8 === true;
-    const address = type === 'utf-8' ? decodeUnicodeAddress(encoded, isUtf8) : decodeAsciiXtext(encoded);
-    if (address === undefined) return replies.badParameterValue;
-    options.originalRecipient = { type, address };
-    return undefined;
-  },
-};
-
-const table: ParameterTable<Options> = new Map([
-  ['notify', notify],
-  ['orcpt', orcpt],
-]);
-
-/** The parameters of this RCPT as facts, or the refusal they earn. */
-function readRecipientOptions(session: Session): RecipientOptions | Template {
-  const options: Options = { notify: undefined, originalRecipient: undefined };
-  return readParameters(table, session, session.path, options) ?? options;
-}

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Address } from '../../bindings/wire/address.ts';
 import { definePlugin, ReturnCode, type ConduitEnvelope } from '../../bindings/plugin/index.ts';
 import { HopService } from '../../host/services/hop-service.ts';
-import { PLAIN_MAIL } from '../../host/session/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import type { TestClient } from '../../host/testing/index.ts';
 import { beginData, cutThroughTo, type Given, type Setting } from './cut-through.ts';
 import { hopWith } from './hop-closers.ts';

@@ -3,7 +3,7 @@
 import { expect, test, vi } from 'vitest';
 import { Address } from '../../bindings/wire/address.ts';
 import type { MailOptions, Recipient } from '../../bindings/plugin/connection.ts';
-import { PLAIN_MAIL } from '../../host/session/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import {
   decodeUnicodeAddress,
   decodeXtext,

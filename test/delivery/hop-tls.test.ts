@@ -2,7 +2,7 @@ import { createSecureContext } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import type { HopCertificate, TlsDemand } from '../../bindings/plugin/hop-services.ts';
 import { Address } from '../../bindings/wire/address.ts';
-import { PLAIN_MAIL } from '../../host/session/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import { makeSelfSigned } from '../../host/tls/self-signed.ts';
 import { makePair } from '../tls/secure-server.ts';
 import { hopWith, outlet } from './hop-closers.ts';

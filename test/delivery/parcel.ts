@@ -6,7 +6,7 @@ import type { HopOptions, HopOutlet } from '../../bindings/plugin/hop-services.t
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { Address } from '../../bindings/wire/address.ts';
 import { HopService } from '../../host/services/hop-service.ts';
-import { PLAIN_MAIL } from '../../host/session/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import type { ScriptedHop } from './scripted-hop.ts';
 import { address, messageOf } from './transaction.ts';
 

@@ -4,7 +4,7 @@ import { Address } from '../../bindings/wire/address.ts';
 import type { Transaction } from '../../bindings/plugin/connection.ts';
 import type { Message } from '../../bindings/plugin/message.ts';
 import { Notes } from '../../bindings/plugin/notes.ts';
-import { PLAIN_MAIL } from '../../host/session/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import { StoredMessage } from '../../host/message/stored-message.ts';
 import { core } from '../message/core.ts';
 

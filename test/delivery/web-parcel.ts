@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Parcel } from '../../bindings/plugin/delivery.ts';
 import type { AmqpTerms, WebhookTerms } from '../../bindings/plugin/web-outlet-services.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { PLAIN_MAIL } from '../../host/session/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import { collectingLogger } from '../plugins/plugin-context.ts';
 import { folder } from '../message/folder.ts';
 import { address, messageOf } from './transaction.ts';

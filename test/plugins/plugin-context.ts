@@ -26,7 +26,7 @@ import type { HookSession } from '../../host/hooks/session.ts';
 import { SessionTasks } from '../../host/hooks/session-tasks.ts';
 import { memoryStores } from '../store/memory-backend.ts';
 import { Logger } from '../../host/observe/logger.ts';
-import { PLAIN_MAIL } from '../../host/session/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import { fakeSystem } from './fake-system.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

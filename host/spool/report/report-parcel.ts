@@ -4,7 +4,7 @@ import { DataFlag, type Core } from '../../../bindings/core/contract.ts';
 import { Address } from '../../../bindings/wire/address.ts';
 import type { Parcel } from '../../../bindings/plugin/delivery.ts';
 import { StoredMessage } from '../../message/stored-message.ts';
-import { PLAIN_MAIL } from '../../session/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../session/envelope-parameters.ts';
 import type { MessageFile } from '../files/message-file.ts';
 import { StoredContent } from '../files/stored-content.ts';
 import type { ReportCase } from './report-case.ts';

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { CleanupOutlet } from '../../../plugins/queue/postfix-queue/cleanup-outlet.ts';
 import { attributes, AttributeReader, record } from '../../../plugins/queue/postfix-queue/records.ts';
-import { PLAIN_MAIL } from '../../../host/session/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { address } from '../transaction.ts';
 import { closedPort, collect, serve } from './daemons.ts';
 import { collectingLog, parcel, shown, SYSTEM, unreadable, Workshop } from './parcels.ts';

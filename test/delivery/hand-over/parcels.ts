@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { DeliveryReport, Parcel } from '../../../bindings/plugin/delivery.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
-import { PLAIN_MAIL } from '../../../host/session/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { collectingLogger } from '../../plugins/plugin-context.ts';
 import { address, messageOf } from '../transaction.ts';
 import { PATIENCE_MS } from '../../patience.ts';

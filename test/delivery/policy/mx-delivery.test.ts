@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { MxOptions } from '../../../bindings/plugin/mx-services.ts';
 import { MxService } from '../../../host/delivery/policy/mx-service.ts';
 import { HopService } from '../../../host/services/hop-service.ts';
-import { PLAIN_MAIL } from '../../../host/session/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
 import { memoryStores } from '../../store/memory-backend.ts';
 import { keptLog, LETTER, parcelTo } from '../parcel.ts';

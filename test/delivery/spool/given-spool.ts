@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest';
 import type { Log, MailOptions, Parcel, Recipient, SpoolTerms } from '../../../bindings/plugin/index.ts';
 import { SpoolFolder } from '../../../host/spool/files/spool-folder.ts';
 import { Spool } from '../../../host/spool/spool.ts';
-import { PLAIN_MAIL } from '../../../host/session/mail-parameters.ts';
+import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { core } from '../../message/core.ts';
 import { folder } from '../../message/folder.ts';
 import { address, messageOf } from '../transaction.ts';
