@@ -9,7 +9,7 @@ import {
   type RecipientOptions,
 } from '../../bindings/plugin/index.ts';
 import { splitPathArgument } from '../../host/session/path-input.ts';
-import { decodeAsciiXtext, decodeUnicodeAddress } from '../../bindings/wire/xtext.ts';
+import { decodeUnicodeAddress, decodeAsciiXtext } from '../../bindings/wire/xtext.ts';
 import { TestServer, type TestServerOptions } from '../../host/testing/index.ts';
 
 const servers: TestServer[] = [];
