@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openRedis } from '../../host/store/redis-backend.ts';
 import { fakeBroker, type Published } from '../delivery/fake-broker.ts';
 import { makeMmdb } from '../plugins/tiny-mmdb.ts';
@@ -222,31 +222,28 @@ describe('a daemon that runs while they are installed', () => {
       end.ack(publication.tag);
     });
     const redis = await redisPlace();
+    onTestFinished(() => redis.remove());
     const entry = join(own, 'node_modules/qpsmtpd/bin/qpsmtpd.cjs');
     const words = ['serve', '--config', site.config, '--listen', 'tcp://127.0.0.1:0', '--workers', '1'];
     const daemon = new RunningProgram(entry, words);
-    try {
-      const listening = await daemon.port();
-      writeFileSync(join(own, 'GeoLite2-City.mmdb'), makeMmdb('GeoLite2-City', { '198.51.100.0/24': {} }));
-      const geoip = `ident/geoip db_dir ${own} distance 192.0.2.1`;
-      const amqp = `queue/amqp amqp://127.0.0.1:${port}/ inbound`;
-      const store = `redis://127.0.0.1:${redis.port}/0`;
-      site.write({ plugins: [geoip, 'greylisting reject 0', 'rcpt_ok', amqp].join('\n'), store });
-      daemon.kill('SIGHUP');
-      await daemon.err.find(/reload failed, .* the package @redis\/client is not installed/);
-      const wanted = [...new Set(ASKING.map(([, , , spec]) => spec))];
-      execFileSync('npm', ['install', ...wanted, '--no-audit', '--no-fund'], { cwd: own });
-      daemon.kill('SIGHUP');
-      await daemon.err.find(/configuration read again/);
-      // The database was read, and has no place for this host.
-      await daemon.err.find(/no record for my Geo::IP location/);
-      await sendTo(listening);
-      expect(published.map(({ routingKey }) => routingKey)).toEqual(['inbound']);
-      expect(await keysAt(store)).toEqual([expect.stringMatching(/^greylist/)]);
-    } finally {
-      await daemon.dispose();
-      await redis.remove();
-    }
+    onTestFinished(() => daemon.dispose());
+    const listening = await daemon.port();
+    writeFileSync(join(own, 'GeoLite2-City.mmdb'), makeMmdb('GeoLite2-City', { '198.51.100.0/24': {} }));
+    const geoip = `ident/geoip db_dir ${own} distance 192.0.2.1`;
+    const amqp = `queue/amqp amqp://127.0.0.1:${port}/ inbound`;
+    const store = `redis://127.0.0.1:${redis.port}/0`;
+    site.write({ plugins: [geoip, 'greylisting reject 0', 'rcpt_ok', amqp].join('\n'), store });
+    daemon.kill('SIGHUP');
+    await daemon.err.find(/reload failed, .* the package @redis\/client is not installed/);
+    const wanted = [...new Set(ASKING.map(([, , , spec]) => spec))];
+    execFileSync('npm', ['install', ...wanted, '--no-audit', '--no-fund'], { cwd: own });
+    daemon.kill('SIGHUP');
+    await daemon.err.find(/configuration read again/);
+    // The database was read, and has no place for this host.
+    await daemon.err.find(/no record for my Geo::IP location/);
+    await sendTo(listening);
+    expect(published.map(({ routingKey }) => routingKey)).toEqual(['inbound']);
+    expect(await keysAt(store)).toEqual([expect.stringMatching(/^greylist/)]);
   });
 });
 
