@@ -90,7 +90,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   #hasHungUp = false;
   #lingered = 0;
   /** What the memory budget was told of this session. */
-  weight = 0;
+  #weight = 0;
 
   constructor(intake: Intake, host: SessionHost, id: string) {
     super();
@@ -144,7 +144,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     return (this.openTransaction = new MailTransaction(`${this.facts.id}.${++this.#transactions}`));
   }
 
-  /** The message that arrives. Only the steps behind its content ask, and there is one then. */
+  /** `openIncoming`, for steps that run only while there is one. */
   get incoming(): IncomingData {
     if (this.openIncoming !== undefined) return this.openIncoming;
     throw new QpsmtpdError('Q_NO_MESSAGE', 'no message is being received');
@@ -376,8 +376,8 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   /** Once the client is gone and every step is through, nothing is left. */
   #weigh(): void {
     const isOver = this.#isGone && this.#hasHungUp;
-    const change = (isOver ? 0 : weightOf(this) + this.outLength) - this.weight;
-    this.weight += change;
+    const change = (isOver ? 0 : weightOf(this) + this.outLength) - this.#weight;
+    this.#weight += change;
     if (change !== 0) this.host.memory.adjust(change);
   }
 

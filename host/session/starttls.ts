@@ -1,5 +1,6 @@
 /** STARTTLS. RFC 3207. */
 
+import type { TlsFacts } from '../../bindings/plugin/connection.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { HandshakeError, startTls } from '../tls/tls-layer.ts';
 import { resetTransaction } from './closing.ts';
@@ -53,7 +54,8 @@ async function upgrade(session: Session): Promise<Outcome> {
 async function secure(session: Session): Promise<Outcome> {
   const { host, intake, facts } = session;
   try {
-    await startTls(intake, host.tls!);
+    if (host.tls === undefined) throw new Error('there is no certificate any more');
+    await startTls(intake, host.tls);
   } catch (error) {
     const isOurs = !(error instanceof HandshakeError);
     session.log(
@@ -65,14 +67,14 @@ async function secure(session: Session): Promise<Outcome> {
     gripStream(intake.stream, session);
     return STOP;
   }
-  if (host.logger.writes(LogLevel.INFO)) session.log(LogLevel.INFO, describeTls(session));
+  if (facts.tls !== undefined && host.logger.writes(LogLevel.INFO))
+    session.log(LogLevel.INFO, describeTls(facts.tls));
   facts.forgetClient();
   gripStream(intake.stream, session);
   return NEXT;
 }
 
-function describeTls({ facts }: Session): string {
-  const { version, cipher, serverName, clientName, verified } = facts.tls!;
+function describeTls({ version, cipher, serverName, clientName, verified }: TlsFacts): string {
   const asked = serverName === undefined ? '' : ` for ${serverName}`;
   const client = clientName === undefined ? '' : `, client ${clientName}${verified ? '' : ' (not verified)'}`;
   return `${version} ${cipher}${asked}${client}`;

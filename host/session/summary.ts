@@ -34,8 +34,8 @@ export class Summary {
 
   /** Before the session forgets the transaction. */
   take(session: Session): this {
-    const { transactionId, transaction, openIncoming: incoming } = session;
-    this.#id = transactionId!;
+    const { transaction, openIncoming: incoming } = session;
+    this.#id = transaction.id;
     this.#from = (transaction.reversePath ?? '').toString();
     this.#recipients = transaction.recipients;
     this.#octets = incoming?.message.content.octets;

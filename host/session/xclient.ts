@@ -13,7 +13,7 @@ import { GREETING } from './input-mode.ts';
 import { countCommandsAnew, refuseLine, Tally } from './limits.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
-import { answer, NEXT, type Progress, type Step } from './steps.ts';
+import { answer, NEXT, STOP, type Progress, type Step } from './steps.ts';
 import { readAttributes, type ClientAttributes } from './xclient-attributes.ts';
 
 /**
@@ -33,14 +33,16 @@ function refuseInTransaction(session: Session): Progress {
   return session.openTransaction?.reversePath === undefined ? NEXT : answer(session, replies.inTransaction);
 }
 
-function check(session: Session): Progress {
+/** The plugins see one connection end and another begin, so that those who count connections count right. */
+function startOver(session: Session): Progress {
   const attributes = readAttributes(session.command.argument);
-  return attributes === undefined ? answer(session, replies.badXclient) : NEXT;
+  if (attributes === undefined) return answer(session, replies.badXclient);
+  session.run([...farewell, () => becomeAnother(session, attributes), ...greet]);
+  return STOP;
 }
 
 /** What the attributes do not name stays as it was, except what belongs to one client: login, HELO and the name. */
-function restart(session: Session): Progress {
-  const attributes = readAttributes(session.command.argument)!;
+function becomeAnother(session: Session, attributes: ClientAttributes): Progress {
   const { intake, host } = session;
   intake.remote = moved(intake.remote, attributes.address, attributes.port);
   intake.local = moved(intake.local, attributes.localAddress, attributes.localPort);
@@ -81,12 +83,4 @@ function logIn({ facts }: Session, user: string | null | undefined, mayRelay: bo
   if (mayRelay) facts.relayClient = true;
 }
 
-/** The plugins see one connection end and another begin, so that those who count connections count right. */
-export const xclient: readonly Step[] = [
-  refuseStrangers,
-  refuseInTransaction,
-  check,
-  ...farewell,
-  restart,
-  ...greet,
-];
+export const xclient: readonly Step[] = [refuseStrangers, refuseInTransaction, startOver];
