@@ -21,6 +21,10 @@ const errors: Readonly<Record<ErrorCode, Facts>> = {
     cause: 'the file of a plugin throws while it is loaded or set up, or exports no definition',
     remedy: 'mend the plugin at the place that is named, or what it needs: a list, a file, a folder',
   },
+  Q_PACKAGE: {
+    cause: 'the configuration asks for something that needs a package which is not installed',
+    remedy: 'run the command that the message names, or take the line out',
+  },
   Q_PLUGIN_OPTION: {
     cause: 'an option in the line of a plugin is unknown, missing, or has a value that it cannot have',
     remedy: 'correct the line; [the plugins](plugins.md) have their options there',

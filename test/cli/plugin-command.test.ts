@@ -44,7 +44,10 @@ describe('qpsmtpd plugin new', () => {
     expect(code).toBe(0);
     expect(out).toContain('wrote no_spam.js\nwrote no_spam.test.js\nwrote no_spam.txt\n');
     expect(readFileSync(join(folder, 'no_spam.js'), 'utf8').split('\n').length).toBeLessThanOrEqual(25);
-    const run = spawnSync(process.execPath, ['--test', '--test-reporter=tap', 'no_spam.test.js'], { cwd: folder, encoding: 'utf8' });
+    const run = spawnSync(process.execPath, ['--test', '--test-reporter=tap', 'no_spam.test.js'], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
     expect(run.stdout + run.stderr).toMatch(/^# pass 1$/m);
     expect(qpsmtpd('plugin', 'test', 'no_spam.js')).toEqual({
       code: 0,

@@ -1,12 +1,12 @@
 /** Plugins whose definition says where they stand among the others: what the server and `check` say of another order. */
 
-import { readdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { definePlugin, type LogEvent, type PluginDefinition } from '../../bindings/plugin/index.ts';
 import { qpsmtpd } from '../../host/cli/main.ts';
 import { runGuarded } from '../../host/cli/program.ts';
 import { smtpDaemon } from '../../host/embed/smtp-daemon.ts';
+import { pluginNames } from '../../host/hooks/plugin-finder.ts';
 import { TestServer } from '../../host/testing/index.ts';
 import quarantine from '../../plugins/queue/quarantine.ts';
 import { put, scratch } from '../config/scratch.ts';
@@ -87,8 +87,8 @@ describe('qpsmtpd check', () => {
 });
 
 test('the quarantine stands before every other queue plugin there is', () => {
-  const others = readdirSync(new URL('../../plugins/queue', import.meta.url))
-    .map((file) => `queue/${file.replace(/\.ts$/, '')}`)
+  const others = pluginNames('plugins')
+    .filter((name) => name.startsWith('queue/'))
     // Not asked at the end of a message: it has the message by then.
     .filter((name) => name !== quarantine.name && name !== 'queue/cut-through');
   expect([...quarantine.before!].sort()).toEqual(others.sort());
