@@ -33,7 +33,7 @@ type Entries = ReadonlySet<string>;
 
 const KARMA = 5;
 /** A client may name recipients for hours, whether they are accepted or not. */
-const MOST_WELCOME = 1_000;
+const MAX_WELCOME = 1_000;
 
 /** Recipients of this transaction whose own lists welcome the client or the sender. */
 const welcomeMailboxes = transactionNote<Set<string>>('whitelist_mailboxes');
@@ -141,7 +141,7 @@ async function checkAll(
     isListed(forwardPath, compileEntries(recipients!));
   if (!isWelcome) return;
   const welcome = transaction.notes.get(welcomeMailboxes) ?? new Set();
-  if (welcome.size < MOST_WELCOME) welcome.add(forwardPath.mailbox);
+  if (welcome.size < MAX_WELCOME) welcome.add(forwardPath.mailbox);
   transaction.notes.set(welcomeMailboxes, welcome);
 }
 

@@ -18,7 +18,7 @@ import { FLOOD_KINDS, type Flood } from './flood.ts';
 
 const PROGRAM = fileURLToPath(new URL('flood-process.js', import.meta.url));
 /** The bound: how much slower a message may get beside `FEW` clients that flood, of the median. */
-const MOST_RATIO = 10;
+const MAX_RATIO = 10;
 const FEW = 10;
 const MANY = 500;
 const BDAT_OCTETS_PER_SECOND = 1_000_000;
@@ -28,7 +28,7 @@ const LEAD_MS = 1_000;
 const WARM_UP = 300;
 const PAUSE_MS = 5;
 /** Nobody waits longer for one message. */
-const MOST_MS = 20_000;
+const MAX_MS = 20_000;
 /** How long a server may take to come to rest after a flood. */
 const REST_MS = 30_000;
 
@@ -51,7 +51,7 @@ async function deliverOne(port: number): Promise<number> {
   const began = performance.now();
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, MOST_MS);
+    timer = setTimeout(resolve, MAX_MS);
   });
   const delivered = deliverWhole(port);
   delivered.catch(() => undefined);
@@ -118,7 +118,7 @@ async function measure({ isBound, ...scenario }: Scenario, rounds: number, round
       loadedMs: summarize(loaded.flat()),
       ratio: rounded(ratio),
       ratios: ratios.map(rounded),
-      isWithin: !isBound || ratio < MOST_RATIO,
+      isWithin: !isBound || ratio < MAX_RATIO,
       peakMiB: server.peakMiB(),
     };
   } finally {

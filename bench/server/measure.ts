@@ -21,7 +21,7 @@ const SETTLED_LOOKS = 2;
 const DRAIN_PATIENCE_MS = 30_000;
 /** Longest time one run of a warm-up may take, and how many there are at most. */
 const WARM_UP_SECONDS = 3;
-const MOST_WARM_UPS = 6;
+const MAX_WARM_UPS = 6;
 /** A server is warm when a run costs at least this share of the one before it. */
 const SETTLED_SHARE = 0.93;
 
@@ -36,7 +36,7 @@ export async function findAmount(subject: Subject, workload: Workload, amount: A
   warmed.add(subject.server);
   const warmUp = { ...amount, cpuSeconds: amount.warmUpCpuSeconds, seconds: WARM_UP_SECONDS };
   let warm = guess;
-  for (let run = 0; run < MOST_WARM_UPS; run++) {
+  for (let run = 0; run < MAX_WARM_UPS; run++) {
     const last = warm;
     warm = await measure(subject, workload, messagesFor(last, warmUp, least));
     if (hasSettled(last, warm)) break;

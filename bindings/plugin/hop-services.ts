@@ -99,7 +99,7 @@ export interface HopTalk {
 export type Introduced = Pick<Parcel, 'client' | 'id'>;
 
 /** By what a hop is told who the client is. */
-export interface IntroductionTerms {
+export interface IntroductionOptions {
   /** The header of the PROXY protocol, version 2, in front of everything: the hop has to expect it. */
   readonly proxy?: boolean | undefined;
   /** Postfix's XCLIENT. A hop that does not take it gets no message: it would take our address for the client's. */
@@ -186,7 +186,7 @@ export interface Hops {
    */
   cutThrough(options: CutThroughOptions): CutThrough;
   /** What tells hops who the client is, for `HopOptions.introduction`; undefined if nothing of it is wanted. */
-  introduction(terms: IntroductionTerms, log: Log): HopIntroduction | undefined;
+  introduction(terms: IntroductionOptions, log: Log): HopIntroduction | undefined;
   /**
    * An outlet over next hops, with kept connections. Unless the parcel is tracked by recipient, nobody gets it unless all can:
    * one recipient the hop does not take decides for the others too. LMTP answers for recipients behind the content, so there

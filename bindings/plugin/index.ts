@@ -47,10 +47,10 @@ export {
   type RecipientOutcome,
 } from './delivery.ts';
 export { defineOutlet, logReport, queueInto, type OutletDefinition } from './outlet-plugin.ts';
-export { deliverSplit, type Consignment, type SplitTerms } from './outlet-split.ts';
+export { deliverSplit, type Consignment, type SplitOptions } from './outlet-split.ts';
 export type { OpenedOutlet, Outlets } from './outlets.ts';
 export { requireQuarantine } from './quarantine-place.ts';
-export { namedReportWay, usualReportWay, type ReportWay, type ReportWayTerms } from './report-way.ts';
+export { namedReportWay, usualReportWay, type ReportWay, type ReportWayOptions } from './report-way.ts';
 export { openingAnew, RouteTable, type Route } from './route-table.ts';
 export { canonicalDomain, canonicalEntry, unicodeDomain } from '../wire/domain-name.ts';
 export { dsn } from './dsn.ts';
@@ -102,7 +102,7 @@ export type {
   HopTimeouts,
   HopTlsFiles,
   Introduced,
-  IntroductionTerms,
+  IntroductionOptions,
   TlsDemand,
   TlsLevel,
 } from './hop-services.ts';
@@ -116,7 +116,7 @@ export { compilePattern, type Pattern } from './pattern.ts';
 export type { ProgramEnd, ProgramOrder, ProgramResult, Programs } from './programs.ts';
 export type { MailExchange, MxOptions, TlsPolicyCount } from './mx-services.ts';
 export type { Change, Store, Stores } from './store.ts';
-export type { Spools, SpoolTerms } from './spool-services.ts';
+export type { Spools, SpoolOptions } from './spool-services.ts';
 export { strftime, type LocalTime } from './strftime.ts';
 export type {
   Dns,
@@ -143,10 +143,10 @@ export type {
 export {
   PORTIONS,
   WEBHOOK_FORMATS,
-  type AmqpTerms,
+  type AmqpOptions,
   type Portion,
   type WebhookFormatName,
-  type WebhookTerms,
+  type WebhookOptions,
   type WebOutlets,
 } from './web-outlet-services.ts';
 export { connectionTask, transactionTask, type Task, type Tasks } from './tasks.ts';

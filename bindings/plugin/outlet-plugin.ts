@@ -61,12 +61,12 @@ export function queueInto(
 }
 
 /** Hops that one line of the log names. */
-const MOST_HOPS = 4;
+const MAX_HOPS = 4;
 
 /** The hops that have answered, so that the log can name them. */
 function namingHop(verdict: Verdict, report: DeliveryReport): Verdict {
   const hops = new Set(report.map(({ hop }) => hop).filter((hop) => hop !== undefined));
-  return hops.size === 0 ? verdict : { ...verdict, hop: [...hops].slice(0, MOST_HOPS).join(',') };
+  return hops.size === 0 ? verdict : { ...verdict, hop: [...hops].slice(0, MAX_HOPS).join(',') };
 }
 
 /** One line for each answer that recipients got, such as `delivered 2 of 3 recipients: mx.example: 250 2.0.0 Ok`. */

@@ -17,7 +17,7 @@ export interface Consignment {
   readonly indexes: readonly number[];
 }
 
-export interface SplitTerms {
+export interface SplitOptions {
   /** In the order in which they are asked; together they hold every recipient once. */
   readonly consignments: readonly Consignment[];
   readonly leftovers?: Outlet | undefined;
@@ -27,7 +27,7 @@ export interface SplitTerms {
 /** Delivers and puts the reports together, in the order of the parcel's recipients. Never rejects if no outlet does. */
 export async function deliverSplit(
   parcel: Parcel,
-  terms: SplitTerms,
+  terms: SplitOptions,
   signal?: AbortSignal,
 ): Promise<DeliveryReport> {
   const { consignments } = terms;
@@ -56,7 +56,7 @@ async function settleRest(
   parcel: Parcel,
   outcomes: (RecipientOutcome | undefined)[],
   failure: RecipientOutcome,
-  { leftovers, log }: SplitTerms,
+  { leftovers, log }: SplitOptions,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const left = [...outcomes.keys()].filter((index) => outcomes[index]?.kind !== 'delivered');

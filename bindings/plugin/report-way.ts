@@ -18,11 +18,11 @@ const ELSEWHERE = new Address('postmaster', 'elsewhere.invalid');
 
 export interface ReportWay {
   readonly outlet: Outlet;
-  /** See `SpoolTerms.destinationOf`. */
+  /** See `SpoolOptions.destinationOf`. */
   readonly destinationOf: (address: Address) => string;
 }
 
-export interface ReportWayTerms {
+export interface ReportWayOptions {
   /** The way of the messages. */
   readonly own: OpenedOutlet;
   readonly ownDestinationOf: (address: Address) => string;
@@ -39,7 +39,7 @@ const byDomain = ({ domain }: Address): string => apart(domain.toLowerCase());
 export function namedReportWay(
   words: readonly string[],
   destinationOf: ReportWay['destinationOf'],
-  { open, log }: ReportWayTerms,
+  { open, log }: ReportWayOptions,
 ): ReportWay {
   const text = words.join(' ');
   const outlet = open(text);
@@ -57,7 +57,7 @@ export function namedReportWay(
  * The outlet of the messages for senders whom it reaches, MX delivery for all others. Where the DNS leads back to this host, the
  * outlet of the messages is the place after all: it serves that domain.
  */
-export function usualReportWay({ own, ownDestinationOf, open, log }: ReportWayTerms): ReportWay {
+export function usualReportWay({ own, ownDestinationOf, open, log }: ReportWayOptions): ReportWay {
   let mx: Outlet | undefined;
   const look = (): void => {
     if (own.reaches === undefined) return;

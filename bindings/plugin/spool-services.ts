@@ -6,7 +6,7 @@ import type { Log } from './log-level.ts';
 import type { ReportWay } from './report-way.ts';
 
 /** How one spool works. Times in milliseconds. */
-export interface SpoolTerms {
+export interface SpoolOptions {
   /** Messages go on through it. It is asked with `isTrackedByRecipient`. */
   readonly outlet: Outlet;
   /** Recipients with the same answer are handed over together, and wait together while it can't be reached. */
@@ -40,5 +40,5 @@ export interface Spools {
    * the message is durable, and defers with 452 4.3.1 while it is full. Under a running server it hands messages on by
    * itself. Only for use while a plugin is set up; throws with path and remedy if the directory can't be used.
    */
-  open(directory: string, terms: SpoolTerms): Outlet;
+  open(directory: string, terms: SpoolOptions): Outlet;
 }

@@ -11,7 +11,7 @@ export type WebhookFormatName = (typeof WEBHOOK_FORMATS)[number];
 export const PORTIONS = ['message', 'recipient'] as const;
 export type Portion = (typeof PORTIONS)[number];
 
-interface WebOutletTerms {
+interface WebOutletOptions {
   /** The place of the service. May hold no password: what stands in a plugin's line is no secret. */
   readonly url: string;
   /** A file that only the daemon's user may read. Undefined: the service asks for nothing. */
@@ -26,7 +26,7 @@ interface WebOutletTerms {
   readonly connectTimeoutMs: number;
 }
 
-export interface WebhookTerms extends WebOutletTerms {
+export interface WebhookOptions extends WebOutletOptions {
   readonly format: WebhookFormatName;
   /** From the beginning of a request to the end of its answer. */
   readonly requestTimeoutMs: number;
@@ -34,7 +34,7 @@ export interface WebhookTerms extends WebOutletTerms {
   readonly maxConnections: number;
 }
 
-export interface AmqpTerms extends WebOutletTerms {
+export interface AmqpOptions extends WebOutletOptions {
   /** `''` is the default exchange, which routes by the names of queues. */
   readonly exchange: string;
   /** Pattern with %l (local part), %d (domain), %u (mailbox), both in lower case. */
@@ -49,7 +49,7 @@ export interface AmqpTerms extends WebOutletTerms {
 
 /** Both are only for use while a plugin is set up, and throw with a remedy if a term or a file does not fit. */
 export interface WebOutlets {
-  webhook(terms: WebhookTerms, log: Log): Outlet;
+  webhook(terms: WebhookOptions, log: Log): Outlet;
   /** Connects when there is something to publish. */
-  amqp(terms: AmqpTerms, log: Log): Outlet;
+  amqp(terms: AmqpOptions, log: Log): Outlet;
 }

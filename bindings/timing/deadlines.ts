@@ -3,7 +3,7 @@
  * looks at them all. That is cheaper than a timer per command by far, and exact to half a second.
  */
 
-import { Roll } from './dense-set.ts';
+import { DenseSet } from './dense-set.ts';
 
 export interface Expiring {
   /** Milliseconds on the clock of `Deadlines.now`; `Infinity` while nobody waits for the client. */
@@ -19,7 +19,7 @@ const PASS_EVERY_MS = 500;
 export class Deadlines {
   /** Milliseconds since the process started, refreshed at each pass: read it instead of asking the system. */
   now = performance.now();
-  readonly #watched = new Roll<'watchedAt', Expiring>('watchedAt');
+  readonly #watched = new DenseSet<'watchedAt', Expiring>('watchedAt');
   #timer: NodeJS.Timeout | undefined = undefined;
 
   watch(session: Expiring): void {

@@ -5,10 +5,10 @@
  */
 
 /** The place of somebody who is on no roll: what a member's place begins with. */
-export const NOWHERE = -1;
+export const NOT_IN_SET = -1;
 
 /** `key` names the property in which a member keeps its place; only the roll writes it. */
-export class Roll<Key extends string, Member extends Record<Key, number>> {
+export class DenseSet<Key extends string, Member extends Record<Key, number>> {
   readonly #key: Key;
   readonly #members: Member[] = [];
 
@@ -23,15 +23,15 @@ export class Roll<Key extends string, Member extends Record<Key, number>> {
   /** Who is on the roll already stays as he is. */
   add(member: Member): void {
     const places: Record<string, number> = member;
-    if (places[this.#key] === NOWHERE) places[this.#key] = this.#members.push(member) - 1;
+    if (places[this.#key] === NOT_IN_SET) places[this.#key] = this.#members.push(member) - 1;
   }
 
   /** False if the member was not there. */
   delete(member: Member): boolean {
     const places: Record<string, number> = member;
     const place = places[this.#key]!;
-    if (place === NOWHERE) return false;
-    places[this.#key] = NOWHERE;
+    if (place === NOT_IN_SET) return false;
+    places[this.#key] = NOT_IN_SET;
     const last = this.#members.pop()!;
     if (last !== member) {
       this.#members[place] = last;

@@ -2,7 +2,7 @@
 
 import { decodeText } from '../../bindings/wire/base64.ts';
 import { TokenCredentials } from './credentials.ts';
-import { challenge, failure, found, type Machine, type Turn } from './mechanism.ts';
+import { challenge, failure, found, type SaslServer, type Turn } from './mechanism.ts';
 import { isUserName } from '../../bindings/wire/user-name.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -28,7 +28,7 @@ export const xoauth2: Dialect = {
   refusal: Buffer.from('{"status":"401","schemes":"bearer"}'),
 };
 
-export class Bearer implements Machine {
+export class Bearer implements SaslServer {
   readonly #dialect: Dialect;
 
   constructor(dialect: Dialect) {

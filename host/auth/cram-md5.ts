@@ -2,10 +2,10 @@
 
 import { decodeText } from '../../bindings/wire/base64.ts';
 import { DigestCredentials } from './credentials.ts';
-import { challenge, failure, found, type Machine, type Surroundings, type Turn } from './mechanism.ts';
+import { challenge, failure, found, type SaslServer, type Surroundings, type Turn } from './mechanism.ts';
 import { isUserName } from '../../bindings/wire/user-name.ts';
 
-export class CramMd5 implements Machine {
+export class CramMd5 implements SaslServer {
   readonly #ticket: string;
 
   constructor({ me, seconds, nonce }: Surroundings) {

@@ -2,13 +2,13 @@
 
 import { decodeText } from '../../bindings/wire/base64.ts';
 import { PasswordCredentials } from './credentials.ts';
-import { challenge, failure, found, type Machine, type Turn } from './mechanism.ts';
+import { challenge, failure, found, type SaslServer, type Turn } from './mechanism.ts';
 import { isUserName } from '../../bindings/wire/user-name.ts';
 
 const USER_NAME = Buffer.from('Username:');
 const PASSWORD = Buffer.from('Password:');
 
-export class Login implements Machine {
+export class Login implements SaslServer {
   #user: string | undefined;
 
   /** Some clients send the user name along with AUTH. */

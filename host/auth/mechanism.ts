@@ -28,7 +28,7 @@ export type Turn =
   | { readonly kind: 'failure'; readonly why: Failure; readonly about: string };
 
 /** One exchange of one mechanism: no input, no output, no clock. Every octet it is given comes from a stranger. */
-export interface Machine {
+export interface SaslServer {
   /** `initial` is the initial response; undefined if AUTH came without one, empty for `=`. RFC 4954 section 4. */
   start(initial: Buffer | undefined): Turn;
   next(response: Buffer): Turn;

@@ -4,7 +4,7 @@ import type { AuthHookName } from '../../bindings/plugin/hooks.ts';
 import { Bearer, oauthBearer, xoauth2 } from './bearer.ts';
 import { CramMd5 } from './cram-md5.ts';
 import { Login } from './login.ts';
-import type { Machine, Surroundings } from './mechanism.ts';
+import type { SaslServer, Surroundings } from './mechanism.ts';
 import { Plain } from './plain.ts';
 import { ScramSha256 } from './scram-sha-256.ts';
 
@@ -16,7 +16,7 @@ export interface Mechanism {
   readonly hook: AuthHookName;
   /** A plugin with the hook `auth` is enough to offer it; otherwise one must have the mechanism's own hook. */
   readonly isCoveredByAuth: boolean;
-  begin(surroundings: Surroundings): Machine;
+  begin(surroundings: Surroundings): SaslServer;
 }
 
 function row(

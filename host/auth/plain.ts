@@ -2,12 +2,12 @@
 
 import { decodeText } from '../../bindings/wire/base64.ts';
 import { PasswordCredentials } from './credentials.ts';
-import { challenge, failure, found, type Machine, type Turn } from './mechanism.ts';
+import { challenge, failure, found, type SaslServer, type Turn } from './mechanism.ts';
 import { isUserName } from '../../bindings/wire/user-name.ts';
 
 const EMPTY = Buffer.alloc(0);
 
-export class Plain implements Machine {
+export class Plain implements SaslServer {
   start(initial: Buffer | undefined): Turn {
     return initial === undefined ? challenge(EMPTY) : this.next(initial);
   }

@@ -3,7 +3,7 @@
 import type { Secret } from '../../bindings/plugin/hooks.ts';
 import { decodeText } from '../../bindings/wire/base64.ts';
 import { HostCredentials } from './credentials.ts';
-import { challenge, failure, found, type Machine, type Surroundings, type Turn } from './mechanism.ts';
+import { challenge, failure, found, type SaslServer, type Surroundings, type Turn } from './mechanism.ts';
 import {
   deriveKeys,
   hash,
@@ -52,7 +52,7 @@ class ProofCredentials extends HostCredentials {
   }
 }
 
-export class ScramSha256 implements Machine {
+export class ScramSha256 implements SaslServer {
   readonly #ownNonce: string;
   #first: ClientFirst | undefined;
   #salt: Salt | undefined;

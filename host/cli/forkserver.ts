@@ -8,7 +8,7 @@ import { readArguments, readCount, refusePositionals } from './arguments.ts';
 import { anyAddress, listenSpecs } from './default-listen.ts';
 import { printHelp } from './help-text.ts';
 import { HELP_OPTION, type OptionSpec, type RefusedOption } from './option-spec.ts';
-import { defaultWorkers, MOST_CONNECTIONS } from './serve-command.ts';
+import { defaultWorkers, MAX_CONNECTIONS } from './serve-command.ts';
 
 export const FORKSERVER_OPTIONS: readonly OptionSpec[] = [
   {
@@ -82,8 +82,8 @@ export function readForkserverOptions(args: readonly string[]): ServeOptions | '
     workers: defaultWorkers(),
     pidFile: given.text('pid-file'),
     graceMs: GRACE_MS,
-    maxConnections: given.count('limit-connections', 1, MOST_CONNECTIONS) ?? DEFAULT_CONNECTIONS,
-    maxFromIp: (given.count('max-from-ip', 0, MOST_CONNECTIONS) ?? DEFAULT_FROM_IP) || undefined,
+    maxConnections: given.count('limit-connections', 1, MAX_CONNECTIONS) ?? DEFAULT_CONNECTIONS,
+    maxFromIp: (given.count('max-from-ip', 0, MAX_CONNECTIONS) ?? DEFAULT_FROM_IP) || undefined,
     user: given.text('user') ?? (process.getuid?.() === 0 ? USER_FOR_ROOT : undefined),
   };
 }

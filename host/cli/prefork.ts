@@ -10,7 +10,7 @@ import { GRACE_MS } from './forkserver.ts';
 import { printHelp } from './help-text.ts';
 import { HELP_OPTION, type OptionSpec, type RefusedOption } from './option-spec.ts';
 import { version } from '../package/version.ts';
-import { defaultWorkers, MOST_CONNECTIONS } from './serve-command.ts';
+import { defaultWorkers, MAX_CONNECTIONS } from './serve-command.ts';
 
 const ADDRESS = { value: 'ADDR[:PORT]', isRepeatable: true } as const;
 
@@ -77,8 +77,8 @@ export function readPreforkOptions(args: readonly string[]): ServeOptions | 'hel
   const port = given.count('port', 0, 65_535) ?? DEFAULT_PORT;
   const listen = listenSpecs(addresses.length === 0 ? [anyAddress()] : addresses, [port]);
   listen.forEach(parseListen);
-  const maxConnections = given.count('children', 1, MOST_CONNECTIONS) ?? DEFAULT_CHILDREN;
-  const maxFromIp = given.count('max-from-ip', 0, MOST_CONNECTIONS) ?? DEFAULT_FROM_IP;
+  const maxConnections = given.count('children', 1, MAX_CONNECTIONS) ?? DEFAULT_CHILDREN;
+  const maxFromIp = given.count('max-from-ip', 0, MAX_CONNECTIONS) ?? DEFAULT_FROM_IP;
   return {
     listen,
     workers: defaultWorkers(),

@@ -15,8 +15,8 @@ import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
 /** qpsmtpd's port where nobody asked for another. */
 const DEFAULT_PORT = 2525;
 const DEFAULT_GRACE_SECONDS = 30;
-const MOST_WORKERS = 256;
-export const MOST_CONNECTIONS = 1_000_000;
+const MAX_WORKERS = 256;
+export const MAX_CONNECTIONS = 1_000_000;
 
 export const CONFIG_OPTION: OptionSpec = {
   name: 'config',
@@ -75,19 +75,19 @@ export function readServeOptions(
   return {
     configDir,
     listen,
-    workers: given.count('workers', 1, MOST_WORKERS) ?? defaultWorkers(),
+    workers: given.count('workers', 1, MAX_WORKERS) ?? defaultWorkers(),
     pidFile: given.text('pid-file'),
     graceMs: (given.count('grace', 0, 3_600) ?? DEFAULT_GRACE_SECONDS) * 1_000,
-    maxConnections: given.count('max-connections', 0, MOST_CONNECTIONS) ?? limits.maxConnections,
+    maxConnections: given.count('max-connections', 0, MAX_CONNECTIONS) ?? limits.maxConnections,
     // 0 and nothing at all mean the same: nobody counts.
-    maxFromIp: (given.count('max-from-ip', 0, MOST_CONNECTIONS) ?? limits.maxFromIp) || undefined,
+    maxFromIp: (given.count('max-from-ip', 0, MAX_CONNECTIONS) ?? limits.maxFromIp) || undefined,
     user: given.text('user'),
   };
 }
 
 /** One per processor this process may use. */
 export function defaultWorkers(): number {
-  return Math.min(availableParallelism(), MOST_WORKERS);
+  return Math.min(availableParallelism(), MAX_WORKERS);
 }
 
 export async function runServe(

@@ -13,7 +13,7 @@ import { printHelp } from './help-text.ts';
 import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
 
 const DEFAULT_DAYS = 825;
-const MOST_DAYS = 36_500;
+const MAX_DAYS = 36_500;
 const DAY_MS = 86_400_000;
 const CERTIFICATE = 'qpsmtpd-server.crt';
 const KEY = 'qpsmtpd-server.key';
@@ -49,7 +49,7 @@ export async function runTlsCert(
   }
   refusePositionals(given);
   const names = readNames(given.has('name') ? given.texts('name') : [hostname()]);
-  const days = given.count('days', 1, MOST_DAYS) ?? DEFAULT_DAYS;
+  const days = given.count('days', 1, MAX_DAYS) ?? DEFAULT_DAYS;
   const folder = resolve(given.text('out') ?? 'ssl');
   const certificateFile = join(folder, CERTIFICATE);
   const keyFile = join(folder, KEY);

@@ -105,7 +105,7 @@ class OpenList<T> implements CompiledList<T> {
 }
 
 /** Lines that are tried one by one: in a list of a million, the first of many mistakes says enough. */
-const MOST_TRIED = 10_000;
+const MAX_TRIED = 10_000;
 
 /** The error of each of `lines` that `read` throws for, the first with the others; `together` if none is wrong by itself. */
 export function errorInLines(
@@ -113,7 +113,7 @@ export function errorInLines(
   read: (line: PlacedLine) => unknown,
   together: ConfigError,
 ): ConfigError {
-  const problems = lines.slice(0, MOST_TRIED).flatMap((line) => {
+  const problems = lines.slice(0, MAX_TRIED).flatMap((line) => {
     try {
       read(line);
       return [];

@@ -14,7 +14,7 @@ import { ConsultedLists, SourceSilent, type ConfigSource } from './consulted-lis
 import { ConstantDatabase, emptyDatabase } from './constant-database.ts';
 import { systemFiles, type FileSystem } from './file-system.ts';
 import { hostNameOf } from './host-name.ts';
-import { Kept } from './kept.ts';
+import { LastGoodCache } from './last-good-cache.ts';
 import { isLasting } from './system-error.ts';
 
 /** Reading is tried again this long after a failure that may pass by itself. */
@@ -47,8 +47,8 @@ export class ConfigDirectory implements Config {
   readonly #complaints: Complaints;
   readonly #watch: ChangeWatch | undefined;
   readonly #reader: ConfigReader;
-  readonly #lists: Kept<ConfigList>;
-  readonly #databases: Kept<ConstantDatabase>;
+  readonly #lists: LastGoodCache<ConfigList>;
+  readonly #databases: LastGoodCache<ConstantDatabase>;
   readonly #compiled: CompiledLists;
   readonly #overlay: ReadonlyMap<string, readonly string[]>;
   readonly #builtIn: ReadonlyMap<string, ConfigList>;
@@ -67,8 +67,8 @@ export class ConfigDirectory implements Config {
     this.#complaints = new Complaints(log);
     this.#watch = watch ? new ChangeWatch(files, log, () => this.#drop()) : undefined;
     this.#reader = new ConfigReader(this.directories, files, this.#complaints, this.#watch);
-    this.#lists = new Kept((name) => this.#readList(name), this.#complaints);
-    this.#databases = new Kept((name) => this.#readDatabase(name), this.#complaints);
+    this.#lists = new LastGoodCache((name) => this.#readList(name), this.#complaints);
+    this.#databases = new LastGoodCache((name) => this.#readDatabase(name), this.#complaints);
     this.#compiled = new CompiledLists(this, this.#complaints);
     this.#overlay = overlay ?? new Map();
     const builtIn = (name: string, text: string): [string, ConfigList] => [
@@ -201,7 +201,7 @@ export class ConfigDirectory implements Config {
    * Undefined for a name that leads out of the configuration directory: a plugin that asks for `dkim/DOMAIN/private`
    * must not read any file of the system because a client claimed the domain `../../..`.
    */
-  #readNew<V extends object>(kept: Kept<V>, name: string): V | undefined {
+  #readNew<V extends object>(kept: LastGoodCache<V>, name: string): V | undefined {
     if (!isInside(name)) {
       this.#complaints.error('name', `'${name}' does not name a file in the configuration directory`);
       return undefined;

@@ -20,7 +20,7 @@ export interface ResolverAddress {
 const MAX_STRAY_DATAGRAMS = 16;
 
 /** Of an answer over TCP and of its length in front. RFC 1035 section 4.2.2. */
-const MOST_OCTETS = 2 + 0xffff;
+const MAX_OCTETS = 2 + 0xffff;
 
 /** Why there was no answer to be used. */
 export type ExchangeFault = 'timeout' | 'unreachable' | 'malformed answer' | 'not a name';
@@ -94,7 +94,7 @@ function overTcp(
 ): Promise<Result> {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port });
-    const received = Buffer.allocUnsafe(MOST_OCTETS);
+    const received = Buffer.allocUnsafe(MAX_OCTETS);
     let length = 0;
     const settle = (result: Result): void => {
       clearTimeout(timer);

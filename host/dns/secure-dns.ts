@@ -30,7 +30,7 @@ export interface SecureDnsLimits {
   readonly keptAnswers: number;
 }
 
-const USUAL_LIMITS: SecureDnsLimits = { attemptMs: 3_000, rounds: 2, questions: 64, keptAnswers: 10_000 };
+const DEFAULT_LIMITS: SecureDnsLimits = { attemptMs: 3_000, rounds: 2, questions: 64, keptAnswers: 10_000 };
 const MAX_ALIASES = 8;
 /** RFC 8767 section 4 has a cache keep nothing longer than days; mail routes are looked up again within the hour. */
 const MAX_KEEP_MS = 3_600_000;
@@ -59,7 +59,7 @@ export class ResolverDns implements SecureDns {
     limits: Partial<SecureDnsLimits> = {},
   ) {
     this.#resolvers = resolvers;
-    this.#limits = { ...USUAL_LIMITS, ...limits };
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#permits = new Semaphore({ permits: this.#limits.questions });
     this.#kept = new BoundedCache(this.#limits.keptAnswers, now);
   }

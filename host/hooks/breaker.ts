@@ -5,9 +5,9 @@
  */
 
 /** So many failures in a row take the plugin out. */
-export const MOST_IN_A_ROW = 10;
+export const MAX_IN_A_ROW = 10;
 /** So many errors behind the plugin's answers take it out, if they come within a minute. */
-export const MOST_LATE = 10;
+export const MAX_LATE = 10;
 const LATE_WINDOW_MS = 60_000;
 /** The first time out; each further one lasts twice as long, up to ten minutes. */
 export const FIRST_PAUSE_MS = 30_000;
@@ -32,7 +32,7 @@ export class Breaker {
   fail(now: number): boolean {
     this.isTroubled = true;
     this.#inRow++;
-    const mustGo = this.isOut ? this.#isTrying : this.#inRow >= MOST_IN_A_ROW;
+    const mustGo = this.isOut ? this.#isTrying : this.#inRow >= MAX_IN_A_ROW;
     if (mustGo) this.#takeOut(now);
     return mustGo;
   }
@@ -44,7 +44,7 @@ export class Breaker {
       this.#late = 0;
     }
     this.#late++;
-    if (this.isOut || this.#late < MOST_LATE) return false;
+    if (this.isOut || this.#late < MAX_LATE) return false;
     this.isTroubled = true;
     this.#takeOut(now);
     return true;

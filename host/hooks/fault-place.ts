@@ -8,7 +8,7 @@ import { filesOf } from './code-version.ts';
 
 const CHECK_WITHIN_MS = 10_000;
 /** Of what the plugin imports by relative paths, the plugin itself first. */
-const MOST_FILES = 20;
+const MAX_FILES = 20;
 
 /**
  * ` (FILE:LINE)` for what was thrown while the plugin in `path` was loaded or set up; empty if nobody can say. An error of
@@ -31,7 +31,7 @@ export function placeInStack(path: string, thrown: unknown): string | undefined 
 }
 
 async function placeInSyntax(path: string): Promise<string | undefined> {
-  for (const file of filesOf(path).slice(0, MOST_FILES)) {
+  for (const file of filesOf(path).slice(0, MAX_FILES)) {
     const line = await lineOfSyntaxError(file);
     if (line !== undefined) return `${file}:${line}`;
   }

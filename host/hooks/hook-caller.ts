@@ -25,7 +25,7 @@ export interface HookLimits {
   readonly budgetMs: () => number;
 }
 
-export const USUAL_BUDGET_MS = 30_000;
+export const DEFAULT_BUDGET_MS = 30_000;
 /** One in 64 calls is timed: the clock costs more than most hooks. */
 const SAMPLE_MASK = 63;
 
@@ -37,7 +37,7 @@ export class HookCaller {
   constructor(logger: Logger, userConfig: UserConfig, limits: HookLimits | undefined) {
     this.#logger = logger;
     this.#userConfig = userConfig;
-    this.#limits = limits ?? { deadlines: new Deadlines(), budgetMs: () => USUAL_BUDGET_MS };
+    this.#limits = limits ?? { deadlines: new Deadlines(), budgetMs: () => DEFAULT_BUDGET_MS };
   }
 
   /** What the plugin is handed in this session. */

@@ -11,7 +11,7 @@ import { messageOf, problemsOf, throwProblems, type LoadedOutlet } from './loade
 import { parsePluginLine, type PluginLine } from './plugin-line.ts';
 
 /** Outlets within outlets, such as a spool that delivers by routes: more is a circle. */
-const MOST_NESTED = 8;
+const MAX_NESTED = 8;
 
 /** Keeps what the outlet needs until the function returned is called; undefined: nothing is ever closed. */
 type BeginDelivery = () => (() => void) | undefined;
@@ -60,9 +60,9 @@ export class OutletOpener implements Outlets {
   }
 
   async #begin(words: string, place: Place): Promise<LoadedOutlet> {
-    if (this.#depth >= MOST_NESTED) {
+    if (this.#depth >= MAX_NESTED) {
       const remedy = 'an outlet must not lead back to itself';
-      throw new ConfigError(place, `\`${words}\`: outlets nest more than ${MOST_NESTED} deep`, remedy);
+      throw new ConfigError(place, `\`${words}\`: outlets nest more than ${MAX_NESTED} deep`, remedy);
     }
     const [name = ''] = words.split(/[ \t]/, 1);
     if (name === '') throw new ConfigError(place, 'no outlet is named', 'such as `maildir /var/mail/in`');

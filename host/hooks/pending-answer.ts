@@ -2,7 +2,7 @@
 
 import type { Answer } from '../../bindings/plugin/index.ts';
 import type { Deadlines, Expiring } from '../../bindings/timing/deadlines.ts';
-import { NOWHERE } from '../../bindings/timing/dense-set.ts';
+import { NOT_IN_SET } from '../../bindings/timing/dense-set.ts';
 
 /** What is to be made of the end of a wait. Throws nothing. */
 export interface AnswerTaker<T> {
@@ -16,7 +16,7 @@ export interface AnswerTaker<T> {
 
 export class PendingAnswer<T> implements Expiring {
   deadlineAt: number;
-  watchedAt = NOWHERE;
+  watchedAt = NOT_IN_SET;
   /** What `taker` makes of the end of the wait; never rejects. */
   readonly settled: Promise<T>;
   readonly #deadlines: Deadlines;

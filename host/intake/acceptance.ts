@@ -4,7 +4,7 @@
  */
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import type { Acceptor, Emit } from './intake.ts';
+import type { Acceptor, Emit } from './incoming-connection.ts';
 
 /** A line about the same thing is not repeated within this time. */
 const QUIET_MS = 60_000;

@@ -1,7 +1,7 @@
 /** Takes clients from the same process: tests, and later whatever injects mail without a socket. */
 
 import { duplexPair, type Duplex } from 'node:stream';
-import type { Acceptor, Emit, Endpoint } from './intake.ts';
+import type { Acceptor, Emit, Endpoint } from './incoming-connection.ts';
 
 export interface MemoryClient {
   /** Address the session takes the client for; default 127.0.0.1. */

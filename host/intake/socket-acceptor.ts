@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { ownUser, troubleAt } from '../errors/system-trouble.ts';
 import { descriptorLimit, LAST_DESCRIPTORS } from './descriptor-limit.ts';
-import type { Acceptor, Emit, Endpoint, Intake, ListenerWatch } from './intake.ts';
+import type { Acceptor, Emit, Endpoint, IncomingConnection, ListenerWatch } from './incoming-connection.ts';
 import { printListen, type ListenSpec, type TcpSpec, type UnixSpec } from './listen-spec.ts';
 
 /** Connections the kernel keeps for us while the process is busy. */
@@ -37,7 +37,7 @@ export class SocketAcceptor implements Acceptor {
   #emit: Emit | undefined;
   #watch: ListenerWatch | undefined;
   /** Who came between `bind` and `open`: a few milliseconds, while the plugins are loaded. */
-  #early: Intake[] = [];
+  #early: IncomingConnection[] = [];
   /** Our end of every connection; undefined if the listener takes those to any address of this host. */
   #local: Endpoint | undefined = undefined;
   #isClosed = false;
@@ -180,7 +180,7 @@ function ignore(): void {
 const OVER_TCP: readonly string[] = ['tcp'];
 const OVER_UNIX: readonly string[] = ['unix'];
 
-function overTcp(socket: Socket, { startsWithTls }: TcpSpec, local: Endpoint): Intake {
+function overTcp(socket: Socket, { startsWithTls }: TcpSpec, local: Endpoint): IncomingConnection {
   const peer = endpoint(socket.remoteAddress, socket.remotePort);
   return {
     stream: socket,
@@ -194,7 +194,7 @@ function overTcp(socket: Socket, { startsWithTls }: TcpSpec, local: Endpoint): I
 }
 
 /** A client on a Unix socket is on this host: it counts as 127.0.0.1 for everything that asks for an address. */
-function overUnix(socket: Socket, { path, startsWithTls }: UnixSpec): Intake {
+function overUnix(socket: Socket, { path, startsWithTls }: UnixSpec): IncomingConnection {
   const peer = { address: '127.0.0.1', port: 0, path };
   return {
     stream: socket,

@@ -1,11 +1,11 @@
 /** Sends a client off with one line, before any session: too many connections, or the daemon is about to stop. */
 
-import type { Intake } from './intake.ts';
+import type { IncomingConnection } from './incoming-connection.ts';
 
 /** How long the client has to read the line and close. */
 const LINGER_MS = 2_000;
 /** Clients that may have that time at once. A flood of them must not take the descriptors of those who are served. */
-const MOST_LINGERING = 8;
+const MAX_LINGERING = 8;
 
 let lingering = 0;
 
@@ -13,12 +13,12 @@ let lingering = 0;
  * `text` is a whole reply with its CRLF. What the client sends is dropped: unread input would turn the close into a reset.
  * Who waits for a TLS handshake could not read it.
  */
-export function turnAway({ stream, startsWithTls, tls }: Intake, text: string): void {
+export function turnAway({ stream, startsWithTls, tls }: IncomingConnection, text: string): void {
   if (startsWithTls === true && tls === undefined) {
     stream.destroy();
     return;
   }
-  if (lingering >= MOST_LINGERING) {
+  if (lingering >= MAX_LINGERING) {
     stream.end(text, 'latin1');
     stream.destroy();
     return;

@@ -4,7 +4,7 @@
  * server run short, and has replies for it.
  */
 
-import { NOWHERE, Roll } from '../../bindings/timing/dense-set.ts';
+import { NOT_IN_SET, DenseSet } from '../../bindings/timing/dense-set.ts';
 
 /** How short memory is. Each stage brings what those before it bring. */
 export const Stage = {
@@ -45,7 +45,7 @@ export class MemoryBudget {
   #above = Number.POSITIVE_INFINITY;
   #below = Number.NEGATIVE_INFINITY;
   #isLooking = false;
-  readonly #messages = new Roll<'listedAt', Spillable>('listedAt');
+  readonly #messages = new DenseSet<'listedAt', Spillable>('listedAt');
   readonly #onStage: (budget: MemoryBudget) => void;
 
   /** `onStage` is told of every change of `stage`. */
@@ -102,7 +102,7 @@ export class MemoryBudget {
   }
 
   unlist(message: Spillable): void {
-    if (message.listedAt !== NOWHERE) this.#messages.delete(message);
+    if (message.listedAt !== NOT_IN_SET) this.#messages.delete(message);
   }
 
   #look(): void {

@@ -1,11 +1,11 @@
 /** What the content of one message takes up, as the memory budget is told: the buffers it keeps alive, slack included. */
 
 import { UNCOUNTED, type MemoryBudget, type Spillable } from '../memory/memory-budget.ts';
-import { NOWHERE } from '../../bindings/timing/dense-set.ts';
+import { NOT_IN_SET } from '../../bindings/timing/dense-set.ts';
 
 /** A part of `Content`, and no object of its own: every message would have to make one. */
 export abstract class ContentWeight implements Spillable {
-  listedAt = NOWHERE;
+  listedAt = NOT_IN_SET;
   protected readonly memory: MemoryBudget;
   /** Octets of buffers and slabs, as long as there is no spool file. */
   protected held = 0;

@@ -4,7 +4,7 @@
 export const SLAB_OCTETS = 65_536;
 
 /** 32 MiB: six messages of 5 MiB. What comes back beyond that is left to the garbage collector. */
-const MOST_FREE = 512;
+const MAX_FREE = 512;
 /** How long slabs that nobody needs stay. */
 const PATIENCE_MS = 10_000;
 /** Free slabs may take up this share of the memory budget, beside it. */
@@ -25,7 +25,7 @@ export class SlabPool {
   #spare = 0;
   #look: NodeJS.Timeout | undefined;
 
-  constructor(mostFree = MOST_FREE, patienceMs = PATIENCE_MS) {
+  constructor(mostFree = MAX_FREE, patienceMs = PATIENCE_MS) {
     this.#mostFree = mostFree;
     this.#patienceMs = patienceMs;
   }

@@ -29,7 +29,7 @@ export async function writeAll(
  * the line begins with what parts it from a cut one.
  */
 export async function appendWhole(handle: FileHandle, line: Buffer): Promise<void> {
-  for (let tries = 0; tries < MOST_TRIES; tries++) {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
     const { bytesWritten } = await handle.write(line);
     if (bytesWritten === line.length) return;
   }
@@ -37,7 +37,7 @@ export async function appendWhole(handle: FileHandle, line: Buffer): Promise<voi
 }
 
 /** A system that takes some octets of a line each time, but never all of them, has no room for it. */
-const MOST_TRIES = 5;
+const MAX_TRIES = 5;
 
 const noProgress = (): Error =>
   Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });

@@ -9,7 +9,7 @@ import { formatLogLine } from '../../bindings/plugin/log-line.ts';
 import type { HookName, LogEvent, LogRecord } from '../../bindings/plugin/hooks.ts';
 import { conceal } from './conceal.ts';
 import { logText } from './log-text.ts';
-import { SpeakerLog, type LevelAdjustment } from './speaker-log.ts';
+import { BoundLogger, type LevelAdjustment } from './bound-logger.ts';
 
 /** Where lines go. */
 export interface LogSink {
@@ -71,7 +71,7 @@ export class Logger {
 
   /** A log that always speaks as `speaker`; `adjust` maps the level of a line to the one it is written at. */
   speakingAs(speaker: Speaker, adjust: LevelAdjustment = unchanged): Log {
-    return new SpeakerLog(this, speaker, adjust);
+    return new BoundLogger(this, speaker, adjust);
   }
 }
 

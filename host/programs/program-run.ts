@@ -19,7 +19,7 @@ export interface ProgramLimit {
   readonly maxOutputOctets: number;
 }
 
-const USUAL_LIMIT: ProgramLimit = { graceMs: 3_000, drainMs: 1_000, maxOutputOctets: 16_384 };
+const DEFAULT_LIMIT: ProgramLimit = { graceMs: 3_000, drainMs: 1_000, maxOutputOctets: 16_384 };
 
 /**
  * Resolves when the program has ended; never rejects. An aborted `signal` ends it and all it has started: SIGTERM, then
@@ -29,7 +29,7 @@ const USUAL_LIMIT: ProgramLimit = { graceMs: 3_000, drainMs: 1_000, maxOutputOct
 export function runProgram(
   order: ProgramOrder,
   signal: AbortSignal,
-  limit: ProgramLimit = USUAL_LIMIT,
+  limit: ProgramLimit = DEFAULT_LIMIT,
 ): Promise<ProgramEnd> {
   const child = start(order);
   if ('problem' in child) return Promise.resolve({ kind: 'not started', problem: child.problem });

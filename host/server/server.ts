@@ -6,12 +6,12 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { DnsReverseLookup, type ReverseLookup } from '../dns/reverse-lookup.ts';
 import { ProcessSpools } from '../spool/process-spools.ts';
 import { ConfigError } from '../errors/error-classes.ts';
-import { Generation, type Foundation, type GenerationOptions } from './generation.ts';
+import { Runtime, type ProcessResources, type RuntimeOptions } from './runtime.ts';
 import { Acceptance } from '../intake/acceptance.ts';
 import { clientsByDescriptors, descriptorLimit } from '../intake/descriptor-limit.ts';
-import type { Acceptor, Intake } from '../intake/intake.ts';
+import type { Acceptor, IncomingConnection } from '../intake/incoming-connection.ts';
 import { turnAway } from '../intake/turn-away.ts';
-import { Turnstile } from '../intake/turnstile.ts';
+import { ConnectionLimiter } from '../intake/connection-limiter.ts';
 import { MemoryBudget } from '../memory/memory-budget.ts';
 import { MemoryReport } from '../memory/memory-report.ts';
 import { budgetFor, connectionsWithin, roomOf } from '../memory/memory-share.ts';
@@ -21,12 +21,12 @@ import type { Admission, ConnectionLedger } from '../process/connection-ledger.t
 import { Deadlines } from '../../bindings/timing/deadlines.ts';
 import { systemClock } from '../services/services.ts';
 import { replies } from '../replies/replies.ts';
-import { Roll } from '../../bindings/timing/dense-set.ts';
+import { DenseSet } from '../../bindings/timing/dense-set.ts';
 import { Session } from '../session/session.ts';
 import { Turns } from '../session/turns.ts';
 import { ProcessStores } from '../store/stores.ts';
 
-export interface ServerOptions extends GenerationOptions {
+export interface ServerOptions extends RuntimeOptions {
   readonly acceptors: readonly Acceptor[];
   /** Connections served at a time; 0: no limit; undefined: as many as `memory_budget` has room for. */
   readonly maxConnections?: number | undefined;
@@ -64,7 +64,7 @@ const DRAIN_LOOK_MS = 50;
 /** How long sessions that were cut off are waited for: their ends are known a few events later. */
 const CUT_OFF_MS = 300;
 
-export class Server implements Foundation {
+export class Server implements ProcessResources {
   readonly core;
   readonly deadlines = new Deadlines();
   readonly memory: MemoryBudget;
@@ -74,13 +74,13 @@ export class Server implements Foundation {
   readonly spools: ProcessSpools;
   isDraining = false;
   readonly #options: ServerOptions;
-  readonly #turnstile: Turnstile;
+  readonly #turnstile: ConnectionLimiter;
   readonly #acceptance: Acceptance;
   readonly #placesByDescriptors: number;
-  readonly #sessions = new Roll<'listedAt', Session>('listedAt');
-  #generation!: Generation;
+  readonly #sessions = new DenseSet<'listedAt', Session>('listedAt');
+  #generation!: Runtime;
   /** Those whose plugins are not closed yet. */
-  readonly #generations = new Set<Generation>();
+  readonly #generations = new Set<Runtime>();
 
   private constructor(options: ServerOptions) {
     this.#options = options;
@@ -103,7 +103,7 @@ export class Server implements Foundation {
       log: (level, text) => this.logger.log(level, text),
       lost: (error) => options.onListenerLost?.(error),
     });
-    this.#turnstile = new Turnstile({
+    this.#turnstile = new ConnectionLimiter({
       get places() {
         return places();
       },
@@ -122,7 +122,7 @@ export class Server implements Foundation {
     return server;
   }
 
-  get generation(): Generation {
+  get generation(): Runtime {
     return this.#generation;
   }
 
@@ -191,11 +191,11 @@ export class Server implements Foundation {
   }
 
   /** A configuration that was replaced lasts as long as its last session. */
-  #closeIfUnused(generation: Generation): void {
+  #closeIfUnused(generation: Runtime): void {
     if (generation.sessions === 0) void this.#close(generation);
   }
 
-  async #close(generation: Generation, atOnce = false): Promise<void> {
+  async #close(generation: Runtime, atOnce = false): Promise<void> {
     await generation.close(atOnce);
     this.#generations.delete(generation);
   }
@@ -207,7 +207,7 @@ export class Server implements Foundation {
     this.#ledgerFor(session.intake)?.release(session.intake.peer.address);
     this.#turnstile.leave();
     const { host } = session;
-    if (!(host instanceof Generation)) return;
+    if (!(host instanceof Runtime)) return;
     host.sessions--;
     if (host !== this.#generation) this.#closeIfUnused(host);
   }
@@ -241,8 +241,8 @@ export class Server implements Foundation {
   }
 
   /** A listener whose clients begin with TLS would otherwise answer them in the clear. */
-  async #loadGeneration(): Promise<Generation> {
-    const generation = await Generation.load(this, this.#options);
+  async #loadGeneration(): Promise<Runtime> {
+    const generation = await Runtime.load(this, this.#options);
     this.#generations.add(generation);
     if (generation.tls !== undefined || !this.#options.acceptors.some(({ needsTls }) => needsTls))
       return generation;
@@ -254,7 +254,7 @@ export class Server implements Foundation {
     );
   }
 
-  #enter(intake: Intake): void {
+  #enter(intake: IncomingConnection): void {
     if (this.memory.turnsAway) {
       const { printer, settings } = this.#generation;
       turnAway(intake, printer.filled(replies.shortOfMemory, settings.me));
@@ -268,12 +268,12 @@ export class Server implements Foundation {
   }
 
   /** Clients on a Unix socket are proxies of this host; they have no address to be counted by. */
-  #ledgerFor({ hops }: Intake): ConnectionLedger | undefined {
+  #ledgerFor({ hops }: IncomingConnection): ConnectionLedger | undefined {
     return hops[0] === 'unix' ? undefined : this.#options.ledger;
   }
 
   /** A client that takes all connections for itself keeps everybody else out. */
-  #judge(intake: Intake, { isAdmitted, fromIp }: Admission): void {
+  #judge(intake: IncomingConnection, { isAdmitted, fromIp }: Admission): void {
     if (isAdmitted) {
       this.#begin(intake, fromIp);
       return;
@@ -284,7 +284,7 @@ export class Server implements Foundation {
     this.#turnstile.leave();
   }
 
-  #begin(intake: Intake, fromSameAddress = 0): void {
+  #begin(intake: IncomingConnection, fromSameAddress = 0): void {
     // Who left while his admission was asked for would never be heard of again.
     if (intake.stream.destroyed) {
       this.#ledgerFor(intake)?.release(intake.peer.address);

@@ -7,7 +7,7 @@ import type {
   HopOptions,
   HopOutlet,
   Hops,
-  IntroductionTerms,
+  IntroductionOptions,
 } from '../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { Deadlines } from '../../bindings/timing/deadlines.ts';
@@ -15,7 +15,7 @@ import { CutThroughWay } from '../delivery/cut-through/cut-through-way.ts';
 import { ClientIntroduction } from '../delivery/introduction/client-introduction.ts';
 import { openKeyWarning } from '../tls/open-key.ts';
 import { withTlsFiles } from '../delivery/smtp/tls-files.ts';
-import { USUAL_TIMEOUTS } from '../delivery/smtp/hop-timeouts.ts';
+import { DEFAULT_TIMEOUTS } from '../delivery/smtp/hop-timeouts.ts';
 import { readLoginFile } from '../delivery/smtp/login-file.ts';
 import { SmtpOutlet } from '../delivery/smtp/smtp-outlet.ts';
 
@@ -35,7 +35,7 @@ export class HopService implements ClosableHops {
     this.#random = random;
   }
 
-  introduction(terms: IntroductionTerms, log: Log): HopIntroduction | undefined {
+  introduction(terms: IntroductionOptions, log: Log): HopIntroduction | undefined {
     const isWanted = terms.proxy === true || terms.xclient === true || terms.xforward === true;
     return isWanted ? new ClientIntroduction(terms, log) : undefined;
   }
@@ -64,7 +64,7 @@ export class HopService implements ClosableHops {
 
   #termsOf(options: Omit<HopOptions, 'hosts' | 'protocol'>, protocol: 'smtp' | 'lmtp') {
     const { tls = { level: 'opportunistic' }, loginFile, allowsClearLogin = false } = options;
-    const timeouts = { ...USUAL_TIMEOUTS, ...options.timeouts };
+    const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
     const { key } = options.tlsFiles ?? {};
     const warning = key === undefined ? undefined : openKeyWarning(key);
     if (warning !== undefined) options.log.warn(warning);

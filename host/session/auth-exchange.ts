@@ -10,7 +10,7 @@ import { naughty, naughtyRejectType } from '../../bindings/plugin/well-known-not
 import { decodeBase64 } from '../../bindings/wire/base64.ts';
 import { parseSalt, type Salt } from '../../bindings/wire/scram-keys.ts';
 import type { HostCredentials } from '../auth/credentials.ts';
-import type { Failure, Machine, Turn } from '../auth/mechanism.ts';
+import type { Failure, SaslServer, Turn } from '../auth/mechanism.ts';
 import type { Mechanism } from '../auth/mechanisms.ts';
 import { conceal, namesSecret } from '../observe/conceal.ts';
 import { replies } from '../replies/replies.ts';
@@ -50,13 +50,13 @@ export class AuthExchange {
   readonly kind = 'sasl';
   readonly attempt: AuthAttempt;
   readonly mechanism: Mechanism;
-  readonly machine: Machine;
+  readonly machine: SaslServer;
   /** The client has said all that the plugins are asked about. */
   isComplete = false;
   /** Set once the verdict stands and only the client's answer to a last challenge is missing. */
   whenConcluded: ((response: Buffer) => Progress) | undefined = undefined;
 
-  constructor(attempt: AuthAttempt, mechanism: Mechanism, machine: Machine) {
+  constructor(attempt: AuthAttempt, mechanism: Mechanism, machine: SaslServer) {
     this.attempt = attempt;
     this.mechanism = mechanism;
     this.machine = machine;

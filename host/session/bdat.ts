@@ -16,7 +16,16 @@ import { COMMAND } from './input-mode.ts';
 import { closeWith, hasMoreCommands, refuseMoreCommands } from './limits.ts';
 import { unrecognized } from './plain-verbs.ts';
 import type { Session } from './session.ts';
-import { asking, NEXT, settled, STOP, type Outcome, type Progress, type Settle, type Step } from './steps.ts';
+import {
+  askHook,
+  NEXT,
+  settled,
+  STOP,
+  type Outcome,
+  type Progress,
+  type Settle,
+  type Step,
+} from './steps.ts';
 
 const ARGUMENT = /^(\d+)(?:[ \t]+(LAST))?[ \t]*$/i;
 const SIZE = /^\d+(?=[ \t]|$)/;
@@ -117,7 +126,7 @@ const settle: Settle = (session, verdict) => {
     : skipFrom(session, refusal);
 };
 
-const askData = asking('data', settle);
+const askData = askHook('data', settle);
 
 /** The plugins are asked once for a message, as before DATA. */
 const askAtFirst: Step = (session) => (chunksHaveBegun(session) ? NEXT : askData(session));

@@ -6,12 +6,12 @@ import type { Verdict } from '../../bindings/plugin/verdict.ts';
 import { refusals } from '../replies/refusals.ts';
 import { CLOSED } from './input-mode.ts';
 import { summarizeConnection } from './summary.ts';
-import { NEXT, STOP, telling, type Outcome, type Progress, type Step } from './steps.ts';
+import { NEXT, STOP, notifyHook, type Outcome, type Progress, type Step } from './steps.ts';
 import type { Session } from './session.ts';
 
-const tellReset = telling('reset_transaction');
-const tellDisconnect = telling('disconnect');
-const tellPostConnection = telling('post-connection');
+const tellReset = notifyHook('reset_transaction');
+const tellDisconnect = notifyHook('disconnect');
+const tellPostConnection = notifyHook('post-connection');
 
 /**
  * Forgets the transaction after telling the plugins. Whatever the message held is given back. The plugins are told even

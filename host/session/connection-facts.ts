@@ -3,14 +3,14 @@
 import type { Connection, ProxiedClient, TlsFacts } from '../../bindings/plugin/connection.ts';
 import { Notes } from '../../bindings/plugin/notes.ts';
 import { whitelistHost } from '../../bindings/plugin/well-known-notes.ts';
-import type { Intake } from '../intake/intake.ts';
+import type { IncomingConnection } from '../intake/incoming-connection.ts';
 
 /** What the launcher or the reverse lookup would have told; qpsmtpd's word for "no name". */
 export const UNKNOWN_HOST = 'Unknown';
 
 export class ConnectionFacts implements Connection {
   readonly id: string;
-  readonly #intake: Intake;
+  readonly #intake: IncomingConnection;
   remoteHost = UNKNOWN_HOST;
   relayClient = false;
   hello: 'helo' | 'ehlo' | undefined = undefined;
@@ -24,7 +24,7 @@ export class ConnectionFacts implements Connection {
   #authenticationResults: string[] | undefined = undefined;
   #remoteInfo: string | undefined = undefined;
 
-  constructor(id: string, intake: Intake) {
+  constructor(id: string, intake: IncomingConnection) {
     this.id = id;
     this.#intake = intake;
     if (intake.host !== undefined) this.remoteHost = intake.host;

@@ -13,7 +13,7 @@ import { endOfData, takeHeader } from './end-of-data.ts';
 import { chunksHaveBegun, IncomingData } from './incoming-data.ts';
 import { COMMAND } from './input-mode.ts';
 import type { Session } from './session.ts';
-import { answer, asking, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
+import { answer, askHook, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 
 const CR: Buffer = Buffer.from('\r');
 /** Octets between two dots of dot-stuffing below which they are copied one by one. */
@@ -56,7 +56,7 @@ function receive(session: Session): Progress {
 
 export const data: readonly Step[] = [
   refuseMixed,
-  asking('data', settle),
+  askHook('data', settle),
   requireEnvelope,
   prepare,
   open,

@@ -11,7 +11,7 @@ import { refusals } from '../replies/refusals.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
-import { asking, NEXT, STOP, type Outcome, type Progress, type Settle, type Step } from './steps.ts';
+import { askHook, NEXT, STOP, type Outcome, type Progress, type Settle, type Step } from './steps.ts';
 import { takeSummary } from './summary.ts';
 import { addTrace } from './trace.ts';
 
@@ -61,7 +61,7 @@ function firstLineOnly(verdict: Verdict): Verdict {
 }
 
 /** The hook `data_headers_end`: while data still arrives if the header is whole by then, else at the end. */
-const askHeadersEnd = asking('data_headers_end', settleHeadersEnd);
+const askHeadersEnd = askHook('data_headers_end', settleHeadersEnd);
 
 export function announceHeader(session: Session): Progress {
   const incoming = session.incoming;
@@ -134,7 +134,7 @@ const askQueuePost: Step = (session) => {
   const { hooks } = session.host;
   return hooks.has('queue_post') ? tellQueuePost(session) : STOP;
 };
-const tellQueuePost = asking('queue_post', (session, verdict) => {
+const tellQueuePost = askHook('queue_post', (session, verdict) => {
   if (verdict.code !== ReturnCode.OK && verdict.code !== declined.code) {
     session.log(LogLevel.ERROR, `queue_post: ${verdict.lines.join(' ')}`);
   }
@@ -147,10 +147,10 @@ export const endOfData: readonly Step[] = [
   announceHeader,
   refuseUnjudged,
   offerHeader,
-  asking('data_post_headers', settleDataPostHeaders),
+  askHook('data_post_headers', settleDataPostHeaders),
   addTraceAtEnd,
-  asking('data_post', settleDataPost),
-  asking('queue_pre', settleQueuePre),
+  askHook('data_post', settleDataPost),
+  askHook('queue_pre', settleQueuePre),
   finish,
   askQueuePost,
 ];

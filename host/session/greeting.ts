@@ -6,7 +6,7 @@ import { refuse } from './closing.ts';
 import { COMMAND } from './input-mode.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
-import { asking, NEXT, STOP, type Progress, type Settle, type Step } from './steps.ts';
+import { askHook, NEXT, STOP, type Progress, type Settle, type Step } from './steps.ts';
 
 const settlePreConnection: Settle = (session, verdict) => refuse(session, 'pre-connection', verdict) ?? NEXT;
 
@@ -46,7 +46,7 @@ function banner(session: Session): string {
 }
 
 export const greet: readonly Step[] = [
-  asking('pre-connection', settlePreConnection),
+  askHook('pre-connection', settlePreConnection),
   nameClient,
-  asking('connect', settleConnect),
+  askHook('connect', settleConnect),
 ];

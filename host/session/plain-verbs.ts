@@ -9,7 +9,7 @@ import { disconnect, refuse, resetTransaction } from './closing.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
-import { answer, asking, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
+import { answer, askHook, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 
 export const rset: readonly Step[] = [resetTransaction, (session) => answer(session, replies.ok)];
 
@@ -19,7 +19,7 @@ const settleNoop: Settle = (session, verdict) => {
   if (verdict.code !== ReturnCode.DONE) session.send(replies.ok);
   return STOP;
 };
-export const noop: readonly Step[] = [asking('noop', settleNoop)];
+export const noop: readonly Step[] = [askHook('noop', settleNoop)];
 
 const settleVrfy: Settle = (session, verdict) => {
   const refused = refuse(session, 'vrfy', verdict);
@@ -28,7 +28,7 @@ const settleVrfy: Settle = (session, verdict) => {
   else if (verdict.code !== ReturnCode.DONE) session.send(replies.cannotVerify);
   return STOP;
 };
-export const vrfy: readonly Step[] = [asking('vrfy', settleVrfy)];
+export const vrfy: readonly Step[] = [askHook('vrfy', settleVrfy)];
 
 const settleHelp: Settle = (session, verdict) => {
   const refused = refuse(session, 'help', verdict);
@@ -51,7 +51,7 @@ const settleQuit: Settle = (session, verdict) => {
   session.hasQuit = session.command.isLast;
   return disconnect(session);
 };
-export const quit: readonly Step[] = [asking('quit', settleQuit)];
+export const quit: readonly Step[] = [askHook('quit', settleQuit)];
 
 const settleUnrecognized: Settle = (session, verdict) => {
   if (verdict.code === ReturnCode.DONE) return STOP;

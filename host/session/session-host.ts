@@ -7,7 +7,7 @@ import type { MemoryBudget } from '../memory/memory-budget.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
 import type { ReverseLookup } from '../dns/reverse-lookup.ts';
-import type { TlsTerms } from '../tls/tls-layer.ts';
+import type { TlsOptions } from '../tls/tls-layer.ts';
 import type { Deadlines } from '../../bindings/timing/deadlines.ts';
 import type { ReplyPrinter } from '../replies/reply.ts';
 import type { MessageRoute } from './message-route.ts';
@@ -27,7 +27,7 @@ export interface SessionHost {
   readonly turns: Turns;
   readonly reverseLookup: ReverseLookup;
   /** Undefined: there is no certificate, so TLS is not offered. */
-  readonly tls: TlsTerms | undefined;
+  readonly tls: TlsOptions | undefined;
   readonly version: string;
   /** The daemon is about to stop: sessions end with their transaction. */
   readonly isDraining: boolean;

@@ -3,18 +3,18 @@
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
 import { shownReply } from '../observe/conceal.ts';
-import type { Intake } from '../intake/intake.ts';
+import type { IncomingConnection } from '../intake/incoming-connection.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import type { Template } from '../replies/reply.ts';
 import type { SessionHost } from './session-host.ts';
 import { SessionParts } from './session-parts.ts';
 
 /** Characters of replies that may gather before they are written, for clients that ask much and read nothing. */
-const MOST_OUT = 65_536;
+const MAX_OUT = 65_536;
 
 export abstract class SessionOutput extends SessionParts {
   abstract readonly host: SessionHost;
-  abstract readonly intake: Intake;
+  abstract readonly intake: IncomingConnection;
   /** Replaced when XCLIENT makes another client of this one. */
   abstract facts: ConnectionFacts;
   abstract readonly transactionId: string | undefined;
@@ -74,6 +74,6 @@ export abstract class SessionOutput extends SessionParts {
 
   /** `flush`, where much has gathered. */
   protected flushMuch(): void {
-    if (this.#out.length > MOST_OUT) this.flush();
+    if (this.#out.length > MAX_OUT) this.flush();
   }
 }

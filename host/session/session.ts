@@ -5,7 +5,7 @@
  */
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import type { Intake } from '../intake/intake.ts';
+import type { IncomingConnection } from '../intake/incoming-connection.ts';
 import { SHARE_OF_FREE_SLABS } from '../message/slab-pool.ts';
 import type { HookSession } from '../hooks/session.ts';
 import { readResponses, type AuthAttempt } from './auth-exchange.ts';
@@ -25,7 +25,7 @@ import { MailTransaction } from './mail-transaction.ts';
 import type { MessageRoute } from './message-route.ts';
 import { CLOSED, COMMAND, GREETING, type InputMode } from './input-mode.ts';
 import { NO_SEAT } from '../observe/flight-record.ts';
-import { NOWHERE } from '../../bindings/timing/dense-set.ts';
+import { NOT_IN_SET } from '../../bindings/timing/dense-set.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
 import type { SessionHost } from './session-host.ts';
@@ -48,7 +48,7 @@ const MUCH_COMMANDS = 8_192;
 
 export class Session extends SessionOutput implements Expiring, HookSession, StreamEvents, TurnTaker {
   readonly host: SessionHost;
-  readonly intake: Intake;
+  readonly intake: IncomingConnection;
   facts: ConnectionFacts;
   /** What the client has used up of its limits. */
   tally = new Tally();
@@ -64,9 +64,9 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   /** AUTH, from its command line to its last reply. */
   authAttempt: AuthAttempt | undefined = undefined;
   deadlineAt = Number.POSITIVE_INFINITY;
-  watchedAt = NOWHERE;
+  watchedAt = NOT_IN_SET;
   /** For the list of all sessions. */
-  listedAt = NOWHERE;
+  listedAt = NOT_IN_SET;
   /** Given by `takeSeat`, and given back with the place in the list. */
   seat = NO_SEAT;
   /** The beginning of a command line whose end has not come yet. */
@@ -92,7 +92,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   /** What the memory budget was told of this session. */
   #weight = 0;
 
-  constructor(intake: Intake, host: SessionHost, id: string) {
+  constructor(intake: IncomingConnection, host: SessionHost, id: string) {
     super();
     this.intake = intake;
     this.host = host;

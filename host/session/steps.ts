@@ -37,7 +37,7 @@ type HookWithoutArguments = {
 }[SessionHookName];
 
 /** A step that asks a hook without arguments. A hook nobody registered is not even asked. */
-export function asking(hook: HookWithoutArguments, settle: Settle): Step {
+export function askHook(hook: HookWithoutArguments, settle: Settle): Step {
   return (session) => {
     const { hooks } = session.host;
     return hooks.has(hook) ? settled(session, hooks.run(hook, session), settle) : settle(session, declined);
@@ -47,7 +47,7 @@ export function asking(hook: HookWithoutArguments, settle: Settle): Step {
 const next = (): Outcome => NEXT;
 
 /** A step that tells every plugin and ignores what they answer. */
-export function telling(hook: HookWithoutArguments): Step {
+export function notifyHook(hook: HookWithoutArguments): Step {
   return (session) => {
     const { hooks } = session.host;
     const told = hooks.has(hook) ? hooks.runAll(hook, session) : undefined;
@@ -56,4 +56,4 @@ export function telling(hook: HookWithoutArguments): Step {
 }
 
 /** A step that asks a hook whose verdict changes nothing. */
-export const consulting = (hook: HookWithoutArguments): Step => asking(hook, next);
+export const askAndIgnore = (hook: HookWithoutArguments): Step => askHook(hook, next);

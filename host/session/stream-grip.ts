@@ -5,7 +5,7 @@
  */
 
 import type { Duplex } from 'node:stream';
-import type { Intake } from '../intake/intake.ts';
+import type { IncomingConnection } from '../intake/incoming-connection.ts';
 import { shareReads } from '../intake/shared-reads.ts';
 
 /** What a session wants to hear of its stream. */
@@ -39,7 +39,7 @@ export function gripStream(stream: Held, events: StreamEvents): void {
  * other one what it still sends is read for a while: octets that nobody reads make the kernel reset the connection, and
  * the last reply would be lost with it.
  */
-export function closeStream({ stream, outlivesStream }: Intake, isThrough: boolean): void {
+export function closeStream({ stream, outlivesStream }: IncomingConnection, isThrough: boolean): void {
   if (isThrough && outlivesStream && stream.writableLength === 0) stream.destroy();
   else {
     stream.end();

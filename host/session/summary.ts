@@ -14,7 +14,7 @@ import type { Session } from './session.ts';
 
 const LEVEL = LogLevel.NOTICE;
 /** Refused recipients that are kept: a client may try a dictionary. Of the others there is the number. */
-const MOST_REFUSED = 100;
+const MAX_REFUSED = 100;
 
 /** What a transaction was, from MAIL on. */
 export class Summary {
@@ -28,7 +28,7 @@ export class Summary {
   #messageId: string | undefined = undefined;
 
   refuse(command: Command, code: string, plugin: string | undefined): void {
-    if (this.#refusedCount++ < MOST_REFUSED)
+    if (this.#refusedCount++ < MAX_REFUSED)
       this.#refused.push(`${pathOf(command)}:${verdictOf(code, plugin)}`);
   }
 

@@ -26,7 +26,7 @@ const PERIOD_MS = 128;
 const SMALL_INPUT = 512;
 const SAMPLE_EVERY = 4;
 /** Steps between two looks at the clock, once it has shown that they are cheap. */
-const MOST_STEPS = 16;
+const MAX_STEPS = 16;
 /** Below so many microseconds of use all are alike; above, each doubling puts a session further behind. */
 const ALIKE_US_BITS = 9;
 /**
@@ -36,7 +36,7 @@ const ALIKE_US_BITS = 9;
 const LIGHT_ROWS = 4;
 
 /** Steps that may follow upon one another without a round of the event loop in between. */
-const MOST_LINKS = 8;
+const MAX_LINKS = 8;
 
 const UNTIMED = -1;
 
@@ -83,7 +83,7 @@ export class Turns {
    */
   isDueAfterStep(): boolean {
     const sinceMs = this.#clock() - this.#endedAt;
-    this.#spend(Math.min(SHARE_MS, Math.max(SHARE_MS / MOST_LINKS, sinceMs)));
+    this.#spend(Math.min(SHARE_MS, Math.max(SHARE_MS / MAX_LINKS, sinceMs)));
     return this.isPressed;
   }
 
@@ -94,8 +94,7 @@ export class Turns {
     const now = this.#clock();
     if (this.#startedAt === UNTIMED) this.#start(now, 1);
     else if (now - this.#startedAt >= SLICE_MS) this.#isOver = true;
-    else if (now - this.#startedAt < SLICE_MS / 8)
-      this.#lookAfter = Math.min(this.#lookAfter * 2, MOST_STEPS);
+    else if (now - this.#startedAt < SLICE_MS / 8) this.#lookAfter = Math.min(this.#lookAfter * 2, MAX_STEPS);
     this.#steps = 0;
     return this.#isOver;
   }

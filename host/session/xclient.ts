@@ -4,7 +4,7 @@
  */
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import type { Endpoint } from '../intake/intake.ts';
+import type { Endpoint } from '../intake/incoming-connection.ts';
 import { farewell } from './closing.ts';
 import { ConnectionFacts, UNKNOWN_HOST } from './connection-facts.ts';
 import { offers } from './extensions.ts';

@@ -6,7 +6,7 @@ const FIRST_PAUSE_MS = 1_000;
 /** An operator who has made room, or mended a folder, does not wait for longer. */
 const LONGEST_PAUSE_MS = 60_000;
 
-export interface PersistentTaskTerms<T> {
+export interface PersistentTaskOptions<T> {
   readonly work: () => Promise<T>;
   /** False: after a failure nothing happens until somebody asks. */
   readonly isWanted: () => boolean;
@@ -17,13 +17,13 @@ export interface PersistentTaskTerms<T> {
 }
 
 export class PersistentTask<T> {
-  readonly #terms: PersistentTaskTerms<T>;
+  readonly #terms: PersistentTaskOptions<T>;
   #running: Promise<T> | undefined;
   #again: NodeJS.Timeout | undefined;
   #pauseMs = FIRST_PAUSE_MS;
   #complaint = '';
 
-  constructor(terms: PersistentTaskTerms<T>) {
+  constructor(terms: PersistentTaskOptions<T>) {
     this.#terms = terms;
   }
 

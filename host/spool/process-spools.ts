@@ -2,7 +2,7 @@
 
 import { realpathSync } from 'node:fs';
 import type { Outlet } from '../../bindings/plugin/delivery.ts';
-import type { Spools, SpoolTerms } from '../../bindings/plugin/spool-services.ts';
+import type { Spools, SpoolOptions } from '../../bindings/plugin/spool-services.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
 import { SpoolFolder } from './files/spool-folder.ts';
 import { Spool, type SpoolSources } from './spool.ts';
@@ -40,7 +40,7 @@ export class ProcessSpools {
     await Promise.all([...this.#spools.values()].map((spool) => spool.close(graceMs)));
   }
 
-  #spoolAt(directory: string, terms: SpoolTerms, rehearsal: Rehearsal | undefined): Spool {
+  #spoolAt(directory: string, terms: SpoolOptions, rehearsal: Rehearsal | undefined): Spool {
     const prepared = new SpoolFolder(directory);
     prepared.prepare(rehearsal);
     if (rehearsal !== undefined) return new Spool(prepared, terms, this.#sources);
@@ -54,19 +54,19 @@ export class ProcessSpools {
 }
 
 export class SpoolOffers implements Spools {
-  readonly #spoolAt: (directory: string, terms: SpoolTerms) => Spool;
+  readonly #spoolAt: (directory: string, terms: SpoolOptions) => Spool;
   readonly #choose: (named: ReadonlySet<Spool>) => void;
-  readonly #offered: { readonly spool: Spool; readonly terms: SpoolTerms }[] = [];
+  readonly #offered: { readonly spool: Spool; readonly terms: SpoolOptions }[] = [];
 
   constructor(
-    spoolAt: (directory: string, terms: SpoolTerms) => Spool,
+    spoolAt: (directory: string, terms: SpoolOptions) => Spool,
     choose: (named: ReadonlySet<Spool>) => void,
   ) {
     this.#spoolAt = spoolAt;
     this.#choose = choose;
   }
 
-  open(directory: string, terms: SpoolTerms): Outlet {
+  open(directory: string, terms: SpoolOptions): Outlet {
     const spool = this.#spoolAt(directory, terms);
     this.#offered.push({ spool, terms });
     return spool;

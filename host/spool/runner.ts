@@ -2,8 +2,8 @@
 
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import type { Clock } from '../../bindings/plugin/services.ts';
-import type { Claim, RoundTerms } from './index/claim-round.ts';
-import { ShareAttempt, type AttemptParts } from './share-attempt.ts';
+import type { Claim, RoundOptions } from './index/claim-round.ts';
+import { DeliveryAttempt, type AttemptParts } from './delivery-attempt.ts';
 import type { SpoolIndex } from './index/spool-index.ts';
 
 /** How often the index is looked at for what other processes, and the command line, have put there. */
@@ -12,7 +12,7 @@ const LOOK_MS = 500;
 const DEAD_LOOK_MS = 5_000;
 export const LEASE_MS = 60_000;
 /** Rounds in one turn, before others get theirs. */
-const MOST_ROUNDS = 50;
+const MAX_ROUNDS = 50;
 const SPOOL_FAILED = { code: 451, status: '4.3.0', lines: ['the spool failed'] };
 /** After the grace, for outlets that were called off to report. */
 const LAST_WAIT_MS = 2_000;
@@ -21,14 +21,14 @@ export interface RunnerParts {
   readonly index: SpoolIndex;
   readonly clock: Clock;
   readonly log: () => Log;
-  readonly limits: () => Pick<RoundTerms, 'perDestination' | 'inAll' | 'lifeMs'>;
+  readonly limits: () => Pick<RoundOptions, 'perDestination' | 'inAll' | 'lifeMs'>;
   /** What attempts that begin now work with. */
   readonly attemptParts: () => AttemptParts;
 }
 
 export class Runner {
   readonly #parts: RunnerParts;
-  readonly #attempts = new Map<ShareAttempt, Promise<void>>();
+  readonly #attempts = new Map<DeliveryAttempt, Promise<void>>();
   #looking: NodeJS.Timeout | undefined;
   #renewing: NodeJS.Timeout | undefined;
   /**
@@ -120,7 +120,7 @@ export class Runner {
         const count = await index.releaseDead(nowMs, (id, dest) => this.#isActive(id, dest));
         if (count > 0) log().notice(`${count} deliveries of dead processes are taken up again`);
       }
-      for (let round = 0; round < MOST_ROUNDS && !this.#isStopped; round++) {
+      for (let round = 0; round < MAX_ROUNDS && !this.#isStopped; round++) {
         if (!index.hasWork(clock.now()) || !(await this.#round())) break;
       }
       this.#complaint = '';
@@ -143,7 +143,7 @@ export class Runner {
 
   #begin(claim: Claim): void {
     const { attemptParts } = this.#parts;
-    const attempt = new ShareAttempt(claim, attemptParts());
+    const attempt = new DeliveryAttempt(claim, attemptParts());
     const ended = attempt
       .run()
       .catch((error: unknown) => this.#putOff(attempt, error))
@@ -163,7 +163,7 @@ export class Runner {
   }
 
   /** The spool itself has failed, on a full disk for one: at once it would only fail again. */
-  async #putOff({ claim, unwritten }: ShareAttempt, error: unknown): Promise<void> {
+  async #putOff({ claim, unwritten }: DeliveryAttempt, error: unknown): Promise<void> {
     const { index, clock, log, attemptParts } = this.#parts;
     const { times, random } = attemptParts();
     log().error(`${claim.id}: ${String(error)}`);

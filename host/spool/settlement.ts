@@ -30,17 +30,17 @@ export const BROKEN_OUTLET: RecipientOutcome = {
 export const NO_REPLY: HopReply = { code: 451, status: '4.4.1', lines: ['no next hop was reached'] };
 
 /** What is kept of a reply. */
-const MOST_LINES = 5;
-const MOST_CHARACTERS = 200;
+const MAX_LINES = 5;
+const MAX_CHARACTERS = 200;
 /** Different answers that are kept of one attempt; further ones of a kind count as the one before. */
-const MOST_GROUPS = 100;
+const MAX_GROUPS = 100;
 
 /** A hop that says as much as it may to each of a thousand recipients, at every attempt, would fill the disk. */
 function shortened(reply: HopReply): HopReply {
   const { lines } = reply;
-  const isShort = lines.length <= MOST_LINES && lines.every(({ length }) => length <= MOST_CHARACTERS);
+  const isShort = lines.length <= MAX_LINES && lines.every(({ length }) => length <= MAX_CHARACTERS);
   if (isShort) return reply;
-  return { ...reply, lines: lines.slice(0, MOST_LINES).map((line) => line.slice(0, MOST_CHARACTERS)) };
+  return { ...reply, lines: lines.slice(0, MAX_LINES).map((line) => line.slice(0, MAX_CHARACTERS)) };
 }
 
 /** `isExpired`: what is put off now is given up. */
@@ -56,7 +56,7 @@ export function settle(indices: readonly number[], report: DeliveryReport, isExp
 export function grouped(settled: readonly Settled[]): OutcomeGroup[] {
   const groups = new Map<string, { readonly recipients: number[]; readonly one: Settled }>();
   for (const one of settled) {
-    const key = groups.size < MOST_GROUPS ? JSON.stringify([one.kind, one.hop, one.reply]) : one.kind;
+    const key = groups.size < MAX_GROUPS ? JSON.stringify([one.kind, one.hop, one.reply]) : one.kind;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { recipients: [one.index], one });
     else group.recipients.push(one.index);

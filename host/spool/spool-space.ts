@@ -1,4 +1,4 @@
-import type { SpoolTerms } from '../../bindings/plugin/spool-services.ts';
+import type { SpoolOptions } from '../../bindings/plugin/spool-services.ts';
 import type { Totals } from './index/index-entries.ts';
 
 /** How long an answer of the file system about free space is good for. */
@@ -21,7 +21,7 @@ export class SpoolSpace {
   async reserve(
     octets: number,
     totals: Totals,
-    { maxMessages, maxOctets, minFreeOctets }: SpoolTerms,
+    { maxMessages, maxOctets, minFreeOctets }: SpoolOptions,
   ): Promise<string | undefined> {
     await this.#look();
     const messages = totals.messages + this.#pendingMessages + 1;

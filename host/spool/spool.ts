@@ -3,7 +3,7 @@
 import type { Core } from '../../bindings/core/contract.ts';
 import type { DeliveryReport, Outlet, Parcel } from '../../bindings/plugin/delivery.ts';
 import type { Clock } from '../../bindings/plugin/services.ts';
-import type { SpoolTerms } from '../../bindings/plugin/spool-services.ts';
+import type { SpoolOptions } from '../../bindings/plugin/spool-services.ts';
 import { envelopeOf, isReport } from './files/envelope.ts';
 import { entriesOf } from './index/index-entries.ts';
 import { writeMessageFile } from './files/message-file.ts';
@@ -11,7 +11,7 @@ import { PersistentTask } from './persistent-task.ts';
 import { reportId } from './report/report-id.ts';
 import { reportParcel } from './report/report-parcel.ts';
 import { Runner } from './runner.ts';
-import type { AttemptParts } from './share-attempt.ts';
+import type { AttemptParts } from './delivery-attempt.ts';
 import { checkSpool } from './spool-check.ts';
 import type { SpoolFolder } from './files/spool-folder.ts';
 import { newSpoolId } from './files/spool-id.ts';
@@ -39,7 +39,7 @@ export class Spool implements Outlet {
   readonly folder: SpoolFolder;
   readonly #sources: SpoolSources;
   readonly #space: SpoolSpace;
-  #terms: SpoolTerms;
+  #terms: SpoolOptions;
   readonly #opening: PersistentTask<OpenSpool>;
   #isRunning = false;
   #isPaused = false;
@@ -48,7 +48,7 @@ export class Spool implements Outlet {
   #isFull = false;
 
   /** `folder` has been prepared. */
-  constructor(folder: SpoolFolder, terms: SpoolTerms, sources: SpoolSources) {
+  constructor(folder: SpoolFolder, terms: SpoolOptions, sources: SpoolSources) {
     this.folder = folder;
     this.#terms = terms;
     this.#sources = sources;
@@ -63,7 +63,7 @@ export class Spool implements Outlet {
   }
 
   /** From now on messages go by these terms; attempts under way end under the old ones. */
-  adopt(terms: SpoolTerms): void {
+  adopt(terms: SpoolOptions): void {
     this.#terms = terms;
     this.#rest(false);
   }

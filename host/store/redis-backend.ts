@@ -7,7 +7,7 @@ import type { Backend, Sighting } from './backend.ts';
 /** Other programs may use the same database. */
 const PREFIX = 'qpsmtpd:';
 const CONNECT_MS = 1_000;
-const MOST_WAIT_MS = 2_000;
+const MAX_WAIT_MS = 2_000;
 const PIECE = 500;
 
 /**
@@ -31,7 +31,7 @@ export async function openRedis(url: string): Promise<Backend> {
     disableOfflineQueue: true,
     socket: {
       connectTimeout: CONNECT_MS,
-      reconnectStrategy: (tries) => (wasConnected ? Math.min(50 * 2 ** tries, MOST_WAIT_MS) : false),
+      reconnectStrategy: (tries) => (wasConnected ? Math.min(50 * 2 ** tries, MAX_WAIT_MS) : false),
     },
   }) as RedisClientType;
   // Whoever asks is told by the failure of the command; unheard, the event would end the process.

@@ -9,7 +9,7 @@ import type { TlsFacts } from '../../bindings/plugin/connection.ts';
 import type { TlsContext } from './tls-context.ts';
 
 /** On which terms TLS is spoken, as they are at the moment of a handshake. */
-export interface TlsTerms {
+export interface TlsOptions {
   /** From the first octet to the last of the handshake. */
   readonly handshakeTimeoutMs: number;
   /** Clients are asked for a certificate; those without one, or with another's, are served all the same. */
@@ -44,7 +44,7 @@ export class HandshakeError extends Error {
  * handshake is through. Rejects with a `HandshakeError` after destroying the stream: nothing said afterwards could be
  * trusted by either side (RFC 3207 section 4.1). Octets that were written before go out first, in the clear.
  */
-export function startTls(intake: Securable, terms: TlsTerms): Promise<void> {
+export function startTls(intake: Securable, terms: TlsOptions): Promise<void> {
   const plain = intake.stream;
   if (plain.destroyed) return Promise.reject(new HandshakeError('the client has gone'));
   // From here on its errors are the secured stream's.
@@ -112,7 +112,7 @@ function reasonOf(error: (Error & { reason?: unknown; code?: unknown }) | undefi
   return error.message;
 }
 
-function factsOf(secured: TLSSocket, { asksForCertificate }: TlsTerms): TlsFacts {
+function factsOf(secured: TLSSocket, { asksForCertificate }: TlsOptions): TlsFacts {
   const serverName = secured.servername as unknown;
   const certificate = asksForCertificate ? (secured.getPeerCertificate() as Partial<PeerCertificate>) : {};
   const clientName = nameIn(certificate);

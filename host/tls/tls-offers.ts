@@ -9,7 +9,7 @@ import { systemFiles } from '../config/file-system.ts';
 import type { SettingValues } from '../settings/settings.ts';
 import { ConfigError, QpsmtpdError, type Place } from '../errors/error-classes.ts';
 import type { TlsContext } from './tls-context.ts';
-import type { TlsTerms } from './tls-layer.ts';
+import type { TlsOptions } from './tls-layer.ts';
 import { Certificates } from './certificates.ts';
 import type { KeyPairFiles } from './key-pair.ts';
 
@@ -32,7 +32,7 @@ export class TlsOffers implements TlsService {
   readonly #log: Log;
   readonly #clock: Clock;
   #certificates: Certificates | undefined;
-  #terms: TlsTerms | undefined;
+  #terms: TlsOptions | undefined;
 
   constructor(places: TlsPlaces, settings: { readonly current: SettingValues }, log: Log, clock: Clock) {
     this.#places = places;
@@ -42,7 +42,7 @@ export class TlsOffers implements TlsService {
   }
 
   /** Undefined as long as nobody asked for TLS. */
-  get terms(): TlsTerms | undefined {
+  get terms(): TlsOptions | undefined {
     return this.#terms;
   }
 

@@ -8,8 +8,8 @@ import {
   z,
   type Address,
   type OpenedOutlet,
-  type ReportWayTerms,
-  type SpoolTerms,
+  type ReportWayOptions,
+  type SpoolOptions,
 } from '../../bindings/plugin/index.ts';
 
 const MS = 1_000;
@@ -61,8 +61,8 @@ export default defineOutlet({
     const open = (words: string): OpenedOutlet => services.outlets.open(words);
     const outlet = open(via.join(' '));
     const destinationOf = destinationsBy(given.by ?? usualFor(via), config.me);
-    const way: ReportWayTerms = { own: outlet, ownDestinationOf: destinationOf, open, log };
-    const terms: SpoolTerms = {
+    const way: ReportWayOptions = { own: outlet, ownDestinationOf: destinationOf, open, log };
+    const terms: SpoolOptions = {
       outlet,
       destinationOf,
       reports:

@@ -2,7 +2,7 @@
 
 import type { Template } from '../../host/replies/reply.ts';
 import { failureReplies } from '../../host/session/auth-exchange.ts';
-import type { Machine, Surroundings, Turn } from '../../host/auth/mechanism.ts';
+import type { SaslServer, Surroundings, Turn } from '../../host/auth/mechanism.ts';
 
 /** A host with a fixed clock, whose nonces are what the test wants. */
 export const surroundings = (nonce = 'nonce'): Surroundings => ({
@@ -32,7 +32,7 @@ export function inWords(turn: Turn): string {
 }
 
 /** The last turn after these messages, the first of which is the initial response. */
-export function play(machine: Machine, ...messages: readonly string[]): string {
+export function play(machine: SaslServer, ...messages: readonly string[]): string {
   const [initial, ...rest] = messages.map((text) => Buffer.from(text, 'utf8'));
   return inWords(rest.reduce((_, octets) => machine.next(octets), machine.start(initial)));
 }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Address } from '../../bindings/wire/address.ts';
 import type { Outlet } from '../../bindings/plugin/delivery.ts';
-import type { AmqpTerms } from '../../bindings/plugin/web-outlet-services.ts';
+import type { AmqpOptions } from '../../bindings/plugin/web-outlet-services.ts';
 import { AmqpOutlet } from '../../host/delivery/amqp/amqp-outlet.ts';
 import { publicationsOf } from '../../host/delivery/amqp/publication.ts';
 import { routingKeyOf } from '../../host/delivery/amqp/routing-key.ts';
@@ -12,7 +12,7 @@ import { fakeBroker, type BrokerEnd, type Published } from './fake-broker.ts';
 import { amqpTerms, logOf, MAIL, parcel, secretsFile } from './web-parcel.ts';
 import { tcpServer } from './web-server.ts';
 
-function outletAt(port: number, terms: Partial<AmqpTerms> = {}): { outlet: Outlet; lines: string[] } {
+function outletAt(port: number, terms: Partial<AmqpOptions> = {}): { outlet: Outlet; lines: string[] } {
   const { log, lines } = logOf();
   return { outlet: new AmqpOutlet(amqpTerms(`amqp://127.0.0.1:${port}/`, terms), log, systemClock), lines };
 }
@@ -20,7 +20,7 @@ function outletAt(port: number, terms: Partial<AmqpTerms> = {}): { outlet: Outle
 /** Delivers to a broker that does `onPublish`; kind and status for each recipient. */
 async function tried(
   onPublish: (published: Published, end: BrokerEnd) => void,
-  terms: Partial<AmqpTerms> = {},
+  terms: Partial<AmqpOptions> = {},
 ): Promise<(string | undefined)[][]> {
   const { port } = await fakeBroker(onPublish);
   const report = await outletAt(port, terms).outlet.deliver(parcel());

@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ParcelClient } from '../../bindings/plugin/delivery.ts';
-import type { IntroductionTerms } from '../../bindings/plugin/hop-services.ts';
+import type { IntroductionOptions } from '../../bindings/plugin/hop-services.ts';
 import {
   attributeLine,
   attributeLines,
@@ -38,7 +38,7 @@ async function start(script: Script): Promise<ScriptedHop> {
   return hop;
 }
 
-function introducing(hop: ScriptedHop, terms: IntroductionTerms) {
+function introducing(hop: ScriptedHop, terms: IntroductionOptions) {
   const log = keptLog();
   return { outlet: outletTo([hop], { introduction: new ClientIntroduction(terms, log) }), log };
 }

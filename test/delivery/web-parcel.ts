@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Parcel } from '../../bindings/plugin/delivery.ts';
-import type { AmqpTerms, WebhookTerms } from '../../bindings/plugin/web-outlet-services.ts';
+import type { AmqpOptions, WebhookOptions } from '../../bindings/plugin/web-outlet-services.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import { collectingLogger } from '../plugins/plugin-context.ts';
@@ -64,7 +64,7 @@ const SHARED = {
   connectTimeoutMs: PATIENCE_MS,
 } as const;
 
-export const webhookTerms = (url: string, more: Partial<WebhookTerms> = {}): WebhookTerms => ({
+export const webhookTerms = (url: string, more: Partial<WebhookOptions> = {}): WebhookOptions => ({
   ...SHARED,
   url,
   format: 'raw',
@@ -73,7 +73,7 @@ export const webhookTerms = (url: string, more: Partial<WebhookTerms> = {}): Web
   ...more,
 });
 
-export const amqpTerms = (url: string, more: Partial<AmqpTerms> = {}): AmqpTerms => ({
+export const amqpTerms = (url: string, more: Partial<AmqpOptions> = {}): AmqpOptions => ({
   ...SHARED,
   url,
   exchange: '',

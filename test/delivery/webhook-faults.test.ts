@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Outlet, RecipientOutcome } from '../../bindings/plugin/delivery.ts';
-import type { WebhookTerms } from '../../bindings/plugin/web-outlet-services.ts';
+import type { WebhookOptions } from '../../bindings/plugin/web-outlet-services.ts';
 import { verdictOf } from '../../bindings/plugin/delivery.ts';
 import { MimeReaderExhausted, readMime } from '../../host/delivery/webhook/formats/mime-reader.ts';
 import { WebhookOutlet } from '../../host/delivery/webhook/webhook-outlet.ts';
@@ -21,12 +21,12 @@ interface Tried {
   log: string[];
 }
 
-const outletFor = (url: string, terms: Partial<WebhookTerms> = {}): { outlet: Outlet; lines: string[] } => {
+const outletFor = (url: string, terms: Partial<WebhookOptions> = {}): { outlet: Outlet; lines: string[] } => {
   const { log, lines } = logOf();
   return { outlet: new WebhookOutlet(webhookTerms(url, terms), log, systemClock), lines };
 };
 
-async function tried(url: string, terms: Partial<WebhookTerms> = {}, what = parcel()): Promise<Tried> {
+async function tried(url: string, terms: Partial<WebhookOptions> = {}, what = parcel()): Promise<Tried> {
   const { outlet, lines } = outletFor(url, terms);
   const report = await outlet.deliver(what);
   expect(report).toHaveLength(what.recipients.length);

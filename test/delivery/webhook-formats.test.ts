@@ -5,7 +5,7 @@ import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { DataFlag } from '../../bindings/core/contract.ts';
 import type { Parcel } from '../../bindings/plugin/delivery.ts';
-import type { WebhookTerms } from '../../bindings/plugin/web-outlet-services.ts';
+import type { WebhookOptions } from '../../bindings/plugin/web-outlet-services.ts';
 import { WebhookOutlet } from '../../host/delivery/webhook/webhook-outlet.ts';
 import { clock } from '../message/folder.ts';
 import { logOf, MAIL, parcel, secretsFile, webhookTerms } from './web-parcel.ts';
@@ -13,7 +13,7 @@ import { messageOf } from './transaction.ts';
 import { webServer, type Seen } from './web-server.ts';
 
 /** Delivers to a server that accepts everything, and returns the requests. */
-async function sent(terms: Partial<WebhookTerms>, what: Parcel = parcel()): Promise<Seen[]> {
+async function sent(terms: Partial<WebhookOptions>, what: Parcel = parcel()): Promise<Seen[]> {
   const server = await webServer();
   const outlet = new WebhookOutlet(webhookTerms(server.url, terms), logOf().log, clock);
   const report = await outlet.deliver(what);

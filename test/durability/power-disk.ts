@@ -11,7 +11,7 @@ const IMAGE_OCTETS = 256 * 1_048_576;
 const CUT =
   'open(my $d, "<", $ARGV[0]) or die "$!\\n"; ioctl($d, 0x8004587d, my $f = pack("L", 2)) or die "$!\\n"';
 /** What e2fsck has mended by itself is in order: 0 is clean, 1 corrected. */
-const MOST_FSCK = 1;
+const MAX_FSCK = 1;
 
 /** Why there can be none here. */
 export function missingPowerDisk(): string | undefined {
@@ -56,7 +56,7 @@ export class PowerDisk {
   restore(): void {
     run('umount', this.path);
     const { status, stdout } = spawnSync('/usr/sbin/e2fsck', ['-f', '-p', this.#image], { encoding: 'utf8' });
-    if (status === null || status > MOST_FSCK) throw new Error(`e2fsck ended with ${status}: ${stdout}`);
+    if (status === null || status > MAX_FSCK) throw new Error(`e2fsck ended with ${status}: ${stdout}`);
     this.#mount();
   }
 

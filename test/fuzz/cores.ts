@@ -24,11 +24,11 @@ export function embed(octets: Uint8Array, random: Random): { chunk: Uint8Array; 
 }
 
 /** Long inputs in tiny chunks would take all the time there is. */
-const MOST_CHUNKS = 400;
+const MAX_CHUNKS = 400;
 
 /** Ascending positions to cut at; from none to very many. */
 export function chooseCuts(length: number, random: Random): readonly number[] {
-  const typical = Math.max(random.pick([1, 3, 16, 64, 300, 2_000, 70_000]), Math.ceil(length / MOST_CHUNKS));
+  const typical = Math.max(random.pick([1, 3, 16, 64, 300, 2_000, 70_000]), Math.ceil(length / MAX_CHUNKS));
   const cuts: number[] = [];
   for (let at = random.below(typical + 1); at < length; at += 1 + random.below(2 * typical)) cuts.push(at);
   return cuts;

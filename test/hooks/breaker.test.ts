@@ -3,13 +3,13 @@ import {
   Breaker,
   FIRST_PAUSE_MS,
   LONGEST_PAUSE_MS,
-  MOST_IN_A_ROW,
-  MOST_LATE,
+  MAX_IN_A_ROW,
+  MAX_LATE,
 } from '../../host/hooks/breaker.ts';
 
 function tripped(at = 0): Breaker {
   const breaker = new Breaker();
-  for (let time = 1; time < MOST_IN_A_ROW; time++) expect(breaker.fail(at)).toBe(false);
+  for (let time = 1; time < MAX_IN_A_ROW; time++) expect(breaker.fail(at)).toBe(false);
   expect(breaker.fail(at)).toBe(true);
   return breaker;
 }
@@ -17,8 +17,8 @@ function tripped(at = 0): Breaker {
 test('so many failures in a row take the plugin out; one success between them does not let it come to that', () => {
   expect(tripped().isOut).toBe(true);
   const breaker = new Breaker();
-  for (let time = 0; time < 10 * MOST_IN_A_ROW; time++) {
-    if (time % (MOST_IN_A_ROW - 1) === 0) breaker.succeed(0);
+  for (let time = 0; time < 10 * MAX_IN_A_ROW; time++) {
+    if (time % (MAX_IN_A_ROW - 1) === 0) breaker.succeed(0);
     expect(breaker.fail(0)).toBe(false);
   }
   expect(breaker.isOut).toBe(false);
@@ -50,22 +50,22 @@ test('a plugin that was in for long begins with the first pause again, one that 
   const breaker = tripped();
   breaker.letTry(FIRST_PAUSE_MS);
   breaker.succeed(FIRST_PAUSE_MS);
-  for (let time = 0; time < MOST_IN_A_ROW; time++) breaker.fail(FIRST_PAUSE_MS + 1);
+  for (let time = 0; time < MAX_IN_A_ROW; time++) breaker.fail(FIRST_PAUSE_MS + 1);
   expect(breaker.pauseMs).toBe(2 * FIRST_PAUSE_MS);
   const backAt = FIRST_PAUSE_MS + 1 + breaker.pauseMs;
   breaker.letTry(backAt);
   breaker.succeed(backAt);
-  for (let time = 0; time < MOST_IN_A_ROW; time++) breaker.fail(backAt + LONGEST_PAUSE_MS + 1);
+  for (let time = 0; time < MAX_IN_A_ROW; time++) breaker.fail(backAt + LONGEST_PAUSE_MS + 1);
   expect([breaker.pauseMs, breaker.trips]).toEqual([FIRST_PAUSE_MS, 3]);
 });
 
 test('errors behind answers take the plugin out if they come within a minute, whatever the answers were', () => {
   const breaker = new Breaker();
-  for (let time = 1; time < MOST_LATE; time++) {
+  for (let time = 1; time < MAX_LATE; time++) {
     breaker.succeed(time);
     expect(breaker.failLate(time)).toBe(false);
   }
-  expect(breaker.failLate(MOST_LATE)).toBe(true);
+  expect(breaker.failLate(MAX_LATE)).toBe(true);
   const slow = new Breaker();
   for (let time = 0; time < 100; time++) expect(slow.failLate(time * 10_000)).toBe(false);
 });

@@ -11,7 +11,7 @@ import {
   type Answer,
   type SessionHookName,
 } from '../../bindings/plugin/index.ts';
-import { FIRST_PAUSE_MS, MOST_IN_A_ROW } from '../../host/hooks/breaker.ts';
+import { FIRST_PAUSE_MS, MAX_IN_A_ROW } from '../../host/hooks/breaker.ts';
 import { setUpPlugin } from '../../host/hooks/loaded-plugin.ts';
 import { describePlugin } from '../../host/hooks/plugin-description.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
@@ -86,11 +86,11 @@ test.each([
   const next = pluginOf('data_post', () => deny('next')).plugin;
   const runner = new HookRunner([plugin, next], logger);
   const session = new FakeSession();
-  for (let time = 0; time < MOST_IN_A_ROW + 5; time++) {
+  for (let time = 0; time < MAX_IN_A_ROW + 5; time++) {
     const verdict = words(await runner.run('data_post', session));
     expect(verdict).toMatch(expected === 'skip' ? /^DENY next/ : /^DENYSOFT Internal error/);
   }
-  expect(calls).toBe(MOST_IN_A_ROW);
+  expect(calls).toBe(MAX_IN_A_ROW);
   expect(FIRST_PAUSE_MS).toBeGreaterThan(10_000);
 });
 

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, test, vi } from 'vitest';
 import { deny, LogLevel, ok, type Answer, type Hooks, type Verdict } from '../../bindings/plugin/index.ts';
-import { FIRST_PAUSE_MS, MOST_IN_A_ROW } from '../../host/hooks/breaker.ts';
+import { FIRST_PAUSE_MS, MAX_IN_A_ROW } from '../../host/hooks/breaker.ts';
 import { setUpPlugin } from '../../host/hooks/loaded-plugin.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { chargeError, runningCharge } from '../../host/hooks/plugin-scope.ts';
@@ -207,9 +207,9 @@ describe('a plugin that fails again and again', () => {
           },
         },
       ]);
-      for (let time = 0; time < 3 * MOST_IN_A_ROW; time++) expect(await mail()).toBe('DECLINED');
-      expect(asked).toBe(MOST_IN_A_ROW);
-      expect(log).toHaveLength(MOST_IN_A_ROW + 1);
+      for (let time = 0; time < 3 * MAX_IN_A_ROW; time++) expect(await mail()).toBe('DECLINED');
+      expect(asked).toBe(MAX_IN_A_ROW);
+      expect(log).toHaveLength(MAX_IN_A_ROW + 1);
       expect(log.at(-1)).toBe(
         '[c1] (mail) p1: Plugin p1 failed again and again: out of hook mail for 30 s (10 failures in 10 calls, out for the 1st time)',
       );
@@ -234,7 +234,7 @@ describe('a plugin that fails again and again', () => {
     ]);
     const rcpt = (): Promise<Verdict> | Verdict =>
       runner.run('rcpt', session, address('<a@b.example>'), NO_PARAMETERS);
-    for (let time = 0; time < 2 * MOST_IN_A_ROW; time++) expect(words(await rcpt())).toMatch(/^DENYSOFT/);
+    for (let time = 0; time < 2 * MAX_IN_A_ROW; time++) expect(words(await rcpt())).toMatch(/^DENYSOFT/);
   });
 
   test('is out of that hook alone', async () => {
@@ -246,7 +246,7 @@ describe('a plugin that fails again and again', () => {
         quit: () => ok('bye'),
       },
     ]);
-    for (let time = 0; time < MOST_IN_A_ROW; time++) await mail();
+    for (let time = 0; time < MAX_IN_A_ROW; time++) await mail();
     expect(words(await runner.run('quit', session))).toBe('OK bye');
   });
 });

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Acceptance } from '../../host/intake/acceptance.ts';
 import { clientsByDescriptors, descriptorLimit } from '../../host/intake/descriptor-limit.ts';
-import type { ListenerWatch } from '../../host/intake/intake.ts';
+import type { ListenerWatch } from '../../host/intake/incoming-connection.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

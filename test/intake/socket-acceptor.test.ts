@@ -2,7 +2,7 @@
 
 import { connect, Server, type AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
-import type { Intake } from '../../host/intake/intake.ts';
+import type { IncomingConnection } from '../../host/intake/incoming-connection.ts';
 import { parseListen } from '../../host/intake/listen-spec.ts';
 import { SocketAcceptor } from '../../host/intake/socket-acceptor.ts';
 
@@ -13,7 +13,7 @@ afterEach(() => open.splice(0).forEach((close) => close()));
 async function intakeOf(
   listenOn: string,
   address: string,
-): Promise<Intake & { readonly clientPort: number }> {
+): Promise<IncomingConnection & { readonly clientPort: number }> {
   const acceptor = new SocketAcceptor(parseListen(`tcp://${listenOn}:0`));
   open.push(() => void acceptor.close());
   const port = Number((await acceptor.bind()).split(':').at(-1));
@@ -22,7 +22,7 @@ async function intakeOf(
   const connected = new Promise<number>((resolve) =>
     client.once('connect', () => resolve((client.address() as AddressInfo).port)),
   );
-  const intake = await new Promise<Intake>((resolve) => acceptor.open(resolve));
+  const intake = await new Promise<IncomingConnection>((resolve) => acceptor.open(resolve));
   open.push(() => intake.stream.destroy());
   expect(intake.local.port).toBe(port);
   return { ...intake, clientPort: await connected };

@@ -5,7 +5,7 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { MemoryBudget, Stage, type Spillable } from '../../host/memory/memory-budget.ts';
 import { MemoryReport } from '../../host/memory/memory-report.ts';
 import { budgetFor, connectionsWithin, roomOf } from '../../host/memory/memory-share.ts';
-import { NOWHERE } from '../../bindings/timing/dense-set.ts';
+import { NOT_IN_SET } from '../../bindings/timing/dense-set.ts';
 
 const MIB = 1_048_576;
 
@@ -17,7 +17,7 @@ function budgetOf(limit: number): { budget: MemoryBudget; stages: number[] } {
 }
 
 class Message implements Spillable {
-  listedAt = NOWHERE;
+  listedAt = NOT_IN_SET;
   octetsInMemory: number;
   readonly #budget: MemoryBudget;
 

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import type { Outlet, SpoolTerms } from '../../bindings/plugin/index.ts';
+import type { Outlet, SpoolOptions } from '../../bindings/plugin/index.ts';
 import spool from '../../plugins/queue/spool.ts';
 import { address, given } from './plugin-context.ts';
 
 /** What the line asks for. */
-function opened(words: string): { directory: string; terms: SpoolTerms; via: string[] } {
+function opened(words: string): { directory: string; terms: SpoolOptions; via: string[] } {
   const via: string[] = [];
-  const found: { directory: string; terms: SpoolTerms }[] = [];
+  const found: { directory: string; terms: SpoolOptions }[] = [];
   const outlet: Outlet = { deliver: () => Promise.resolve([]) };
   given(spool, {
     words,

@@ -9,7 +9,7 @@ import {
   type Outlet,
   type Parcel,
   type PluginDefinition,
-  type SpoolTerms,
+  type SpoolOptions,
 } from '../../bindings/plugin/index.ts';
 import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
 import { address, collectingLogger, fakeConfig, fakeServices } from './plugin-context.ts';
@@ -53,9 +53,9 @@ async function spoolWith(words: string, { byMx = taken, routes = [] as readonly 
       outlet: ({ options: { words: given } }) =>
         outlet([name, ...given].join(' '), given[0] === 'mx' ? byMx : taken),
     }) as unknown as PluginDefinition;
-  let terms: SpoolTerms | undefined;
+  let terms: SpoolOptions | undefined;
   const spools = {
-    open: (_: string, asked: SpoolTerms): Outlet => {
+    open: (_: string, asked: SpoolOptions): Outlet => {
       terms = asked;
       return outlet('spool', taken);
     },

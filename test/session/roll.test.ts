@@ -1,18 +1,18 @@
 import { expect, test } from 'vitest';
-import { NOWHERE, Roll } from '../../bindings/timing/dense-set.ts';
+import { NOT_IN_SET, DenseSet } from '../../bindings/timing/dense-set.ts';
 
 class Member {
-  place = NOWHERE;
+  place = NOT_IN_SET;
 }
 
 const rollOf = (count: number) => {
-  const roll = new Roll<'place', Member>('place');
+  const roll = new DenseSet<'place', Member>('place');
   const members = Array.from({ length: count }, () => new Member());
   for (const member of members) roll.add(member);
   return { roll, members };
 };
 
-const listed = (roll: Roll<'place', Member>): Set<Member> => {
+const listed = (roll: DenseSet<'place', Member>): Set<Member> => {
   const seen = new Set<Member>();
   roll.forEach((member) => void seen.add(member));
   return seen;

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Clock } from '../../../bindings/plugin/services.ts';
-import type { AmqpTerms } from '../../../bindings/plugin/web-outlet-services.ts';
+import type { AmqpOptions } from '../../../bindings/plugin/web-outlet-services.ts';
 import { QpsmtpdError } from '../../errors/error-classes.ts';
 import { mapAtMost, withinWindow } from '../web/delivery-window.ts';
 import { Semaphore } from '../../../bindings/timing/semaphore.ts';
@@ -24,7 +24,7 @@ const IN_FLIGHT_OCTETS = 67_108_864;
 const WIDTH = 8;
 
 export class AmqpOutlet implements Outlet {
-  readonly #terms: AmqpTerms;
+  readonly #terms: AmqpOptions;
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #target: ServiceUrl;
@@ -32,7 +32,7 @@ export class AmqpOutlet implements Outlet {
   readonly #permits: Semaphore;
 
   /** Throws with a remedy if a term or a file does not fit. */
-  constructor(terms: AmqpTerms, log: Log, clock: Clock) {
+  constructor(terms: AmqpOptions, log: Log, clock: Clock) {
     this.#terms = terms;
     this.#log = log;
     this.#clock = clock;
@@ -110,7 +110,7 @@ export class AmqpOutlet implements Outlet {
 
 const DEFAULT_PORTS = { plain: 5672, encrypted: 5671 } as const;
 
-function placeOf({ url, host, port, isEncrypted }: ServiceUrl, terms: AmqpTerms): BrokerPlace {
+function placeOf({ url, host, port, isEncrypted }: ServiceUrl, terms: AmqpOptions): BrokerPlace {
   if (url.search !== '') {
     throw new QpsmtpdError('Q_PLUGIN_OPTION', "url: can't be used (leave out what begins with ?)");
   }

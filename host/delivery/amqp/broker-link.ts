@@ -19,7 +19,7 @@ export interface BrokerPlace {
   readonly password: string | undefined;
 }
 
-export interface LinkTerms {
+export interface LinkOptions {
   readonly place: BrokerPlace;
   readonly label: string;
   readonly exchange: string;
@@ -52,7 +52,7 @@ interface OpenLink {
 
 export class BrokerLink {
   readonly #library: OptionalPackages['amqplib'];
-  readonly #terms: LinkTerms;
+  readonly #terms: LinkOptions;
   readonly #log: Log;
   readonly #clock: Clock;
   #link: OpenLink | undefined;
@@ -70,7 +70,7 @@ export class BrokerLink {
   readonly #returned = new Set<string>();
 
   /** Throws if the client package is missing: the first message would be too late to learn that. */
-  constructor(terms: LinkTerms, log: Log, clock: Clock) {
+  constructor(terms: LinkOptions, log: Log, clock: Clock) {
     this.#library = requirePackage('amqplib');
     this.#terms = terms;
     this.#log = log;

@@ -1,13 +1,13 @@
 import type { Conduit, CutThrough } from '../../../bindings/plugin/cut-through.ts';
-import { HopConduit, type ConduitTerms } from './hop-conduit.ts';
-import { HopFinder, type FinderTerms } from './hop-finder.ts';
+import { HopConduit, type ConduitOptions } from './hop-conduit.ts';
+import { HopFinder, type FinderOptions } from './hop-finder.ts';
 
 /** What `queue/cut-through` sends its clients' transactions by. */
 export class CutThroughWay implements CutThrough {
   readonly #finder: HopFinder;
-  readonly #terms: ConduitTerms;
+  readonly #terms: ConduitOptions;
 
-  constructor(terms: FinderTerms & ConduitTerms) {
+  constructor(terms: FinderOptions & ConduitOptions) {
     this.#finder = new HopFinder(terms);
     this.#terms = terms;
   }

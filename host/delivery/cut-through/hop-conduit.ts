@@ -16,7 +16,7 @@ import type { HopFinder } from './hop-finder.ts';
 import { verdictOfReply } from './hop-verdict.ts';
 import { OutgoingChunks, OutgoingData, type OutgoingContent } from './outgoing-content.ts';
 
-export interface ConduitTerms {
+export interface ConduitOptions {
   readonly eightBit: 'refuse' | 'send';
   /** How long the connection is kept between two transactions. */
   readonly idleMs: number;
@@ -30,7 +30,7 @@ const changed: HopReply = {
 
 export class HopConduit implements Conduit {
   readonly #finder: HopFinder;
-  readonly #terms: ConduitTerms;
+  readonly #terms: ConduitOptions;
   readonly #gone = new AbortController();
   #connection: HopConnection | undefined;
   /** Whom the connection was introduced with. */
@@ -50,7 +50,7 @@ export class HopConduit implements Conduit {
   #failure: HopReply | undefined;
   #isEnding = false;
 
-  constructor(finder: HopFinder, terms: ConduitTerms) {
+  constructor(finder: HopFinder, terms: ConduitOptions) {
     this.#finder = finder;
     this.#terms = terms;
   }

@@ -4,11 +4,11 @@ import type { HopHost, Introduced } from '../../../bindings/plugin/hop-services.
 import { Attempt } from '../smtp/attempt.ts';
 import type { HopConnection } from '../smtp/hop-connection.ts';
 import { HopFault, hopReplies } from '../smtp/hop-fault.ts';
-import { openHop, type OpeningTerms } from '../smtp/hop-opening.ts';
+import { openHop, type OpeningOptions } from '../smtp/hop-opening.ts';
 import { HostHealth } from '../smtp/host-health.ts';
 import { orderOf, placeOf } from '../smtp/host-order.ts';
 
-export interface FinderTerms extends OpeningTerms {
+export interface FinderOptions extends OpeningOptions {
   readonly hosts: readonly HopHost[];
   /** Until a host is found: the client waits for the reply to its RCPT meanwhile. */
   readonly withinMs: number;
@@ -18,11 +18,11 @@ export interface FinderTerms extends OpeningTerms {
 }
 
 export class HopFinder {
-  readonly terms: FinderTerms;
+  readonly terms: FinderOptions;
   readonly #health = new HostHealth();
   #open = 0;
 
-  constructor(terms: FinderTerms) {
+  constructor(terms: FinderOptions) {
     this.terms = terms;
   }
 

@@ -4,7 +4,7 @@ import type {
   HopIntroduction,
   HopTalk,
   Introduced,
-  IntroductionTerms,
+  IntroductionOptions,
 } from '../../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { HopFault, isGood, printReply } from '../smtp/hop-fault.ts';
@@ -17,10 +17,10 @@ const SHARED = '';
 const OURS = 'ours';
 
 export class ClientIntroduction implements HopIntroduction {
-  readonly #terms: IntroductionTerms;
+  readonly #terms: IntroductionOptions;
   readonly #log: Log;
 
-  constructor(terms: IntroductionTerms, log: Log) {
+  constructor(terms: IntroductionOptions, log: Log) {
     this.#terms = terms;
     this.#log = log;
   }

@@ -14,7 +14,7 @@ import { unclaimedFolders } from './unclaimed-folders.ts';
 import type { UniqueNames } from './unique-name.ts';
 
 /** A Maildir that is removed as often as it is made is not wanted. */
-const MOST_TRIES = 3;
+const MAX_TRIES = 3;
 
 /** One file to be written. */
 interface Copy {
@@ -78,7 +78,7 @@ export class MaildirDeliveries implements Maildirs {
       try {
         return await this.#deliver(letter, delivery);
       } catch (error) {
-        if (tries === MOST_TRIES || !isMissing(error)) throw error;
+        if (tries === MAX_TRIES || !isMissing(error)) throw error;
       }
     }
   }

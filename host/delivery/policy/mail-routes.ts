@@ -10,12 +10,18 @@ import { lookUpMx, type MxHost } from './mx-lookup.ts';
 import type { PolicyCounters, PolicyType } from './policy-counters.ts';
 import { routeFaults, type RouteFault } from './route-faults.ts';
 import { isInPolicy, type StsPolicy } from './sts-policy.ts';
-import { blindDemand, daneDemand, opportunisticDemand, webDemand, type DemandTerms } from './tls-demands.ts';
+import {
+  blindDemand,
+  daneDemand,
+  opportunisticDemand,
+  webDemand,
+  type DemandOptions,
+} from './tls-demands.ts';
 
 /** What the sender asks for: REQUIRETLS (RFC 8689 section 2), or the field `TLS-Required: No` (section 3). */
 export type SenderWish = 'required' | 'waived' | undefined;
 
-export interface RouteTerms {
+export interface RouteOptions {
   readonly dns: SecureDns;
   /** The policies of MTA-STS; undefined: none are looked for. */
   readonly sts: { policyFor(domain: string): Promise<StsPolicy | undefined> } | undefined;
@@ -69,13 +75,13 @@ interface DomainFacts {
   readonly listDomain: string | undefined;
   readonly policy: StsPolicy | undefined;
   readonly wish: SenderWish;
-  readonly demands: DemandTerms;
+  readonly demands: DemandOptions;
 }
 
 export class MailRoutes {
-  readonly #terms: RouteTerms;
+  readonly #terms: RouteOptions;
 
-  constructor(terms: RouteTerms) {
+  constructor(terms: RouteOptions) {
     this.#terms = terms;
   }
 
@@ -115,7 +121,7 @@ export class MailRoutes {
   }
 
   /** RFC 5321 section 5.1: an address in brackets needs no DNS, and nothing vouches for it. */
-  #routeToAddress(literal: string, wish: SenderWish, demands: DemandTerms): MailRoute {
+  #routeToAddress(literal: string, wish: SenderWish, demands: DemandOptions): MailRoute {
     const { mayReach, port } = this.#terms;
     const address = literalAddress(literal);
     if (address === undefined || !mayReach(address)) return routeFaults.noHost(literal);

@@ -24,7 +24,7 @@ export type MxFinding =
 /** More are not looked at: whoever lists hundreds would keep us busy on behalf of others. */
 export const MAX_HOSTS = 20;
 
-export interface MxTerms {
+export interface MxLookupOptions {
   readonly dns: SecureDns;
   /** One of our own names. */
   readonly isOwn: (name: string) => boolean;
@@ -33,7 +33,7 @@ export interface MxTerms {
 }
 
 /** `domain` is in ASCII. Never rejects. */
-export async function lookUpMx(domain: string, { dns, isOwn, random }: MxTerms): Promise<MxFinding> {
+export async function lookUpMx(domain: string, { dns, isOwn, random }: MxLookupOptions): Promise<MxFinding> {
   if (!isHostName(domain)) return fault(routeFaults.noSuchDomain(domain));
   const answer = await dns.ask(domain, 'MX');
   const { isSecure } = answer;

@@ -10,7 +10,7 @@ import type { MailRoute, MailRoutes, SenderWish } from './mail-routes.ts';
 import type { PolicyCounters } from './policy-counters.ts';
 import { routeFaults } from './route-faults.ts';
 
-export interface MxOutletTerms {
+export interface MxOutletOptions {
   readonly routes: Pick<MailRoutes, 'routeTo'>;
   /** Opens the outlet whose hosts are found for each parcel. */
   readonly openHops: (hosts: HopOptions['hosts']) => HopOutlet;
@@ -30,12 +30,12 @@ const WITHOUT_TLS: ReadonlySet<HopReply> = new Set([
 ]);
 
 export class MxOutlet implements HopOutlet {
-  readonly #terms: MxOutletTerms;
+  readonly #terms: MxOutletOptions;
   readonly #hops: HopOutlet;
   /** Of parcels that are being handed over. */
   readonly #routes = new WeakMap<Parcel, Extract<MailRoute, { kind: 'hosts' }>>();
 
-  constructor(terms: MxOutletTerms) {
+  constructor(terms: MxOutletOptions) {
     this.#terms = terms;
     this.#hops = terms.openHops((parcel) => Promise.resolve(this.#routes.get(parcel)?.hosts ?? []));
   }

@@ -14,7 +14,7 @@ import { isReachable } from './reachable-address.ts';
 import { fetchStsPolicy, type StsOrigin } from './sts-fetch.ts';
 import { StsPolicies } from './sts-policies.ts';
 
-export interface MxServiceTerms {
+export interface MxServiceOptions {
   readonly hops: Hops;
   readonly stores: Stores;
   /** Asked once, when the first outlet is opened. */
@@ -38,12 +38,12 @@ export interface MxSurroundings {
 const SMTP_PORT = 25;
 
 export class MxService implements MailExchange {
-  readonly #terms: MxServiceTerms;
+  readonly #terms: MxServiceOptions;
   readonly #surroundings: MxSurroundings;
   readonly #counters = new PolicyCounters();
   #dns: SecureDns | undefined;
 
-  constructor(terms: MxServiceTerms, surroundings: MxSurroundings = {}) {
+  constructor(terms: MxServiceOptions, surroundings: MxSurroundings = {}) {
     this.#terms = terms;
     this.#surroundings = surroundings;
   }

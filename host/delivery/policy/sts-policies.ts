@@ -16,7 +16,7 @@ interface HeldPolicy {
   readonly fetchedAt: number;
 }
 
-export interface StsTerms {
+export interface StsOptions {
   readonly dns: SecureDns;
   /** Resolves with the text of a domain's policy, or rejects with why it could not be had. */
   readonly fetch: (domain: string) => Promise<string>;
@@ -36,13 +36,13 @@ const ASK_AGAIN_MS = 300_000;
 const FRESH_MS = 86_400_000;
 
 export class StsPolicies {
-  readonly #terms: StsTerms;
+  readonly #terms: StsOptions;
   readonly #held: BoundedCache<{ readonly held: HeldPolicy; readonly policy: StsPolicy }>;
   /** Domain and id of fetches that failed. */
   readonly #failed: BoundedCache<true>;
   readonly #fetches = new Map<string, Promise<StsPolicy | undefined>>();
 
-  constructor(terms: StsTerms) {
+  constructor(terms: StsOptions) {
     this.#terms = terms;
     this.#held = new BoundedCache(MAX_POLICIES, terms.now);
     this.#failed = new BoundedCache(MAX_POLICIES, terms.now);

@@ -6,7 +6,7 @@ import type { DaneFinding } from './dane-lookup.ts';
 import { judgeByDane } from './dane-judgement.ts';
 import type { FailureResult, PolicyCounters, PolicyType } from './policy-counters.ts';
 
-export interface DemandTerms {
+export interface DemandOptions {
   readonly domain: string;
   readonly counters: PolicyCounters;
   /** Milliseconds since the epoch. */
@@ -23,7 +23,7 @@ type UnusableDane = Extract<DaneFinding, { kind: 'unusable' }>;
 export function daneDemand(
   { records, baseDomain }: UsableDane,
   listDomain: string | undefined,
-  terms: DemandTerms,
+  terms: DemandOptions,
 ): TlsDemand {
   const { domain, counters, now, minimumVersion } = terms;
   // RFC 7672 section 3.2.2: the domain of the mailboxes counts too, DNSSEC has led from it to the host.
@@ -44,7 +44,7 @@ export function daneDemand(
 }
 
 /** A certificate as authorities of the web issue it, with the name of the host. RFC 8461 section 4.2, RFC 8689 section 4.2.1. */
-export const webDemand = (host: string, policyType: PolicyType, terms: DemandTerms): TlsDemand => ({
+export const webDemand = (host: string, policyType: PolicyType, terms: DemandOptions): TlsDemand => ({
   level: 'verified',
   names: [host],
   authorities: terms.authorities,
@@ -53,14 +53,14 @@ export const webDemand = (host: string, policyType: PolicyType, terms: DemandTer
 });
 
 /** Encryption with whoever answers. RFC 7672 section 2.2. */
-export const blindDemand = ({ baseDomain }: UnusableDane, { minimumVersion }: DemandTerms): TlsDemand => ({
+export const blindDemand = ({ baseDomain }: UnusableDane, { minimumVersion }: DemandOptions): TlsDemand => ({
   level: 'required',
   serverName: baseDomain,
   minimumVersion,
 });
 
 /** What can be had; where a policy is being tried out (RFC 8461 section 5, `testing`), what would be wrong is counted. */
-export const opportunisticDemand = (host: string, isTested: boolean, terms: DemandTerms): TlsDemand => ({
+export const opportunisticDemand = (host: string, isTested: boolean, terms: DemandOptions): TlsDemand => ({
   level: 'opportunistic',
   names: [host],
   authorities: terms.authorities,
@@ -76,7 +76,7 @@ function judgeByAuthorities(
   host: string,
   certificate: HopCertificate,
   policyType: PolicyType,
-  { domain, counters }: DemandTerms,
+  { domain, counters }: DemandOptions,
 ): string | undefined {
   const [own] = certificate.chain;
   // RFC 8461 section 4.2 knows DNS names only.

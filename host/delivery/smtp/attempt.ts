@@ -1,12 +1,12 @@
 import type { Deadlines, Expiring } from '../../../bindings/timing/deadlines.ts';
-import { NOWHERE } from '../../../bindings/timing/dense-set.ts';
+import { NOT_IN_SET } from '../../../bindings/timing/dense-set.ts';
 import type { HopConnection } from './hop-connection.ts';
 import { HopFault, hopReplies } from './hop-fault.ts';
 
 /** One call of `deliver`: what it waits for can be broken off, by the caller or because its time is up. */
 export class Attempt implements Expiring {
   deadlineAt: number;
-  watchedAt = NOWHERE;
+  watchedAt = NOT_IN_SET;
   /** Why nothing more is to be begun. */
   fault: HopFault | undefined;
   /**

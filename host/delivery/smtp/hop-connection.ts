@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import type { HopHost, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
 import type { Deadlines, Expiring } from '../../../bindings/timing/deadlines.ts';
-import { NOWHERE } from '../../../bindings/timing/dense-set.ts';
+import { NOT_IN_SET } from '../../../bindings/timing/dense-set.ts';
 import { departSoon } from './departures.ts';
 import { connectProblem } from '../../errors/error-classes.ts';
 import { NO_EXTENSIONS } from './extension-table.ts';
@@ -23,14 +23,14 @@ const GIVEN_UP = new HopFault('end', hopReplies.closed);
 const LONG_REST_MS = 2_000;
 
 /** So many octets do not wait for more to go with them. */
-const MOST_OUTGOING = 16_384;
+const MAX_OUTGOING = 16_384;
 
 /** Replies are strings by the time a read is over, so one buffer serves all connections: Node would make one for each read. */
 const READS = Buffer.allocUnsafeSlow(16_384);
 
 export class HopConnection implements Expiring {
   deadlineAt = Number.POSITIVE_INFINITY;
-  watchedAt = NOWHERE;
+  watchedAt = NOT_IN_SET;
   readonly host: HopHost;
   extensions = NO_EXTENSIONS;
   /** Encrypted; verified as `verified` wants it. */
@@ -180,7 +180,7 @@ export class HopConnection implements Expiring {
 
   /** Undefined if more can be written; otherwise resolves once the hop has taken enough. Rejects with a `HopFault`. */
   drained(timeoutMs: number): Promise<void> | undefined {
-    if (this.#outgoingOctets >= MOST_OUTGOING) this.depart();
+    if (this.#outgoingOctets >= MAX_OUTGOING) this.depart();
     if (!this.#socket.writableNeedDrain && this.#fault === undefined) return undefined;
     return this.#within(timeoutMs, (resolve) => {
       this.#takeDrain = resolve;

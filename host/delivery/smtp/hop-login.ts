@@ -9,7 +9,7 @@ import { chooseMechanism, type SaslClient } from './sasl-clients.ts';
 /** Challenges of one exchange: no mechanism needs more than two. */
 const MAX_TURNS = 4;
 
-export interface LoginTerms {
+export interface LoginOptions {
   /** Read anew for each connection: tokens live for an hour. */
   readonly file: string;
   readonly allowsClear: boolean;
@@ -19,7 +19,7 @@ export interface LoginTerms {
 /** Rejects with a `HopFault` if the hop does not let us in. What was said is in no log. */
 export async function logIn(
   connection: HopConnection,
-  { file, allowsClear, timeoutMs }: LoginTerms,
+  { file, allowsClear, timeoutMs }: LoginOptions,
 ): Promise<void> {
   const fail = (detail: string): never => {
     throw new HopFault('login', hopReplies.loginFailed, `AUTH: ${detail}`);

@@ -14,18 +14,18 @@ import type { Deadlines } from '../../../bindings/timing/deadlines.ts';
 import type { Attempt } from './attempt.ts';
 import { extensionsOf, NO_EXTENSIONS } from './extension-table.ts';
 import { HopConnection } from './hop-connection.ts';
-import { logIn, type LoginTerms } from './hop-login.ts';
+import { logIn, type LoginOptions } from './hop-login.ts';
 import { HopFault, hopReplies, isGood, printReply, type HopStage } from './hop-fault.ts';
 
 const PORTS = { smtp: 25, lmtp: 24 } as const;
 
-export interface OpeningTerms {
+export interface OpeningOptions {
   readonly protocol: 'smtp' | 'lmtp';
   readonly helloName: string;
   readonly timeouts: HopTimeouts;
   /** For hosts without a demand of their own. */
   readonly tls: TlsDemand;
-  readonly login: LoginTerms | undefined;
+  readonly login: LoginOptions | undefined;
   readonly introduction: HopIntroduction | undefined;
   readonly deadlines: Deadlines;
   readonly log: Log;
@@ -36,7 +36,7 @@ export async function openHop(
   host: HopHost,
   parcel: Introduced,
   attempt: Attempt,
-  terms: OpeningTerms,
+  terms: OpeningOptions,
 ): Promise<HopConnection> {
   const demand = demandFor(host, terms.tls);
   try {
@@ -55,7 +55,7 @@ async function open(
   host: HopHost,
   parcel: Introduced,
   attempt: Attempt,
-  terms: OpeningTerms,
+  terms: OpeningOptions,
   demand: TlsDemand,
 ): Promise<HopConnection> {
   const { timeouts, introduction } = terms;
@@ -89,7 +89,7 @@ function demandFor(host: HopHost, usual: TlsDemand): TlsDemand {
 }
 
 /** What `HopIntroduction` may do with a connection. */
-export const talkTo = (connection: HopConnection, terms: OpeningTerms): HopTalk => ({
+export const talkTo = (connection: HopConnection, terms: OpeningOptions): HopTalk => ({
   get extensions() {
     return connection.extensions;
   },
@@ -97,7 +97,7 @@ export const talkTo = (connection: HopConnection, terms: OpeningTerms): HopTalk 
   hello: () => hello(connection, terms),
 });
 
-async function greet(connection: HopConnection, terms: OpeningTerms): Promise<void> {
+async function greet(connection: HopConnection, terms: OpeningOptions): Promise<void> {
   connection.owe(1);
   const greeting = await connection.reply('greeting', terms.timeouts.greetingMs);
   if (greeting.code !== 220) throw refusedAt('greeting', greeting);
@@ -106,7 +106,7 @@ async function greet(connection: HopConnection, terms: OpeningTerms): Promise<vo
 
 async function hello(
   connection: HopConnection,
-  { protocol, helloName, timeouts }: OpeningTerms,
+  { protocol, helloName, timeouts }: OpeningOptions,
 ): Promise<void> {
   const verb = protocol === 'lmtp' ? 'LHLO' : 'EHLO';
   const reply = await connection.say(`${verb} ${helloName}`, 'hello', timeouts.helloMs);
@@ -121,7 +121,7 @@ async function hello(
   connection.extensions = NO_EXTENSIONS;
 }
 
-async function startTls(connection: HopConnection, demand: TlsDemand, terms: OpeningTerms): Promise<void> {
+async function startTls(connection: HopConnection, demand: TlsDemand, terms: OpeningOptions): Promise<void> {
   if (connection.isSecure || demand.level === 'none') return;
   const isDemanded = demand.level !== 'opportunistic';
   if (!connection.extensions.has('STARTTLS')) {

@@ -3,7 +3,7 @@ import type { HopTimeouts } from '../../../bindings/plugin/hop-services.ts';
 const MINUTE_MS = 60_000;
 
 /** The least that RFC 5321 section 4.5.3.2 allows; the times without a section are ours. */
-export const USUAL_TIMEOUTS: HopTimeouts = Object.freeze({
+export const DEFAULT_TIMEOUTS: HopTimeouts = Object.freeze({
   connectMs: 30_000,
   /** Section 4.5.3.2.1. */
   greetingMs: 5 * MINUTE_MS,

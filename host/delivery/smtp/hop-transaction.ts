@@ -16,7 +16,7 @@ import { HopFault, hopReplies, isGood, type HopStage } from './hop-fault.ts';
 import { deferral, hasNoRoom, outcomeOf } from './outcome.ts';
 import { fitnessOf, type Fitness } from './parcel-fitness.ts';
 
-export interface TransactionTerms {
+export interface TransactionOptions {
   readonly protocol: 'smtp' | 'lmtp';
   readonly timeouts: HopTimeouts;
   readonly eightBit: 'refuse' | 'send';
@@ -45,9 +45,9 @@ export class HopTransaction {
   #apart: Set<number> | undefined;
   readonly #connection: HopConnection;
   readonly #parcel: Parcel;
-  readonly #terms: TransactionTerms;
+  readonly #terms: TransactionOptions;
 
-  constructor(connection: HopConnection, parcel: Parcel, terms: TransactionTerms) {
+  constructor(connection: HopConnection, parcel: Parcel, terms: TransactionOptions) {
     this.#connection = connection;
     this.#parcel = parcel;
     this.#terms = terms;

@@ -1,11 +1,11 @@
 /** Which hosts lately could not be reached: others are tried before them. And what may be asked of a host in one go. */
 
 const FIRST_AVOID_MS = 1_000;
-const MOST_AVOID_MS = 300_000;
+const MAX_AVOID_MS = 300_000;
 /** A host that dropped a message is trusted with none unasked for so long. */
 const DISTRUST_MS = 3_600_000;
 /** Hosts that are remembered; routes may bring ever new ones. */
-const MOST_HOSTS = 1_000;
+const MAX_HOSTS = 1_000;
 
 interface Trouble {
   readonly failures: number;
@@ -29,7 +29,7 @@ export class HostHealth {
     const failures = (this.#troubles.get(host)?.failures ?? 0) + 1;
     this.#troubles.delete(host);
     makeRoom(this.#troubles);
-    const avoidMs = Math.min(MOST_AVOID_MS, FIRST_AVOID_MS * 2 ** Math.min(failures - 1, 20));
+    const avoidMs = Math.min(MAX_AVOID_MS, FIRST_AVOID_MS * 2 ** Math.min(failures - 1, 20));
     this.#troubles.set(host, { failures, until: this.#now() + avoidMs });
   }
 
@@ -81,5 +81,5 @@ export class HostHealth {
 /** The host that was entered first goes. */
 function makeRoom(hosts: Map<string, unknown>): void {
   const [oldest] = hosts.keys();
-  if (hosts.size >= MOST_HOSTS && oldest !== undefined) hosts.delete(oldest);
+  if (hosts.size >= MAX_HOSTS && oldest !== undefined) hosts.delete(oldest);
 }

@@ -10,7 +10,7 @@ const MAX_LINES = 100;
 const MAX_REPLY = 16_384;
 
 /** Replies of one line are much the same for every message: so many are kept, no longer than this. */
-const MOST_KNOWN = 16;
+const MAX_KNOWN = 16;
 const KNOWN_LENGTH = 80;
 
 const LF = 0x0a;
@@ -53,7 +53,7 @@ export class ReplyReader {
     const known = isWhole ? this.#known.get(line) : undefined;
     if (known !== undefined) return known;
     const reply = this.#readLine(line);
-    const isKept = isWhole && line.length <= KNOWN_LENGTH && this.#known.size < MOST_KNOWN;
+    const isKept = isWhole && line.length <= KNOWN_LENGTH && this.#known.size < MAX_KNOWN;
     if (isKept && reply !== undefined) this.#known.set(line, reply);
     return reply;
   }

@@ -18,8 +18,8 @@ import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { Attempt } from './attempt.ts';
 import { StrayLineEnd } from '../../../bindings/wire/dot-stuffing.ts';
 import { HopFault, hopReplies } from './hop-fault.ts';
-import { openHop, talkTo, type OpeningTerms } from './hop-opening.ts';
-import { HopTransaction, type TransactionTerms } from './hop-transaction.ts';
+import { openHop, talkTo, type OpeningOptions } from './hop-opening.ts';
+import { HopTransaction, type TransactionOptions } from './hop-transaction.ts';
 import { HostHealth } from './host-health.ts';
 import { orderOf, placeOf } from './host-order.ts';
 import { HostPool, type Lease, type PoolLimits } from './host-pool.ts';
@@ -27,7 +27,7 @@ import { deferral, outcomeOf } from './outcome.ts';
 import { lackOfSafety, lastingLack } from './required-tls.ts';
 
 /** Everything about an outlet that does not change. */
-export interface OutletTerms extends OpeningTerms, TransactionTerms, PoolLimits {
+export interface SmtpOutletOptions extends OpeningOptions, TransactionOptions, PoolLimits {
   readonly hosts: HopOptions['hosts'];
   readonly introduction: HopIntroduction | undefined;
   readonly withinMs: number;
@@ -52,13 +52,13 @@ export class SmtpOutlet implements HopOutlet {
     failedConnections: 0,
     uncertain: 0,
   };
-  readonly #terms: OutletTerms;
+  readonly #terms: SmtpOutletOptions;
   readonly #pools = new Map<string, HostPool>();
   readonly #places = new WeakMap<HopHost, string>();
   readonly #health = new HostHealth();
   #isClosed = false;
 
-  constructor(terms: OutletTerms) {
+  constructor(terms: SmtpOutletOptions) {
     this.#terms = terms;
   }
 

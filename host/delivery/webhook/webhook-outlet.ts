@@ -7,7 +7,7 @@ import type { Recipient } from '../../../bindings/plugin/connection.ts';
 import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Clock } from '../../../bindings/plugin/services.ts';
-import type { Portion, WebhookTerms } from '../../../bindings/plugin/web-outlet-services.ts';
+import type { Portion, WebhookOptions } from '../../../bindings/plugin/web-outlet-services.ts';
 import { QpsmtpdError } from '../../errors/error-classes.ts';
 import { mapAtMost, withinWindow } from '../web/delivery-window.ts';
 import { Semaphore } from '../../../bindings/timing/semaphore.ts';
@@ -31,7 +31,7 @@ const PARSED_OCTETS = 33_554_432;
 const PARSED_MESSAGES = 2;
 
 export class WebhookOutlet implements Outlet {
-  readonly #terms: WebhookTerms;
+  readonly #terms: WebhookOptions;
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #target: ServiceUrl;
@@ -42,7 +42,7 @@ export class WebhookOutlet implements Outlet {
   readonly #permits = new Semaphore({ permits: PARSED_MESSAGES, maxWeight: PARSED_OCTETS });
 
   /** Throws with a remedy if a term or a file does not fit. */
-  constructor(terms: WebhookTerms, log: Log, clock: Clock) {
+  constructor(terms: WebhookOptions, log: Log, clock: Clock) {
     this.#terms = terms;
     this.#log = log;
     this.#clock = clock;
@@ -154,7 +154,7 @@ function situationOf(cause: unknown): Situation {
   return cause instanceof Error && cause.name === 'AbortError' ? 'stopped' : 'unreadable';
 }
 
-function checkFormat({ format, per }: WebhookTerms, { signingKey }: WebhookCredentials): void {
+function checkFormat({ format, per }: WebhookOptions, { signingKey }: WebhookCredentials): void {
   const { portions, needsKey } = FORMATS[format];
   if (per !== undefined && !portions.includes(per)) {
     throw new QpsmtpdError(

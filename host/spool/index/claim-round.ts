@@ -15,17 +15,17 @@ import {
 } from './share-places.ts';
 
 /** Moves of one round: all processes wait for its transaction. */
-const MOST_MOVES = 200;
+const MAX_MOVES = 200;
 /** Leases looked at in one go; there are never many more than attempts at a time. */
-const MOST_LEASES = 2_000;
+const MAX_LEASES = 2_000;
 /** Destinations looked at in one round. */
-const MOST_DESTINATIONS = 200;
+const MAX_DESTINATIONS = 200;
 /** How long a share whose age matters is left alone while somebody works on it, or while it is about to be tried. */
 const AGE_PAUSE_MS = 60_000;
 /** From so many failures on, every other try is made by the second message: the first may be what fails. */
 const SUSPICIOUS_FAILURES = 5;
 
-export interface RoundTerms {
+export interface RoundOptions {
   readonly nowMs: number;
   readonly holder: LeaseHolder;
   readonly leaseMs: number;
@@ -52,7 +52,7 @@ export interface Round {
   readonly isUnfinished: boolean;
 }
 
-export function claimRound(records: IndexRecords, terms: RoundTerms, from: string): Round {
+export function claimRound(records: IndexRecords, terms: RoundOptions, from: string): Round {
   const active = countClaims(records, terms.inAll);
   const claims: Claim[] = [];
   const moved = wakeShares(records, terms.nowMs) + openDestinations(records, terms.nowMs);
@@ -66,7 +66,7 @@ export function claimRound(records: IndexRecords, terms: RoundTerms, from: strin
     const taken = claimAt(records, dest, Math.min(free, freeAt(records, dest, terms, active)), terms, claims);
     free -= taken;
   }
-  const isUnfinished = moved >= MOST_MOVES || aged >= MOST_MOVES || open.length >= MOST_DESTINATIONS;
+  const isUnfinished = moved >= MAX_MOVES || aged >= MAX_MOVES || open.length >= MAX_DESTINATIONS;
   return { claims, next: free <= 0 ? next : '', isUnfinished };
 }
 
@@ -78,7 +78,7 @@ export function releaseDead(
   isActive: (id: string, dest: string) => boolean,
 ): number {
   let released = 0;
-  for (const key of records.keys('c/', MOST_LEASES)) {
+  for (const key of records.keys('c/', MAX_LEASES)) {
     const [dest, id] = partsOf(key) as [string, string];
     const claim = claimEntry(records, dest, id);
     if (claim === undefined || !isOver(claim, holder, nowMs, () => isActive(id, dest))) continue;
@@ -98,7 +98,7 @@ interface Active {
 }
 
 function countClaims(records: IndexRecords, inAll: number): Active {
-  const found = records.keys('c/', inAll + MOST_MOVES);
+  const found = records.keys('c/', inAll + MAX_MOVES);
   const byDestination = new Map<string, number>();
   for (const key of found) {
     const dest = partsOf(key)[0]!;
@@ -108,14 +108,14 @@ function countClaims(records: IndexRecords, inAll: number): Active {
 }
 
 /** A destination that failed last time is tried by one message first. */
-function freeAt(records: IndexRecords, dest: string, terms: RoundTerms, active: Active): number {
+function freeAt(records: IndexRecords, dest: string, terms: RoundOptions, active: Active): number {
   const places = destinationEntry(records, dest) === undefined ? terms.perDestination : 1;
   return places - (active.byDestination.get(dest) ?? 0);
 }
 
 function wakeShares(records: IndexRecords, nowMs: number): number {
   let moves = 0;
-  for (const key of records.keys('w/', MOST_MOVES)) {
+  for (const key of records.keys('w/', MAX_MOVES)) {
     if (!isDue(key, nowMs)) break;
     const [, dest, id] = partsOf(key) as [string, string, string];
     const share = shareEntry(records, id, dest);
@@ -128,7 +128,7 @@ function wakeShares(records: IndexRecords, nowMs: number): number {
 
 function openDestinations(records: IndexRecords, nowMs: number): number {
   let moves = 0;
-  for (const key of records.keys('p/', MOST_MOVES)) {
+  for (const key of records.keys('p/', MAX_MOVES)) {
     if (!isDue(key, nowMs)) break;
     tryDestination(records, key, partsOf(key)[1]!);
     moves++;
@@ -136,9 +136,9 @@ function openDestinations(records: IndexRecords, nowMs: number): number {
   return moves;
 }
 
-function claimAged(records: IndexRecords, terms: RoundTerms, claims: Claim[]): number {
+function claimAged(records: IndexRecords, terms: RoundOptions, claims: Claim[]): number {
   let moves = 0;
-  for (const key of records.keys('a/', MOST_MOVES)) {
+  for (const key of records.keys('a/', MAX_MOVES)) {
     if (!isDue(key, terms.nowMs)) break;
     const [, dest, id] = partsOf(key) as [string, string, string];
     const [share, message] = [shareEntry(records, id, dest), messageEntry(records, id)];
@@ -165,9 +165,9 @@ function claimAged(records: IndexRecords, terms: RoundTerms, claims: Claim[]): n
 
 function destinationsFrom(records: IndexRecords, from: string): readonly string[] {
   const names = (found: readonly string[]): string[] => found.map((key) => partsOf(key)[0]!);
-  const behind = names(records.keys('o/', MOST_DESTINATIONS, keys.open(from)));
-  if (from === '' || behind.length >= MOST_DESTINATIONS) return behind;
-  const before = names(records.keys('o/', MOST_DESTINATIONS - behind.length)).filter((dest) => dest < from);
+  const behind = names(records.keys('o/', MAX_DESTINATIONS, keys.open(from)));
+  if (from === '' || behind.length >= MAX_DESTINATIONS) return behind;
+  const before = names(records.keys('o/', MAX_DESTINATIONS - behind.length)).filter((dest) => dest < from);
   return [...behind, ...before];
 }
 
@@ -175,7 +175,7 @@ function claimAt(
   records: IndexRecords,
   dest: string,
   places: number,
-  terms: RoundTerms,
+  terms: RoundOptions,
   claims: Claim[],
 ): number {
   if (places <= 0) return 0;
@@ -204,7 +204,7 @@ function claim(
   dest: string,
   share: ShareEntry,
   purpose: Claim['purpose'],
-  { nowMs, leaseMs, holder }: RoundTerms,
+  { nowMs, leaseMs, holder }: RoundOptions,
 ): Claim {
   moveShare(records, id, dest, share, {
     state: 'claimed',

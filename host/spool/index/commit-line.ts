@@ -5,7 +5,7 @@ import type { IndexRecords } from './index-database.ts';
 import { SpoolError } from '../files/spool-error.ts';
 
 /** Pieces of work that are committed together: one flush of the disk for all that came in meanwhile. */
-const MOST_TOGETHER = 200;
+const MAX_TOGETHER = 200;
 /** Each failed try means that another process got through, so this is reached only by a fault. */
 const MAX_TRIES = 1_000;
 
@@ -49,7 +49,7 @@ export class CommitLine {
     for (let tries = 1; this.#waiting.length > 0; tries++) {
       // What those ask for next who got their answer just now goes together with what waits already.
       await new Promise((resolve) => setImmediate(resolve));
-      const batch = this.#waiting.slice(0, MOST_TOGETHER);
+      const batch = this.#waiting.slice(0, MAX_TOGETHER);
       try {
         const results = await this.#commit(batch);
         if (results === undefined && tries < MAX_TRIES) continue;

@@ -27,7 +27,7 @@ const ALWAYS_VERSION = 1;
 /** The mark that changes with every commit. */
 const ANY = 'any';
 /** Each lies inside another, on the stack as well. */
-const MOST_CONDITIONS = 300;
+const MAX_CONDITIONS = 300;
 /** What the library takes for "only if there is no entry yet"; its types do not know. */
 const ABSENT = null as unknown as number;
 /** Of changes, before the library lets its thread begin with those that are there: more than there ever are. */
@@ -152,7 +152,7 @@ export class IndexDatabase {
 
   #conditionsOf({ missing, readMarks }: IndexChanges): readonly Condition[] {
     // Work that has read very much counts only if nobody has changed anything.
-    const isMuch = missing.size + readMarks.size > MOST_CONDITIONS;
+    const isMuch = missing.size + readMarks.size > MAX_CONDITIONS;
     // What has to be missing comes first: further in, the library takes it for met even if what is around it is not.
     const absent: Condition[] = [];
     const marked: Condition[] = [];

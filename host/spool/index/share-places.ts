@@ -47,14 +47,14 @@ export function placeTotals(records: IndexRecords, totals: Totals): void {
 }
 
 /** More than an envelope has room for (16 MiB): what is left out of a list stays in the index for ever. */
-const MOST_SHARES = 1_000_000;
+const MAX_SHARES = 1_000_000;
 
 export const shareParts = (records: ReadRecords, id: string): readonly string[] =>
-  records.keys(keys.shares(id), MOST_SHARES).map((key) => partsOf(key)[1]!);
+  records.keys(keys.shares(id), MAX_SHARES).map((key) => partsOf(key)[1]!);
 
 /** What could not be written to the file of a message: key and JSON. */
 export const unwrittenOf = (records: ReadRecords, id: string): readonly (readonly [string, string])[] =>
-  records.keys(keys.allUnwritten(id), MOST_SHARES).map((key) => [key, records.get(key)!] as const);
+  records.keys(keys.allUnwritten(id), MAX_SHARES).map((key) => [key, records.get(key)!] as const);
 
 const MARK = '1';
 
@@ -128,7 +128,7 @@ export function dropMessage(records: IndexRecords, id: string): void {
     if (share !== undefined) liftShare(records, id, dest, share);
     records.remove(keys.share(id, dest));
   }
-  for (const key of records.keys(keys.allUnwritten(id), MOST_SHARES)) records.remove(key);
+  for (const key of records.keys(keys.allUnwritten(id), MAX_SHARES)) records.remove(key);
   if (message === undefined) return;
   records.remove(keys.message(id));
   count(records, -1, -heldOctets(message));

@@ -2,7 +2,7 @@
 
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import type { HistoryEvent } from '../files/history.ts';
-import { claimRound, releaseDead, type Claim, type Round, type RoundTerms } from './claim-round.ts';
+import { claimRound, releaseDead, type Claim, type Round, type RoundOptions } from './claim-round.ts';
 import { IndexDatabase, type IndexRecords, type ReadRecords } from './index-database.ts';
 import {
   heldOctets,
@@ -38,7 +38,7 @@ const PIECE = 200;
 const RELEASE_PAUSE_MS = 60_000;
 
 /** What an attempt, or a notice, leads to. */
-export type Aftermath =
+export type AttemptResult =
   /** Nobody of the share is left. */
   | { readonly kind: 'finished'; readonly isReached: boolean }
   /** `kept`: a report that can't leave. `isReached`: a hop has answered, so the others at the destination need not wait. */
@@ -92,7 +92,7 @@ export class SpoolIndex {
     return this.#database.write((records) => placeMessage(records, message));
   }
 
-  claim(terms: Omit<RoundTerms, 'holder'>, from: string): Promise<Round> {
+  claim(terms: Omit<RoundOptions, 'holder'>, from: string): Promise<Round> {
     return this.#database.write(
       (records) => claimRound(records, { ...terms, holder: this.holder }, from),
       'claims',
@@ -131,7 +131,7 @@ export class SpoolIndex {
   /** Ends a claim. `gone`: nothing is left of the message. `lost`: somebody else has it, and nothing is changed. */
   settle(
     claim: Claim,
-    aftermath: Aftermath,
+    aftermath: AttemptResult,
     { nowMs, times, chance, fileOctets, unwritten }: Settling,
   ): Promise<'kept' | 'gone' | 'lost'> {
     return this.#database.write((records) => {

@@ -1,9 +1,9 @@
 /** How a part of a report is written so that every hop takes it: in seven bits. RFC 2045 section 6. */
 
 /** Octets of a line without its end: RFC 5321 section 4.5.3.1.6, RFC 5322 section 2.1.1. */
-export const MOST_LINE_OCTETS = 998;
+export const MAX_LINE_OCTETS = 998;
 /** Characters of an encoded line, the `=` of a soft break included. RFC 2045 section 6.7. */
-const MOST_ENCODED = 76;
+const MAX_ENCODED = 76;
 
 const [TAB, LF, CR, BLANK, EQUALS] = [9, 10, 13, 32, 61];
 
@@ -26,10 +26,10 @@ export function hasPlainLines(octets: Buffer, highest: 0x7f | 0xff): boolean {
     const octet = octets[at]!;
     if (octet === 0 || octet > highest || octet === LF) return false;
     if (octet !== CR) continue;
-    if (octets[at + 1] !== LF || at - lineStart > MOST_LINE_OCTETS) return false;
+    if (octets[at + 1] !== LF || at - lineStart > MAX_LINE_OCTETS) return false;
     lineStart = ++at + 1;
   }
-  return octets.length - lineStart <= MOST_LINE_OCTETS;
+  return octets.length - lineStart <= MAX_LINE_OCTETS;
 }
 
 function quoted(octets: Buffer): string {
@@ -52,7 +52,7 @@ function quotedLine(line: Buffer): string {
     const word = isPlain
       ? String.fromCharCode(octet)
       : `=${octet.toString(16).toUpperCase().padStart(2, '0')}`;
-    if (text.length + word.length >= MOST_ENCODED) {
+    if (text.length + word.length >= MAX_ENCODED) {
       broken.push(`${text}=`);
       text = '';
     }

@@ -11,9 +11,9 @@ import { reportText, subjectOf } from './report-text.ts';
 import { field, isAscii, statusFields } from './status-fields.ts';
 
 /** Of the original: more than this of a header is nobody's reading. */
-const MOST_HEADER_OCTETS = 65_536;
+const MAX_HEADER_OCTETS = 65_536;
 /** A longer message is returned as its header alone, whatever RET says. */
-const MOST_RETURNED_OCTETS = 1_048_576;
+const MAX_RETURNED_OCTETS = 1_048_576;
 
 /** The original, as far as it is quoted. */
 export interface Quotation {
@@ -86,7 +86,7 @@ const asItIs = (octets: Buffer, isUtf8: boolean): Written => ({ encoding: isUtf8
 async function quote(report: ReportCase, quotation: Quotation, isUtf8: boolean): Promise<Buffer> {
   const isGlobal = report.original.mailOptions.isUtf8;
   const describe = (type: string, written: Written): Buffer => part(type, 'Your message', written);
-  if (isQuotedInFull(report) && quotation.octets <= MOST_RETURNED_OCTETS) {
+  if (isQuotedInFull(report) && quotation.octets <= MAX_RETURNED_OCTETS) {
     const whole = await quotation.whole();
     if (hasPlainLines(whole, isUtf8 ? 0xff : 0x7f))
       return describe(isGlobal ? 'message/global' : 'message/rfc822', asItIs(whole, isUtf8));
@@ -100,9 +100,9 @@ async function quote(report: ReportCase, quotation: Quotation, isUtf8: boolean):
 /** Whole lines, all ending in CRLF: the header of a binary message may have others. */
 function cutHeader(header: Buffer): Buffer {
   const text = header
-    .subarray(0, MOST_HEADER_OCTETS)
+    .subarray(0, MAX_HEADER_OCTETS)
     .toString('latin1')
     .replace(/\r\n?|\n/g, '\r\n');
-  const isCut = header.length > MOST_HEADER_OCTETS;
+  const isCut = header.length > MAX_HEADER_OCTETS;
   return Buffer.from(isCut ? text.slice(0, text.lastIndexOf('\r\n') + 2) : text, 'latin1');
 }

@@ -2,12 +2,12 @@
 
 import { formatDate } from '../../message/date-stamp.ts';
 import { encodeUnicodeAddress } from '../../../bindings/wire/xtext.ts';
-import { MOST_LINE_OCTETS } from './part-encoding.ts';
+import { MAX_LINE_OCTETS } from './part-encoding.ts';
 import type { ReportAction, ReportCase, ReportedRecipient } from './report-case.ts';
 
 const LINE = 76;
 /** Replies of a hop may have a hundred lines; nobody needs more than this of them. */
-const MOST_OCTETS = 2_000;
+const MAX_OCTETS = 2_000;
 
 const CLASS: Readonly<Record<ReportAction, string>> = {
   failed: '5.0.0',
@@ -70,11 +70,11 @@ function typed(type: string, address: string, isGlobal: boolean): string | undef
 
 /** Leaves room for the name of the field. */
 const fitting = (value: string): string | undefined =>
-  Buffer.byteLength(value) <= MOST_LINE_OCTETS - 30 ? value : undefined;
+  Buffer.byteLength(value) <= MAX_LINE_OCTETS - 30 ? value : undefined;
 
 /** What others have said must not end a line of ours and begin a field of its own. */
 const printable = (text: string): string =>
-  text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').slice(0, MOST_OCTETS);
+  text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').slice(0, MAX_OCTETS);
 const asciiOnly = (text: string): string => printable(text).replace(/[^ -~]/g, '?');
 
 /** A field, folded at blanks so that lines stay short. RFC 5322 section 2.2.3. */

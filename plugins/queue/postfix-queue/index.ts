@@ -15,7 +15,7 @@ import {
 import { outletSeconds } from '../program/program-options.ts';
 import { CleanupOutlet } from './cleanup-outlet.ts';
 
-const USUAL_SOCKET = '/var/spool/postfix/public/cleanup';
+const DEFAULT_SOCKET = '/var/spool/postfix/public/cleanup';
 
 /** The words of a line without their CLEANUP_ in front. */
 const FLAGS: Readonly<Record<string, number>> = {
@@ -83,7 +83,7 @@ const UNDECIDED = 451;
 function prepare({ options, services, config, log }: Setup<z.output<typeof lineOptions>>) {
   const { words, cleanup_timeout } = options;
   const fromEnvironment = services.system.environment('POSTFIXQUEUE');
-  const usualSocket = words[0] !== undefined && isSocket(words[0]) ? words[0] : USUAL_SOCKET;
+  const usualSocket = words[0] !== undefined && isSocket(words[0]) ? words[0] : DEFAULT_SOCKET;
   const usual = checked([fromEnvironment || usualSocket]);
   const listedSockets = config.list('cleanup_sockets', checked);
   return {

@@ -2,12 +2,12 @@ import { defineOutlet, wholeNumber, z } from '../../../bindings/plugin/index.ts'
 import { outletSeconds } from '../program/program-options.ts';
 import { QmqpOutlet } from './qmqp-outlet.ts';
 
-const USUAL_PORT = 628;
+const DEFAULT_PORT = 628;
 
 /** `host`, `host:port`, `[address]` or `[address]:port`. */
 const hostAndPort = () =>
   z.string().transform((word, context) => {
-    const [, bracketed, host = bracketed, port = USUAL_PORT] =
+    const [, bracketed, host = bracketed, port = DEFAULT_PORT] =
       /^(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(word) ?? [];
     if (host !== undefined && Number(port) >= 1 && Number(port) <= 65_535)
       return { host, port: Number(port) };

@@ -1,7 +1,7 @@
 /** Routes over a DNS of the test. */
 
 import { afterEach } from 'vitest';
-import { MailRoutes, type RouteTerms, type SenderWish } from '../../../host/delivery/policy/mail-routes.ts';
+import { MailRoutes, type RouteOptions, type SenderWish } from '../../../host/delivery/policy/mail-routes.ts';
 import { PolicyCounters } from '../../../host/delivery/policy/policy-counters.ts';
 import { isReachable } from '../../../host/delivery/policy/reachable-address.ts';
 import { parseStsPolicy } from '../../../host/delivery/policy/sts-policy.ts';
@@ -15,7 +15,7 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
-export async function given(zone: Zone, sts?: string, terms: Partial<RouteTerms> = {}) {
+export async function given(zone: Zone, sts?: string, terms: Partial<RouteOptions> = {}) {
   const server = await ZoneServer.start(zone);
   servers.push(server);
   const counters = new PolicyCounters();

@@ -1,7 +1,7 @@
 /** A spool in a folder of the test, in simulated time, over an outlet in memory. */
 
 import { onTestFinished } from 'vitest';
-import type { Log, MailOptions, Parcel, Recipient, SpoolTerms } from '../../../bindings/plugin/index.ts';
+import type { Log, MailOptions, Parcel, Recipient, SpoolOptions } from '../../../bindings/plugin/index.ts';
 import { SpoolFolder } from '../../../host/spool/files/spool-folder.ts';
 import { Spool } from '../../../host/spool/spool.ts';
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
@@ -47,7 +47,7 @@ export interface GivenSpool {
 }
 
 export function givenSpool(
-  terms: Partial<SpoolTerms> = {},
+  terms: Partial<SpoolOptions> = {},
   { path = `${folder()}/spool`, clock = new FakeClock(), outlet = new FakeOutlet() } = {},
 ): GivenSpool {
   const log: string[] = [];

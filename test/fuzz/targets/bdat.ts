@@ -6,7 +6,7 @@ import { readCodes } from '../reply-oracle.ts';
 import { expectNoSessions, expectNoSlots, queued, talk } from '../talk.ts';
 import type { Target } from '../target.ts';
 
-const MOST_OCTETS = 70_000;
+const MAX_OCTETS = 70_000;
 const BARE = /\r(?!\n)|(?<!\r)\n/;
 
 /** What the server is expected to make of a message. */
@@ -17,7 +17,7 @@ interface Expectation {
 
 /** The rules as text searches. */
 function judge(message: string, isBinary: boolean): Expectation {
-  if (message.length > MOST_OCTETS) return { code: 552, content: undefined };
+  if (message.length > MAX_OCTETS) return { code: 552, content: undefined };
   if (!isBinary && BARE.test(message)) return { code: 550, content: undefined };
   const isOpen = !isBinary && message !== '' && !message.endsWith('\n');
   return { code: 250, content: isOpen ? `${message}\r\n` : message };
@@ -77,7 +77,7 @@ async function sendByBdat(message: Uint8Array, text: string, random: Random): Pr
 }
 
 async function sendByData(text: string, random: Random): Promise<void> {
-  if (BARE.test(text) || text.length > MOST_OCTETS - 2) return;
+  if (BARE.test(text) || text.length > MAX_OCTETS - 2) return;
   const whole = text === '' || text.endsWith('\n') ? text : `${text}\r\n`;
   const stuffed = Buffer.from(whole.replace(/^\.|(?<=\n)\./g, '..'), 'latin1');
   const octets = Buffer.concat([

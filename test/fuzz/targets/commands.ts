@@ -6,7 +6,7 @@ import { chooseCuts, embed, mustEqual, poison, reference, wasm } from '../cores.
 import type { Target } from '../target.ts';
 
 /** Cutting costs a copy of the unfinished line per chunk; beyond this size one comparison must do. */
-const MOST_TO_CUT = 20_000;
+const MAX_TO_CUT = 20_000;
 
 export const target: Target = {
   name: 'commands',
@@ -33,7 +33,7 @@ export const target: Target = {
       if (seen.consumed === 0) break;
       at += seen.consumed;
     }
-    if (input.length > MOST_TO_CUT) return;
+    if (input.length > MAX_TO_CUT) return;
     const whole = settle(receiveCommands(wasm, [input]));
     const cut = settle(receiveCommands(wasm, cutAt(input, chooseCuts(input.length, random))));
     mustEqual(cut, whole, 'the result depends on where the input is cut');

@@ -2,8 +2,8 @@
 
 import { expect, test } from 'vitest';
 import { connectionNote } from '../../../bindings/plugin/index.ts';
-import type { Intake } from '../../../host/intake/intake.ts';
-import type { TlsTerms } from '../../../host/tls/tls-layer.ts';
+import type { IncomingConnection } from '../../../host/intake/incoming-connection.ts';
+import type { TlsOptions } from '../../../host/tls/tls-layer.ts';
 import { ConnectionFacts } from '../../../host/session/connection-facts.ts';
 import type { Session } from '../../../host/session/session.ts';
 import { startsWithTls } from '../../../host/session/starttls.ts';
@@ -14,10 +14,10 @@ const intake = {
   remote: peer,
   local: { address: '192.0.2.25', port: 25 },
   hops: ['tcp'],
-} as Partial<Intake>;
+} as Partial<IncomingConnection>;
 
 function facts(): ConnectionFacts {
-  return new ConnectionFacts('c1', intake as Intake);
+  return new ConnectionFacts('c1', intake as IncomingConnection);
 }
 
 test('hello, login and the right to relay that came with it are forgotten (RFC 3207 section 4.2)', () => {
@@ -56,7 +56,7 @@ test.each([
   (port, asked, hasCertificate, expected) => {
     const session = {
       intake: { ...intake, local: { address: '::', port }, startsWithTls: asked },
-      host: { tls: hasCertificate ? ({} as TlsTerms) : undefined },
+      host: { tls: hasCertificate ? ({} as TlsOptions) : undefined },
     };
     expect(startsWithTls(session as unknown as Session)).toBe(expected);
   },

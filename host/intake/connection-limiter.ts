@@ -3,23 +3,23 @@
  * in the kernel's backlog; who finds the waiting line full is told to come back.
  */
 
-import type { Intake } from './intake.ts';
+import type { IncomingConnection } from './incoming-connection.ts';
 
 export interface TurnstileOptions {
   /** Clients inside at a time; `Infinity` for no limit. */
   readonly places: number;
   /** Clients waiting outside. */
   readonly waitingPlaces: number;
-  enter(intake: Intake): void;
+  enter(intake: IncomingConnection): void;
   /** All places are taken, or one is free and nobody waits for it. */
   setFull?(isFull: boolean): void;
   /** The line is full. */
-  turnAway(intake: Intake): void;
+  turnAway(intake: IncomingConnection): void;
 }
 
-export class Turnstile {
+export class ConnectionLimiter {
   readonly #options: TurnstileOptions;
-  readonly #waiting = new Set<Intake>();
+  readonly #waiting = new Set<IncomingConnection>();
   #inside = 0;
 
   constructor(options: TurnstileOptions) {
@@ -34,7 +34,7 @@ export class Turnstile {
     return this.#waiting.size;
   }
 
-  admit(intake: Intake): void {
+  admit(intake: IncomingConnection): void {
     if (this.#inside < this.#options.places) this.#enter(intake);
     else if (this.#waiting.size < this.#options.waitingPlaces) this.#queue(intake);
     else this.#options.turnAway(intake);
@@ -58,13 +58,13 @@ export class Turnstile {
     this.#waiting.clear();
   }
 
-  #enter(intake: Intake): void {
+  #enter(intake: IncomingConnection): void {
     this.#inside++;
     if (this.#inside >= this.#options.places) this.#options.setFull?.(true);
     this.#options.enter(intake);
   }
 
-  #queue(intake: Intake): void {
+  #queue(intake: IncomingConnection): void {
     this.#waiting.add(intake);
     intake.stream.once('close', () => this.#waiting.delete(intake));
   }

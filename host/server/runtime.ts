@@ -45,7 +45,7 @@ import { makeMailExchange } from '../services/mail-exchange.ts';
 import { makeServices, systemClock } from '../services/services.ts';
 import { maskPassword, storeLocationOf } from '../settings/store-location.ts';
 import type { ProcessStores } from '../store/stores.ts';
-import type { TlsTerms } from '../tls/tls-layer.ts';
+import type { TlsOptions } from '../tls/tls-layer.ts';
 import { TlsOffers } from '../tls/tls-offers.ts';
 import type { Deadlines } from '../../bindings/timing/deadlines.ts';
 import { ReplyPrinter } from '../replies/reply.ts';
@@ -58,7 +58,7 @@ import type { Turns } from '../session/turns.ts';
 import { version } from '../package/version.ts';
 
 /** What every generation shares: it outlives a reload. */
-export interface Foundation {
+export interface ProcessResources {
   readonly core: Core;
   readonly deadlines: Deadlines;
   readonly memory: MemoryBudget;
@@ -70,7 +70,7 @@ export interface Foundation {
   leave(session: Session): void;
 }
 
-export interface GenerationOptions {
+export interface RuntimeOptions {
   /** What `--config` names; undefined: `QPSMTPD_CONFIG` and the fallbacks. */
   readonly configDir?: string | undefined;
   /** The directories searched, instead of those that `configDir` and the environment lead to. */
@@ -83,7 +83,7 @@ export interface GenerationOptions {
   readonly rehearsal?: Rehearsal | undefined;
 }
 
-export class Generation implements SessionHost {
+export class Runtime implements SessionHost {
   readonly core: Core;
   readonly config: ConfigDirectory;
   readonly logger: Logger;
@@ -102,7 +102,7 @@ export class Generation implements SessionHost {
   /** Open sessions that began under it. */
   sessions = 0;
   readonly #settings: Settings;
-  readonly #foundation: Foundation;
+  readonly #foundation: ProcessResources;
   readonly #dateStamp: DateStamp;
   readonly #keeping: Keeping;
   readonly #tls: TlsOffers;
@@ -115,8 +115,8 @@ export class Generation implements SessionHost {
   #closed: Promise<void> | undefined = undefined;
 
   private constructor(
-    foundation: Foundation,
-    parts: Pick<Generation, 'config' | 'logger' | 'plugins'> & {
+    foundation: ProcessResources,
+    parts: Pick<Runtime, 'config' | 'logger' | 'plugins'> & {
       settings: Settings;
       keeping: Keeping;
       tls: TlsOffers;
@@ -154,7 +154,7 @@ export class Generation implements SessionHost {
   }
 
   /** Reads everything; throws `ConfigError`, or an `AggregateError` of several, before anything of it takes effect. */
-  static async load(foundation: Foundation, options: GenerationOptions): Promise<Generation> {
+  static async load(foundation: ProcessResources, options: RuntimeOptions): Promise<Runtime> {
     const { rehearsal } = options;
     const attempt: Attempt = rehearsal?.attempt ?? (async (_, make) => make());
     const writeTimed = timedErrors();
@@ -197,7 +197,7 @@ export class Generation implements SessionHost {
       }
       const keeping = await openKeeping({ config, settings, logger, memory: foundation.memory, rehearsal });
       const own = { config, logger, plugins, settings, keeping, tls, spools, closings };
-      return new Generation(foundation, { ...system, ...own });
+      return new Runtime(foundation, { ...system, ...own });
     } catch (error) {
       await closings.close(true);
       config.close();
@@ -223,7 +223,7 @@ export class Generation implements SessionHost {
     return this.#settings.current;
   }
 
-  get tls(): TlsTerms | undefined {
+  get tls(): TlsOptions | undefined {
     return this.#tls.terms;
   }
 

@@ -5,7 +5,7 @@ import type { Complaints } from './complaints.ts';
  * Values by name, each read once until a change. A value is known, was known, or is unknown: the last good one outlives a
  * reading that failed, and where there never was one the failure is thrown, for an empty list would be a wrong answer.
  */
-export class Kept<V extends object> {
+export class LastGoodCache<V extends object> {
   readonly #read: (name: string) => V;
   readonly #complaints: Complaints;
   readonly #values = new Map<string, V>();

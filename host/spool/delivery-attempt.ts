@@ -24,12 +24,12 @@ import {
 } from './settlement.ts';
 import { DamagedError } from './files/spool-error.ts';
 import type { SpoolFolder } from './files/spool-folder.ts';
-import type { Aftermath, SpoolIndex } from './index/spool-index.ts';
+import type { AttemptResult, SpoolIndex } from './index/spool-index.ts';
 import { StoredContent } from './files/stored-content.ts';
 import { storedParcel } from './files/stored-parcel.ts';
 
 /** A message that is put off every second for years must not fill the disk: from here on only what settles somebody is kept. */
-const MOST_HISTORY_OCTETS = 1_048_576;
+const MAX_HISTORY_OCTETS = 1_048_576;
 
 /** What an attempt works with. */
 export interface AttemptParts {
@@ -52,7 +52,7 @@ export interface AttemptParts {
   ) => Promise<void>;
 }
 
-export class ShareAttempt {
+export class DeliveryAttempt {
   readonly claim: Claim;
   readonly #parts: AttemptParts;
   readonly #abort = new AbortController();
@@ -105,7 +105,7 @@ export class ShareAttempt {
       this.#fileOctets = await appendEvent(folder, envelope.id, event, { isDurable: true });
     });
     const { events, octets } = await file.history();
-    this.#isLongStory = octets > MOST_HISTORY_OCTETS;
+    this.#isLongStory = octets > MAX_HISTORY_OCTETS;
     const state = stateAfter(events, envelope.recipients.length);
     const indices = envelope.recipients.flatMap(({ destination }, index) =>
       keyPart(destination) === this.claim.dest && isLeft(state.recipients[index]!) ? [index] : [],
@@ -227,7 +227,7 @@ export class ShareAttempt {
     }
   }
 
-  async #settle(aftermath: Aftermath): Promise<'kept' | 'gone' | 'lost'> {
+  async #settle(aftermath: AttemptResult): Promise<'kept' | 'gone' | 'lost'> {
     const { index, clock, times, random, log } = this.#parts;
     const [fileOctets, unwritten] = [this.#fileOctets, this.#unwritten];
     const moment = { nowMs: clock.now(), times, chance: random(), fileOctets, unwritten };
@@ -267,7 +267,7 @@ export class ShareAttempt {
   }
 }
 
-function aftermathOf({ recipients }: StoredEnvelope, settled: readonly Settled[]): Aftermath {
+function aftermathOf({ recipients }: StoredEnvelope, settled: readonly Settled[]): AttemptResult {
   const left = settled.filter((one) => !isSettled(one));
   const [first] = left;
   if (first === undefined) return { kind: 'finished', isReached: isReached(settled) };

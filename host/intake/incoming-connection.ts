@@ -14,7 +14,7 @@ export interface Endpoint {
   readonly path?: string;
 }
 
-export interface Intake {
+export interface IncomingConnection {
   /**
    * The octets of SMTP, both ways. Paused until a session listens. TLS puts another stream in its place. Whoever made
    * the stream listens to its errors, or the first reset would end the process; an error destroys the stream.
@@ -38,7 +38,7 @@ export interface Intake {
 }
 
 /** Takes what an acceptor lets in. */
-export type Emit = (intake: Intake) => void;
+export type Emit = (intake: IncomingConnection) => void;
 
 /** Hears of what goes wrong with a listener. */
 export interface ListenerWatch {

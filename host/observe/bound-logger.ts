@@ -9,7 +9,7 @@ import type { Logger, Speaker } from './logger.ts';
 /** Maps the level of a line to the one it is written at. */
 export type LevelAdjustment = (level: LogLevel) => LogLevel;
 
-export class SpeakerLog implements Log {
+export class BoundLogger implements Log {
   readonly #logger: Logger;
   readonly #speaker: Speaker;
   readonly #adjust: LevelAdjustment;
