@@ -68,7 +68,7 @@ export default definePlugin({
   onError: 'skip',
   // Both go by the history.
   before: ['earlytalker', 'hosts_allow'],
-  // Whoever they let relay or welcome is spared.
+  // A client that they let relay or welcome is spared.
   after: ['relay', 'whitelist'],
   // The history grows by everybody, and so does what the form of a path costs.
   skipsImmune: ['connect', 'data', 'data_post'],
@@ -155,7 +155,7 @@ function judgeSender(context: Context, reversePath: Address, scores: Scores): un
   }
 }
 
-/** Who has not earned anything yet may write to one recipient at a time: strangers try out addresses. */
+/** A client that has not earned anything yet may write to one recipient at a time: strangers try out addresses. */
 function judgeRecipient(context: Context, forwardPath: Address) {
   judgeForm(context, forwardPath);
   const { connection, immunity, transaction } = context;

@@ -117,7 +117,7 @@ function welcomeRecipient({ log, transaction: { notes } }: Context, forwardPath:
 }
 
 /**
- * `per_recipient`: everything is looked at for each recipient, and the recipient's own lists count. Whoever they welcome
+ * `per_recipient`: everything is looked at for each recipient, and the recipient's own lists count. A client that they welcome
  * is welcome to this recipient alone, and whether the recipient is one of ours remains to be seen: a HELO name and a
  * sender can be forged, and a user's list must not make the host an open relay.
  */

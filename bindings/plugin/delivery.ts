@@ -41,7 +41,7 @@ export interface Parcel {
   /** Stands in the log of every outlet: the id of the transaction, or that of the stored message. */
   readonly id: string;
   /**
-   * Whoever hands the parcel over tries again for each recipient by himself, as the spool does: outlets then deliver to
+   * The one that hands the parcel over, such as the spool, tries again for each recipient: outlets then deliver to
    * those who can have it now. Without it they give up before the data goes out as soon as one recipient is left out.
    */
   readonly isTrackedByRecipient?: boolean;

@@ -87,7 +87,7 @@ export function hopTalkOptionsOf({
   };
 }
 
-/** Whoever logs in says a password: without a word about TLS it goes to a hop with a good certificate alone. */
+/** A login says a password: without a word about TLS it goes to a hop with a good certificate alone. */
 function demandOf({ tls, auth, auth_clear, tls_name, tls_min }: HopTalkWords): TlsDemand {
   const wanted = tls ?? (auth !== undefined && !auth_clear ? 'verified' : 'opportunistic');
   const [isImplicit, level] =

@@ -4,10 +4,10 @@
  * the next full collection, messages included.
  */
 
-/** The place of somebody who is on no roll: what a member's place begins with. */
+/** The place of what is in no set: what a member's place begins with. */
 export const NOT_IN_SET = -1;
 
-/** `key` names the property in which a member keeps its place; only the roll writes it. */
+/** `key` names the property in which a member keeps its place; only the set writes it. */
 export class DenseSet<Key extends string, Member extends Record<Key, number>> {
   readonly #key: Key;
   readonly #members: Member[] = [];
@@ -20,7 +20,7 @@ export class DenseSet<Key extends string, Member extends Record<Key, number>> {
     return this.#members.length;
   }
 
-  /** Who is on the roll already stays as he is. */
+  /** A member that is there already stays where it is. */
   add(member: Member): void {
     const places: Record<string, number> = member;
     if (places[this.#key] === NOT_IN_SET) places[this.#key] = this.#members.push(member) - 1;
@@ -40,9 +40,9 @@ export class DenseSet<Key extends string, Member extends Record<Key, number>> {
     return true;
   }
 
-  /** Calls `visit` with each, perhaps twice with some; it may delete anybody, and whom it adds may be visited or not. */
+  /** Calls `visit` with each, perhaps twice with some; it may delete any of them, and one that it adds may be visited or not. */
   forEach(visit: (member: Member) => void): void {
-    // From the end: whoever fills a gap has been visited, or is still to come at its new place.
+    // From the end: what fills a gap has been visited, or is still to come at its new place.
     for (let place = this.#members.length - 1; place >= 0; place--) {
       const member = this.#members[place];
       if (member !== undefined) visit(member);

@@ -101,7 +101,7 @@ export class PluginContext implements HookContext {
   }
 }
 
-/** Who speaks in a plugin's log. It reads the hook of the moment, so one log serves all hooks of the plugin. */
+/** The speaker in a plugin's log. It reads the hook of the moment, so one log serves all hooks of the plugin. */
 class HookSpeaker implements Speaker {
   readonly #context: PluginContext;
   readonly #session: HookSession;

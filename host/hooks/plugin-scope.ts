@@ -1,5 +1,5 @@
 /**
- * Who is to blame for an error that reached nobody: calls of plugins run inside a scope that follows their timers,
+ * Which plugin is to blame for an error that reached nobody: calls of plugins run inside a scope that follows their timers,
  * promises and event emitters, so that what fails there later is charged to the plugin, its hook and its session.
  *
  * Following costs a hook call some 15 ns, and every promise of the process some 90 ns from the first scope on. Plugins that

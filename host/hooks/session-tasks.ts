@@ -17,7 +17,7 @@ export class SessionTasks implements Tasks {
     const controller = new AbortController();
     if (this.#isOver) controller.abort();
     const result = new Promise<T>((resolve) => resolve(begin(controller.signal)));
-    // Whoever asks for the result hears of the failure; without this the process would, should nobody have asked yet.
+    // The one that asks for the result hears of the failure; without this the process would, should nobody have asked yet.
     result.catch(() => undefined);
     this.#works.set(task.id, { lifetime: task.lifetime, result, controller });
   }

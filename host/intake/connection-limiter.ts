@@ -1,5 +1,5 @@
 /**
- * Lets clients in one by one: at most so many at a time. Who comes when all places are taken waits without a banner, as
+ * Lets clients in one by one: at most so many at a time. One that comes when all places are taken waits without a banner, as
  * in the kernel's backlog; who finds the waiting line full is told to come back.
  */
 

@@ -16,7 +16,7 @@ export interface Endpoint {
 
 export interface IncomingConnection {
   /**
-   * The octets of SMTP, both ways. Paused until a session listens. TLS puts another stream in its place. Whoever made
+   * The octets of SMTP, both ways. Paused until a session listens. TLS puts another stream in its place. The maker of
    * the stream listens to its errors, or the first reset would end the process; an error destroys the stream.
    */
   stream: Duplex;

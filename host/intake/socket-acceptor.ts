@@ -36,7 +36,7 @@ export class SocketAcceptor implements Acceptor {
   #server: Server;
   #emit: Emit | undefined;
   #watch: ListenerWatch | undefined;
-  /** Who came between `bind` and `open`: a few milliseconds, while the plugins are loaded. */
+  /** Clients that came between `bind` and `open`: a few milliseconds, while the plugins are loaded. */
   #early: IncomingConnection[] = [];
   /** Our end of every connection; undefined if the listener takes those to any address of this host. */
   #local: Endpoint | undefined = undefined;
@@ -215,7 +215,7 @@ function endpoint(address = '', port = 0): Endpoint {
   };
 }
 
-/** Whoever listens on it has to ask each connection for its local end, which costs a system call. */
+/** A listener on it has to ask each connection for its local end, which costs a system call. */
 const isAnyAddress = (address: string): boolean => address === '0.0.0.0' || address === '::';
 
 /** A socket file that nobody answers on is left over from a crash. One that answers belongs to a running daemon. */

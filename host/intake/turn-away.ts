@@ -11,7 +11,7 @@ let lingering = 0;
 
 /**
  * `text` is a whole reply with its CRLF. What the client sends is dropped: unread input would turn the close into a reset.
- * Who waits for a TLS handshake could not read it.
+ * A client that waits for a TLS handshake could not read it.
  */
 export function turnAway({ stream, startsWithTls, tls }: IncomingConnection, text: string): void {
   if (startsWithTls === true && tls === undefined) {

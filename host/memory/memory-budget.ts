@@ -1,5 +1,5 @@
 /**
- * What all clients of one process together may make it keep. Whoever keeps octets for a client says so, and says it
+ * What all clients of one process together may make it keep. Code that keeps octets for a client says so, and says it
  * again when they are gone: counts are estimates, but every one of them is given back. RFC 5321 section 4.5.3.1 lets a
  * server run short, and has replies for it.
  */

@@ -67,7 +67,7 @@ export class Content extends ContentWeight {
   #searchBlock = 0;
   #searchOffset = 0;
   #isDiscarded = false;
-  /** Whoever takes the octets along as they come, and whether they are kept all the same. */
+  /** What takes the octets along as they come, and whether they are kept all the same. */
   #outflow: Outflow | undefined;
   #isKept = true;
 

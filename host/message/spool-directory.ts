@@ -21,7 +21,7 @@ export interface SpoolSettings {
   readonly mode: number;
   /** Where the path was configured, for errors. */
   readonly place: Place;
-  /** Who will spool, if privileges are still to be dropped. */
+  /** The user that will spool, if privileges are still to be dropped. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   readonly clock: Clock;
   /** Nothing is made, and `openSpoolDirectory` only looks. */

@@ -10,7 +10,7 @@ import { cutBlocks, cutList, toLfBlocks, toLfBlocksAsync } from './lf-blocks.ts'
 const SHORT_MESSAGE = 8_192;
 
 /**
- * One message from the first octet of its content until it is queued or refused. Whoever makes it calls `discard` at
+ * One message from the first octet of its content until it is queued or refused. The one that makes it calls `discard` at
  * the end of the transaction, whatever has become of it.
  */
 export class StoredMessage implements Message {

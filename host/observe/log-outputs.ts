@@ -80,7 +80,7 @@ function shareFile(path: string, complain: (problem: string) => void): LogOutput
     files.set(path, shared);
   }
   const { file } = shared;
-  // Who opens it again after HUP expects the new file, if the old one was moved away.
+  // An operator that has it opened again by HUP expects the new file, if the old one was moved away.
   file.lookAgain();
   shared.users++;
   const close = (): void => {

@@ -18,7 +18,7 @@ export interface LogSink {
   write(event: LogEvent): void;
 }
 
-/** Who speaks, for a line of the log. */
+/** The speaker, for a line of the log. */
 export interface Speaker {
   readonly plugin?: string | undefined;
   readonly hook?: HookName | undefined;

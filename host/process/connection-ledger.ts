@@ -1,4 +1,4 @@
-/** Who is connected: the count of connections per address that `--max-from-ip` is held against. */
+/** The clients that are connected: the count of connections per address that `--max-from-ip` is held against. */
 
 export interface Admission {
   readonly isAdmitted: boolean;
@@ -8,7 +8,7 @@ export interface Admission {
 
 export interface ConnectionLedger {
   /**
-   * Enters a connection of `ip`. Whoever is admitted is released once; whoever is not was never entered.
+   * Enters a connection of `ip`. One that is admitted is released once; one that is not was never entered.
    * The limit stops one client from taking all the connections of the daemon. `extra` connections beyond it may be
    * admitted where a plugin has the last word.
    */

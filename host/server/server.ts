@@ -285,7 +285,7 @@ export class Server implements ProcessResources {
   }
 
   #begin(intake: IncomingConnection, fromSameAddress = 0): void {
-    // Who left while his admission was asked for would never be heard of again.
+    // A client that left while its admission was asked for would never be heard of again.
     if (intake.stream.destroyed) {
       this.#ledgerFor(intake)?.release(intake.peer.address);
       this.#turnstile.leave();

@@ -29,7 +29,7 @@ function refuseSecond(session: Session): Progress {
   return session.facts.auth === undefined ? NEXT : answer(session, replies.authAgain);
 }
 
-/** Who relays must not change while recipients are being judged. RFC 4954 section 4. */
+/** The right to relay must not change while recipients are being judged. RFC 4954 section 4. */
 function refuseInTransaction(session: Session): Progress {
   return session.openTransaction?.reversePath === undefined ? NEXT : answer(session, replies.inTransaction);
 }

@@ -24,7 +24,7 @@ const notPassedOn = withReplyCode(denySoft('message was not passed on, try again
 
 /**
  * The header is whole: if the route takes the message along, the header gets its trace and goes out, and after it what has
- * come of the body. Whoever changes the header later comes too late.
+ * come of the body. A change of the header comes too late then.
  */
 export function offerHeader(session: Session): Progress {
   const { host, route, incoming } = session;

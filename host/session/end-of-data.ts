@@ -122,7 +122,7 @@ function report(session: Session, verdict: Verdict): Progress {
   return NEXT;
 }
 
-/** Whoever sends mail that is accepted may go on. */
+/** A client whose mail is accepted may go on. */
 function acknowledge(session: Session, verdict: Verdict): void {
   countCommandsAnew(session);
   session.sendVerdict(replies.queued, verdict);

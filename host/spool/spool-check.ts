@@ -34,7 +34,7 @@ export async function checkSpool(
       if (isOver()) return { found, dropped, damaged };
       if (await folder.has(id)) continue;
       const entry = index.message(id);
-      // Whoever works on it has just removed the file, and will remove the entry.
+      // The process that works on it has just removed the file, and will remove the entry.
       const isClaimed = [...(entry?.shares.values() ?? [])].some(({ state }) => state === 'claimed');
       if (entry === undefined || isClaimed) continue;
       log.warn(`${id}: there is no such file in the spool: dropped from the index`);

@@ -34,7 +34,7 @@ export async function openRedis(url: string): Promise<Backend> {
       reconnectStrategy: (tries) => (wasConnected ? Math.min(50 * 2 ** tries, MAX_WAIT_MS) : false),
     },
   }) as RedisClientType;
-  // Whoever asks is told by the failure of the command; unheard, the event would end the process.
+  // The caller is told by the failure of the command; unheard, the event would end the process.
   client.on('error', () => undefined);
   try {
     await client.connect();

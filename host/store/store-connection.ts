@@ -89,7 +89,7 @@ export class StoreConnection {
     }
   }
 
-  /** Who has waited for his turn as long as an answer may take is not made to wait for the answer as well. */
+  /** A caller that has waited for its turn as long as an answer may take is not made to wait for the answer as well. */
   #askIfInTime<T>(question: Question<T>): () => Promise<T> {
     const { patienceMs = PATIENCE_MS } = this.#options;
     const until = performance.now() + patienceMs;

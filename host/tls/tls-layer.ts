@@ -102,7 +102,7 @@ export function startTls(intake: Securable, terms: TlsOptions): Promise<void> {
 }
 
 function ignore(): void {
-  // Whoever listens to the stream learns of its end by 'close'.
+  // A listener of the stream learns of its end by 'close'.
 }
 
 /** OpenSSL's words without its numbers: `wrong version number`, `no shared cipher`. */

@@ -31,7 +31,7 @@ export default definePlugin({
         if (!(await hasWorm(bodyLines(message, { maxLines: FIRST_LINES })))) return undefined;
         if (options.action === 'deny') return deny(FOUND);
         log.notice(FOUND);
-        // Whoever marked it before has said why.
+        // The plugin that marked it before has said why.
         if (notes.get(quarantine) === undefined) notes.set(quarantine, FOUND);
         return undefined;
       },

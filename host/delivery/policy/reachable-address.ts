@@ -6,7 +6,7 @@ import { isIP } from 'node:net';
 const NEVER = new Set(['loopback', 'unspecified', 'multicast', 'broadcast', 'linkLocal', 'reserved']);
 
 /**
- * False for addresses of this machine and for those of no machine at all. Whoever owns a domain decides where its MX leads:
+ * False for addresses of this machine and for those of no machine at all. The owner of a domain decides where its MX leads:
  * to `127.0.0.1`, it would have us speak to services that trust everybody on this host (server-side request forgery).
  * Private networks (RFC 1918) are fine: sites route their own mail there.
  */

@@ -56,7 +56,7 @@ export class StsPolicies {
     ]);
     const id = answer.status === 'found' ? announcedId(answer.records) : undefined;
     if (known !== undefined && (id === undefined || id === known.held.id)) {
-      // Who hides the record or the web server must not lift a policy that still holds (downgrade attack), nor keep it
+      // An attacker that hides the record or the web server must not lift a policy that still holds (downgrade attack), nor keep it
       // from being prolonged. RFC 8461 section 10.2; section 8.3 has domains give up by `none`, record and all.
       const mayRefresh = id !== undefined || known.policy.mode !== 'none';
       if (mayRefresh && !this.#isFresh(known)) void this.#fetch(domain, known.held.id);

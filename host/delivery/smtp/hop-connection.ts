@@ -58,7 +58,7 @@ export class HopConnection implements Expiring {
   #stage: HopStage = 'connect';
   #restsSince = 0;
   #restedMs = 0;
-  /** Who waits for a reply, for the hop to take what was written, and whoever of them is to hear of a fault. */
+  /** What waits for a reply, or for the hop to take what was written, and is to hear of a fault. */
   #takeReply: ((reply: HopReply) => void) | undefined;
   #takeDrain: (() => void) | undefined;
   #reject: ((fault: HopFault) => void) | undefined;
@@ -335,7 +335,7 @@ export class HopConnection implements Expiring {
     return reply;
   }
 
-  /** Runs `begin` under the deadline. Whoever resolves settles first. */
+  /** Runs `begin` under the deadline. The first that resolves settles. */
   #within<T>(
     timeoutMs: number,
     begin: (resolve: (value: T) => void, reject: (fault: HopFault) => void) => void,

@@ -52,7 +52,7 @@ export function readLoginFile(path: string): HopLogin {
 function textOf(path: string, fail: (problem: string) => never): string {
   try {
     const { mode, size } = statSync(path);
-    // Whoever can read it can send mail in our name.
+    // A user that can read it can send mail in our name.
     if ((mode & OTHERS) !== 0) return fail('others may read it: chmod 600');
     if (size > MAX_OCTETS) return fail('too large');
     return readFileSync(path, 'utf8');

@@ -7,7 +7,7 @@ import type { HopConnection } from './hop-connection.ts';
 import { hopReplies } from './hop-fault.ts';
 import { lackOfSafety } from './required-tls.ts';
 
-/** Whoever makes addresses that hold a line end would have the hop read commands in them (command injection). */
+/** An attacker that makes addresses with a line end in them would have the hop read commands in them (command injection). */
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 export const holdsControls = (path: string): boolean => CONTROL.test(path);

@@ -123,7 +123,7 @@ export interface StoredHistory {
   readonly fileOctets: number;
 }
 
-/** An open message file. Whoever opens one closes it. */
+/** An open message file. The one that opens it closes it. */
 export class MessageFile {
   readonly envelope: StoredEnvelope;
   readonly #handle: FileHandle;

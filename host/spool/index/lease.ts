@@ -1,4 +1,4 @@
-/** Who works on a message, so that what a killed process held is taken up again, and what a living one holds is not. */
+/** Which process works on a message, so that what a killed process held is taken up again, and what a living one holds is not. */
 
 import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
