@@ -136,7 +136,7 @@ function buildCore({ root, folder }, changed) {
 function runTests({ root, folder }, tests) {
   if (tests.length === 0) return true;
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-  const { status } = spawnSync(process.execPath, [vitest, 'run', '--reporter=dot', ...tests], {
+  const { status } = spawnSync(process.execPath, [vitest, 'run', ...tests], {
     cwd: folder,
     env: environment,
     stdio: ['ignore', 'inherit', 'inherit'],
