@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const RULES = [
@@ -57,7 +58,8 @@ export class ScratchRepository {
       env: environment,
       encoding: 'utf8',
     });
-    return { status, text: stdout + stderr };
+    // A build server may ask for colours.
+    return { status, text: stripVTControlCharacters(stdout + stderr) };
   }
 
   write(file: string, text: string): void {
