@@ -74,7 +74,7 @@ export class Server implements ProcessResources {
   readonly spools: ProcessSpools;
   isDraining = false;
   readonly #options: ServerOptions;
-  readonly #turnstile: ConnectionLimiter;
+  readonly #limiter: ConnectionLimiter;
   readonly #acceptance: Acceptance;
   readonly #placesByDescriptors: number;
   readonly #sessions = new DenseSet<'listedAt', Session>('listedAt');
@@ -103,7 +103,7 @@ export class Server implements ProcessResources {
       log: (level, text) => this.logger.log(level, text),
       lost: (error) => options.onListenerLost?.(error),
     });
-    this.#turnstile = new ConnectionLimiter({
+    this.#limiter = new ConnectionLimiter({
       get places() {
         return places();
       },
@@ -143,7 +143,7 @@ export class Server implements ProcessResources {
     await this.#generation.preparePlugins();
     await this.#generation.beginSpools();
     for (const acceptor of acceptors) addresses.push(await acceptor.bind());
-    this.#acceptance.open((intake) => this.#turnstile.admit(intake));
+    this.#acceptance.open((intake) => this.#limiter.admit(intake));
     return addresses;
   }
 
@@ -171,7 +171,7 @@ export class Server implements ProcessResources {
     this.isDraining = true;
     this.spools.pause();
     await Promise.all(this.#options.acceptors.map((acceptor) => acceptor.close()).map(settle));
-    this.#turnstile.dismiss();
+    this.#limiter.dismiss();
     this.#sessions.forEach((session) => session.drain());
     const until = performance.now() + graceMs;
     await this.#emptyWithin(graceMs);
@@ -205,7 +205,7 @@ export class Server implements ProcessResources {
     if (!this.#sessions.delete(session)) return;
     leaveSeat(session.seat);
     this.#ledgerFor(session.intake)?.release(session.intake.peer.address);
-    this.#turnstile.leave();
+    this.#limiter.leave();
     const { host } = session;
     if (!(host instanceof Runtime)) return;
     host.sessions--;
@@ -258,7 +258,7 @@ export class Server implements ProcessResources {
     if (this.memory.turnsAway) {
       const { printer, settings } = this.#generation;
       turnAway(intake, printer.filled(replies.shortOfMemory, settings.me));
-      this.#turnstile.leave();
+      this.#limiter.leave();
       return;
     }
     const admission = this.#ledgerFor(intake)?.admit(intake.peer.address, this.#generation.extraConnections);
@@ -281,14 +281,14 @@ export class Server implements ProcessResources {
     const { address } = intake.peer;
     this.logger.log(LogLevel.NOTICE, `too many connections from ${address}`);
     turnAway(intake, this.#generation.printer.filled(replies.tooManyFromAddress, address));
-    this.#turnstile.leave();
+    this.#limiter.leave();
   }
 
   #begin(intake: IncomingConnection, fromSameAddress = 0): void {
     // A client that left while its admission was asked for would never be heard of again.
     if (intake.stream.destroyed) {
       this.#ledgerFor(intake)?.release(intake.peer.address);
-      this.#turnstile.leave();
+      this.#limiter.leave();
       return;
     }
     const number = connections++;

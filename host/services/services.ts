@@ -9,7 +9,8 @@ import { makeLogs, type ClosableLogs } from '../observe/log-outputs.ts';
 import { MaildirDeliveries } from '../delivery/maildir/maildir-deliveries.ts';
 import { DirectorySync } from '../message/directory-sync.ts';
 import { UniqueNames } from '../delivery/maildir/unique-name.ts';
-import { makeWebOutlets } from './web-outlets.ts';
+import { AmqpOutlet } from '../delivery/amqp/amqp-outlet.ts';
+import { WebhookOutlet } from '../delivery/webhook/webhook-outlet.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
 import { SystemDns } from '../dns/system-dns.ts';
 import { SystemFiles } from './files.ts';
@@ -51,6 +52,9 @@ export function makeServices(
     logs: makeLogs(host, writeError, (target, complain) => openSyslog(target, host, complain), rehearsal),
     hops: new HopService(() => Math.random()),
     http: webClient,
-    webOutlets: makeWebOutlets(systemClock),
+    webOutlets: {
+      webhook: (terms, log) => new WebhookOutlet(terms, log, systemClock),
+      amqp: (terms, log) => new AmqpOutlet(terms, log, systemClock),
+    },
   };
 }
