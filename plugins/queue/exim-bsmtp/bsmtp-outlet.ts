@@ -9,11 +9,9 @@ import type {
   RecipientOutcome,
   Services,
 } from '../../../bindings/plugin/index.ts';
-import { withDeadline } from '../../../bindings/timing/time-limit.ts';
-import { delivered, deferred, forAll, refused } from '../kit/outcome.ts';
+import { delivered, deferred, refused } from '../kit/outcome.ts';
 import type { ProgramOutletOptions } from '../program/program-options.ts';
 import { ProgramStation } from '../program/program-station.ts';
-import { unfitFor } from '../kit/safe-envelope.ts';
 import { batchOf } from './batch.ts';
 import { complaintIn } from './complaint.ts';
 
@@ -36,17 +34,14 @@ export class BsmtpOutlet implements Outlet {
     this.#station = new ProgramStation(services.programs, options);
   }
 
-  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
-    const { program, timeoutMs } = this.#options;
-    const unfit = unfitFor(program, parcel);
-    if (unfit !== undefined) return unfit;
-    const order = {
-      command: [program, '-bS'],
+  deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+    const order = () => ({
+      command: [this.#options.program, '-bS'],
       inputs: [{ fd: INPUT, blocks: batchOf(parcel, this.#services.system.hostName) }],
       outputs: [OUTPUT, ERRORS],
-    };
-    const end = await withDeadline(timeoutMs, signal, (until) => this.#station.run(order, until));
-    return forAll(parcel, this.#outcome(end, parcel));
+    });
+    const outcome = (end: ProgramEnd): RecipientOutcome => this.#outcome(end, parcel);
+    return this.#station.deliver(parcel, this.#options, signal, order, outcome);
   }
 
   /** Exim prints nothing unless something is wrong. */

@@ -1,8 +1,18 @@
 /** Where programs of one kind run: so many at once, and so many that wait. */
 
-import type { ProgramEnd, ProgramOrder, Programs } from '../../../bindings/plugin/index.ts';
+import type {
+  DeliveryReport,
+  Parcel,
+  ProgramEnd,
+  ProgramOrder,
+  Programs,
+  RecipientOutcome,
+} from '../../../bindings/plugin/index.ts';
 import { Semaphore, SemaphoreFullError } from '../../../bindings/timing/semaphore.ts';
-import type { ProgramLimits } from './program-options.ts';
+import { withDeadline } from '../../../bindings/timing/time-limit.ts';
+import { forAll } from '../kit/outcome.ts';
+import { unfitFor } from '../kit/safe-envelope.ts';
+import type { ProgramLimits, ProgramOutletOptions } from './program-options.ts';
 
 export class ProgramStation {
   readonly #programs: Programs;
@@ -11,6 +21,23 @@ export class ProgramStation {
   constructor(programs: Programs, { processes, waiting }: Pick<ProgramLimits, 'processes' | 'waiting'>) {
     this.#programs = programs;
     this.#permits = new Semaphore({ permits: processes, maxWaiting: waiting });
+  }
+
+  /**
+   * One run for the whole parcel; `outcomeOf` says what its end means for all recipients. What no program may be handed is
+   * refused before `orderOf` is asked. Never rejects.
+   */
+  async deliver(
+    parcel: Parcel,
+    { program, timeoutMs }: ProgramOutletOptions,
+    signal: AbortSignal | undefined,
+    orderOf: () => ProgramOrder,
+    outcomeOf: (end: ProgramEnd) => RecipientOutcome,
+  ): Promise<DeliveryReport> {
+    const unfit = unfitFor(program, parcel);
+    if (unfit !== undefined) return unfit;
+    const end = await withDeadline(timeoutMs, signal, (until) => this.run(orderOf(), until));
+    return forAll(parcel, outcomeOf(end));
   }
 
   /** Never rejects. */

@@ -9,11 +9,9 @@ import type {
   RecipientOutcome,
   Services,
 } from '../../../bindings/plugin/index.ts';
-import { delivered, deferred, forAll, messageIdOf, refused } from '../kit/outcome.ts';
+import { delivered, deferred, messageIdOf, refused } from '../kit/outcome.ts';
 import type { ProgramOutletOptions } from '../program/program-options.ts';
 import { ProgramStation } from '../program/program-station.ts';
-import { unfitFor } from '../kit/safe-envelope.ts';
-import { withDeadline } from '../../../bindings/timing/time-limit.ts';
 import { meaningOf, ownWords, OWN_WORDS_AT } from './qmail-exit-codes.ts';
 
 /** Where the program reads the message and the envelope. */
@@ -35,20 +33,17 @@ export class QmailQueueOutlet implements Outlet {
     this.#station = new ProgramStation(services.programs, options);
   }
 
-  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
-    const { program, timeoutMs } = this.#options;
-    const unfit = unfitFor(program, parcel);
-    if (unfit !== undefined) return unfit;
-    const order = {
-      command: [program],
+  deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+    const order = () => ({
+      command: [this.#options.program],
       inputs: [
         { fd: MESSAGE_FD, blocks: parcel.message.blocks('lf') },
         { fd: ENVELOPE_FD, blocks: [envelopeOf(parcel)] },
       ],
       outputs: [ENVELOPE_FD, ...OWN_WORDS_AT],
-    };
-    const end = await withDeadline(timeoutMs, signal, (until) => this.#station.run(order, until));
-    return forAll(parcel, this.#outcome(end, parcel));
+    });
+    const outcome = (end: ProgramEnd): RecipientOutcome => this.#outcome(end, parcel);
+    return this.#station.deliver(parcel, this.#options, signal, order, outcome);
   }
 
   /** The texts are qpsmtpd's, with the exit code; what it stands for goes to the log. */
