@@ -9,7 +9,7 @@ import type { Address } from '../wire/address.ts';
 import type { Verdict } from './verdict.ts';
 
 /** The envelope as it stands, and whose it is. */
-export interface ConduitEnvelope extends Introduced {
+export interface CutThroughEnvelope extends Introduced {
   readonly reversePath: Address;
   readonly mailOptions: Transaction['mailOptions'];
   /** Those the hop and our plugins have accepted so far, and those plugins added. */
@@ -17,7 +17,7 @@ export interface ConduitEnvelope extends Introduced {
 }
 
 /** Takes octets along as they come. */
-export interface Outflow {
+export interface ContentSink {
   /** The octets must not change any more. Never throws: what goes wrong is told at the end. */
   write(octets: Buffer): void;
   /** Undefined if more can be taken at once; otherwise resolves when it can. Never rejects. */
@@ -25,16 +25,16 @@ export interface Outflow {
 }
 
 /** The way of one client's transactions to the hop. None of its methods rejects: faults are verdicts. */
-export interface Conduit extends Outflow {
+export interface CutThroughTransaction extends ContentSink {
   /** Our plugins have accepted `recipient`; the hop has the last word. OK carries the hop's. */
-  offer(envelope: ConduitEnvelope, recipient: Recipient): Promise<Verdict>;
+  offer(envelope: CutThroughEnvelope, recipient: Recipient): Promise<Verdict>;
   /** The content is about to come. OK: the hop waits for it, with exactly the recipients of the envelope. */
-  open(envelope: ConduitEnvelope): Promise<Verdict>;
+  open(envelope: CutThroughEnvelope): Promise<Verdict>;
   /**
    * The message is whole and nobody has anything against it: only now the hop is told that it ends. `isEightBit`: octets
    * above 127 were among it.
    */
-  finish(envelope: ConduitEnvelope, isEightBit: boolean): Promise<Verdict>;
+  finish(envelope: CutThroughEnvelope, isEightBit: boolean): Promise<Verdict>;
   /** The transaction is over. Content without its end is lost with the connection, so the hop throws it away. */
   reset(): void;
   /** The client is gone, or has become another one. What is at its end already is seen through. */
@@ -44,5 +44,5 @@ export interface Conduit extends Outflow {
 /** What a plugin has in `PluginDefinition.cutThrough`. */
 export interface CutThrough {
   /** The way for one client; no connection is made before a recipient is offered. */
-  begin(): Conduit;
+  begin(): CutThroughTransaction;
 }

@@ -1,5 +1,5 @@
 /**
- * Hand-over of messages. An outlet (a next hop, a mailbox, a program) is given a parcel and reports for each recipient
+ * Hand-over of messages. An outlet (a next hop, a mailbox, a program) is given a mail object and reports for each recipient
  * what became of it; a queue plugin makes one reply to the client of that. RFC 5321 sections 4.2.5 and 6.1.
  */
 
@@ -14,7 +14,7 @@ import { decline, deny, denySoft, ok, withoutClass, withReplyCode, type Verdict 
 const UNKNOWN_HOST = 'Unknown';
 
 /** Whom a message came from, for next hops that want to know (XFORWARD, XCLIENT, PROXY). */
-export interface ParcelClient {
+export interface SendingClient {
   readonly ip: string;
   readonly port: number;
   /** Undefined if the address has no name. */
@@ -28,7 +28,7 @@ export interface ParcelClient {
 }
 
 /** One message and those it goes to. Outlets may read it several times and change nothing of it. */
-export interface Parcel {
+export interface MailObject {
   /** `Address.null` for bounces. */
   readonly reversePath: Address;
   /** At least one, none twice. */
@@ -37,11 +37,11 @@ export interface Parcel {
   /** Its blocks stay readable until the hook has answered, or, for a stored message, until the delivery is settled. */
   readonly message: Message;
   /** Undefined for messages the daemon wrote itself. */
-  readonly client: ParcelClient | undefined;
+  readonly client: SendingClient | undefined;
   /** Stands in the log of every outlet: the id of the transaction, or that of the stored message. */
   readonly id: string;
   /**
-   * The one that hands the parcel over, such as the spool, tries again for each recipient: outlets then deliver to
+   * The one that hands the mail object over, such as the spool, tries again for each recipient: outlets then deliver to
    * those who can have it now. Without it they give up before the data goes out as soon as one recipient is left out.
    */
   readonly isTrackedByRecipient?: boolean;
@@ -69,15 +69,15 @@ export interface RecipientOutcome {
   readonly isReportedByHop?: boolean;
 }
 
-/** What became of a parcel: one outcome for each recipient, in their order. */
+/** What became of a mail object: one outcome for each recipient, in their order. */
 export type DeliveryReport = readonly RecipientOutcome[];
 
 export interface Outlet {
   /**
-   * Delivers the parcel to all of its recipients. Never rejects: what goes wrong, timeouts and aborts included, is a
+   * Delivers the mail object to all of its recipients. Never rejects: what goes wrong, timeouts and aborts included, is a
    * deferral in the report. What was reported as delivered is durable or in the hands of the next hop.
    */
-  deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport>;
+  deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport>;
   /**
    * Whether mail for any address, such as that of a sender, can leave by it; undefined: for all of them. For outlets whose
    * answer hangs on the outlets within; others say `isLocal` in their definition.
@@ -85,11 +85,11 @@ export interface Outlet {
   readonly reaches?: ((address: Address) => boolean) | undefined;
 }
 
-/** The parcel of a transaction whose message has come to its end. */
-export function parcelOf({
+/** The mail object of a transaction whose message has come to its end. */
+export function mailObjectOf({
   transaction,
   connection,
-}: Pick<HookContext, 'transaction' | 'connection'>): Parcel {
+}: Pick<HookContext, 'transaction' | 'connection'>): MailObject {
   const { reversePath, recipients, mailOptions, message } = transaction;
   return {
     reversePath: reversePath ?? Address.null,
@@ -102,7 +102,7 @@ export function parcelOf({
 }
 
 /** The client as next hops are told of it. */
-export function clientOf(connection: Connection): ParcelClient {
+export function clientOf(connection: Connection): SendingClient {
   const { remoteIp, remotePort, remoteHost, helloHost, hello, auth, localIp, localPort } = connection;
   return {
     ip: remoteIp,

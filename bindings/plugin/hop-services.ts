@@ -1,7 +1,7 @@
 /** Next hops: mail servers that messages are handed on to by SMTP or LMTP. Part of `Services`. */
 
 import type { CutThrough } from './cut-through.ts';
-import type { HopReply, Outlet, Parcel, RecipientOutcome } from './delivery.ts';
+import type { HopReply, Outlet, MailObject, RecipientOutcome } from './delivery.ts';
 import type { Log } from './log-level.ts';
 
 /**
@@ -95,8 +95,8 @@ export interface HopTalk {
   hello(): Promise<void>;
 }
 
-/** What of a parcel a hop is told before it. */
-export type Introduced = Pick<Parcel, 'client' | 'id'>;
+/** What of a mail object a hop is told before it. */
+export type Introduced = Pick<MailObject, 'client' | 'id'>;
 
 /** By what a hop is told who the client is. */
 export interface IntroductionOptions {
@@ -108,24 +108,24 @@ export interface IntroductionOptions {
   readonly xforward?: boolean | undefined;
 }
 
-/** What a hop is told about the client of a parcel: PROXY, XCLIENT, XFORWARD. */
+/** What a hop is told about the client of a mail object: PROXY, XCLIENT, XFORWARD. */
 export interface HopIntroduction {
-  /** Parcels with the same key may share a connection; undefined: the parcel gets one of its own, closed behind it. */
-  keyOf(parcel: Introduced): string | undefined;
+  /** MailObjects with the same key may share a connection; undefined: the mail object gets one of its own, closed behind it. */
+  keyOf(mail: Introduced): string | undefined;
   /** Octets that go out in front of everything, TLS included. */
-  beforeGreeting?(parcel: Introduced): Buffer | undefined;
-  /** Once for a connection, when it is ready for MAIL. Throwing gives the connection up: the parcel is deferred. */
-  afterHello?(talk: HopTalk, parcel: Introduced): Promise<void>;
+  beforeGreeting?(mail: Introduced): Buffer | undefined;
+  /** Once for a connection, when it is ready for MAIL. Throwing gives the connection up: the mail object is deferred. */
+  afterHello?(talk: HopTalk, mail: Introduced): Promise<void>;
   /** In front of each MAIL. */
-  beforeMail?(talk: HopTalk, parcel: Introduced): Promise<void>;
+  beforeMail?(talk: HopTalk, mail: Introduced): Promise<void>;
 }
 
-/** The hosts for a parcel, or what becomes of all its recipients because there are none. */
+/** The hosts for a mail object, or what becomes of all its recipients because there are none. */
 export type HopRoute = readonly HopHost[] | RecipientOutcome;
 
 export interface HopOptions {
-  /** The hosts, or who finds them for each parcel. Must not reject. */
-  readonly hosts: readonly HopHost[] | ((parcel: Parcel, signal?: AbortSignal) => Promise<HopRoute>);
+  /** The hosts, or who finds them for each mail object. Must not reject. */
+  readonly hosts: readonly HopHost[] | ((mail: MailObject, signal?: AbortSignal) => Promise<HopRoute>);
   /** Undefined: `smtp`. LMTP (RFC 2033) has an answer for each recipient behind the content. */
   readonly protocol?: 'smtp' | 'lmtp' | undefined;
   /** Our name in EHLO. */
@@ -147,7 +147,7 @@ export interface HopOptions {
   readonly messages?: number | undefined;
   /** How long an unused connection is kept; 0: not at all. Undefined: 15,000. */
   readonly idleMs?: number | undefined;
-  /** Parcels that wait for a connection to one host; more are deferred. Undefined: 1,000. */
+  /** MailObjects that wait for a connection to one host; more are deferred. Undefined: 1,000. */
   readonly waiting?: number | undefined;
   /** 8-bit content for a hop without 8BITMIME. Undefined: `refuse` (RFC 6152 section 3); `send` is what Perl's qpsmtpd does. */
   readonly eightBit?: 'refuse' | 'send' | undefined;
@@ -170,7 +170,7 @@ export interface HopOutlet extends Outlet {
   readonly counters: Readonly<HopCounters>;
   /** Open connections. */
   readonly connections: number;
-  /** Unused connections end with QUIT, used ones with their message. Later parcels are deferred. */
+  /** Unused connections end with QUIT, used ones with their message. Later mail objects are deferred. */
   close(): void;
 }
 
@@ -188,7 +188,7 @@ export interface Hops {
   /** What tells hops who the client is, for `HopOptions.introduction`; undefined if nothing of it is wanted. */
   introduction(terms: IntroductionOptions, log: Log): HopIntroduction | undefined;
   /**
-   * An outlet over next hops, with kept connections. Unless the parcel is tracked by recipient, nobody gets it unless all can:
+   * An outlet over next hops, with kept connections. Unless the mail object is tracked by recipient, nobody gets it unless all can:
    * one recipient the hop does not take decides for the others too. LMTP answers for recipients behind the content, so there
    * it cannot be promised. What it needs of files is read
    * now: throws with file and remedy. Closed with the configuration it was opened under.

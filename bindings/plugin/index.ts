@@ -36,14 +36,14 @@ export {
   type ClientRangesOptions,
 } from './client-ranges.ts';
 export {
-  parcelOf,
+  mailObjectOf,
   verdictOf,
   verdictOrDecline,
   type DeliveryReport,
   type HopReply,
   type Outlet,
-  type Parcel,
-  type ParcelClient,
+  type MailObject,
+  type SendingClient,
   type RecipientOutcome,
 } from './delivery.ts';
 export { defineOutlet, logReport, queueInto, type OutletDefinition } from './outlet-plugin.ts';
@@ -86,7 +86,7 @@ export { formatLogLine, formatNamedLine } from './log-line.ts';
 export type { LogOutput, Logs, SyslogTarget } from './log-services.ts';
 export { hopList } from './hop-list.ts';
 export { hopOptions, hopOptionsOf, hopTalkOptions, hopTalkOptionsOf } from './hop-option-kinds.ts';
-export type { Conduit, ConduitEnvelope, CutThrough, Outflow } from './cut-through.ts';
+export type { CutThroughTransaction, CutThroughEnvelope, CutThrough, ContentSink } from './cut-through.ts';
 export type {
   CutThroughOptions,
   HopCertificate,

@@ -10,14 +10,20 @@
  *       outlet: ({ options, services, log }) => services.example.open(options.host, log),
  *     });
  *
- * The queue hook hands the parcel over, logs the report (so the outlet logs only what the report does not hold) and makes
+ * The queue hook hands the mail object over, logs the report (so the outlet logs only what the report does not hold) and makes
  * the verdict. Throw while the outlet is made for what an operator has to mend: that stops the start.
  */
 
 import type { z } from 'zod';
 import type { HookContext, Setup } from './context.ts';
 import type { OptionShape, PluginDefinition } from './definition.ts';
-import { parcelOf, verdictOf, type DeliveryReport, type Outlet, type RecipientOutcome } from './delivery.ts';
+import {
+  mailObjectOf,
+  verdictOf,
+  type DeliveryReport,
+  type Outlet,
+  type RecipientOutcome,
+} from './delivery.ts';
 import type { Hook, Hooks } from './hooks.ts';
 import { LogLevel, type Log } from './log-level.ts';
 import type { Verdict } from './verdict.ts';
@@ -54,7 +60,7 @@ export function queueInto(
   verdict: (report: DeliveryReport, context: HookContext) => Verdict = verdictOf,
 ): Hook<unknown, 'queue'> {
   return (context) =>
-    outlet.deliver(parcelOf(context)).then((report) => {
+    outlet.deliver(mailObjectOf(context)).then((report) => {
       logReport(report, context.log);
       return namingHop(verdict(report, context), report);
     });

@@ -1,17 +1,17 @@
 /**
- * One parcel over several outlets.
+ * One mail object over several outlets.
  *
  * A client gets one reply for all recipients (RFC 5321 section 4.2.5), and no outlet can take a message back. So for a
- * parcel that nobody keeps track of, outlets are asked one after the other, and the first that leaves somebody out ends it:
+ * mail object that nobody keeps track of, outlets are asked one after the other, and the first that leaves somebody out ends it:
  * if none before it has delivered, nobody has the message, and the reply is honest. Otherwise those left out go to the outlet
  * for leftovers, which has to be one that hardly ever fails (a spool, a Maildir). Without one, or if that fails too, the client hears of
  * those left out, and when it tries again the others get the message twice: that is logged, and better than losing it.
  */
 
-import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from './delivery.ts';
+import type { DeliveryReport, Outlet, MailObject, RecipientOutcome } from './delivery.ts';
 import type { Log } from './log-level.ts';
 
-/** Recipients, by their places in the parcel, that go to one outlet. */
+/** Recipients, by their places in the mail object, that go to one outlet. */
 export interface Consignment {
   readonly outlet: Outlet;
   readonly indexes: readonly number[];
@@ -24,28 +24,28 @@ export interface SplitOptions {
   readonly log: Pick<Log, 'warn'>;
 }
 
-/** Delivers and puts the reports together, in the order of the parcel's recipients. Never rejects if no outlet does. */
+/** Delivers and puts the reports together, in the order of the mail object's recipients. Never rejects if no outlet does. */
 export async function deliverSplit(
-  parcel: Parcel,
+  mail: MailObject,
   terms: SplitOptions,
   signal?: AbortSignal,
 ): Promise<DeliveryReport> {
   const { consignments } = terms;
-  const outcomes = new Array<RecipientOutcome | undefined>(parcel.recipients.length).fill(undefined);
+  const outcomes = new Array<RecipientOutcome | undefined>(mail.recipients.length).fill(undefined);
   const deliver = async ({ outlet, indexes }: Consignment): Promise<DeliveryReport> => {
-    const recipients = indexes.map((index) => parcel.recipients[index]!);
-    const report = await outlet.deliver({ ...parcel, recipients }, signal);
+    const recipients = indexes.map((index) => mail.recipients[index]!);
+    const report = await outlet.deliver({ ...mail, recipients }, signal);
     indexes.forEach((index, place) => (outcomes[index] = report[place]));
     return report;
   };
-  if (parcel.isTrackedByRecipient === true) {
+  if (mail.isTrackedByRecipient === true) {
     await Promise.all(consignments.map(deliver));
     return outcomes.map((outcome) => outcome ?? NOT_REPORTED);
   }
   for (const consignment of consignments) {
     const failure = (await deliver(consignment)).find(({ kind }) => kind !== 'delivered');
     if (failure === undefined) continue;
-    await settleRest(parcel, outcomes, failure, terms, signal);
+    await settleRest(mail, outcomes, failure, terms, signal);
     break;
   }
   return outcomes.map((outcome) => outcome ?? NOT_REPORTED);
@@ -53,7 +53,7 @@ export async function deliverSplit(
 
 /** What becomes of those who do not have the message after `failure`. */
 async function settleRest(
-  parcel: Parcel,
+  mail: MailObject,
   outcomes: (RecipientOutcome | undefined)[],
   failure: RecipientOutcome,
   { leftovers, log }: SplitOptions,
@@ -62,15 +62,15 @@ async function settleRest(
   const left = [...outcomes.keys()].filter((index) => outcomes[index]?.kind !== 'delivered');
   const delivered = outcomes.length - left.length;
   if (delivered > 0 && leftovers !== undefined) {
-    const recipients = left.map((index) => parcel.recipients[index]!);
-    const report = await leftovers.deliver({ ...parcel, recipients }, signal);
+    const recipients = left.map((index) => mail.recipients[index]!);
+    const report = await leftovers.deliver({ ...mail, recipients }, signal);
     left.forEach((index, place) => (outcomes[index] = report[place]));
     if (report.every(({ kind }) => kind === 'delivered')) return;
   }
   for (const index of left) outcomes[index] ??= failure;
   if (delivered > 0) {
     const twice = `${delivered} of ${outcomes.length} recipients have the message`;
-    log.warn(`${parcel.id}: ${twice}: they get it again when the client comes back for the others`);
+    log.warn(`${mail.id}: ${twice}: they get it again when the client comes back for the others`);
   }
 }
 

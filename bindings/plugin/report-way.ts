@@ -4,7 +4,7 @@
  */
 
 import { Address } from '../wire/address.ts';
-import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from './delivery.ts';
+import type { DeliveryReport, Outlet, MailObject, RecipientOutcome } from './delivery.ts';
 import type { Log } from './log-level.ts';
 import { deliverSplit } from './outlet-split.ts';
 import type { OpenedOutlet } from './outlets.ts';
@@ -67,34 +67,34 @@ export function usualReportWay({ own, ownDestinationOf, open, log }: ReportWayOp
   own.ready.then(look, () => undefined);
   const isOwn = (address: Address): boolean => mx === undefined || own.reaches?.(address) !== false;
   const away: Outlet = {
-    deliver: async (parcel, signal) => bringBack(parcel, await mx!.deliver(parcel, signal), own, signal),
+    deliver: async (mail, signal) => bringBack(mail, await mx!.deliver(mail, signal), own, signal),
   };
   return {
     destinationOf: (address) => (isOwn(address) ? ownDestinationOf(address) : byDomain(address)),
     outlet: {
-      deliver(parcel, signal) {
-        const places = [...parcel.recipients.keys()];
-        const isOwnAt = (index: number): boolean => isOwn(parcel.recipients[index]!.address);
+      deliver(mail, signal) {
+        const places = [...mail.recipients.keys()];
+        const isOwnAt = (index: number): boolean => isOwn(mail.recipients[index]!.address);
         const consignments = [
           { outlet: own, indexes: places.filter(isOwnAt) },
           { outlet: away, indexes: places.filter((index) => !isOwnAt(index)) },
         ].filter(({ indexes }) => indexes.length > 0);
-        return deliverSplit(parcel, { consignments, log }, signal);
+        return deliverSplit(mail, { consignments, log }, signal);
       },
     },
   };
 }
 
 async function bringBack(
-  parcel: Parcel,
+  mail: MailObject,
   report: DeliveryReport,
   own: Outlet,
   signal: AbortSignal | undefined,
 ): Promise<DeliveryReport> {
   const isLoop = ({ kind, hop, reply }: RecipientOutcome): boolean =>
     kind === 'refused' && hop === undefined && reply.status === LOOP;
-  const recipients = parcel.recipients.filter((_, index) => isLoop(report[index]!));
+  const recipients = mail.recipients.filter((_, index) => isLoop(report[index]!));
   if (recipients.length === 0) return report;
-  const back = [...(await own.deliver({ ...parcel, recipients }, signal))];
+  const back = [...(await own.deliver({ ...mail, recipients }, signal))];
   return report.map((outcome) => (isLoop(outcome) ? (back.shift() ?? outcome) : outcome));
 }

@@ -1,7 +1,7 @@
 /** Everything with a side effect reaches plugins through here: that is what makes tests and replays exact. */
 
 import type { Address } from '../wire/address.ts';
-import type { Parcel } from './delivery.ts';
+import type { MailObject } from './delivery.ts';
 import type { Connect } from './connect.ts';
 import type { Hops } from './hop-services.ts';
 import type { Http } from './http.ts';
@@ -35,8 +35,8 @@ export interface MaildirDelivery {
   readonly isNamedAsBefore?: boolean;
 }
 
-/** What a Maildir needs of a parcel. */
-export type MaildirLetter = Pick<Parcel, 'reversePath' | 'recipients' | 'mailOptions' | 'message'>;
+/** What a Maildir needs of a mail object. */
+export type MaildirLetter = Pick<MailObject, 'reversePath' | 'recipients' | 'mailOptions' | 'message'>;
 
 export interface Maildirs {
   /** Makes the Maildir's three directories if they are missing; throws with the path if that can't be done. */

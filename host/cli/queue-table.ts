@@ -1,7 +1,7 @@
 /** What `qpsmtpd queue` prints. Senders have chosen the addresses: control characters never reach the terminal. */
 
 import type { HopReply } from '../../bindings/plugin/delivery.ts';
-import type { DestinationEntry, ShareEntry } from '../spool/index/index-entries.ts';
+import type { DestinationEntry, JobEntry } from '../spool/index/index-entries.ts';
 import type { ListedMessage } from '../spool/index/spool-index.ts';
 import { maskControls } from '../message/field-text.ts';
 
@@ -20,13 +20,13 @@ export function printSpan(ms: number): string {
   return `${Math.floor(span / DAY)}d${Math.floor((span % DAY) / HOUR)}h`;
 }
 
-/** Where a share stands, its destination included: what is ready waits as long as nobody there can be reached. */
+/** Where a job stands, its destination included: what is ready waits as long as nobody there can be reached. */
 function standing(
-  share: ShareEntry,
+  job: JobEntry,
   failed: DestinationEntry | undefined,
   nowMs: number,
 ): { readonly state: string; readonly nextMs: number | undefined; readonly reply: HopReply | undefined } {
-  const { state, nextMs, reply = failed?.reply } = share;
+  const { state, nextMs, reply = failed?.reply } = job;
   const openMs = failed?.retryAtMs ?? 0;
   if (state === 'waiting') return { state, nextMs: Math.max(nextMs, openMs), reply };
   if (state === 'ready' && openMs > nowMs) return { state: 'waiting', nextMs: openMs, reply };
@@ -34,18 +34,18 @@ function standing(
 }
 
 /** One row for each destination of a message. */
-export function queueRows({ id, message, shares, failed }: ListedMessage, nowMs: number): string[] {
+export function queueRows({ id, message, jobs, failed }: ListedMessage, nowMs: number): string[] {
   const { arrivedMs, octets, from } = message;
-  return [...shares].map(([dest, share]) => {
-    const { state, nextMs, reply } = standing(share, failed.get(dest), nowMs);
+  return [...jobs].map(([dest, job]) => {
+    const { state, nextMs, reply } = standing(job, failed.get(dest), nowMs);
     const next = nextMs === undefined ? nameOf(state) : `in ${printSpan(nextMs - nowMs)}`;
-    const to = share.to.map((mailbox) => `<${mailbox}>`).join(',');
+    const to = job.to.map((mailbox) => `<${mailbox}>`).join(',');
     const facts = [
       id,
       printSpan(nowMs - arrivedMs).padStart(7),
       String(octets).padStart(8),
       ` ${next.padEnd(8)}`,
-      maskControls(`<${from}> ${to} ${printReply(reply, share.hop)}`),
+      maskControls(`<${from}> ${to} ${printReply(reply, job.hop)}`),
     ];
     return facts.join(' ').trimEnd();
   });
@@ -59,22 +59,22 @@ const printReply = (reply: HopReply | undefined, hop: string | undefined): strin
     : `(${[hop, reply.code, reply.status, ...reply.lines].filter((part) => part !== undefined).join(' ')})`;
 
 /** The same for programs: one object for each message. */
-export const queueRecord = ({ id, message, shares, failed }: ListedMessage, nowMs: number): object => ({
+export const queueRecord = ({ id, message, jobs, failed }: ListedMessage, nowMs: number): object => ({
   id,
   arrived: new Date(message.arrivedMs).toISOString(),
   octets: message.octets,
   from: message.from,
   held: message.isHeld,
-  destinations: [...shares].map(([dest, share]) => {
-    const { state, nextMs, reply } = standing(share, failed.get(dest), nowMs);
+  destinations: [...jobs].map(([dest, job]) => {
+    const { state, nextMs, reply } = standing(job, failed.get(dest), nowMs);
     return {
-      destination: share.destination,
+      destination: job.destination,
       state,
       next: nextMs === undefined ? null : new Date(nextMs).toISOString(),
-      attempts: share.tries,
-      to: share.to,
+      attempts: job.tries,
+      to: job.to,
       reply: reply ?? null,
-      hop: share.hop ?? null,
+      hop: job.hop ?? null,
     };
   }),
 });

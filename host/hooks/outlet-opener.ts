@@ -3,7 +3,7 @@ import type {
   OpenedOutlet,
   Outlet,
   Outlets,
-  Parcel,
+  MailObject,
   Place,
 } from '../../bindings/plugin/index.ts';
 import { ConfigError } from '../errors/error-classes.ts';
@@ -89,17 +89,17 @@ class LoadingOutlet implements OpenedOutlet {
     return this.#loaded?.outlet.reaches?.bind(this.#loaded.outlet);
   }
 
-  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+  async deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
     let outlet: Outlet;
     try {
       ({ outlet } = await this.#loading);
     } catch {
       const reply = { code: 451, status: '4.3.5', lines: ['the outlet is not configured'] };
-      return parcel.recipients.map(() => ({ kind: 'deferred', reply, hop: undefined }));
+      return mail.recipients.map(() => ({ kind: 'deferred', reply, hop: undefined }));
     }
     const end = this.#beginDelivery();
     try {
-      return await outlet.deliver(parcel, signal);
+      return await outlet.deliver(mail, signal);
     } finally {
       end?.();
     }

@@ -11,7 +11,7 @@ export abstract class ContentWeight implements Spillable {
   protected held = 0;
   /** Octets of a copy of the header. */
   protected copied = 0;
-  /** Octets that an outflow was given and may not have passed on. */
+  /** Octets that a sink was given and may not have passed on. */
   protected flowing = 0;
   /** The buffer of the last view. */
   #viewed: ArrayBufferLike | undefined;

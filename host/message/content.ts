@@ -1,5 +1,5 @@
 import { MAX_HEADER_OCTETS } from '../../bindings/core/contract.ts';
-import type { Outflow } from '../../bindings/plugin/cut-through.ts';
+import type { ContentSink } from '../../bindings/plugin/cut-through.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import type { MemoryBudget } from '../memory/memory-budget.ts';
 import { ContentWeight } from './content-weight.ts';
@@ -68,7 +68,7 @@ export class Content extends ContentWeight {
   #searchOffset = 0;
   #isDiscarded = false;
   /** What takes the octets along as they come, and whether they are kept all the same. */
-  #outflow: Outflow | undefined;
+  #sink: ContentSink | undefined;
   #isKept = true;
 
   constructor(keeping: Keeping) {
@@ -92,7 +92,7 @@ export class Content extends ContentWeight {
 
   /** What `append` takes now is copied at once. */
   get isCopying(): boolean {
-    if (this.#outflow !== undefined) return this.#isDiscarded;
+    if (this.#sink !== undefined) return this.#isDiscarded;
     return this.#isDiscarded || (this.#octets > LONG && this.#spool === undefined);
   }
 
@@ -103,8 +103,8 @@ export class Content extends ContentWeight {
 
   /** Undefined while the reader may go on; otherwise resolves once enough was written. Never rejects. */
   drained(): Promise<void> | undefined {
-    if (this.#outflow === undefined) return this.#spool?.drained();
-    const taken = this.#outflow.drained()?.then(() => this.flowOut());
+    if (this.#sink === undefined) return this.#spool?.drained();
+    const taken = this.#sink.drained()?.then(() => this.flowOut());
     if (taken === undefined) this.flowOut();
     const written = this.#spool?.drained();
     return taken === undefined || written === undefined
@@ -120,8 +120,8 @@ export class Content extends ContentWeight {
     if (block.length === 0 || this.#isDiscarded || this.failure !== undefined) return;
     const isFirst = this.#octets === 0;
     this.#octets += block.length;
-    if (this.#outflow !== undefined) {
-      this.#outflow.write(isLent ? Buffer.from(block) : block);
+    if (this.#sink !== undefined) {
+      this.#sink.write(isLent ? Buffer.from(block) : block);
       this.flowing += block.length;
       if (!this.#isKept) {
         this.weigh();
@@ -150,10 +150,10 @@ export class Content extends ContentWeight {
    * stays here: the content cannot be read any more. Undefined if nothing has to be waited for; rejects if the spool file
    * cannot be read.
    */
-  divert(from: number, outflow: Outflow, isKept: boolean): Promise<void> | undefined {
+  divert(from: number, sink: ContentSink, isKept: boolean): Promise<void> | undefined {
     const here = this.from(from);
     const settle = (): void => {
-      this.#outflow = outflow;
+      this.#sink = sink;
       this.#isKept = isKept;
       if (!isKept) {
         this.#forget();
@@ -162,9 +162,9 @@ export class Content extends ContentWeight {
       }
       this.weigh();
     };
-    if (Symbol.asyncIterator in here) return pour(here, outflow).then(settle);
+    if (Symbol.asyncIterator in here) return pour(here, sink).then(settle);
     for (const block of here) {
-      outflow.write(block);
+      sink.write(block);
       this.flowing += block.length;
     }
     settle();
@@ -360,10 +360,10 @@ export class Content extends ContentWeight {
   }
 }
 
-async function pour(blocks: AsyncIterable<Buffer>, outflow: Outflow): Promise<void> {
+async function pour(blocks: AsyncIterable<Buffer>, sink: ContentSink): Promise<void> {
   for await (const block of blocks) {
-    outflow.write(block);
-    await outflow.drained();
+    sink.write(block);
+    await sink.drained();
   }
 }
 

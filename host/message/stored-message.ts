@@ -1,5 +1,5 @@
 import { DataFlag, HeaderFlag, MAX_HEADER_OCTETS, WINDOW, type Core } from '../../bindings/core/contract.ts';
-import type { Outflow } from '../../bindings/plugin/cut-through.ts';
+import type { ContentSink } from '../../bindings/plugin/cut-through.ts';
 import type { LineEnds, Message } from '../../bindings/plugin/message.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { Content, type Keeping } from './content.ts';
@@ -90,10 +90,10 @@ export class StoredMessage implements Message {
   }
 
   /** Hands over the header as it is now and the body so far, then whatever comes: see `Content.divert`. */
-  divert(outflow: Outflow, isKept: boolean): Promise<void> | undefined {
+  divert(sink: ContentSink, isKept: boolean): Promise<void> | undefined {
     const { header } = this;
-    for (const block of header.render('crlf')) outflow.write(block);
-    return this.content.divert(header.octets, outflow, isKept);
+    for (const block of header.render('crlf')) sink.write(block);
+    return this.content.divert(header.octets, sink, isKept);
   }
 
   /** See `Content.discard`. */

@@ -11,7 +11,7 @@ import type {
 } from '../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { Deadlines } from '../../bindings/timing/deadlines.ts';
-import { CutThroughWay } from '../delivery/cut-through/cut-through-way.ts';
+import { SmtpCutThrough } from '../delivery/cut-through/smtp-cut-through.ts';
 import { ClientIntroduction } from '../delivery/introduction/client-introduction.ts';
 import { openKeyWarning } from '../tls/open-key.ts';
 import { withTlsFiles } from '../delivery/smtp/tls-files.ts';
@@ -54,7 +54,7 @@ export class HopService implements ClosableHops {
   }
 
   cutThrough(options: CutThroughOptions): CutThrough {
-    return new CutThroughWay({
+    return new SmtpCutThrough({
       ...this.#termsOf(options, 'smtp'),
       hosts: options.hosts,
       withinMs: options.withinMs ?? 120_000,

@@ -273,10 +273,10 @@ function refuseAttempt(
   first: string,
   second?: string,
 ): Progress {
-  const { tally, host } = session;
+  const { counters, host } = session;
   const { authDelayMs } = host.settings;
-  tally.authFailures++;
-  const whole = Math.min(authDelayMs * 2 ** (tally.authFailures - 1), LONGEST_DELAY_MS);
+  counters.authFailures++;
+  const whole = Math.min(authDelayMs * 2 ** (counters.authFailures - 1), LONGEST_DELAY_MS);
   const left = exchange.attempt.respondedAt + whole - performance.now();
   const tell = (): Progress =>
     session.isOpen ? concludeWith(session, exchange, () => endExchange(session, reply, first, second)) : STOP;

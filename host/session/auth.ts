@@ -39,9 +39,9 @@ function refuseInTransaction(session: Session): Progress {
  * connection. Nothing more is tried out here.
  */
 function limitFailures(session: Session): Progress {
-  const { tally, host } = session;
-  if (tally.authFailures < host.settings.authFailures) return NEXT;
-  session.log(LogLevel.NOTICE, `${tally.authFailures} failed authentications: connection closed`);
+  const { counters, host } = session;
+  if (counters.authFailures < host.settings.authFailures) return NEXT;
+  session.log(LogLevel.NOTICE, `${counters.authFailures} failed authentications: connection closed`);
   return closeWith(session, replies.tooManyAuthFailures);
 }
 

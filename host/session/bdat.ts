@@ -237,7 +237,7 @@ function waitForSpool(session: Session): Progress {
 function acknowledge(session: Session): Progress {
   if (session.incoming.message.content.failure !== undefined) return refuseChunk(session, replies.systemFull);
   const { octets, isLarge } = session.chunk;
-  if (isLarge) session.tally.commands--;
+  if (isLarge) session.counters.commands--;
   session.send(replies.chunkReceived, String(octets));
   return NEXT;
 }

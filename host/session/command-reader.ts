@@ -55,7 +55,7 @@ function startCommand(session: Session): boolean {
   session.forgetRefusal();
   hideCredentials(session);
   if (host.logger.writes(LogLevel.INFO)) session.log(LogLevel.INFO, `dispatching ${loggable(session)}`);
-  session.tally.commands++;
+  session.counters.commands++;
   // Whether BDAT counts depends on its size, which is not known yet.
   const isChunk = command.verb === Verb.Bdat;
   if (hasMoreCommands(session) && !isChunk) session.run(tooManyCommands);

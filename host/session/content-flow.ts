@@ -4,7 +4,7 @@
  */
 
 import { DataFlag } from '../../bindings/core/contract.ts';
-import type { Outflow } from '../../bindings/plugin/cut-through.ts';
+import type { ContentSink } from '../../bindings/plugin/cut-through.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { denySoft, withReplyCode } from '../../bindings/plugin/verdict.ts';
 import type { IncomingData } from './incoming-data.ts';
@@ -32,30 +32,30 @@ export function offerHeader(session: Session): Progress {
   const flags = incoming.isWhole ? incoming.flags : host.core.dataFlags(incoming.slot);
   // It will be refused at its end, so the route need not see any of it.
   if (incoming.isTooBig || (!incoming.isBinary && isUnsafe(flags))) return NEXT;
-  let outflow: Outflow | undefined;
+  let sink: ContentSink | undefined;
   try {
-    outflow = route.headerReady(session);
+    sink = route.headerReady(session);
   } catch (cause) {
     // Parsed before the content is dropped: plugins may still ask for it.
     void incoming.message.header;
     return giveUp(session, incoming, cause);
   }
-  if (outflow === undefined) {
+  if (sink === undefined) {
     incoming.flow = 'kept';
     return NEXT;
   }
   const traced = addTrace(session);
-  return traced instanceof Promise ? traced.then(() => divert(session, outflow)) : divert(session, outflow);
+  return traced instanceof Promise ? traced.then(() => divert(session, sink)) : divert(session, sink);
 }
 
-function divert(session: Session, outflow: Outflow): Progress {
+function divert(session: Session, sink: ContentSink): Progress {
   const { host, incoming } = session;
   const { message } = incoming;
   incoming.flow = 'flowing';
   incoming.fieldsSent = message.header.names().length;
   const isKept = READING_HOOKS.some((hook) => host.hooks.has(hook));
   try {
-    const poured = message.divert(outflow, isKept);
+    const poured = message.divert(sink, isKept);
     if (poured === undefined) return NEXT;
     return poured.then(
       (): Outcome => NEXT,

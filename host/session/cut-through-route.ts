@@ -4,7 +4,11 @@
  */
 
 import type { Recipient } from '../../bindings/plugin/connection.ts';
-import type { Conduit, ConduitEnvelope, CutThrough } from '../../bindings/plugin/cut-through.ts';
+import type {
+  CutThroughTransaction,
+  CutThroughEnvelope,
+  CutThrough,
+} from '../../bindings/plugin/cut-through.ts';
 import { clientOf } from '../../bindings/plugin/delivery.ts';
 import { withoutRepeats } from '../../bindings/plugin/repeated-recipients.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
@@ -17,7 +21,7 @@ export class CutThroughRoute implements MessageRoute {
   readonly wantsHeader = true;
   readonly #cutThrough: CutThrough;
   /** Begun with the first recipient, and kept for the client's next transactions. */
-  #conduit: Conduit | undefined = undefined;
+  #begun: CutThroughTransaction | undefined = undefined;
 
   /** `plugin` leads to the hop by `cutThrough`. */
   constructor(cutThrough: CutThrough, plugin: string) {
@@ -26,41 +30,41 @@ export class CutThroughRoute implements MessageRoute {
   }
 
   offer(session: Session, recipient: Recipient): Promise<Verdict> {
-    return this.#begun.offer(envelopeOf(session), recipient);
+    return this.#transaction.offer(envelopeOf(session), recipient);
   }
 
   open(session: Session): Promise<Verdict> {
-    return this.#begun.open(wholeEnvelopeOf(session));
+    return this.#transaction.open(wholeEnvelopeOf(session));
   }
 
-  headerReady(): Conduit {
-    return this.#begun;
+  headerReady(): CutThroughTransaction {
+    return this.#transaction;
   }
 
   finish(session: Session): Promise<Verdict> {
-    return this.#begun.finish(wholeEnvelopeOf(session), session.incoming.message.hasEightBit);
+    return this.#transaction.finish(wholeEnvelopeOf(session), session.incoming.message.hasEightBit);
   }
 
   reset(): void {
-    this.#conduit?.reset();
+    this.#begun?.reset();
   }
 
   close(): void {
-    this.#conduit?.close();
+    this.#begun?.close();
   }
 
-  get #begun(): Conduit {
-    return (this.#conduit ??= this.#cutThrough.begin());
+  get #transaction(): CutThroughTransaction {
+    return (this.#begun ??= this.#cutThrough.begin());
   }
 }
 
 /** With every recipient, each once. */
-function wholeEnvelopeOf(session: Session): ConduitEnvelope {
+function wholeEnvelopeOf(session: Session): CutThroughEnvelope {
   const envelope = envelopeOf(session);
   return { ...envelope, recipients: withoutRepeats(envelope.recipients) };
 }
 
-function envelopeOf({ transaction, facts, transactionId }: Session): ConduitEnvelope {
+function envelopeOf({ transaction, facts, transactionId }: Session): CutThroughEnvelope {
   const { reversePath, mailOptions, recipients } = transaction;
   return {
     reversePath: reversePath ?? Address.null,

@@ -10,11 +10,11 @@ import type { Session } from './session.ts';
 import { answer, NEXT, type Progress, type Step } from './steps.ts';
 
 /** What a client has used up. A new one when XCLIENT makes another client of it. */
-export class Tally {
+export class SessionCounters {
   /** Commands since the connection began or a message was accepted. */
   commands = 0;
   /** How many of them there may be; known beforehand, because every command is held against it. */
-  mostCommands = 0;
+  maxCommands = 0;
   /** Lines that were no command. */
   unrecognized = 0;
   /** Recipients refused for good. */
@@ -35,9 +35,9 @@ export function startClock(session: Session): void {
 }
 
 /** Commands are counted from here on: at the start, and behind every message that was accepted. */
-export function countCommandsAnew({ tally, host }: Session): void {
-  tally.commands = 0;
-  tally.mostCommands = orUnlimited(host.settings.maxCommands);
+export function countCommandsAnew({ counters, host }: Session): void {
+  counters.commands = 0;
+  counters.maxCommands = orUnlimited(host.settings.maxCommands);
 }
 
 /** When a message that begins now has to be complete, on the clock of `Deadlines.now`. */
@@ -70,24 +70,24 @@ export function refuseLine(session: Session, reply: Template): Progress {
 }
 
 /** Counts a line that was no command; true if it was one too many. */
-export function hasMoreUnrecognized({ tally, host }: Session): boolean {
-  return ++tally.unrecognized > orUnlimited(host.settings.maxUnrecognized);
+export function hasMoreUnrecognized({ counters, host }: Session): boolean {
+  return ++counters.unrecognized > orUnlimited(host.settings.maxUnrecognized);
 }
 
 /** Counts a recipient that was refused for good; true if it was one too many (a dictionary is tried out). */
-export function hasMoreRefused({ tally, host }: Session): boolean {
-  return ++tally.refusedRecipients > orUnlimited(host.settings.maxRefusedRecipients);
+export function hasMoreRefused({ counters, host }: Session): boolean {
+  return ++counters.refusedRecipients > orUnlimited(host.settings.maxRefusedRecipients);
 }
 
 /** The step of MAIL that asks whether there may be another transaction. */
 export function limitTransactions(session: Session): Progress {
-  const { tally, host } = session;
-  if (tally.transactions < orUnlimited(host.settings.maxTransactions)) return NEXT;
+  const { counters, host } = session;
+  if (counters.transactions < orUnlimited(host.settings.maxTransactions)) return NEXT;
   return closeWith(session, replies.tooManyTransactions);
 }
 
 /** True if there were more commands than there may be. */
-export const hasMoreCommands = ({ tally }: Session): boolean => tally.commands > tally.mostCommands;
+export const hasMoreCommands = ({ counters }: Session): boolean => counters.commands > counters.maxCommands;
 
 /** Commands without an end, and no message among them: the connection is over. */
 export function refuseMoreCommands(session: Session): Progress {

@@ -47,7 +47,7 @@ const settle: Settle = (session, verdict) => {
 };
 
 function accept(session: Session): Progress {
-  session.tally.transactions++;
+  session.counters.transactions++;
   const { transaction, sender, path } = session;
   transaction.begin(sender, path.parameters, path.mailOptions);
   beginSummary(session);

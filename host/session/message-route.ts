@@ -18,7 +18,7 @@
  */
 
 import type { Recipient } from '../../bindings/plugin/connection.ts';
-import type { Outflow } from '../../bindings/plugin/cut-through.ts';
+import type { ContentSink } from '../../bindings/plugin/cut-through.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
 import type { Session } from './session.ts';
 
@@ -44,13 +44,13 @@ export interface MessageRoute {
    * The plugins have heard of the header (`data_headers_end`). Called once for a message that nothing is known against:
    * before its end if the route `wantsHeader`, or plugins do, and the header's end is seen by then, else after it.
    *
-   * Undefined: the message is kept whole and read at `finish`. Otherwise the message goes to the `Outflow` from here on, in
+   * Undefined: the message is kept whole and read at `finish`. Otherwise the message goes to the `ContentSink` from here on, in
    * order and without dot-stuffing: the header with its trace, what has come of the body, then each block as it comes.
    * Octets are given away and never change. The client is not read from while `drained` holds a promise. The octets kept
    * back there count for the memory budget. If the content turns out to be unfit (smuggling, size, a fault) writing
    * stops and `reset` is called at once, so that nothing of it can count as a message.
    */
-  headerReady(session: Session): Outflow | undefined;
+  headerReady(session: Session): ContentSink | undefined;
 
   /**
    * The message is whole and no plugin has anything against it (`data_post`, `queue_pre`). OK means that it is durable or

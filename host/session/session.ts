@@ -20,7 +20,14 @@ import { readData } from './data.ts';
 import type { IncomingData } from './incoming-data.ts';
 import type { Expiring } from '../../bindings/timing/deadlines.ts';
 import { greet } from './greeting.ts';
-import { countCommandsAnew, latestAt, nextDeadline, replyToLate, startClock, Tally } from './limits.ts';
+import {
+  countCommandsAnew,
+  latestAt,
+  nextDeadline,
+  replyToLate,
+  startClock,
+  SessionCounters,
+} from './limits.ts';
 import { MailTransaction } from './mail-transaction.ts';
 import type { MessageRoute } from './message-route.ts';
 import { CLOSED, COMMAND, GREETING, type InputMode } from './input-mode.ts';
@@ -51,7 +58,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   readonly intake: IncomingConnection;
   facts: ConnectionFacts;
   /** What the client has used up of its limits. */
-  tally = new Tally();
+  counters = new SessionCounters();
   /** When the session has to be over, on the clock of `Deadlines.now`. */
   endsAt = Number.POSITIVE_INFINITY;
   #transactions = 0;

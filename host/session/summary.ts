@@ -139,16 +139,16 @@ export function takeSummary(session: Session): Summary | undefined {
 
 /** The connection is over. */
 export function summarizeConnection(session: Session): void {
-  const { host, facts, tally } = session;
+  const { host, facts, counters } = session;
   if (session.hasTransacted || !host.logger.writes(LEVEL)) return;
   const fields: SummaryFields = {
     id: facts.id,
     ...clientFields(session),
     result: endOf(session),
     decided: session.decidedBy,
-    commands: tally.commands,
-    unrecognized: tally.unrecognized || undefined,
-    auth_failures: tally.authFailures || undefined,
+    commands: counters.commands,
+    unrecognized: counters.unrecognized || undefined,
+    auth_failures: counters.authFailures || undefined,
     ms: Math.round(performance.now() - session.beganAt),
   };
   const { text, event } = summaryEvent('connection', fields);

@@ -46,6 +46,6 @@ function settle(session: Session, verdict: Verdict | undefined): Progress {
 }
 
 /** A wrong password is told, even if the client went on without one. */
-function authOutcome({ facts, tally }: Session): AuthenticationOutcome {
-  return facts.auth ?? (tally.authFailures > 0 ? 'fail' : 'none');
+function authOutcome({ facts, counters }: Session): AuthenticationOutcome {
+  return facts.auth ?? (counters.authFailures > 0 ? 'fail' : 'none');
 }

@@ -10,7 +10,7 @@ import { ConnectionFacts, UNKNOWN_HOST } from './connection-facts.ts';
 import { offers } from './extensions.ts';
 import { greet } from './greeting.ts';
 import { GREETING } from './input-mode.ts';
-import { countCommandsAnew, refuseLine, Tally } from './limits.ts';
+import { countCommandsAnew, refuseLine, SessionCounters } from './limits.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, STOP, type Progress, type Step } from './steps.ts';
@@ -53,7 +53,7 @@ function becomeAnother(session: Session, attributes: ClientAttributes): Progress
   session.contexts.length = 0;
   session.route.close();
   session.route = host.openRoute();
-  session.tally = new Tally();
+  session.counters = new SessionCounters();
   countCommandsAnew(session);
   logIn(session, attributes.login, host.settings.xclientLoginRelays);
   session.mode = GREETING;

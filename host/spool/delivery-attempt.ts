@@ -26,7 +26,7 @@ import { DamagedError } from './files/spool-error.ts';
 import type { SpoolFolder } from './files/spool-folder.ts';
 import type { AttemptResult, SpoolIndex } from './index/spool-index.ts';
 import { StoredContent } from './files/stored-content.ts';
-import { storedParcel } from './files/stored-parcel.ts';
+import { storedMail } from './files/stored-mail.ts';
 
 /** A message that is put off every second for years must not fill the disk: from here on only what settles somebody is kept. */
 const MAX_HISTORY_OCTETS = 1_048_576;
@@ -121,7 +121,7 @@ export class DeliveryAttempt {
     const { core, times, clock } = this.#parts;
     const { envelope } = file;
     this.#content = await StoredContent.of(file, core);
-    const report = await this.#ask(storedParcel(envelope, indices, this.#content));
+    const report = await this.#ask(storedMail(envelope, indices, this.#content));
     if (this.#content.isDamaged) throw file.damage('the content has changed');
     const isExpired = clock.now() >= envelope.arrivedMs + times.lifeMs;
     if (this.#abort.signal.aborted && report.every(({ kind }) => kind === 'deferred')) {
@@ -131,19 +131,19 @@ export class DeliveryAttempt {
     await this.#end(file, state, settle(indices, report, isExpired));
   }
 
-  async #ask(parcel: ReturnType<typeof storedParcel>): Promise<DeliveryReport> {
+  async #ask(mail: ReturnType<typeof storedMail>): Promise<DeliveryReport> {
     const { outlet, reportOutlet, log } = this.#parts;
     try {
-      return await (isReport(parcel) ? reportOutlet : outlet).deliver(parcel, this.#abort.signal);
+      return await (isReport(mail) ? reportOutlet : outlet).deliver(mail, this.#abort.signal);
     } catch (error) {
-      log.error(`${parcel.id}: the outlet failed: ${String(error)}`);
-      return parcel.recipients.map(() => BROKEN_OUTLET);
+      log.error(`${mail.id}: the outlet failed: ${String(error)}`);
+      return mail.recipients.map(() => BROKEN_OUTLET);
     }
   }
 
   async #expire(file: MessageFile, state: MessageState, indices: readonly number[]): Promise<void> {
     const settled = indices.map((index): Settled => {
-      const { reply = this.claim.share.reply ?? NO_REPLY, hop } = state.recipients[index]!;
+      const { reply = this.claim.job.reply ?? NO_REPLY, hop } = state.recipients[index]!;
       return { index, kind: 'expired', reply, hop, isReportedByHop: false };
     });
     await this.#end(file, state, settled);
@@ -151,15 +151,15 @@ export class DeliveryAttempt {
 
   async #notify(file: MessageFile, state: MessageState, indices: readonly number[]): Promise<void> {
     const { clock, tell } = this.#parts;
-    const { share } = this.claim;
+    const { job } = this.claim;
     const settled = indices.map((index): Settled => {
-      const { reply = share.reply ?? NO_REPLY, hop } = state.recipients[index]!;
+      const { reply = job.reply ?? NO_REPLY, hop } = state.recipients[index]!;
       return { index, kind: 'deferred', reply, hop, isReportedByHop: false };
     });
-    if (!state.noticed.has(share.destination)) {
+    if (!state.noticed.has(job.destination)) {
       const recipients = reportedOf(file.envelope, settled, 'delay');
       if (recipients.length > 0) await tell('delay', recipients, file, this.claim);
-      const event = { event: 'delay-notice', ms: clock.now(), destination: share.destination } as const;
+      const event = { event: 'delay-notice', ms: clock.now(), destination: job.destination } as const;
       await this.#write(event, true);
     }
     await this.#settle({ kind: 'noticed' });
@@ -170,7 +170,7 @@ export class DeliveryAttempt {
     const { folder, tell, times } = this.#parts;
     const { envelope } = file;
     // One that has been kept for its time goes for good.
-    const isKept = isReport(envelope) && times.keepReportsMs > 0 && this.claim.share.state !== 'kept';
+    const isKept = isReport(envelope) && times.keepReportsMs > 0 && this.claim.job.state !== 'kept';
     const settled = isKept ? keepingReports(outcomes) : outcomes;
     const { id } = envelope;
     try {
@@ -192,7 +192,7 @@ export class DeliveryAttempt {
     if (isLast) await this.#discard(settled);
     else await this.#remember(this.#isLongStory ? settled.filter(isSettled) : settled, done.size > 0);
     const last = await this.#settle(aftermathOf(envelope, settled));
-    // The last shares of a message may end side by side, and neither see the other's end in the file.
+    // The last jobs of a message may end side by side, and neither see the other's end in the file.
     if (last === 'gone' && !isLast) await folder.discard(id);
   }
 
@@ -209,9 +209,9 @@ export class DeliveryAttempt {
   async #remember(settled: readonly Settled[], isDurable: boolean): Promise<void> {
     if (settled.length === 0) return;
     const { clock } = this.#parts;
-    const { share } = this.claim;
+    const { job } = this.claim;
     const outcomes = grouped(settled);
-    const event = { event: 'attempt', ms: clock.now(), destination: share.destination, outcomes } as const;
+    const event = { event: 'attempt', ms: clock.now(), destination: job.destination, outcomes } as const;
     await this.#write(event, isDurable);
   }
 
@@ -227,13 +227,13 @@ export class DeliveryAttempt {
     }
   }
 
-  async #settle(aftermath: AttemptResult): Promise<'kept' | 'gone' | 'lost'> {
+  async #settle(result: AttemptResult): Promise<'kept' | 'gone' | 'lost'> {
     const { index, clock, times, random, log } = this.#parts;
     const [fileOctets, unwritten] = [this.#fileOctets, this.#unwritten];
     const moment = { nowMs: clock.now(), times, chance: random(), fileOctets, unwritten };
-    const result = await index.settle(this.claim, aftermath, moment);
-    if (result === 'lost') log.warn(`${this.claim.id}: another process took the message over meanwhile`);
-    return result;
+    const end = await index.settle(this.claim, result, moment);
+    if (end === 'lost') log.warn(`${this.claim.id}: another process took the message over meanwhile`);
+    return end;
   }
 
   #report({ id, reversePath, recipients }: StoredEnvelope, settled: readonly Settled[]): void {

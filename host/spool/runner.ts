@@ -167,10 +167,10 @@ export class Runner {
     const { index, clock, log, attemptParts } = this.#parts;
     const { times, random } = attemptParts();
     log().error(`${claim.id}: ${String(error)}`);
-    const { to } = claim.share;
-    const aftermath = { kind: 'deferred', to, reply: SPOOL_FAILED, hop: undefined, isReached: true } as const;
+    const { to } = claim.job;
+    const result = { kind: 'deferred', to, reply: SPOOL_FAILED, hop: undefined, isReached: true } as const;
     const settle = (): Promise<unknown> =>
-      index.settle(claim, aftermath, { nowMs: clock.now(), times, chance: random(), unwritten });
+      index.settle(claim, result, { nowMs: clock.now(), times, chance: random(), unwritten });
     await settle().catch((cause: unknown) => {
       log().error(`${claim.id}: ${String(cause)}`);
       this.#unsettled.set(claim, settle);

@@ -35,7 +35,7 @@ export async function checkSpool(
       if (await folder.has(id)) continue;
       const entry = index.message(id);
       // The process that works on it has just removed the file, and will remove the entry.
-      const isClaimed = [...(entry?.shares.values() ?? [])].some(({ state }) => state === 'claimed');
+      const isClaimed = [...(entry?.jobs.values() ?? [])].some(({ state }) => state === 'claimed');
       if (entry === undefined || isClaimed) continue;
       log.warn(`${id}: there is no such file in the spool: dropped from the index`);
       await index.drop(id);
@@ -74,7 +74,7 @@ async function takeUp(
     const { contentOctets } = file;
     const { events, fileOctets } = await file.history();
     const entries = entriesOf(file.envelope, { contentOctets, fileOctets }, events, times);
-    if (entries.shares.size > 0) return await index.add(entries);
+    if (entries.jobs.size > 0) return await index.add(entries);
     // All have it; the process died before it could remove the file.
     await folder.discard(id);
     return false;

@@ -1,7 +1,7 @@
 /** A store-and-forward queue: what it has acknowledged is on disk, and goes on until it is delivered or returned. */
 
 import type { Core } from '../../bindings/core/contract.ts';
-import type { DeliveryReport, Outlet, Parcel } from '../../bindings/plugin/delivery.ts';
+import type { DeliveryReport, Outlet, MailObject } from '../../bindings/plugin/delivery.ts';
 import type { Clock } from '../../bindings/plugin/services.ts';
 import type { SpoolOptions } from '../../bindings/plugin/spool-services.ts';
 import { envelopeOf, isReport } from './files/envelope.ts';
@@ -9,7 +9,7 @@ import { entriesOf } from './index/index-entries.ts';
 import { writeMessageFile } from './files/message-file.ts';
 import { PersistentTask } from './persistent-task.ts';
 import { reportId } from './report/report-id.ts';
-import { reportParcel } from './report/report-parcel.ts';
+import { reportMail } from './report/report-mail.ts';
 import { Runner } from './runner.ts';
 import type { AttemptParts } from './delivery-attempt.ts';
 import { checkSpool } from './spool-check.ts';
@@ -85,10 +85,10 @@ export class Spool implements Outlet {
     await this.#opening.run().catch(() => undefined);
   }
 
-  /** Stores the parcel; reports it as delivered once it is durable. */
-  async deliver(parcel: Parcel): Promise<DeliveryReport> {
-    const { octets } = parcel.message;
-    const all = (outcome: DeliveryReport[number]): DeliveryReport => parcel.recipients.map(() => outcome);
+  /** Stores the mail object; reports it as delivered once it is durable. */
+  async deliver(mail: MailObject): Promise<DeliveryReport> {
+    const { octets } = mail.message;
+    const all = (outcome: DeliveryReport[number]): DeliveryReport => mail.recipients.map(() => outcome);
     let open: OpenSpool;
     try {
       open = await this.#opening.run();
@@ -103,14 +103,14 @@ export class Spool implements Outlet {
       if (problem !== undefined) return all(spoolReplies.full);
       try {
         const id = newSpoolId(this.#sources.clock.now());
-        await this.#store(parcel, id, index);
+        await this.#store(mail, id, index);
         runner.wake();
         return all(spoolReplies.stored(id));
       } finally {
         this.#space.release(octets);
       }
     } catch (error) {
-      this.#terms.log.error(`${parcel.id}: ${String(error)}`);
+      this.#terms.log.error(`${mail.id}: ${String(error)}`);
       return all(replyFor(error));
     }
   }
@@ -204,7 +204,7 @@ export class Spool implements Outlet {
       reportOutlet: terms.reports?.outlet ?? outlet,
       times: terms,
       log,
-      tell: async (kind, recipients, file, { dest, share }) => {
+      tell: async (kind, recipients, file, { dest, job }) => {
         const { envelope: original } = file;
         const sender = original.reversePath;
         if (sender.isNull) {
@@ -213,26 +213,26 @@ export class Spool implements Outlet {
           if (kind === 'failure') log.warn(dropped);
           return;
         }
-        const id = reportId(original.id, dest, kind, share.tries);
+        const id = reportId(original.id, dest, kind, job.tries);
         if (await folder.has(id)) return;
         await folder.discardDraft(id);
         const nowMs = clock.now();
         const untilMs = original.arrivedMs + terms.lifeMs;
         const { host } = terms;
         const report = { id, kind, original, recipients, host, nowMs, untilMs };
-        await this.#store(await reportParcel(report, file, core), id, index);
+        await this.#store(await reportMail(report, file, core), id, index);
         log.info(`${original.id}: report ${id} of ${kind} to ${sender.toString()}`);
       },
     };
   }
 
-  async #store(parcel: Parcel, id: string, index: SpoolIndex): Promise<void> {
+  async #store(mail: MailObject, id: string, index: SpoolIndex): Promise<void> {
     const arrivedMs = this.#sources.clock.now();
     const marks = { id, arrivedMs, order: this.#nextOrder(arrivedMs) };
     const { reports, destinationOf: usual } = this.#terms;
-    const destinationOf = isReport(parcel) ? (reports?.destinationOf ?? usual) : usual;
-    const envelope = envelopeOf(parcel, marks, destinationOf);
-    const size = await writeMessageFile(this.folder, envelope, parcel.message.blocks('crlf'));
+    const destinationOf = isReport(mail) ? (reports?.destinationOf ?? usual) : usual;
+    const envelope = envelopeOf(mail, marks, destinationOf);
+    const size = await writeMessageFile(this.folder, envelope, mail.message.blocks('crlf'));
     try {
       await index.add(entriesOf(envelope, size, [], this.#terms));
     } catch (error) {

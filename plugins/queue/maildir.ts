@@ -7,7 +7,7 @@ import {
   verdictOf,
   z,
   type MaildirDelivery,
-  type Parcel,
+  type MailObject,
   type RecipientOutcome,
 } from '../../bindings/plugin/index.ts';
 
@@ -49,21 +49,21 @@ export default defineOutlet({
     const warning = maildirs.layOut(delivery);
     if (warning !== undefined) log.warn(warning);
     return {
-      async deliver(parcel) {
-        const outcomes = parcel.recipients.map(({ address }): RecipientOutcome | undefined => {
+      async deliver(mail) {
+        const outcomes = mail.recipients.map(({ address }): RecipientOutcome | undefined => {
           const problem = maildirs.problemWith(address, delivery);
           if (problem === undefined) return undefined;
-          log.warn(`${parcel.id}: ${directory}: ${problem}`);
+          log.warn(`${mail.id}: ${directory}: ${problem}`);
           return NO_MAILDIR;
         });
-        const recipients = parcel.recipients.filter((_, index) => outcomes[index] === undefined);
+        const recipients = mail.recipients.filter((_, index) => outcomes[index] === undefined);
         // With one reply for all, those who have the message must not be told of as if they had not.
-        const isRefused = recipients.length < outcomes.length && parcel.isTrackedByRecipient !== true;
+        const isRefused = recipients.length < outcomes.length && mail.isTrackedByRecipient !== true;
         if (recipients.length === 0 || isRefused) return outcomes.map(() => NO_MAILDIR);
-        const shared = await maildirs.deliver({ ...parcel, recipients }, delivery).then(
-          () => stored(parcel),
+        const shared = await maildirs.deliver({ ...mail, recipients }, delivery).then(
+          () => stored(mail),
           (cause: unknown) => {
-            log.error(`${parcel.id}: ${directory}: ${String(cause)}`);
+            log.error(`${mail.id}: ${directory}: ${String(cause)}`);
             return failed(cause);
           },
         );
@@ -107,7 +107,7 @@ const DISK_FULL: RecipientOutcome = {
   hop: undefined,
 };
 
-function stored({ message, id }: Parcel): RecipientOutcome {
+function stored({ message, id }: MailObject): RecipientOutcome {
   const messageId = printable(message.header.get('Message-Id') ?? '') || id;
   return {
     kind: 'delivered',

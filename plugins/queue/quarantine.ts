@@ -1,4 +1,11 @@
-import { definePlugin, logReport, parcelOf, quarantine, verdictOf, z } from '../../bindings/plugin/index.ts';
+import {
+  definePlugin,
+  logReport,
+  mailObjectOf,
+  quarantine,
+  verdictOf,
+  z,
+} from '../../bindings/plugin/index.ts';
 
 const FIELD = 'X-Quarantine-Reason';
 /** A line of a message has at most 998 octets. RFC 5322 section 2.1.1. */
@@ -37,7 +44,7 @@ export default definePlugin({
         // A sender who writes the field himself must not choose what the reader of the quarantine is told.
         header.remove(FIELD);
         header.prepend(FIELD, printable(reason));
-        const report = await outlet.deliver(parcelOf(context));
+        const report = await outlet.deliver(mailObjectOf(context));
         log.notice(`quarantine: ${printable(reason)}`);
         logReport(report, log);
         // Never DECLINED: the next queue plugin would deliver what is to be kept back.

@@ -14,7 +14,7 @@ import {
   type Log,
   type Outlet,
   type Outlets,
-  type Parcel,
+  type MailObject,
   type Recipient,
   type RecipientOutcome,
   type Setup,
@@ -96,11 +96,11 @@ class RoutedOutlet implements Outlet {
     return route.pattern !== '*' || (route.outlet.reaches?.(address) ?? true);
   }
 
-  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<readonly RecipientOutcome[]> {
+  async deliver(mail: MailObject, signal?: AbortSignal): Promise<readonly RecipientOutcome[]> {
     const table = await this.refreshed();
-    const consignments = consign(parcel, table);
+    const consignments = consign(mail, table);
     const log = this.#log;
-    return deliverSplit(parcel, { consignments, leftovers: this.#leftovers, log }, signal);
+    return deliverSplit(mail, { consignments, leftovers: this.#leftovers, log }, signal);
   }
 
   /** The table as the file says now; the last good one if the file is wrong, which is logged once. */
@@ -170,7 +170,7 @@ function placed(cause: unknown): string {
  * Recipients by outlet: those without a route first, so that nobody has the message when they are refused, then in the
  * order of the routes.
  */
-function consign({ recipients }: Parcel, table: RouteTable): Consignment[] {
+function consign({ recipients }: MailObject, table: RouteTable): Consignment[] {
   const indexes = new Map<Outlet, number[]>(
     [NOWHERE, ...table.outlets().values()].map((outlet) => [outlet, []]),
   );

@@ -9,7 +9,7 @@ import { publicationsOf } from '../../host/delivery/amqp/publication.ts';
 import { routingKeyOf } from '../../host/delivery/amqp/routing-key.ts';
 import { systemClock } from '../../host/services/services.ts';
 import { fakeBroker, type BrokerEnd, type Published } from './fake-broker.ts';
-import { amqpTerms, logOf, MAIL, parcel, secretsFile } from './web-parcel.ts';
+import { amqpTerms, logOf, MAIL, mailObject, secretsFile } from './web-mail.ts';
 import { tcpServer } from './web-server.ts';
 
 function outletAt(port: number, terms: Partial<AmqpOptions> = {}): { outlet: Outlet; lines: string[] } {
@@ -23,7 +23,7 @@ async function tried(
   terms: Partial<AmqpOptions> = {},
 ): Promise<(string | undefined)[][]> {
   const { port } = await fakeBroker(onPublish);
-  const report = await outletAt(port, terms).outlet.deliver(parcel());
+  const report = await outletAt(port, terms).outlet.deliver(mailObject());
   return report.map(({ kind, reply }) => [kind, reply.status]);
 }
 
@@ -41,7 +41,7 @@ describe('publications', () => {
     });
     const { outlet, lines } = outletAt(port, { exchange: 'in', routingKey: 'mail.%d' });
     const text = `${MAIL}${'x'.repeat(300_000)}\r\n`;
-    const report = await outlet.deliver(parcel(text, ['a@d.example', 'b@D.Example', 'c@e.example']));
+    const report = await outlet.deliver(mailObject(text, ['a@d.example', 'b@D.Example', 'c@e.example']));
     expect(report.map(({ kind }) => kind)).toEqual(['delivered', 'delivered', 'delivered']);
     expect(seen.map(({ routingKey }) => routingKey).sort()).toEqual(['mail.d.example', 'mail.e.example']);
     for (const { exchange, mandatory, body, header } of seen) {
@@ -57,7 +57,7 @@ describe('publications', () => {
     const { port, ends } = await fakeBroker(({ tag }, end) => setTimeout(() => end.ack(tag), 5));
     const { outlet } = outletAt(port);
     expect(ends).toEqual([]);
-    const reports = await Promise.all(Array.from({ length: 50 }, () => outlet.deliver(parcel())));
+    const reports = await Promise.all(Array.from({ length: 50 }, () => outlet.deliver(mailObject())));
     expect(reports.flat().every(({ kind }) => kind === 'delivered')).toBe(true);
     expect(ends).toHaveLength(1);
   });
@@ -65,8 +65,8 @@ describe('publications', () => {
   test('log in as the secrets say, and as guest without any', async () => {
     const { port, ends } = await fakeBroker(({ tag }, end) => end.ack(tag));
     const file = secretsFile('username=mail\npassword=p: wd');
-    await outletAt(port, { secretsFile: file }).outlet.deliver(parcel());
-    await outletAt(port).outlet.deliver(parcel());
+    await outletAt(port, { secretsFile: file }).outlet.deliver(mailObject());
+    await outletAt(port).outlet.deliver(mailObject());
     expect(ends.map(({ login }) => login)).toEqual(['\0mail\0p: wd', '\0guest\0guest']);
   });
 
@@ -81,13 +81,13 @@ describe('publications', () => {
       }, 10);
     });
     const { outlet } = outletAt(port, { maxInFlight: 3 });
-    await Promise.all(Array.from({ length: 20 }, () => outlet.deliver(parcel())));
+    await Promise.all(Array.from({ length: 20 }, () => outlet.deliver(mailObject())));
     expect(most).toBe(3);
   });
 
   test('carry envelope, client and a key that stays the same', () => {
     const of = (per: 'message' | 'recipient', recipients: string[]) =>
-      publicationsOf(parcel(MAIL, recipients), { routingKey: 'q', per }, { digest: 'd', now: 5_000 });
+      publicationsOf(mailObject(MAIL, recipients), { routingKey: 'q', per }, { digest: 'd', now: 5_000 });
     const [first, ...others] = of('message', ['a@d.example', 'b c@d.example']);
     expect(others).toEqual([]);
     expect(first!.options).toMatchObject({ persistent: true, mandatory: true, timestamp: 5 });
@@ -120,7 +120,7 @@ describe('publications', () => {
   test('a recipient without a usable routing key is refused, the others are not', async () => {
     const { port } = await fakeBroker(({ tag }, end) => end.ack(tag));
     const { outlet } = outletAt(port, { routingKey: '%d.%l' });
-    const report = await outlet.deliver(parcel(MAIL, [`${'l'.repeat(255)}@d.example`, 'a@d.example']));
+    const report = await outlet.deliver(mailObject(MAIL, [`${'l'.repeat(255)}@d.example`, 'a@d.example']));
     expect(report.map(({ kind, reply }) => [kind, reply.status])).toEqual([
       ['refused', '5.1.3'],
       ['delivered', '2.0.0'],
@@ -144,7 +144,7 @@ describe('what a broker may do', () => {
       end.ack(published.tag);
     });
     const { outlet } = outletAt(port, { routingKey: '%d' });
-    const report = await outlet.deliver(parcel(MAIL, ['a@d.example', 'a@e.example', 'a@f.example']));
+    const report = await outlet.deliver(mailObject(MAIL, ['a@d.example', 'a@e.example', 'a@f.example']));
     expect(report.map(({ kind }) => kind)).toEqual(['delivered', 'deferred', 'delivered']);
   });
 
@@ -164,9 +164,9 @@ describe('what a broker may do', () => {
       if (!isSilent) end.ack(tag);
     });
     const { outlet } = outletAt(port, { confirmTimeoutMs: 200 });
-    expect((await outlet.deliver(parcel()))[0]!.reply.status).toBe('4.4.2');
+    expect((await outlet.deliver(mailObject()))[0]!.reply.status).toBe('4.4.2');
     isSilent = false;
-    expect((await outlet.deliver(parcel()))[0]!.kind).toBe('delivered');
+    expect((await outlet.deliver(mailObject()))[0]!.kind).toBe('delivered');
     expect(ends).toHaveLength(2);
     await expect.poll(() => ends[0]!.socket.destroyed || ends[0]!.socket.readableEnded).toBe(true);
   });
@@ -184,8 +184,8 @@ describe('what a broker may do', () => {
       },
     );
     const { outlet } = outletAt(port);
-    expect((await outlet.deliver(parcel()))[0]!.kind).toBe('deferred');
-    await expect.poll(async () => (await outlet.deliver(parcel()))[0]!.kind).toBe('delivered');
+    expect((await outlet.deliver(mailObject()))[0]!.kind).toBe('deferred');
+    await expect.poll(async () => (await outlet.deliver(mailObject()))[0]!.kind).toBe('delivered');
   });
 
   test('block: deferred without publishing, until it unblocks', async () => {
@@ -195,27 +195,27 @@ describe('what a broker may do', () => {
       end.ack(published.tag);
     });
     const { outlet, lines } = outletAt(port);
-    await outlet.deliver(parcel());
+    await outlet.deliver(mailObject());
     ends[0]!.block('low on memory');
     await sleep(50);
-    const report = await outlet.deliver(parcel());
+    const report = await outlet.deliver(mailObject());
     expect([report[0]!.kind, report[0]!.reply.status]).toEqual(['deferred', '4.3.2']);
     expect(lines.join('\n')).toContain('blocked: low on memory');
     ends[0]!.unblock();
     await sleep(50);
-    expect((await outlet.deliver(parcel()))[0]!.kind).toBe('delivered');
+    expect((await outlet.deliver(mailObject()))[0]!.kind).toBe('delivered');
     expect(seen).toHaveLength(2);
   });
 
   test('go and come back: tried again, later each time', async () => {
     const { outlet, lines } = outletAt(1);
     for (let count = 0; count < 3; count++) {
-      expect((await outlet.deliver(parcel()))[0]!.reply.status).toBe('4.4.1');
+      expect((await outlet.deliver(mailObject()))[0]!.reply.status).toBe('4.4.1');
     }
     expect(lines.filter((line) => line.includes('ECONNREFUSED'))).toHaveLength(1);
     expect(lines.filter((line) => line.includes('next try in'))).toHaveLength(2);
     await sleep(300);
-    await outlet.deliver(parcel());
+    await outlet.deliver(mailObject());
     expect(lines.filter((line) => line.includes('ECONNREFUSED'))).toHaveLength(2);
   });
 
@@ -231,7 +231,7 @@ describe('what a broker may do', () => {
     const port = await tcpServer(serve);
     for (const scheme of ['amqp', 'amqps']) {
       const terms = amqpTerms(`${scheme}://127.0.0.1:${port}/`, { connectTimeoutMs: 300 });
-      const report = await new AmqpOutlet(terms, logOf().log, systemClock).deliver(parcel());
+      const report = await new AmqpOutlet(terms, logOf().log, systemClock).deliver(mailObject());
       expect([report[0]!.kind, report[0]!.reply.status]).toEqual(['deferred', '4.4.1']);
     }
   });
@@ -239,7 +239,7 @@ describe('what a broker may do', () => {
   test('the caller may stop waiting', async () => {
     const { port } = await fakeBroker(() => undefined);
     const { outlet } = outletAt(port);
-    const report = await outlet.deliver(parcel(), AbortSignal.timeout(200));
+    const report = await outlet.deliver(mailObject(), AbortSignal.timeout(200));
     expect(report.map(({ kind, reply }) => [kind, reply.status])).toEqual(both('deferred', '4.3.2'));
   });
 });
@@ -262,6 +262,6 @@ describe('terms that do not fit are refused with a remedy', () => {
 
   test('a message that is too big is refused', async () => {
     const { outlet } = outletAt(1, { maxOctets: 10 });
-    expect((await outlet.deliver(parcel()))[0]!.reply.code).toBe(552);
+    expect((await outlet.deliver(mailObject()))[0]!.reply.code).toBe(552);
   });
 });

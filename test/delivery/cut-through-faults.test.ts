@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Address } from '../../bindings/wire/address.ts';
-import { definePlugin, ReturnCode, type ConduitEnvelope } from '../../bindings/plugin/index.ts';
+import { definePlugin, ReturnCode, type CutThroughEnvelope } from '../../bindings/plugin/index.ts';
 import { HopService } from '../../host/services/hop-service.ts';
 import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import type { TestClient } from '../../host/testing/index.ts';
 import { beginData, cutThroughTo, type Given, type Setting } from './cut-through.ts';
 import { hopWith } from './hop-closers.ts';
-import { hostOf, keptLog } from './parcel.ts';
+import { hostOf, keptLog } from './mail-object.ts';
 import type { Script } from './scripted-hop.ts';
 import { address } from './transaction.ts';
 import { until } from '../patience.ts';
@@ -318,25 +318,25 @@ describe('a hop that takes only so many recipients', () => {
 test('a recipient that is offered while the hop waits for content is not said into it', async () => {
   setting = await cutThroughTo({});
   const hop = await hopWith();
-  const conduit = new HopService(() => 0.5)
+  const transaction = new HopService(() => 0.5)
     .cutThrough({ hosts: [hostOf(hop)], helloName: 'mx.test', log: keptLog(), timeouts: { rcptMs: 2_000 } })
     .begin();
   const recipientOf = (mailbox: string) => ({ address: address(mailbox), parameters: new Map() });
   const [a, b] = [recipientOf('a@x.test'), recipientOf('b@x.test')];
-  const envelopeFor = (...recipients: ConduitEnvelope['recipients']): ConduitEnvelope => ({
+  const envelopeFor = (...recipients: CutThroughEnvelope['recipients']): CutThroughEnvelope => ({
     reversePath: new Address('s', 'c.example'),
     mailOptions: PLAIN_MAIL,
     recipients,
     client: undefined,
     id: 't1',
   });
-  expect((await conduit.offer(envelopeFor(), a)).code).toBe(ReturnCode.OK);
-  expect((await conduit.open(envelopeFor(a))).code).toBe(ReturnCode.OK);
-  expect((await conduit.offer(envelopeFor(a), b)).code).toBe(ReturnCode.OK);
-  expect((await conduit.open(envelopeFor(a, b))).code).toBe(ReturnCode.OK);
-  conduit.write(Buffer.from(HEADER));
-  expect((await conduit.finish(envelopeFor(a, b), false)).code).toBe(ReturnCode.OK);
+  expect((await transaction.offer(envelopeFor(), a)).code).toBe(ReturnCode.OK);
+  expect((await transaction.open(envelopeFor(a))).code).toBe(ReturnCode.OK);
+  expect((await transaction.offer(envelopeFor(a), b)).code).toBe(ReturnCode.OK);
+  expect((await transaction.open(envelopeFor(a, b))).code).toBe(ReturnCode.OK);
+  transaction.write(Buffer.from(HEADER));
+  expect((await transaction.finish(envelopeFor(a, b), false)).code).toBe(ReturnCode.OK);
   expect(hop.contents.at(-1)).toBe(HEADER);
   expect(hop.talks.at(-1)!.accepted).toEqual(['TO:<a@x.test>', 'TO:<b@x.test>']);
-  conduit.close();
+  transaction.close();
 });

@@ -4,7 +4,7 @@ import type { CutThroughOptions } from '../../bindings/plugin/hop-services.ts';
 import { definePlugin, deny, ok, type PluginDefinition } from '../../bindings/plugin/index.ts';
 import type { TestClient } from '../../host/testing/test-client.ts';
 import { TestServer } from '../../host/testing/test-server.ts';
-import { hostOf } from './parcel.ts';
+import { hostOf } from './mail-object.ts';
 import { ScriptedHop, type Script } from './scripted-hop.ts';
 
 /** Everybody is accepted but `never@…`. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { hopWith, outlet } from './hop-closers.ts';
 import { messageOf } from './transaction.ts';
-import { LETTER, parcelTo } from './parcel.ts';
+import { LETTER, mailTo } from './mail-object.ts';
 
 test.each([
   ['DATA', []],
@@ -10,7 +10,7 @@ test.each([
   ['BDAT, pipelined', ['PIPELINING', 'CHUNKING']],
 ])('a message goes out by %s', async (_, offers) => {
   const hop = await hopWith({ offers });
-  const report = await outlet([hop]).deliver(parcelTo(['a@d.example', 'b@d.example']));
+  const report = await outlet([hop]).deliver(mailTo(['a@d.example', 'b@d.example']));
   expect(report.map(({ kind }) => kind)).toEqual(['delivered', 'delivered']);
   expect(report[0]).toMatchObject({
     hop: 'hop.test',
@@ -27,7 +27,7 @@ test.each([
 
 test('a hop from before ESMTP is said HELO', async () => {
   const hop = await hopWith({ says: { EHLO: '502 what?' } });
-  const [outcome] = await outlet([hop]).deliver(parcelTo(['a@d.example']));
+  const [outcome] = await outlet([hop]).deliver(mailTo(['a@d.example']));
   expect(outcome?.kind).toBe('delivered');
   expect(hop.lines[1]).toBe('HELO mx.test');
 });
@@ -35,8 +35,8 @@ test('a hop from before ESMTP is said HELO', async () => {
 test('the next message goes over the same connection, and no RSET stands between', async () => {
   const hop = await hopWith({ offers: ['PIPELINING'] });
   const out = outlet([hop]);
-  await out.deliver(parcelTo(['a@d.example']));
-  await out.deliver(parcelTo(['b@d.example']));
+  await out.deliver(mailTo(['a@d.example']));
+  await out.deliver(mailTo(['b@d.example']));
   expect(hop.talks).toHaveLength(1);
   expect(hop.lines).not.toContain('RSET');
   expect(out.counters).toMatchObject({ connections: 1, reuses: 1, deliveries: 2 });
@@ -45,9 +45,9 @@ test('the next message goes over the same connection, and no RSET stands between
 test('a kept connection that is dead is replaced without anybody noticing', async () => {
   const hop = await hopWith();
   const out = outlet([hop]);
-  await out.deliver(parcelTo(['a@d.example']));
+  await out.deliver(mailTo(['a@d.example']));
   hop.script = { says: { MAIL: (_, talk) => (talk === hop.talks[0] ? '421 too long idle' : '') } };
-  const [outcome] = await out.deliver(parcelTo(['b@d.example']));
+  const [outcome] = await out.deliver(mailTo(['b@d.example']));
   expect(outcome?.kind).toBe('delivered');
   expect(hop.talks).toHaveLength(2);
 });
@@ -55,7 +55,7 @@ test('a kept connection that is dead is replaced without anybody noticing', asyn
 test('one recipient is refused: nobody gets the message, and all hear why', async () => {
   const says = { RCPT: (path: string) => (path.includes('b@') ? '550 5.1.1 no such user' : '') };
   const hop = await hopWith({ says, offers: ['PIPELINING'] });
-  const report = await outlet([hop]).deliver(parcelTo(['a@d.example', 'b@d.example']));
+  const report = await outlet([hop]).deliver(mailTo(['a@d.example', 'b@d.example']));
   expect(report.map(({ kind, reply }) => [kind, reply.status])).toEqual([
     ['refused', '5.1.1'],
     ['refused', '5.1.1'],
@@ -67,8 +67,8 @@ test('one recipient is refused: nobody gets the message, and all hear why', asyn
 test('tracked by recipient: whoever is accepted gets it', async () => {
   const says = { RCPT: (path: string) => (path.includes('b@') ? '450 4.2.2 full' : '') };
   const hop = await hopWith({ says, offers: ['PIPELINING'] });
-  const parcel = parcelTo(['a@d.example', 'b@d.example'], { isTrackedByRecipient: true });
-  const report = await outlet([hop]).deliver(parcel);
+  const mail = mailTo(['a@d.example', 'b@d.example'], { isTrackedByRecipient: true });
+  const report = await outlet([hop]).deliver(mail);
   expect(report.map(({ kind }) => kind)).toEqual(['delivered', 'deferred']);
   expect(hop.contents).toEqual([LETTER]);
 });
@@ -79,7 +79,7 @@ test('354 although nobody was accepted: the message sent then is empty, and nobo
     says: { RCPT: '550 5.1.1 no', DATA: '354 go ahead', END: '250 fine' },
   });
   const out = outlet([hop]);
-  const [outcome] = await out.deliver(parcelTo(['a@d.example']));
+  const [outcome] = await out.deliver(mailTo(['a@d.example']));
   expect(outcome).toMatchObject({ kind: 'refused', reply: { status: '5.1.1' } });
   expect(hop.contents).toEqual(['']);
 });
@@ -91,7 +91,7 @@ test('354 although nobody was accepted, by LMTP: there is no answer to wait for'
     says: { RCPT: '550 5.1.1 no', DATA: '354 go ahead' },
   });
   const out = outlet([hop], { protocol: 'lmtp' });
-  expect((await out.deliver(parcelTo(['a@d.example'])))[0]).toMatchObject({ kind: 'refused' });
+  expect((await out.deliver(mailTo(['a@d.example'])))[0]).toMatchObject({ kind: 'refused' });
   expect(out.connections).toBe(0);
 });
 
@@ -101,7 +101,7 @@ test('LMTP has an answer for each recipient behind the content', async () => {
     offers: ['PIPELINING'],
     says: { EHLO: '500 no', END: (path) => (path.includes('b@') ? '552 5.2.2 over quota' : '') },
   });
-  const report = await outlet([hop], { protocol: 'lmtp' }).deliver(parcelTo(['a@d.example', 'b@d.example']));
+  const report = await outlet([hop], { protocol: 'lmtp' }).deliver(mailTo(['a@d.example', 'b@d.example']));
   expect(report.map(({ kind, reply }) => [kind, reply.code])).toEqual([
     ['delivered', 250],
     ['refused', 552],
@@ -115,7 +115,7 @@ test.each([
   const text = `Subject: x\r\n\r\n${'.\r\n..\r\nabc\r\n'.repeat(times)}no end`;
   for (const offers of [['PIPELINING'], ['PIPELINING', 'CHUNKING']]) {
     const hop = await hopWith({ offers });
-    const [outcome] = await outlet([hop]).deliver(parcelTo(['a@d.example'], { message: messageOf(text) }));
+    const [outcome] = await outlet([hop]).deliver(mailTo(['a@d.example'], { message: messageOf(text) }));
     expect(outcome?.kind).toBe('delivered');
     expect(hop.contents[0]!.replace(/\r\n$/, '') === text).toBe(true);
   }

@@ -2,7 +2,7 @@
 
 import { afterEach } from 'vitest';
 import type { HopOptions, HopOutlet } from '../../bindings/plugin/hop-services.ts';
-import { outletTo } from './parcel.ts';
+import { outletTo } from './mail-object.ts';
 import { ScriptedHop, type Script } from './scripted-hop.ts';
 
 const closers: (() => Promise<void> | void)[] = [];

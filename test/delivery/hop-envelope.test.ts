@@ -14,7 +14,7 @@ import { DataFlag } from '../../bindings/core/contract.ts';
 import { StoredMessage } from '../../host/message/stored-message.ts';
 import { core } from '../message/core.ts';
 import { hopWith, outlet } from './hop-closers.ts';
-import { LETTER, parcelTo } from './parcel.ts';
+import { LETTER, mailTo } from './mail-object.ts';
 import { address } from './transaction.ts';
 
 const ALL = ['PIPELINING', 'SIZE 1000', '8BITMIME', 'SMTPUTF8', 'DSN', 'CHUNKING', 'BINARYMIME'];
@@ -39,7 +39,7 @@ const careful: Recipient = {
 test('everything that was asked for goes on', async () => {
   const hop = await hopWith({ offers: ALL });
   const mailOptions = withOptions({ body: '8bitmime', isUtf8: true, ret: 'hdrs', envid: 'QQ+1=2' });
-  const [outcome] = await outlet([hop]).deliver(parcelTo([careful], { mailOptions }));
+  const [outcome] = await outlet([hop]).deliver(mailTo([careful], { mailOptions }));
   expect(hop.lines.slice(1, 3)).toEqual([
     `MAIL FROM:<s@c.example> SIZE=${LETTER.length} BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=QQ+2B1+3D2`,
     'RCPT TO:<a@d.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb@x+20y',
@@ -50,7 +50,7 @@ test('everything that was asked for goes on', async () => {
 test('a hop that offers nothing is told nothing', async () => {
   const hop = await hopWith();
   const mailOptions = withOptions({ body: '8bitmime', ret: 'full', envid: 'x' });
-  const [outcome] = await outlet([hop]).deliver(parcelTo([careful], { mailOptions }));
+  const [outcome] = await outlet([hop]).deliver(mailTo([careful], { mailOptions }));
   expect(hop.lines.slice(1, 3)).toEqual(['MAIL FROM:<s@c.example>', 'RCPT TO:<a@d.example>']);
   expect(outcome!.isReportedByHop).toBeUndefined();
 });
@@ -86,7 +86,7 @@ test.each([
   ],
 ])('%s is not sent to a hop that does not take it', async (_, offers, parts, status) => {
   const hop = await hopWith({ offers });
-  const [outcome] = await outlet([hop]).deliver(parcelTo(['a@d.example'], parts));
+  const [outcome] = await outlet([hop]).deliver(mailTo(['a@d.example'], parts));
   expect(outcome).toMatchObject({ kind: 'refused', hop: 'hop.test', reply: { status } });
   expect(hop.lines.join('\n')).not.toContain('BDAT');
   expect(hop.lines).not.toContain('RCPT TO:<x@y>');
@@ -94,8 +94,8 @@ test.each([
 
 test('8-bit content goes out all the same where that is wanted', async () => {
   const hop = await hopWith();
-  const parcel = parcelTo(['a@d.example'], { message: messageWith(LETTER, DataFlag.EightBit) });
-  expect((await outlet([hop], { eightBit: 'send' }).deliver(parcel))[0]!.kind).toBe('delivered');
+  const mail = mailTo(['a@d.example'], { message: messageWith(LETTER, DataFlag.EightBit) });
+  expect((await outlet([hop], { eightBit: 'send' }).deliver(mail))[0]!.kind).toBe('delivered');
 });
 
 test('SMTPUTF8 that was asked for and is not needed keeps no message from an old hop', async () => {
@@ -104,11 +104,11 @@ test('SMTPUTF8 that was asked for and is not needed keeps no message from an old
   const body = messageWith('Subject: x\r\n\r\n\u00fc\r\n', DataFlag.EightBit);
   const subject = messageWith('Subject: \u00fc\r\n\r\nx\r\n', DataFlag.EightBit);
   const out = outlet([hop]);
-  expect((await out.deliver(parcelTo(['a@d.example'], { mailOptions, message: body })))[0]!.kind).toBe(
+  expect((await out.deliver(mailTo(['a@d.example'], { mailOptions, message: body })))[0]!.kind).toBe(
     'delivered',
   );
   expect(
-    (await out.deliver(parcelTo(['a@d.example'], { mailOptions, message: subject })))[0]!.reply.status,
+    (await out.deliver(mailTo(['a@d.example'], { mailOptions, message: subject })))[0]!.reply.status,
   ).toBe('5.6.7');
 });
 
@@ -116,15 +116,15 @@ test('a header of one field two thousand times is read once for that', async () 
   const hop = await hopWith({ offers: ['8BITMIME'] });
   const message = messageWith(`${'X: y\r\n'.repeat(2_000)}\r\n\u00fc\r\n`, DataFlag.EightBit);
   const all = vi.spyOn(message.header, 'all');
-  const parcel = parcelTo(['a@d.example'], { mailOptions: withOptions({ isUtf8: true }), message });
-  expect((await outlet([hop]).deliver(parcel))[0]!.kind).toBe('delivered');
+  const mail = mailTo(['a@d.example'], { mailOptions: withOptions({ isUtf8: true }), message });
+  expect((await outlet([hop]).deliver(mail))[0]!.kind).toBe('delivered');
   expect(all.mock.calls.filter(([name]) => name.toLowerCase() === 'x')).toHaveLength(1);
 });
 
 test('of several recipients only the internationalized one is left out, if they are tracked', async () => {
   const hop = await hopWith({ offers: without('SMTPUTF8') });
   const report = await outlet([hop]).deliver(
-    parcelTo(['a@d.example', '\u00fc@d.example'], { isTrackedByRecipient: true }),
+    mailTo(['a@d.example', '\u00fc@d.example'], { isTrackedByRecipient: true }),
   );
   expect(report.map(({ kind }) => kind)).toEqual(['delivered', 'refused']);
 });
@@ -134,7 +134,7 @@ test('binary content goes out octet by octet', async () => {
   const text = 'Subject: x\r\n\r\n\n.\n\r.\r\0\r\n.\r\nend';
   const mailOptions = withOptions({ body: 'binarymime' });
   const [outcome] = await outlet([hop]).deliver(
-    parcelTo(['a@d.example'], { message: messageWith(text), mailOptions }),
+    mailTo(['a@d.example'], { message: messageWith(text), mailOptions }),
   );
   expect(outcome!.kind).toBe('delivered');
   expect(hop.contents).toEqual([text]);

@@ -1,9 +1,9 @@
-/** What hops do wrong, and what becomes of the parcel. */
+/** What hops do wrong, and what becomes of the mail object. */
 
 import { expect, test } from 'vitest';
 import type { Message } from '../../bindings/plugin/message.ts';
 import { hopWith, outlet } from './hop-closers.ts';
-import { parcelTo, shortFrom } from './parcel.ts';
+import { mailTo, shortFrom } from './mail-object.ts';
 import { messageOf } from './transaction.ts';
 import type { Script } from './scripted-hop.ts';
 
@@ -17,7 +17,7 @@ const deliver = async (script: Script, options = {}) => {
   const hop = await hopWith(script);
   const [silent = ''] = Object.entries(script.says ?? {}).find(([, say]) => say === '[silence]') ?? [];
   const out = outlet([hop], { timeouts: shortFrom(silent), ...options });
-  const report = await out.deliver(parcelTo(['a@d.example', 'b@d.example']));
+  const report = await out.deliver(mailTo(['a@d.example', 'b@d.example']));
   return { hop, out, report, kinds: report.map(({ kind }) => kind) };
 };
 
@@ -29,7 +29,7 @@ test.each(cases)('%s is answered 4yz, %s: deferred in the words of the hop', asy
 });
 
 test.each(cases)(
-  '%s is answered 5yz, %s: refused once the hop knows the parcel',
+  '%s is answered 5yz, %s: refused once the hop knows the mail object',
   async (stage, _, offers) => {
     const says = { [stage]: '554 5.7.1 no', ...(stage === 'EHLO' && { HELO: '554 5.7.1 no' }) };
     const { report, kinds } = await deliver({ says, offers });
@@ -92,7 +92,7 @@ test('nobody listens: deferred, with the reason', async () => {
   const hop = await hopWith();
   await hop.close();
   const out = outlet([]);
-  expect((await out.deliver(parcelTo(['a@d.example'])))[0]).toMatchObject({
+  expect((await out.deliver(mailTo(['a@d.example'])))[0]).toMatchObject({
     kind: 'deferred',
     hop: undefined,
   });
@@ -111,7 +111,7 @@ test('closed in the middle of the content: deferred, and certainly not delivered
   };
   const out = outlet([hop]);
   const message = messageOf(`Subject: x\r\n\r\n${'0123456789'.repeat(2_000_000)}\r\n`);
-  const [outcome] = await out.deliver(parcelTo(['a@d.example'], { message }));
+  const [outcome] = await out.deliver(mailTo(['a@d.example'], { message }));
   expect(outcome).toMatchObject({ kind: 'deferred', reply: { status: '4.4.2' } });
   expect(out.counters.uncertain).toBe(0);
 });
@@ -129,7 +129,7 @@ test.each([
   };
   const hop = await hopWith({ says });
   const message = messageOf(`Subject: x\r\n\r\n${'0123456789'.repeat(2_000_000)}\r\n`);
-  const [outcome] = await outlet([hop]).deliver(parcelTo(['a@d.example'], { message }));
+  const [outcome] = await outlet([hop]).deliver(mailTo(['a@d.example'], { message }));
   expect(outcome!.kind).toBe(kind);
 });
 
@@ -150,7 +150,7 @@ test.each(['250 2.0.0 queued', '451 4.3.0 no'])(
     }
     const { header, octets, hasEightBit, hasNul, longestLine } = messageOf('Subject: x\r\n\r\nbody\r\n');
     const message: Message = { header, octets, hasEightBit, hasNul, longestLine, blocks, body: blocks };
-    const [outcome] = await outlet([hop]).deliver(parcelTo(['a@d.example'], { message }));
+    const [outcome] = await outlet([hop]).deliver(mailTo(['a@d.example'], { message }));
     expect(outcome!.kind).toBe('deferred');
     expect(hop.contents).toEqual(['']);
   },
@@ -169,17 +169,17 @@ test('aborted: deferred at once, and the connection is gone', async () => {
   const hop = await hopWith({ says: { MAIL: '[silence]' } });
   const out = outlet([hop]);
   const controller = new AbortController();
-  const report = out.deliver(parcelTo(['a@d.example']), controller.signal);
+  const report = out.deliver(mailTo(['a@d.example']), controller.signal);
   setTimeout(() => controller.abort(), 50);
   expect(await report).toMatchObject([{ kind: 'deferred', reply: { status: '4.3.2' } }]);
   expect(out.connections).toBe(0);
-  expect(await out.deliver(parcelTo(['a@d.example']), AbortSignal.abort())).toMatchObject([
+  expect(await out.deliver(mailTo(['a@d.example']), AbortSignal.abort())).toMatchObject([
     { kind: 'deferred' },
   ]);
 });
 
 test('the time for all is up', async () => {
   const hop = await hopWith({ says: { MAIL: '[silence]' } });
-  const [outcome] = await outlet([hop], { withinMs: 400 }).deliver(parcelTo(['a@d.example']));
+  const [outcome] = await outlet([hop], { withinMs: 400 }).deliver(mailTo(['a@d.example']));
   expect(outcome).toMatchObject({ kind: 'deferred', reply: { status: '4.4.7' } });
 });

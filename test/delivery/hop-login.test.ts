@@ -7,7 +7,7 @@ import { afterAll, expect, test } from 'vitest';
 import { ScramClient } from '../../host/delivery/smtp/scram-client.ts';
 import { makePair } from '../tls/secure-server.ts';
 import { hopWith, outlet } from './hop-closers.ts';
-import { parcelTo } from './parcel.ts';
+import { mailTo } from './mail-object.ts';
 import type { Script } from './scripted-hop.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qpsmtpd-login-'));
@@ -27,7 +27,7 @@ const base64 = (text: string): string => Buffer.from(text).toString('base64');
 async function logIn(mechanisms: string, says: NonNullable<Script['says']>, text?: string) {
   const hop = await hopWith({ offers: ['STARTTLS', `AUTH ${mechanisms}`], tls, says });
   const out = outlet([hop], { loginFile: loginFile(text), tls: { level: 'required' } });
-  const [outcome] = await out.deliver(parcelTo(['a@d.example']));
+  const [outcome] = await out.deliver(mailTo(['a@d.example']));
   return { kind: outcome!.kind, lines: hop.lines, log: out.log.join('\n') };
 }
 
@@ -58,7 +58,7 @@ test('LOGIN without prompts, and consent without words', async () => {
 
 test('a hop that names itself by an empty line offers what stands behind it', async () => {
   const hop = await hopWith({ says: { EHLO: '250-\n250-PIPELINING\n250 SIZE 10', HELO: '500 no' } });
-  const [outcome] = await outlet([hop]).deliver(parcelTo(['a@d.example']));
+  const [outcome] = await outlet([hop]).deliver(mailTo(['a@d.example']));
   expect(outcome!.reply.status).toBe('5.3.4');
 });
 
@@ -126,10 +126,10 @@ test('in the clear no password is said, unless that is allowed', async () => {
   const hop = await hopWith({ offers: ['AUTH PLAIN'], says: { AUTH: '235 welcome' } });
   const tls = { level: 'opportunistic' } as const;
   const careful = outlet([hop], { loginFile: loginFile(), tls });
-  expect((await careful.deliver(parcelTo(['a@d.example'])))[0]!.kind).toBe('deferred');
+  expect((await careful.deliver(mailTo(['a@d.example'])))[0]!.kind).toBe('deferred');
   expect(hop.lines.join()).not.toContain('AUTH');
   const careless = outlet([hop], { loginFile: loginFile(), tls, allowsClearLogin: true });
-  expect((await careless.deliver(parcelTo(['a@d.example'])))[0]!.kind).toBe('delivered');
+  expect((await careless.deliver(mailTo(['a@d.example'])))[0]!.kind).toBe('delivered');
 });
 
 test.each([

@@ -5,17 +5,17 @@ import { expect, test } from 'vitest';
 import { HostHealth } from '../../host/delivery/smtp/host-health.ts';
 import { orderOf } from '../../host/delivery/smtp/host-order.ts';
 import { closeLater, hopWith, outlet } from './hop-closers.ts';
-import { hostOf, parcelTo, shortFrom } from './parcel.ts';
+import { hostOf, mailTo, shortFrom } from './mail-object.ts';
 import type { HopSide } from './scripted-hop.ts';
 
-const parcel = parcelTo(['a@d.example']);
+const mail = mailTo(['a@d.example']);
 const kindsOf = async (reports: Promise<readonly { kind: string }[]>[]): Promise<string[]> =>
   (await Promise.all(reports)).map(([outcome]) => outcome!.kind);
 
 test('no more connections than allowed, and all who wait get their turn', async () => {
   const hop = await hopWith({ offers: ['PIPELINING'] });
   const out = outlet([hop], { connections: 3 });
-  const kinds = await kindsOf(Array.from({ length: 50 }, () => out.deliver(parcel)));
+  const kinds = await kindsOf(Array.from({ length: 50 }, () => out.deliver(mail)));
   expect(new Set(kinds)).toEqual(new Set(['delivered']));
   expect(hop.talks).toHaveLength(3);
   expect(out.connections).toBe(3);
@@ -24,7 +24,7 @@ test('no more connections than allowed, and all who wait get their turn', async 
 test('who finds the line too long is put off', async () => {
   const hop = await hopWith();
   const out = outlet([hop], { connections: 1, waiting: 2 });
-  const kinds = await kindsOf(Array.from({ length: 5 }, () => out.deliver(parcel)));
+  const kinds = await kindsOf(Array.from({ length: 5 }, () => out.deliver(mail)));
   expect(kinds.filter((kind) => kind === 'delivered')).toHaveLength(3);
 });
 
@@ -32,7 +32,7 @@ test('who waits is let go when his time is up or he gives up', async () => {
   const hop = await hopWith({ says: { MAIL: '[silence]' } });
   const out = outlet([hop], { connections: 1, withinMs: 400 });
   const controller = new AbortController();
-  const reports = [out.deliver(parcel), out.deliver(parcel), out.deliver(parcel, controller.signal)];
+  const reports = [out.deliver(mail), out.deliver(mail), out.deliver(mail, controller.signal)];
   setTimeout(() => controller.abort(), 20);
   const statuses = (await Promise.all(reports)).map(([outcome]) => outcome!.reply.status);
   expect(statuses).toEqual(['4.4.7', '4.4.7', '4.3.2']);
@@ -41,7 +41,7 @@ test('who waits is let go when his time is up or he gives up', async () => {
 test('a connection takes so many messages and then ends with QUIT', async () => {
   const hop = await hopWith();
   const out = outlet([hop], { messages: 2 });
-  for (let index = 0; index < 5; index++) await out.deliver(parcel);
+  for (let index = 0; index < 5; index++) await out.deliver(mail);
   expect(hop.talks).toHaveLength(3);
   expect(hop.lines.filter((line) => line === 'QUIT').length).toBeGreaterThanOrEqual(1);
 });
@@ -49,29 +49,29 @@ test('a connection takes so many messages and then ends with QUIT', async () => 
 test('an unused connection ends with QUIT after its time, and at once when the outlet is closed', async () => {
   const hop = await hopWith();
   const out = outlet([hop], { idleMs: 300 });
-  await out.deliver(parcel);
+  await out.deliver(mail);
   await expect.poll(() => hop.lines.at(-1)).toBe('QUIT');
-  await out.deliver(parcel);
+  await out.deliver(mail);
   out.close();
   await expect.poll(() => hop.talks[1]!.received.lines.at(-1)).toBe('QUIT');
-  expect((await out.deliver(parcel))[0]).toMatchObject({ kind: 'deferred', hop: undefined });
+  expect((await out.deliver(mail))[0]).toMatchObject({ kind: 'deferred', hop: undefined });
   expect(hop.talks).toHaveLength(2);
 });
 
 test('the hop closes kept connections: nobody notices', async () => {
   const hop = await hopWith();
   const out = outlet([hop], { connections: 4 });
-  await Promise.all([1, 2, 3, 4].map(() => out.deliver(parcel)));
+  await Promise.all([1, 2, 3, 4].map(() => out.deliver(mail)));
   hop.dropConnections();
-  const kinds = await kindsOf([1, 2, 3, 4].map(() => out.deliver(parcel)));
+  const kinds = await kindsOf([1, 2, 3, 4].map(() => out.deliver(mail)));
   expect(kinds).toEqual(['delivered', 'delivered', 'delivered', 'delivered']);
 });
 
 test('an envelope that nothing came of is taken back before the connection is used again', async () => {
   const hop = await hopWith({ says: { RCPT: (path) => (path.includes('b@') ? '550 no' : '') } });
   const out = outlet([hop], { connections: 1 });
-  await out.deliver(parcelTo(['b@d.example']));
-  await out.deliver(parcel);
+  await out.deliver(mailTo(['b@d.example']));
+  await out.deliver(mail);
   expect(hop.talks).toHaveLength(1);
   expect(hop.lines.slice(1, 5)).toEqual([
     'MAIL FROM:<s@c.example>',
@@ -85,8 +85,8 @@ test('a hop that does not take an envelope back gets no other message over that 
   const says = { RCPT: (path: string) => (path.includes('b@') ? '550 no' : ''), RSET: '502 no' };
   const hop = await hopWith({ says });
   const out = outlet([hop], { connections: 1 });
-  await out.deliver(parcelTo(['b@d.example']));
-  expect((await out.deliver(parcel))[0]!.kind).toBe('delivered');
+  await out.deliver(mailTo(['b@d.example']));
+  expect((await out.deliver(mail))[0]!.kind).toBe('delivered');
   expect(hop.talks).toHaveLength(2);
 });
 
@@ -102,9 +102,9 @@ test.each([
   const bad = await hopWith({ says: { [stage]: say } });
   const good = await hopWith();
   const out = outlet([bad, good], { timeouts: say === '[silence]' ? shortFrom(stage) : {}, messages: 1 });
-  expect((await out.deliver(parcel))[0]!.kind).toBe('delivered');
+  expect((await out.deliver(mail))[0]!.kind).toBe('delivered');
   const asked = bad.talks.length;
-  expect((await out.deliver(parcel))[0]!.kind).toBe('delivered');
+  expect((await out.deliver(mail))[0]!.kind).toBe('delivered');
   expect([asked, bad.talks.length]).toEqual([1, 1]);
   expect(good.talks).toHaveLength(2);
 });
@@ -112,7 +112,7 @@ test.each([
 test.each(['MAIL', 'RCPT', 'DATA', 'END'])('%s is put off: no other host is tried', async (stage) => {
   const first = await hopWith({ says: { [stage]: '451 later' } });
   const second = await hopWith();
-  expect((await outlet([first, second]).deliver(parcel))[0]!.kind).toBe('deferred');
+  expect((await outlet([first, second]).deliver(mail))[0]!.kind).toBe('deferred');
   expect(second.talks).toHaveLength(0);
 });
 
@@ -123,7 +123,7 @@ test('no host at all takes connections: deferred with the last reason', async ()
   await new Promise((resolve) => socket.close(resolve));
   const out = outlet([], { hosts: [1, 2].map(() => ({ name: 'h', address: '127.0.0.1', port })) });
   closeLater(() => out.close());
-  expect((await out.deliver(parcel))[0]).toMatchObject({
+  expect((await out.deliver(mail))[0]).toMatchObject({
     kind: 'deferred',
     hop: undefined,
     reply: { status: '4.4.1', lines: ['next hop unreachable (ECONNREFUSED)'] },
@@ -133,17 +133,17 @@ test('no host at all takes connections: deferred with the last reason', async ()
   expect(out.log.join('\n')).toContain(`h: connect: connect ECONNREFUSED 127.0.0.1:${port}`);
 });
 
-test('hosts may be found for each parcel, or not', async () => {
+test('hosts may be found for each mail object, or not', async () => {
   const hop = await hopWith();
   const found = outlet([], { hosts: () => Promise.resolve([hostOf(hop)]) });
-  expect((await found.deliver(parcel))[0]!.kind).toBe('delivered');
+  expect((await found.deliver(mail))[0]!.kind).toBe('delivered');
   const outcome = {
     kind: 'refused',
     reply: { code: 556, status: '5.1.10', lines: ['null MX'] },
     hop: undefined,
   } as const;
   const none = outlet([], { hosts: () => Promise.resolve(outcome) });
-  expect(await none.deliver(parcel)).toEqual([outcome]);
+  expect(await none.deliver(mail)).toEqual([outcome]);
 });
 
 test('hosts are drawn by weight, within their preference, and troubled ones come last', () => {
@@ -209,7 +209,7 @@ test.each([[], ['PIPELINING'], ['PIPELINING', 'CHUNKING']])(
     const hop = await hopWith({ offers, says: { MAIL } });
     const out = outlet([hop]);
     for (let count = 0; count < 5; count++) {
-      expect((await out.deliver(parcelTo(['a@d.example'])))[0]).toMatchObject({ kind: 'delivered' });
+      expect((await out.deliver(mailTo(['a@d.example'])))[0]).toMatchObject({ kind: 'delivered' });
     }
     expect(hop.talks).toHaveLength(3);
     expect(out.counters.uncertain).toBe(0);
@@ -218,7 +218,7 @@ test.each([[], ['PIPELINING'], ['PIPELINING', 'CHUNKING']])(
 
 test('a hop that wants none over a fresh connection either has the last word', async () => {
   const hop = await hopWith({ says: { MAIL: '452 4.3.1 disk full' } });
-  expect((await outlet([hop]).deliver(parcelTo(['a@d.example'])))[0]).toMatchObject({
+  expect((await outlet([hop]).deliver(mailTo(['a@d.example'])))[0]).toMatchObject({
     kind: 'deferred',
     reply: { status: '4.3.1' },
   });

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import type { DeliveryReport } from '../../bindings/plugin/index.ts';
 import { hopWith, outlet } from './hop-closers.ts';
-import { LETTER, parcelTo } from './parcel.ts';
+import { LETTER, mailTo } from './mail-object.ts';
 import type { HopSide, Script } from './scripted-hop.ts';
 
 const TRACKED = { isTrackedByRecipient: true };
@@ -45,7 +45,7 @@ describe.each(OFFERS.map((offers) => ({ offers })))('a hop that offers $offers',
         const { script, transactions } = withTransactions({ offers, says: taking(3, reply) });
         const hop = await hopWith(script);
         const out = outlet([hop]);
-        expect(kindsOf(await out.deliver(parcelTo(numbered(8), parts)))).toEqual(all(8, 'delivered'));
+        expect(kindsOf(await out.deliver(mailTo(numbered(8), parts)))).toEqual(all(8, 'delivered'));
         expect(transactions.map(({ length }) => length)).toEqual([3, 3, 2]);
         expect(transactions.flat()).toEqual(numbered(8).map((path) => `TO:<${path}>`));
         expect(hop.contents.join('')).toBe(LETTER.repeat(3));
@@ -68,7 +68,7 @@ describe.each(OFFERS.map((offers) => ({ offers })))('a hop that offers $offers',
     };
     for (const parts of [TRACKED, {}]) {
       const hop = await hopWith({ offers, says });
-      const report = await outlet([hop]).deliver(parcelTo(numbered(5), parts));
+      const report = await outlet([hop]).deliver(mailTo(numbered(5), parts));
       expect(kindsOf(report)).toEqual(all(5, 'delivered'));
     }
   });
@@ -80,7 +80,7 @@ describe.each(OFFERS.map((offers) => ({ offers })))('a hop that offers $offers',
     for (const parts of [TRACKED, {}]) {
       const { script, transactions } = withTransactions({ offers, says });
       const hop = await hopWith(script);
-      const report = await outlet([hop]).deliver(parcelTo(numbered(4), parts));
+      const report = await outlet([hop]).deliver(mailTo(numbered(4), parts));
       expect(kindsOf(report)).toEqual(all(4, 'delivered'));
       expect(transactions.map(({ length }) => length)).toEqual([4, 2, 2]);
     }
@@ -90,7 +90,7 @@ describe.each(OFFERS.map((offers) => ({ offers })))('a hop that offers $offers',
 test('said to the only recipient it is about the mailbox, or a rule', async () => {
   for (const offers of OFFERS) {
     const hop = await hopWith({ offers, says: { RCPT: '552 5.5.3 too many recipients' } });
-    const [outcome] = await outlet([hop]).deliver(parcelTo(['a@d.example'], TRACKED));
+    const [outcome] = await outlet([hop]).deliver(mailTo(['a@d.example'], TRACKED));
     expect(outcome).toMatchObject({ kind: 'refused', reply: { code: 552, status: '5.5.3' } });
     expect(hop.lines.filter((line) => line.startsWith('RCPT'))).toHaveLength(1);
   }
@@ -99,7 +99,7 @@ test('said to the only recipient it is about the mailbox, or a rule', async () =
 test('said to everybody each hears it once, and no transaction is in vain', async () => {
   for (const parts of [TRACKED, {}]) {
     const hop = await hopWith({ offers: ['PIPELINING'], says: { RCPT: '452 4.5.3 too many recipients' } });
-    const report = await outlet([hop]).deliver(parcelTo(numbered(5), parts));
+    const report = await outlet([hop]).deliver(mailTo(numbered(5), parts));
     expect(report.map(({ kind, reply }) => [kind, reply.status])).toEqual(
       Array.from({ length: 5 }, () => ['deferred', '4.5.3']),
     );
@@ -111,7 +111,7 @@ test('said to everybody each hears it once, and no transaction is in vain', asyn
 test('a full mailbox behind accepted recipients is a full mailbox', async () => {
   const RCPT = (path: string): string => (path.includes('r1@') ? '552 5.2.2 mailbox full' : '');
   const hop = await hopWith({ offers: ['PIPELINING'], says: { RCPT } });
-  const report = await outlet([hop]).deliver(parcelTo(numbered(3), TRACKED));
+  const report = await outlet([hop]).deliver(mailTo(numbered(3), TRACKED));
   expect(kindsOf(report)).toEqual(['delivered', 'refused', 'delivered']);
   expect(hop.lines.filter((line) => line.startsWith('RCPT'))).toHaveLength(3);
 });
@@ -123,7 +123,7 @@ test('one destination at a time: each gets a transaction of its own, not each re
   const { script, transactions } = withTransactions({ offers: ['PIPELINING'], says: { RCPT } });
   const hop = await hopWith(script);
   const recipients = ['a@x.example', 'a@y.example', 'b@x.example', 'b@y.example'];
-  const report = await outlet([hop]).deliver(parcelTo(recipients, TRACKED));
+  const report = await outlet([hop]).deliver(mailTo(recipients, TRACKED));
   expect(kindsOf(report)).toEqual(all(4, 'delivered'));
   expect(transactions.map(({ length }) => length)).toEqual([2, 2]);
 });
@@ -134,7 +134,7 @@ test('without a spool, somebody of the first transaction is refused: nobody has 
     return accepted.length < 2 ? '' : '452 4.5.3 too many recipients';
   };
   const hop = await hopWith({ offers: ['PIPELINING'], says: { RCPT } });
-  const report = await outlet([hop]).deliver(parcelTo(numbered(5)));
+  const report = await outlet([hop]).deliver(mailTo(numbered(5)));
   expect(report.map(({ kind, reply }) => [kind, reply.status])).toEqual(
     Array.from({ length: 5 }, () => ['refused', '5.1.1']),
   );
@@ -145,7 +145,7 @@ test('without a spool, the hop has room for nobody behind one it refuses: all he
   const RCPT = (path: string): string =>
     path.includes('r0@') ? '550 5.1.1 nobody' : '452 4.5.3 too many recipients';
   const hop = await hopWith({ offers: ['PIPELINING'], says: { RCPT } });
-  const report = await outlet([hop]).deliver(parcelTo(numbered(3)));
+  const report = await outlet([hop]).deliver(mailTo(numbered(3)));
   expect(kindsOf(report)).toEqual(all(3, 'refused'));
   expect(hop.lines.filter((line) => line.startsWith('MAIL'))).toHaveLength(1);
 });
@@ -157,7 +157,7 @@ test('without a spool, somebody of the second transaction is refused: the others
   };
   const hop = await hopWith({ offers: [], says: { RCPT } });
   const out = outlet([hop]);
-  const report = await out.deliver(parcelTo(numbered(5)));
+  const report = await out.deliver(mailTo(numbered(5)));
   expect(kindsOf(report)).toEqual(['delivered', 'delivered', 'delivered', 'refused', 'delivered']);
   expect(out.log.join('\n')).toContain('4 of 5 recipients have the message');
 });
@@ -173,7 +173,7 @@ test('the hop goes away between two transactions: the rest goes to the next host
   };
   const first = await hopWith({ offers: ['PIPELINING'], says });
   const second = await hopWith();
-  const report = await outlet([first, second]).deliver(parcelTo(numbered(4), TRACKED));
+  const report = await outlet([first, second]).deliver(mailTo(numbered(4), TRACKED));
   expect(kindsOf(report)).toEqual(all(4, 'delivered'));
   expect(second.lines.filter((line) => line.startsWith('RCPT'))).toEqual([
     'RCPT TO:<r2@d.example>',
@@ -190,7 +190,7 @@ test.each([[[]], [['PIPELINING']]])('LMTP that offers %j', async (offers) => {
     });
     const hop = await hopWith(script);
     const out = outlet([hop], { protocol: 'lmtp' });
-    expect(kindsOf(await out.deliver(parcelTo(numbered(5), parts)))).toEqual(all(5, 'delivered'));
+    expect(kindsOf(await out.deliver(mailTo(numbered(5), parts)))).toEqual(all(5, 'delivered'));
     expect(transactions.map(({ length }) => length)).toEqual([2, 2, 1]);
   }
 });
@@ -199,6 +199,6 @@ test('LMTP: what is said behind the content to one of several', async () => {
   const END = (path: string, { accepted: [first] }: HopSide): string =>
     path === first ? '' : '552 5.5.3 one at a time';
   const hop = await hopWith({ isLmtp: true, says: { END } });
-  const report = await outlet([hop], { protocol: 'lmtp' }).deliver(parcelTo(numbered(3), TRACKED));
+  const report = await outlet([hop], { protocol: 'lmtp' }).deliver(mailTo(numbered(3), TRACKED));
   expect(kindsOf(report)).toEqual(all(3, 'delivered'));
 });

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { hopWith, outlet } from './hop-closers.ts';
-import { parcelTo, SHORT } from './parcel.ts';
+import { mailTo, SHORT } from './mail-object.ts';
 import type { Script } from './scripted-hop.ts';
 
 const TRACKED = { isTrackedByRecipient: true };
@@ -22,7 +22,7 @@ describe.each(OFFERS.map((offers) => ({ offers })))('a hop that offers $offers',
   ])('never answers %s: nobody is refused for good', async (_, says) => {
     for (const parts of [TRACKED, {}]) {
       const hop = await hopWith({ offers, says });
-      const report = await outlet([hop], IMPATIENT).deliver(parcelTo(THREE, parts));
+      const report = await outlet([hop], IMPATIENT).deliver(mailTo(THREE, parts));
       expect(report.map(({ kind }) => kind)).toEqual(['deferred', 'deferred', 'deferred']);
     }
   });
@@ -40,12 +40,12 @@ describe.each(OFFERS.map((offers) => ({ offers })))('a hop that offers $offers',
     const isWhole = offers.length > 1;
     const hop = await hopWith({ offers, says: atOnce('r2@', `${TWICE}550 a\n550 b\n550 c`) });
     const out = outlet([hop], IMPATIENT);
-    const [first] = await out.deliver(parcelTo(THREE));
+    const [first] = await out.deliver(mailTo(THREE));
     expect(first!.kind).toBe('deferred');
     // What belongs to the end of the group has its reply too early here.
     const end = isWhole ? 'END' : 'DATA';
     const other = await hopWith({ offers, says: atOnce(end, `${TWICE}550 a\n503 b`) });
-    const [outcome] = await outlet([other], IMPATIENT).deliver(parcelTo(THREE.slice(0, 1)));
+    const [outcome] = await outlet([other], IMPATIENT).deliver(mailTo(THREE.slice(0, 1)));
     expect(outcome!.kind).toBe('deferred');
     expect(out.connections).toBe(0);
   });
@@ -54,7 +54,7 @@ describe.each(OFFERS.map((offers) => ({ offers })))('a hop that offers $offers',
     if (offers.length < 2) return;
     const hop = await hopWith({ offers, says: atOnce('END', `${TWICE}550 a\n250 b\n250 c`) });
     const out = outlet([hop], IMPATIENT);
-    const report = await out.deliver(parcelTo(THREE.slice(0, 2), TRACKED));
+    const report = await out.deliver(mailTo(THREE.slice(0, 2), TRACKED));
     expect(report.map(({ kind }) => kind)).toEqual(['deferred', 'deferred']);
     expect(out.counters.uncertain).toBe(1);
   });
@@ -69,10 +69,10 @@ describe.each(OFFERS.map((offers) => ({ offers })))('a hop that offers $offers',
     };
     const hop = await hopWith({ offers, says });
     const out = outlet([hop]);
-    const first = await out.deliver(parcelTo(THREE, TRACKED));
+    const first = await out.deliver(mailTo(THREE, TRACKED));
     expect(first.map(({ kind }) => kind)).toEqual(['deferred', 'deferred', 'deferred']);
     expect(out.log.join('\n')).toContain('not taken for final');
-    const second = await out.deliver(parcelTo(THREE, TRACKED));
+    const second = await out.deliver(mailTo(THREE, TRACKED));
     expect(second.map(({ kind }) => kind)).toEqual(['deferred', 'refused', 'deferred']);
     expect(second[1]!.reply.status).toBe('5.7.1');
     const said = hop.talks[1]!.received.lines;
@@ -88,7 +88,7 @@ describe.each(OFFERS.map((offers) => ({ offers })))('a hop that offers $offers',
 
   test('answers everything: refusals count', async () => {
     const hop = await hopWith({ offers, says: { RCPT: refusing('r1@') } });
-    const report = await outlet([hop]).deliver(parcelTo(THREE, TRACKED));
+    const report = await outlet([hop]).deliver(mailTo(THREE, TRACKED));
     expect(report.map(({ kind }) => kind)).toEqual(['delivered', 'refused', 'delivered']);
   });
 });
@@ -96,13 +96,13 @@ describe.each(OFFERS.map((offers) => ({ offers })))('a hop that offers $offers',
 test('LMTP: behind the content one reply is left out, and no refusal meets the wrong recipient', async () => {
   const END = (path: string): string => (path.includes('r0@') ? '[silence]' : refusing('r1@')(path));
   const hop = await hopWith({ isLmtp: true, says: { END } });
-  const report = await outlet([hop], { ...IMPATIENT, protocol: 'lmtp' }).deliver(parcelTo(THREE, TRACKED));
+  const report = await outlet([hop], { ...IMPATIENT, protocol: 'lmtp' }).deliver(mailTo(THREE, TRACKED));
   expect(report.map(({ kind }) => kind)).not.toContain('refused');
 });
 
 test('one command at a time: what was refused before the hop fell silent is refused', async () => {
   const RCPT = (path: string): string => (path.includes('r1@') ? '[silence]' : refusing('r0@')(path));
   const hop = await hopWith({ says: { RCPT } });
-  const report = await outlet([hop], { timeouts: { rcptMs: 2_000 } }).deliver(parcelTo(THREE, TRACKED));
+  const report = await outlet([hop], { timeouts: { rcptMs: 2_000 } }).deliver(mailTo(THREE, TRACKED));
   expect(report.map(({ kind }) => kind)).toEqual(['refused', 'deferred', 'deferred']);
 });

@@ -6,7 +6,7 @@ import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import { makeSelfSigned } from '../../host/tls/self-signed.ts';
 import { makePair } from '../tls/secure-server.ts';
 import { hopWith, outlet } from './hop-closers.ts';
-import { parcelTo } from './parcel.ts';
+import { mailTo } from './mail-object.ts';
 import type { Script } from './scripted-hop.ts';
 
 const pair = makePair('hop.test');
@@ -23,7 +23,7 @@ const offers = ['PIPELINING', 'STARTTLS'];
 async function deliver(script: Script, demand: TlsDemand) {
   const hop = await hopWith(script);
   const out = outlet([hop], { tls: demand });
-  const [outcome] = await out.deliver(parcelTo(['a@d.example']));
+  const [outcome] = await out.deliver(mailTo(['a@d.example']));
   return { hop, out, outcome: outcome! };
 }
 
@@ -56,7 +56,7 @@ test.each([
   ],
   ['STARTTLS not offered', { offers: [], tls }, { authorities: pair.certificate }, '4.7.4', 'no encryption'],
   ['STARTTLS refused', { offers, tls, says: { STARTTLS: '454 not now' } }, {}, '4.7.4', '454'],
-])('verified, %s: deferred, and no word of the parcel', async (_, script, more, status, reason) => {
+])('verified, %s: deferred, and no word of the mail object', async (_, script, more, status, reason) => {
   const { hop, out, outcome } = await deliver(script, { level: 'verified', ...more });
   expect(outcome).toMatchObject({ kind: 'deferred', reply: { code: 451, status } });
   expect(out.log.join('\n')).toContain(reason);
@@ -141,7 +141,7 @@ test.each([
   const hop = await hopWith({ offers: [...offers, ...more], tls });
   const out = outlet([hop], { tls: { level: 'verified', authorities: pair.certificate } });
   const mailOptions = { ...PLAIN_MAIL, requireTls: true };
-  const [outcome] = await out.deliver(parcelTo(['a@d.example'], { reversePath: sender, mailOptions }));
+  const [outcome] = await out.deliver(mailTo(['a@d.example'], { reversePath: sender, mailOptions }));
   expect(outcome!.kind).toBe(kind);
   expect(hop.lines.find((line) => line.startsWith('MAIL'))).toBe(mail);
 });
@@ -150,7 +150,7 @@ test('a report that requires TLS goes nowhere without verified TLS', async () =>
   const hop = await hopWith({ offers: [...offers, 'REQUIRETLS'], tls });
   const out = outlet([hop], { tls: { level: 'required' } });
   const mailOptions = { ...PLAIN_MAIL, requireTls: true };
-  const [outcome] = await out.deliver(parcelTo(['a@d.example'], { reversePath: Address.null, mailOptions }));
+  const [outcome] = await out.deliver(mailTo(['a@d.example'], { reversePath: Address.null, mailOptions }));
   expect(outcome).toMatchObject({ kind: 'refused', reply: { code: 550, status: '5.7.10' } });
 });
 
@@ -172,7 +172,7 @@ describe('a message that requires TLS all the way', () => {
     const hops = [];
     for (const name of names) hops.push(await hopWith(SCRIPTS[name]));
     const out = outlet(hops, { tls: tls_ });
-    const [outcome] = await out.deliver(parcelTo(['a@d.example'], { mailOptions }));
+    const [outcome] = await out.deliver(mailTo(['a@d.example'], { mailOptions }));
     return `${outcome!.kind} ${outcome!.reply.code} ${outcome!.reply.status ?? ''}`;
   }
 
@@ -204,9 +204,9 @@ describe('a message that requires TLS all the way', () => {
   test('in the clear goes nowhere, and others may use the connection', async () => {
     const hop = await hopWith(SCRIPTS['without TLS']);
     const out = outlet([hop], { tls: { level: 'opportunistic' } });
-    const [first] = await out.deliver(parcelTo(['a@d.example'], { mailOptions }));
+    const [first] = await out.deliver(mailTo(['a@d.example'], { mailOptions }));
     expect(first).toMatchObject({ kind: 'refused', reply: { status: '5.7.10' } });
-    const [second] = await out.deliver(parcelTo(['a@d.example']));
+    const [second] = await out.deliver(mailTo(['a@d.example']));
     expect(second!.kind).toBe('delivered');
     expect(hop.talks).toHaveLength(1);
   });

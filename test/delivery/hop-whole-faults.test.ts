@@ -2,12 +2,12 @@
 
 import { expect, test } from 'vitest';
 import { hopWith, outlet } from './hop-closers.ts';
-import { LETTER, parcelTo } from './parcel.ts';
+import { LETTER, mailTo } from './mail-object.ts';
 import { messageOf } from './transaction.ts';
 import type { Script } from './scripted-hop.ts';
 
 const BOTH = { offers: ['PIPELINING', 'CHUNKING'] };
-const toA = () => parcelTo(['a@d.example']);
+const toA = () => mailTo(['a@d.example']);
 
 test.each(['MAIL', 'RCPT', 'END'])(
   '354 to %s: the connection is of no more use, and nobody waits for it',
@@ -81,7 +81,7 @@ test('a hop that reads a chunk it does not want as commands is given none to rea
       const message = messageOf('');
       message.content.append(Buffer.from(content.slice(0, Math.max(cut, 0))));
       message.content.append(Buffer.from(content.slice(Math.max(cut, 0))));
-      const [outcome] = await outlet([hop]).deliver(parcelTo(['a@d.example'], { message }));
+      const [outcome] = await outlet([hop]).deliver(mailTo(['a@d.example'], { message }));
       expect(outcome).toMatchObject({ kind: 'refused', reply: { status: '5.1.1' } });
     }
     expect(hop.talks.flatMap(({ accepted }) => accepted)).toEqual([]);

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { outletTo, parcelTo, SHORT } from './parcel.ts';
+import { outletTo, mailTo, SHORT } from './mail-object.ts';
 import { ScriptedHop, type HopSide, type Script } from './scripted-hop.ts';
 import { messageOf } from './transaction.ts';
 
@@ -78,15 +78,15 @@ async function play(drawn: Round): Promise<void> {
   const timeouts = [mail, ...rcpts, end].every((each) => each.endsWith('yz')) ? {} : BRIEF;
   const out = outletTo([hop], { timeouts, connections: 1 });
   try {
-    for (let count = 0; count < before; count++) await out.deliver(parcelTo(['r0@d.example']));
+    for (let count = 0; count < before; count++) await out.deliver(mailTo(['r0@d.example']));
     let hasEnded = false;
     hop.script = scriptOf(drawn, () => (hasEnded = true));
     const letter = letterOf(octets);
-    const parcel = parcelTo(
+    const mailObject = mailTo(
       rcpts.map((_, index) => `r${index}@d.example`),
       { message: messageOf(letter), isTrackedByRecipient: true },
     );
-    const report = await out.deliver(parcel);
+    const report = await out.deliver(mailObject);
     // A dead connection that was kept is no reason to give up: the message may have gone over a second one.
     const isSentAgain = hop.talks.length > 1;
     const said = [mail, ...rcpts, end];
@@ -112,7 +112,7 @@ async function play(drawn: Round): Promise<void> {
     if (report.some(({ kind }) => kind === 'delivered'))
       expect(hop.contents.some((content) => content.endsWith(letter))).toBe(true);
     hop.script = BOTH;
-    const next = parcelTo(['r0@d.example'], { message: messageOf(NEXT) });
+    const next = mailTo(['r0@d.example'], { message: messageOf(NEXT) });
     expect((await out.deliver(next))[0]!.kind, JSON.stringify({ drawn, log: out.log })).toBe('delivered');
     expect(hop.contents.filter((content) => content.endsWith(NEXT))).toHaveLength(1);
     expect(out.connections).toBe(1);

@@ -2,11 +2,11 @@
 
 import { expect, test, vi } from 'vitest';
 import { hopWith, outlet } from './hop-closers.ts';
-import { LETTER, parcelTo, shortFrom } from './parcel.ts';
+import { LETTER, mailTo, shortFrom } from './mail-object.ts';
 import { messageOf } from './transaction.ts';
 
 const BOTH = { offers: ['PIPELINING', 'CHUNKING'] };
-const toA = () => parcelTo(['a@d.example']);
+const toA = () => mailTo(['a@d.example']);
 const BDAT = `BDAT ${LETTER.length} LAST`;
 
 test('the content does not wait for the replies to the envelope', async () => {
@@ -21,11 +21,11 @@ test('the content does not wait for the replies to the envelope', async () => {
 });
 
 test.each([
-  ['several recipients who all have to get it', parcelTo(['a@d.example', 'b@d.example'])],
-  ['a long message', parcelTo(['a@d.example'], { message: messageOf(`X: y\r\n\r\n${'z'.repeat(20_000)}`) })],
-])('%s: the envelope goes alone', async (_, parcel) => {
+  ['several recipients who all have to get it', mailTo(['a@d.example', 'b@d.example'])],
+  ['a long message', mailTo(['a@d.example'], { message: messageOf(`X: y\r\n\r\n${'z'.repeat(20_000)}`) })],
+])('%s: the envelope goes alone', async (_, mail) => {
   const hop = await hopWith({ ...BOTH, says: { MAIL: '451 4.7.1 later' } });
-  const [outcome] = await outlet([hop]).deliver(parcel);
+  const [outcome] = await outlet([hop]).deliver(mail);
   expect(outcome).toMatchObject({ kind: 'deferred', reply: { status: '4.7.1' } });
   expect(hop.contents).toEqual(['']);
 });
@@ -57,8 +57,8 @@ test('the chunk is refused: the words of the hop count, and the next message beg
 test('tracked by recipient: whoever is accepted gets it, in one go', async () => {
   const says = { RCPT: (path: string) => (path.includes('b@') ? '450 4.2.2 full' : '') };
   const hop = await hopWith({ ...BOTH, says });
-  const parcel = parcelTo(['a@d.example', 'b@d.example'], { isTrackedByRecipient: true });
-  const report = await outlet([hop]).deliver(parcel);
+  const mail = mailTo(['a@d.example', 'b@d.example'], { isTrackedByRecipient: true });
+  const report = await outlet([hop]).deliver(mail);
   expect(report.map(({ kind }) => kind)).toEqual(['delivered', 'deferred']);
   expect(hop.lines.slice(1)).toEqual([
     'MAIL FROM:<s@c.example>',

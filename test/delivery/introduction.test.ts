@@ -1,7 +1,7 @@
 /** What a next hop is told about the client: PROXY, XCLIENT, XFORWARD. */
 
 import { afterEach, describe, expect, test } from 'vitest';
-import type { ParcelClient } from '../../bindings/plugin/delivery.ts';
+import type { SendingClient } from '../../bindings/plugin/delivery.ts';
 import type { IntroductionOptions } from '../../bindings/plugin/hop-services.ts';
 import {
   attributeLine,
@@ -11,10 +11,10 @@ import {
 } from '../../host/delivery/introduction/client-attributes.ts';
 import { ClientIntroduction } from '../../host/delivery/introduction/client-introduction.ts';
 import { proxyHeader } from '../../host/delivery/introduction/proxy-header.ts';
-import { keptLog, outletTo, parcelTo } from './parcel.ts';
+import { keptLog, outletTo, mailTo } from './mail-object.ts';
 import { ScriptedHop, type Script } from './scripted-hop.ts';
 
-const CLIENT: ParcelClient = {
+const CLIENT: SendingClient = {
   ip: '192.0.2.7',
   port: 4711,
   host: 'client.example',
@@ -109,7 +109,7 @@ describe('XCLIENT', () => {
     const hop = await start({ offers, says: { XCLIENT: '220 hop.test again' } });
     const { outlet } = introducing(hop, { xclient: true });
     for (const id of ['p1', 'p2']) {
-      const [outcome] = await outlet.deliver(parcelTo(['a@x.test'], { client: CLIENT, id }));
+      const [outcome] = await outlet.deliver(mailTo(['a@x.test'], { client: CLIENT, id }));
       expect(outcome?.kind).toBe('delivered');
     }
     expect(hop.lines.slice(0, 3)).toEqual([
@@ -124,9 +124,9 @@ describe('XCLIENT', () => {
   test('a connection serves no other client', async () => {
     const hop = await start({ offers, says: { XCLIENT: '220 hop.test again' } });
     const { outlet } = introducing(hop, { xclient: true });
-    await outlet.deliver(parcelTo(['a@x.test'], { client: CLIENT }));
-    await outlet.deliver(parcelTo(['a@x.test'], { client: { ...CLIENT, ip: '192.0.2.8' } }));
-    await outlet.deliver(parcelTo(['a@x.test'], { client: undefined }));
+    await outlet.deliver(mailTo(['a@x.test'], { client: CLIENT }));
+    await outlet.deliver(mailTo(['a@x.test'], { client: { ...CLIENT, ip: '192.0.2.8' } }));
+    await outlet.deliver(mailTo(['a@x.test'], { client: undefined }));
     expect(hop.talks).toHaveLength(3);
     expect(hop.talks[1]!.received.lines.join()).toContain('ADDR=192.0.2.8');
     expect(hop.talks[2]!.received.lines.join()).not.toContain('XCLIENT');
@@ -137,10 +137,10 @@ describe('XCLIENT', () => {
     ['not offered', {}, 'Server does not advertise XCLIENT support'],
     ['offered without ADDR', { offers: ['XCLIENT NAME'] }, 'Server does not advertise XCLIENT support'],
     ['refused', { offers, says: { XCLIENT: '550 no' } }, 'XCLIENT failed'],
-  ])('%s: the parcel is deferred and nothing of it is said', async (_, script, words) => {
+  ])('%s: the mail object is deferred and nothing of it is said', async (_, script, words) => {
     const hop = await start(script);
     const { outlet } = introducing(hop, { xclient: true });
-    const [outcome] = await outlet.deliver(parcelTo(['a@x.test'], { client: CLIENT }));
+    const [outcome] = await outlet.deliver(mailTo(['a@x.test'], { client: CLIENT }));
     expect(outcome).toMatchObject({ kind: 'deferred', reply: { code: 451 } });
     expect(outcome!.reply.lines).toEqual([words]);
     expect(hop.lines.some((line) => line.startsWith('MAIL'))).toBe(false);
@@ -152,7 +152,7 @@ describe('XCLIENT', () => {
     const no = () => (++hellos > 1 ? '421 no more' : '');
     const hop = await start({ offers, says: { XCLIENT: '220 again', EHLO: no } });
     const { outlet } = introducing(hop, { xclient: true });
-    const [outcome] = await outlet.deliver(parcelTo(['a@x.test'], { client: CLIENT }));
+    const [outcome] = await outlet.deliver(mailTo(['a@x.test'], { client: CLIENT }));
     expect(outcome!.reply.lines).toEqual(['HELLO after XCLIENT failed']);
     outlet.close();
   });
@@ -162,8 +162,8 @@ describe('XFORWARD', () => {
   test('goes out in front of each message over one connection', async () => {
     const hop = await start({ offers: [`XFORWARD ${ALL}`] });
     const { outlet } = introducing(hop, { xforward: true });
-    await outlet.deliver(parcelTo(['a@x.test'], { client: CLIENT, id: 'c1' }));
-    await outlet.deliver(parcelTo(['a@x.test'], { client: { ...CLIENT, ip: '192.0.2.8' }, id: 'c2' }));
+    await outlet.deliver(mailTo(['a@x.test'], { client: CLIENT, id: 'c1' }));
+    await outlet.deliver(mailTo(['a@x.test'], { client: { ...CLIENT, ip: '192.0.2.8' }, id: 'c2' }));
     expect(hop.talks).toHaveLength(1);
     expect(hop.lines.filter((line) => line.startsWith('XFORWARD'))).toEqual([
       'XFORWARD NAME=client.example ADDR=192.0.2.7 PORT=4711 PROTO=ESMTP HELO=helo.example IDENT=c1 SOURCE=REMOTE',
@@ -178,7 +178,7 @@ describe('XFORWARD', () => {
   ])('%s: the message goes out all the same, and the log says so', async (_, script) => {
     const hop = await start(script);
     const { outlet, log } = introducing(hop, { xforward: true });
-    const [outcome] = await outlet.deliver(parcelTo(['a@x.test'], { client: CLIENT }));
+    const [outcome] = await outlet.deliver(mailTo(['a@x.test'], { client: CLIENT }));
     expect(outcome?.kind).toBe('delivered');
     expect(log.lines.join()).toContain('XFORWARD');
     outlet.close();
@@ -186,10 +186,10 @@ describe('XFORWARD', () => {
 });
 
 describe('PROXY', () => {
-  test('a hop that does not expect it defers the parcel', async () => {
+  test('a hop that does not expect it defers the mail object', async () => {
     const hop = await start({ says: { '': '500 what?', '\0': '500 what?' } });
     const { outlet } = introducing(hop, { proxy: true });
-    const [outcome] = await outlet.deliver(parcelTo(['a@x.test'], { client: CLIENT }));
+    const [outcome] = await outlet.deliver(mailTo(['a@x.test'], { client: CLIENT }));
     expect(outcome?.kind).toBe('deferred');
     expect(hop.contents).toEqual(['']);
     outlet.close();

@@ -1,7 +1,7 @@
 /** A mailbox that is named twice, in one spelling or in two, is handed the message once. */
 
 import { afterEach, describe, expect, test } from 'vitest';
-import { Address, defineOutlet, definePlugin, ok, type Parcel } from '../../bindings/plugin/index.ts';
+import { Address, defineOutlet, definePlugin, ok, type MailObject } from '../../bindings/plugin/index.ts';
 import type { RecipientOptions } from '../../bindings/plugin/connection.ts';
 import { withoutRepeats } from '../../bindings/plugin/repeated-recipients.ts';
 import { TestServer } from '../../host/testing/test-server.ts';
@@ -32,15 +32,15 @@ const RECIPIENTS = [
 const ONCE = ['<a@b.example>', '<A@b.example>', '<a@bücher.example>'];
 
 test('outlets are given each mailbox once, as it was named first', async () => {
-  const parcels: Parcel[] = [];
+  const mails: MailObject[] = [];
   const outlet = defineOutlet({
     name: 'queue/record',
     about: '',
     outlet: () => ({
-      deliver(parcel) {
-        parcels.push(parcel);
+      deliver(mail) {
+        mails.push(mail);
         const reply = { code: 250, status: undefined, lines: ['ok'] };
-        return Promise.resolve(parcel.recipients.map(() => ({ kind: 'delivered', reply, hop: undefined })));
+        return Promise.resolve(mail.recipients.map(() => ({ kind: 'delivered', reply, hop: undefined })));
       },
     }),
   });
@@ -48,9 +48,7 @@ test('outlets are given each mailbox once, as it was named first', async () => {
   const server = await TestServer.start({ plugins: [accepting, outlet] });
   closing.push(() => server.close());
   await send(server, RECIPIENTS);
-  expect(parcels.map(({ recipients }) => recipients.map(({ address }) => address.toString()))).toEqual([
-    ONCE,
-  ]);
+  expect(mails.map(({ recipients }) => recipients.map(({ address }) => address.toString()))).toEqual([ONCE]);
 });
 
 test('so is a next hop that is spoken to at the same time, and a plugin takes a recipient out altogether', async () => {

@@ -13,7 +13,7 @@ import { systemClock } from '../../host/services/services.ts';
 import { folder } from '../message/folder.ts';
 import { words } from '../plugins/plugin-context.ts';
 import { makePair } from '../tls/secure-server.ts';
-import { logOf, MAIL, parcel, secretsFile, webhookTerms } from './web-parcel.ts';
+import { logOf, MAIL, mailObject, secretsFile, webhookTerms } from './web-mail.ts';
 import { tcpServer, webServer } from './web-server.ts';
 
 interface Tried {
@@ -26,7 +26,7 @@ const outletFor = (url: string, terms: Partial<WebhookOptions> = {}): { outlet: 
   return { outlet: new WebhookOutlet(webhookTerms(url, terms), log, systemClock), lines };
 };
 
-async function tried(url: string, terms: Partial<WebhookOptions> = {}, what = parcel()): Promise<Tried> {
+async function tried(url: string, terms: Partial<WebhookOptions> = {}, what = mailObject()): Promise<Tried> {
   const { outlet, lines } = outletFor(url, terms);
   const report = await outlet.deliver(what);
   expect(report).toHaveLength(what.recipients.length);
@@ -87,7 +87,7 @@ describe('answers', () => {
     const server = await webServer((response, { headers }) =>
       response.writeHead(String(headers['x-envelope-to']).startsWith('<two') ? 403 : 200).end(),
     );
-    const report = await outletFor(server.url, { per: 'recipient' }).outlet.deliver(parcel());
+    const report = await outletFor(server.url, { per: 'recipient' }).outlet.deliver(mailObject());
     expect(report.map(({ kind }) => kind)).toEqual(['delivered', 'refused']);
   });
 
@@ -100,9 +100,13 @@ describe('answers', () => {
           socket.write(`HTTP/1.1 ${line}\r\nContent-Length: 0\r\n\r\n`);
         });
       });
-    const refused = await tried(`http://127.0.0.1:${await early('413 Too Large', true)}/`, {}, parcel(LARGE));
+    const refused = await tried(
+      `http://127.0.0.1:${await early('413 Too Large', true)}/`,
+      {},
+      mailObject(LARGE),
+    );
     expect([refused.outcome.kind, refused.outcome.reply.code]).toEqual(['refused', 552]);
-    const accepted = await tried(`http://127.0.0.1:${await early('200 OK', false)}/`, {}, parcel(LARGE));
+    const accepted = await tried(`http://127.0.0.1:${await early('200 OK', false)}/`, {}, mailObject(LARGE));
     expect(accepted.outcome.kind).toBe('deferred');
     expect(accepted.log[0]).toContain('before the whole message was sent');
   });
@@ -121,7 +125,7 @@ describe('answers', () => {
 describe('connections', () => {
   test('5 MB arrive whole at a server that reads slowly', async () => {
     const server = await webServer();
-    const { outcome } = await tried(server.url, {}, parcel(LARGE));
+    const { outcome } = await tried(server.url, {}, mailObject(LARGE));
     expect(outcome.kind).toBe('delivered');
     expect(server.seen[0]!.octets.equals(Buffer.from(LARGE))).toBe(true);
   });
@@ -129,7 +133,7 @@ describe('connections', () => {
   test('are kept for the next message', async () => {
     const server = await webServer();
     const { outlet } = outletFor(server.url);
-    for (let count = 0; count < 3; count++) await outlet.deliver(parcel());
+    for (let count = 0; count < 3; count++) await outlet.deliver(mailObject());
     expect([server.seen.length, server.connections]).toEqual([3, 1]);
   });
 
@@ -146,8 +150,8 @@ describe('connections', () => {
       });
     });
     const { outlet } = outletFor(`http://127.0.0.1:${port}/`);
-    expect((await outlet.deliver(parcel()))[0]!.kind).toBe('delivered');
-    expect((await outlet.deliver(parcel()))[0]!.kind).toBe('delivered');
+    expect((await outlet.deliver(mailObject()))[0]!.kind).toBe('delivered');
+    expect((await outlet.deliver(mailObject()))[0]!.kind).toBe('delivered');
     expect(requests).toBe(3);
   });
 
@@ -196,8 +200,8 @@ describe('connections', () => {
     const { outlet } = outletFor(`http://127.0.0.1:${port}/`, { requestTimeoutMs: 60_000 });
     const controller = new AbortController();
     setTimeout(() => controller.abort(), 100);
-    expect((await outlet.deliver(parcel(), controller.signal))[0]!.reply.status).toBe('4.3.2');
-    expect((await outlet.deliver(parcel(), controller.signal))[0]!.reply.status).toBe('4.3.2');
+    expect((await outlet.deliver(mailObject(), controller.signal))[0]!.reply.status).toBe('4.3.2');
+    expect((await outlet.deliver(mailObject(), controller.signal))[0]!.reply.status).toBe('4.3.2');
   });
 });
 
@@ -223,7 +227,7 @@ describe('TLS', () => {
   });
 
   test('a message that requires it does not go without', async () => {
-    const what = parcel();
+    const what = mailObject();
     const strict = { ...what, mailOptions: { ...what.mailOptions, requireTls: true } };
     const { outcome } = await tried('http://192.0.2.1/', { isPlainAllowed: true }, strict);
     expect([outcome.kind, outcome.reply.status]).toEqual(['refused', '5.7.30']);
@@ -237,14 +241,14 @@ describe('messages', () => {
     const server = await webServer();
     const { outcome } = await tried(server.url, { maxOctets: 100 });
     expect([outcome.kind, outcome.reply.code]).toEqual(['refused', 552]);
-    const huge = parcel('Subject: x\r\n\r\n' + 'x'.repeat(10_485_761));
+    const huge = mailObject('Subject: x\r\n\r\n' + 'x'.repeat(10_485_761));
     expect((await tried(server.url, { format: 'postmark' }, huge)).outcome.reply.code).toBe(552);
     expect(server.seen).toEqual([]);
   });
 
   test('that can not be read any more are deferred', async () => {
     const server = await webServer();
-    const what = parcel();
+    const what = mailObject();
     await (what.message as unknown as { discard(): Promise<void> }).discard();
     expect((await tried(server.url, {}, what)).outcome.kind).toBe('deferred');
   });
@@ -263,7 +267,7 @@ describe('messages', () => {
     let mail = 'Subject: deep\r\nMIME-Version: 1.0\r\n';
     for (let level = 0; level < 200; level++)
       mail += `Content-Type: multipart/mixed; boundary=b${level}\r\n\r\n--b${level}\r\n`;
-    const deep = parcel(`${mail}\r\nx\r\n`);
+    const deep = mailObject(`${mail}\r\nx\r\n`);
     expect((await tried(server.url, { format: 'postmark' }, deep)).outcome.reply.status).toBe('5.6.0');
     expect((await tried(server.url, { format: 'sendgrid' }, deep)).outcome.kind).toBe('delivered');
   });

@@ -4,16 +4,16 @@ import { isUtf8 } from 'node:buffer';
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { DataFlag } from '../../bindings/core/contract.ts';
-import type { Parcel } from '../../bindings/plugin/delivery.ts';
+import type { MailObject } from '../../bindings/plugin/delivery.ts';
 import type { WebhookOptions } from '../../bindings/plugin/web-outlet-services.ts';
 import { WebhookOutlet } from '../../host/delivery/webhook/webhook-outlet.ts';
 import { clock } from '../message/folder.ts';
-import { logOf, MAIL, parcel, secretsFile, webhookTerms } from './web-parcel.ts';
+import { logOf, MAIL, mailObject, secretsFile, webhookTerms } from './web-mail.ts';
 import { messageOf } from './transaction.ts';
 import { webServer, type Seen } from './web-server.ts';
 
 /** Delivers to a server that accepts everything, and returns the requests. */
-async function sent(terms: Partial<WebhookOptions>, what: Parcel = parcel()): Promise<Seen[]> {
+async function sent(terms: Partial<WebhookOptions>, what: MailObject = mailObject()): Promise<Seen[]> {
   const server = await webServer();
   const outlet = new WebhookOutlet(webhookTerms(server.url, terms), logOf().log, clock);
   const report = await outlet.deliver(what);
@@ -44,7 +44,7 @@ describe('raw', () => {
   });
 
   test('a path can not add a second one, nor a field', async () => {
-    const [seen] = await sent({}, parcel(MAIL, ['a>,<b\r\nX-Evil: 1@d.example', 'jörg@d.example']));
+    const [seen] = await sent({}, mailObject(MAIL, ['a>,<b\r\nX-Evil: 1@d.example', 'jörg@d.example']));
     expect(seen!.headers['x-evil']).toBeUndefined();
     const paths = String(seen!.headers['x-envelope-to']).split(', ');
     expect(paths).toHaveLength(2);
@@ -53,7 +53,7 @@ describe('raw', () => {
 
   test('many recipients come in several requests, whose fields fit any server', async () => {
     const many = Array.from({ length: 25 }, (_, index) => `${'u'.repeat(60)}${index}@d.example`);
-    const requests = await sent({}, parcel(MAIL, many));
+    const requests = await sent({}, mailObject(MAIL, many));
     expect(requests).toHaveLength(3);
     const paths = requests.flatMap(({ headers }) => String(headers['x-envelope-to']).split(', '));
     expect(paths.sort()).toEqual(many.map((mailbox) => `<${mailbox}>`).sort());
@@ -107,7 +107,7 @@ test('sendgrid is a form with the message and the envelope as JSON', async () =>
 
 test('a message that holds something like a boundary stays in its field', async () => {
   const forged = `${MAIL}--qpsmtpd-00\r\nContent-Disposition: form-data; name="envelope"\r\n\r\n{"to":["root@d.example"]}\r\n`;
-  const [seen] = await sent({ format: 'sendgrid' }, parcel(forged));
+  const [seen] = await sent({ format: 'sendgrid' }, mailObject(forged));
   const fields = await form(seen!);
   expect(fields.get('email')).toBe(forged);
   expect(fields.getAll('envelope')).toHaveLength(1);
@@ -144,7 +144,7 @@ test('postmark is the message taken apart, and whole beside it', async () => {
     '--b--',
     '',
   ].join('\r\n');
-  const requests = await sent({ format: 'postmark' }, parcel(mail, ['two+tag@d.example']));
+  const requests = await sent({ format: 'postmark' }, mailObject(mail, ['two+tag@d.example']));
   expect(requests[0]!.headers['content-type']).toBe('application/json');
   const json = JSON.parse(requests[0]!.octets.toString()) as Record<string, unknown>;
   expect(json).toMatchObject({
@@ -170,7 +170,10 @@ test('postmark is the message taken apart, and whole beside it', async () => {
 
 test('the hash of a mailbox is looked for once, however many `+` it has', async () => {
   const of = async (to: string): Promise<string> => {
-    const [seen] = await sent({ format: 'postmark' }, parcel(`To: <${to}>\r\n\r\nx\r\n`, ['one@d.example']));
+    const [seen] = await sent(
+      { format: 'postmark' },
+      mailObject(`To: <${to}>\r\n\r\nx\r\n`, ['one@d.example']),
+    );
     const { ToFull } = JSON.parse(seen!.octets.toString()) as { ToFull: { MailboxHash: string }[] };
     return ToFull[0]!.MailboxHash;
   };
@@ -215,17 +218,17 @@ describe('what proves where a request comes from', () => {
   });
 
   test('a message keeps its key when it comes again, whatever trace fields it has', async () => {
-    const key = async (what: Parcel): Promise<string> =>
+    const key = async (what: MailObject): Promise<string> =>
       String((await sent({}, what))[0]!.headers['idempotency-key']);
-    const first = await key(parcel());
+    const first = await key(mailObject());
     expect(first).toMatch(/^"[0-9a-f]{40}"$/);
-    expect(await key(parcel(MAIL.replace('from client by mx', 'from other by mx2')))).toBe(first);
-    expect(await key(parcel(MAIL, ['two+tag@D.EXAMPLE', 'one@d.example']))).toBe(first);
+    expect(await key(mailObject(MAIL.replace('from client by mx', 'from other by mx2')))).toBe(first);
+    expect(await key(mailObject(MAIL, ['two+tag@D.EXAMPLE', 'one@d.example']))).toBe(first);
     const others = [
-      parcel(MAIL.replace('m1@', 'm2@')),
-      parcel(`${MAIL}x`),
-      parcel(MAIL, ['one@d.example']),
-      parcel(MAIL, ['ONE@d.example', 'two+tag@d.example']),
+      mailObject(MAIL.replace('m1@', 'm2@')),
+      mailObject(`${MAIL}x`),
+      mailObject(MAIL, ['one@d.example']),
+      mailObject(MAIL, ['ONE@d.example', 'two+tag@d.example']),
     ];
     for (const other of others) expect(await key(other)).not.toBe(first);
   });
@@ -274,8 +277,8 @@ describe('octets that are no UTF-8', () => {
     '--b--',
     '',
   );
-  const messageOfOctets = (content: Buffer): Parcel => ({
-    ...parcel(MAIL, ['one@d.example']),
+  const messageOfOctets = (content: Buffer): MailObject => ({
+    ...mailObject(MAIL, ['one@d.example']),
     message: messageOf(content, DataFlag.EightBit),
   });
 
@@ -301,7 +304,7 @@ describe('octets that are no UTF-8', () => {
   });
 
   test('come in RawEmail as base64, and the field beside it says so', async () => {
-    const of = async (what: Parcel): Promise<Buffer> => {
+    const of = async (what: MailObject): Promise<Buffer> => {
       const [seen] = await sent({ format: 'postmark' }, what);
       const json = JSON.parse(seen!.octets.toString()) as Record<'RawEmail' | 'RawEmailEncoding', string>;
       expect(json.RawEmailEncoding).toBe(isUtf8(what === right ? octetsOfRight : MIXED) ? 'utf-8' : 'base64');

@@ -8,7 +8,7 @@ import { definePlugin, LogLevel } from '../../bindings/plugin/index.ts';
 import { qpsmtpd } from '../../host/cli/main.ts';
 import { runGuarded } from '../../host/cli/program.ts';
 import { QUEUE_HEADER, queueRows } from '../../host/cli/queue-table.ts';
-import type { MessageEntry, ShareEntry } from '../../host/spool/index/index-entries.ts';
+import type { MessageEntry, JobEntry } from '../../host/spool/index/index-entries.ts';
 import type { ListedMessage } from '../../host/spool/index/spool-index.ts';
 import { smtpDaemon } from '../../host/embed/smtp-daemon.ts';
 import { TestServer } from '../../host/testing/index.ts';
@@ -129,15 +129,15 @@ test('rows of the queue are those of `queue ls`', () => {
   expect(shown).toContain(QUEUE_HEADER);
   expect(rows).toHaveLength(2);
   const nowMs = 1_000_000;
-  const share = { order: '', attempts: 1, tries: 1, isNoticed: false, ageMs: 0 };
+  const job = { order: '', attempts: 1, tries: 1, isNoticed: false, ageMs: 0 };
   const listed = (
     id: string,
     message: Pick<MessageEntry, 'arrivedMs' | 'octets' | 'from'>,
-    entry: Pick<ShareEntry, 'to' | 'state' | 'nextMs' | 'reply' | 'hop'>,
+    entry: Pick<JobEntry, 'to' | 'state' | 'nextMs' | 'reply' | 'hop'>,
   ): ListedMessage => ({
     id,
     message: { order: '', isHeld: false, ...message },
-    shares: new Map([['a', { ...share, destination: 'next-hop', ...entry }]]),
+    jobs: new Map([['a', { ...job, destination: 'next-hop', ...entry }]]),
     failed: new Map(),
   });
   const waiting = listed(

@@ -7,7 +7,7 @@ import {
   z,
   type OpenedOutlet,
   type Outlet,
-  type Parcel,
+  type MailObject,
   type PluginDefinition,
 } from '../../bindings/plugin/index.ts';
 import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
@@ -68,7 +68,7 @@ async function load(texts: readonly string[], definitions: readonly unknown[]) {
   return { plugins, log, runner: new HookRunner(plugins, logger) };
 }
 
-const parcel = { recipients: [{ address: address('a@b.example') }] } as unknown as Parcel;
+const mail = { recipients: [{ address: address('a@b.example') }] } as unknown as MailObject;
 
 test('one definition is a queue plugin and an outlet', async () => {
   const opened: OpenedOutlet[] = [];
@@ -77,18 +77,16 @@ test('one definition is a queue plugin and an outlet', async () => {
     [saying, passing(opened)],
   );
   const session = new FakeSession();
-  Object.assign(session.transaction, { recipients: parcel.recipients });
+  Object.assign(session.transaction, { recipients: mail.recipients });
   expect(words(await runner.run('queue', session))).toBe('DENYSOFT full');
   expect(log).toEqual(['[c1] (queue) queue/saying: deferred 1 of 1 recipients: hop.example: 452 full']);
-  expect(await opened[0]!.deliver(parcel)).toMatchObject([
-    { kind: 'delivered', reply: { lines: ['taken'] } },
-  ]);
+  expect(await opened[0]!.deliver(mail)).toMatchObject([{ kind: 'delivered', reply: { lines: ['taken'] } }]);
 });
 
 test('an outlet that comes with the server is found by its short name and by its own', async () => {
   const opened: OpenedOutlet[] = [];
   await load(['passing discard', 'passing queue/discard'], [passing(opened)]);
-  for (const outlet of opened) expect(await outlet.deliver(parcel)).toMatchObject([{ kind: 'delivered' }]);
+  for (const outlet of opened) expect(await outlet.deliver(mail)).toMatchObject([{ kind: 'delivered' }]);
 });
 
 test.each([
@@ -149,5 +147,5 @@ test('what is opened later and is wrong fails in `ready`, and puts messages off'
   await load(['later'], [later]);
   const outlet = open!('saying');
   await expect(outlet.ready).rejects.toThrow('routes:7: Plugin queue/saying not found');
-  expect(await outlet.deliver(parcel)).toMatchObject([{ kind: 'deferred', reply: { code: 451 } }]);
+  expect(await outlet.deliver(mail)).toMatchObject([{ kind: 'deferred', reply: { code: 451 } }]);
 });

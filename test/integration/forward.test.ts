@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { TestServer } from '../../host/testing/index.ts';
 import { CertificateFolder, makePair } from '../tls/secure-server.ts';
 import { closeLater } from '../delivery/hop-closers.ts';
-import { outletTo, parcelTo } from '../delivery/parcel.ts';
+import { outletTo, mailTo } from '../delivery/mail-object.ts';
 import { messageOf } from '../delivery/transaction.ts';
 import type { HopOptions } from '../../bindings/plugin/hop-services.ts';
 import { missingDovecot, startDovecot } from './receivers/dovecot.ts';
@@ -69,17 +69,17 @@ for (const { name, missing, start } of SERVERS) {
         ['long', LINES],
       ] as const) {
         const message = messageOf(`${header(subject)}${lines.join('\r\n')}\r\n`);
-        const [outcome] = await out.deliver(parcelTo(['u@example.test'], { message }));
+        const [outcome] = await out.deliver(mailTo(['u@example.test'], { message }));
         expect(outcome).toMatchObject({ kind: 'delivered' });
         expect(bodyOf(await receiver.messages(), subject) === `${lines.join('\n')}\n`).toBe(true);
       }
-      const report = await out.deliver(parcelTo(['u@example.test', 'u@elsewhere.example']));
+      const report = await out.deliver(mailTo(['u@example.test', 'u@elsewhere.example']));
       expect(report.map(({ kind }) => kind)).toEqual(['refused', 'refused']);
-      const parcel = parcelTo(['u@example.test', 'u@elsewhere.example'], {
+      const mail = mailTo(['u@example.test', 'u@elsewhere.example'], {
         message: messageOf(`${header('tracked')}x\r\n`),
         isTrackedByRecipient: true,
       });
-      expect((await out.deliver(parcel)).map(({ kind }) => kind)).toEqual(['delivered', 'refused']);
+      expect((await out.deliver(mail)).map(({ kind }) => kind)).toEqual(['delivered', 'refused']);
       expect(await receiver.messages()).toHaveLength(3);
       // The one behind the refusal may find the connection busy with RSET.
       expect(out.counters.connections).toBeLessThanOrEqual(2);
@@ -111,15 +111,15 @@ describeWithReceiver('Postfix', missingPostfix())('Postfix', () => {
   test('a hop that was killed and started again: kept connections are replaced', async () => {
     const receiver = await started(startPostfix());
     const out = outlet(receiver);
-    expect((await out.deliver(parcelTo(['u@example.test'])))[0]!.kind).toBe('delivered');
+    expect((await out.deliver(mailTo(['u@example.test'])))[0]!.kind).toBe('delivered');
     await receiver.messages();
     await receiver.kill();
-    expect((await out.deliver(parcelTo(['u@example.test'])))[0]).toMatchObject({
+    expect((await out.deliver(mailTo(['u@example.test'])))[0]).toMatchObject({
       kind: 'deferred',
       hop: undefined,
     });
     await receiver.restart();
-    expect((await out.deliver(parcelTo(['u@example.test'])))[0]!.kind).toBe('delivered');
+    expect((await out.deliver(mailTo(['u@example.test'])))[0]!.kind).toBe('delivered');
   });
 
   test('STARTTLS with a verified certificate', async () => {
@@ -131,11 +131,11 @@ describeWithReceiver('Postfix', missingPostfix())('Postfix', () => {
       startPostfix({ tls: { cert: folder.file('hop.crt'), key: folder.file('hop.key') } }),
     );
     const verified = outlet(receiver, { tls: { level: 'verified', authorities: pair.certificate } });
-    expect((await verified.deliver(parcelTo(['u@example.test'])))[0]!.kind).toBe('delivered');
+    expect((await verified.deliver(mailTo(['u@example.test'])))[0]!.kind).toBe('delivered');
     const strict = outlet(receiver, { tls: { level: 'verified' } });
-    expect((await strict.deliver(parcelTo(['u@example.test'])))[0]!.reply.status).toBe('4.7.5');
+    expect((await strict.deliver(mailTo(['u@example.test'])))[0]!.reply.status).toBe('4.7.5');
     const usual = outlet(receiver);
-    expect((await usual.deliver(parcelTo(['u@example.test'])))[0]!.kind).toBe('delivered');
+    expect((await usual.deliver(mailTo(['u@example.test'])))[0]!.kind).toBe('delivered');
   });
 });
 
@@ -147,7 +147,7 @@ describeWithReceiver('Dovecot', missingDovecot())('Dovecot, LMTP', () => {
     });
     const message = messageOf(`${header('mailbox')}${LINES.join('\r\n')}\r\n`);
     const report = await out.deliver(
-      parcelTo(['u@example.test', 'nobody@example.test', 'v@example.test'], {
+      mailTo(['u@example.test', 'nobody@example.test', 'v@example.test'], {
         message,
         isTrackedByRecipient: true,
       }),

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { outlet } from '../delivery/hop-closers.ts';
-import { parcelTo } from '../delivery/parcel.ts';
+import { mailTo } from '../delivery/mail-object.ts';
 import type { ScriptedHop } from '../delivery/scripted-hop.ts';
 import { RunningDaemon } from './daemon.ts';
 
@@ -61,7 +61,7 @@ async function abandoned(lines: (folder: string) => string, files: Readonly<Reco
   for (const [name, text] of Object.entries(all)) writeFileSync(join(config, name), `${text}\n`);
   const daemon = await RunningDaemon.start({ config });
   const client = outlet([{ port: daemon.port } as ScriptedHop]);
-  expect(await client.deliver(parcelTo(['a@example.test']))).toMatchObject([{ kind: 'delivered' }]);
+  expect(await client.deliver(mailTo(['a@example.test']))).toMatchObject([{ kind: 'delivered' }]);
   client.close();
   await daemon.end();
   return { config, home };

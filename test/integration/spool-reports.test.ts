@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
 import { hopWith, outlet } from '../delivery/hop-closers.ts';
-import { parcelTo } from '../delivery/parcel.ts';
+import { mailTo } from '../delivery/mail-object.ts';
 import type { ScriptedHop } from '../delivery/scripted-hop.ts';
 import { RunningDaemon, Workplace } from './daemon.ts';
 
@@ -40,7 +40,7 @@ async function daemonWith(
   const daemon = await RunningDaemon.start(place);
   closers.push(() => daemon.end());
   const client = outlet([{ port: daemon.port } as ScriptedHop]);
-  const [outcome] = await client.deliver(parcelTo(['a@example.test']));
+  const [outcome] = await client.deliver(mailTo(['a@example.test']));
   expect(outcome).toMatchObject({ kind: 'delivered' });
   return { spool, daemon };
 }

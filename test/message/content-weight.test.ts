@@ -107,15 +107,15 @@ describe('what a message tells the budget', () => {
     const content = new Content({ sizeThreshold: Infinity, spool: undefined, memory });
     content.append(block(50_000));
     let release: () => void = () => undefined;
-    const outflow = {
+    const sink = {
       isFull: false,
       write: () => undefined,
-      drained: () => (outflow.isFull ? new Promise<void>((resolve) => (release = resolve)) : undefined),
+      drained: () => (sink.isFull ? new Promise<void>((resolve) => (release = resolve)) : undefined),
     };
-    await content.divert(0, outflow, false);
+    await content.divert(0, sink, false);
     expect(content.drained()).toBeUndefined();
     expect(memory.used).toBe(0);
-    outflow.isFull = true;
+    sink.isFull = true;
     content.append(block(30_000));
     const drained = content.drained();
     expect(memory.used).toBe(30_000);

@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
-import { quarantine, type DeliveryReport, type Outlet, type Parcel } from '../../bindings/plugin/index.ts';
+import {
+  quarantine,
+  type DeliveryReport,
+  type Outlet,
+  type MailObject,
+} from '../../bindings/plugin/index.ts';
 import plugin from '../../plugins/queue/quarantine.ts';
 import { messageOf, transactionOf } from '../delivery/transaction.ts';
 import { given, words } from './plugin-context.ts';
@@ -9,7 +14,7 @@ function keeping(code = 250) {
   const kept: string[] = [];
   const opened: string[] = [];
   const outlet: Outlet = {
-    deliver({ recipients, message }: Parcel): Promise<DeliveryReport> {
+    deliver({ recipients, message }: MailObject): Promise<DeliveryReport> {
       kept.push(Buffer.concat([...(message.blocks('lf') as Iterable<Buffer>)]).toString());
       const kind = code < 300 ? 'delivered' : 'deferred';
       const reply = { code, status: undefined, lines: ['Queued! <1@x>'] };

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { describePlugin } from '../../host/hooks/plugin-description.ts';
 import discard from '../../plugins/queue/discard.ts';
 import maildir from '../../plugins/queue/maildir.ts';
-import type { Parcel, Transaction } from '../../bindings/plugin/index.ts';
+import type { MailObject, Transaction } from '../../bindings/plugin/index.ts';
 import { address, fakeMaildirs, freshTransaction, given, words, type Given } from './plugin-context.ts';
 
 /** A transaction with a message to one recipient, or to those named. */
@@ -132,8 +132,8 @@ test('queue/maildir as an outlet refuses such an address alone where recipients 
   const { plugin } = given(maildir, { words: '/m %l', services: { maildirs } });
   const outlet = maildir.outlet!(plugin as never);
   const { recipients, message } = addressed({}, ['<u@x>', '<.@x>']);
-  const parcel = { recipients, message, id: 's1', isTrackedByRecipient: true } as unknown as Parcel;
-  expect((await outlet.deliver(parcel)).map(({ kind, reply }) => [kind, reply.code])).toEqual([
+  const mail = { recipients, message, id: 's1', isTrackedByRecipient: true } as unknown as MailObject;
+  expect((await outlet.deliver(mail)).map(({ kind, reply }) => [kind, reply.code])).toEqual([
     ['delivered', 250],
     ['refused', 553],
   ]);

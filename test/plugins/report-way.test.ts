@@ -7,7 +7,7 @@ import {
   z,
   type DeliveryReport,
   type Outlet,
-  type Parcel,
+  type MailObject,
   type PluginDefinition,
   type SpoolOptions,
 } from '../../bindings/plugin/index.ts';
@@ -73,7 +73,7 @@ async function spoolWith(words: string, { byMx = taken, routes = [] as readonly 
     reports!.outlet.deliver({
       recipients: [{ address: address(`<${mailbox}>`), parameters: new Map() }],
       isTrackedByRecipient: true,
-    } as unknown as Parcel);
+    } as unknown as MailObject);
   return {
     got,
     log: log.join('\n'),

@@ -5,7 +5,7 @@ import {
   type Address,
   type Config,
   type DeliveryReport,
-  type Parcel,
+  type MailObject,
   type PluginDefinition,
   type Recipient,
   RouteTable,
@@ -41,7 +41,7 @@ async function routing(lines: readonly string[], { line = '', tracked = false } 
     positional: ['name', 'code'],
     outlet({ options: { name, code } }) {
       opened++;
-      const deliver = ({ recipients }: Parcel): Promise<DeliveryReport> => {
+      const deliver = ({ recipients }: MailObject): Promise<DeliveryReport> => {
         given.push(`${name}: ${recipients.map((recipient) => recipient.address.mailbox).join(' ')}`);
         const reply = { code: Number(code), status: undefined, lines: [name] };
         const kind = KINDS[Number(code[0]) as keyof typeof KINDS];
@@ -95,9 +95,13 @@ async function routing(lines: readonly string[], { line = '', tracked = false } 
     },
     async outcomes(...paths: string[]): Promise<string[]> {
       to(...paths);
-      const parcel = { ...session.transaction, id: 's1', isTrackedByRecipient: tracked } as unknown as Parcel;
+      const mail = {
+        ...session.transaction,
+        id: 's1',
+        isTrackedByRecipient: tracked,
+      } as unknown as MailObject;
       const made = plugin!.definition.outlet!({ ...plugin!, options: plugin!.options as never });
-      return (await made.deliver(parcel)).map(({ kind, hop }) => `${kind} ${hop ?? ''}`.trim());
+      return (await made.deliver(mail)).map(({ kind, hop }) => `${kind} ${hop ?? ''}`.trim());
     },
   };
 }

@@ -1,7 +1,7 @@
 /** A route of its own kind goes through the session by the interface alone: one that stages the message while it comes. */
 
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { Outflow } from '../../bindings/plugin/cut-through.ts';
+import type { ContentSink } from '../../bindings/plugin/cut-through.ts';
 import {
   definePlugin,
   deny,
@@ -20,7 +20,7 @@ const servers: TestServer[] = [];
 afterEach(() => Promise.all(servers.splice(0).map((server) => server.close())));
 
 /** Writes what comes to a stage; it counts once `finish` has put it in place. */
-class StagingRoute implements MessageRoute, Outflow {
+class StagingRoute implements MessageRoute, ContentSink {
   readonly decidedBy = 'stage';
   readonly wantsHeader = true;
   readonly calls: string[] = [];
@@ -40,7 +40,7 @@ class StagingRoute implements MessageRoute, Outflow {
     return ok();
   }
 
-  headerReady({ transaction }: Session): Outflow | undefined {
+  headerReady({ transaction }: Session): ContentSink | undefined {
     this.calls.push(`header ${transaction.message.header.get('Subject')?.trim()}`);
     return this;
   }

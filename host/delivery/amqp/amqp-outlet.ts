@@ -1,7 +1,12 @@
 /** Publishes messages to an AMQP 0-9-1 broker that confirms them. */
 
 import { readFileSync } from 'node:fs';
-import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
+import type {
+  DeliveryReport,
+  Outlet,
+  MailObject,
+  RecipientOutcome,
+} from '../../../bindings/plugin/delivery.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Clock } from '../../../bindings/plugin/services.ts';
 import type { AmqpOptions } from '../../../bindings/plugin/web-outlet-services.ts';
@@ -45,15 +50,15 @@ export class AmqpOutlet implements Outlet {
     this.#permits = new Semaphore({ permits: terms.maxInFlight, maxWeight: IN_FLIGHT_OCTETS });
   }
 
-  deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
-    return withinWindow(signal, (window) => this.#deliver(parcel, window));
+  deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
+    return withinWindow(signal, (window) => this.#deliver(mail, window));
   }
 
-  async #deliver(parcel: Parcel, signal: AbortSignal): Promise<DeliveryReport> {
-    const { octets } = parcel.message;
+  async #deliver(mail: MailObject, signal: AbortSignal): Promise<DeliveryReport> {
+    const { octets } = mail.message;
     const all = (situation: Situation): DeliveryReport =>
-      parcel.recipients.map(() => outcomeOf(situation, this.#target.label));
-    if (parcel.mailOptions.requireTls && !this.#target.isPrivate) return all('requireTls');
+      mail.recipients.map(() => outcomeOf(situation, this.#target.label));
+    if (mail.mailOptions.requireTls && !this.#target.isPrivate) return all('requireTls');
     if (octets > (this.#terms.maxOctets ?? MAX_OCTETS)) return all('tooBig');
     let give: () => void;
     try {
@@ -62,27 +67,27 @@ export class AmqpOutlet implements Outlet {
       return all('stopped');
     }
     try {
-      return await this.#publishAll(parcel, signal);
+      return await this.#publishAll(mail, signal);
     } catch (cause) {
-      this.#log.error(`${this.#target.label}: ${parcel.id} could not be read: ${String(cause)}`);
+      this.#log.error(`${this.#target.label}: ${mail.id} could not be read: ${String(cause)}`);
       return all('unreadable');
     } finally {
       give();
     }
   }
 
-  async #publishAll(parcel: Parcel, signal: AbortSignal): Promise<DeliveryReport> {
+  async #publishAll(mail: MailObject, signal: AbortSignal): Promise<DeliveryReport> {
     const blocks: Buffer[] = [];
-    for await (const block of parcel.message.blocks('crlf')) blocks.push(block);
+    for await (const block of mail.message.blocks('crlf')) blocks.push(block);
     const content = Buffer.concat(blocks);
     const { routingKey, per = 'message' } = this.#terms;
-    const seal = { digest: await lastingDigest(parcel), now: this.#clock.now() };
-    const publications = publicationsOf(parcel, { routingKey, per }, seal);
+    const seal = { digest: await lastingDigest(mail), now: this.#clock.now() };
+    const publications = publicationsOf(mail, { routingKey, per }, seal);
     const badAddress = outcomeOf('badAddress', this.#target.label);
-    const report: RecipientOutcome[] = parcel.recipients.map(() => badAddress);
+    const report: RecipientOutcome[] = mail.recipients.map(() => badAddress);
     await mapAtMost(publications, WIDTH, async (publication) => {
       const confirmation = await this.#link.publish(publication, content, signal);
-      const outcome = this.#outcomeOf(confirmation, publication, parcel.id);
+      const outcome = this.#outcomeOf(confirmation, publication, mail.id);
       for (const index of publication.indexes) report[index] = outcome;
     });
     return report;

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Options } from 'amqplib';
 import type { Recipient } from '../../../bindings/plugin/connection.ts';
-import type { Parcel } from '../../../bindings/plugin/delivery.ts';
+import type { MailObject } from '../../../bindings/plugin/delivery.ts';
 import type { Portion } from '../../../bindings/plugin/web-outlet-services.ts';
 import { retryKey } from '../web/retry-key.ts';
 import { routingKeyOf } from './routing-key.ts';
@@ -13,19 +13,19 @@ const MAX_RECIPIENTS = 100;
 
 export interface Publication {
   readonly routingKey: string;
-  /** Positions in the parcel's recipients. */
+  /** Positions in the mail object's recipients. */
   readonly indexes: readonly number[];
   readonly options: Options.Publish & { readonly messageId: string };
 }
 
 /** The recipients' publications, in no particular order; those without a usable routing key are in none. */
 export function publicationsOf(
-  parcel: Parcel,
+  mail: MailObject,
   terms: { readonly routingKey: string; readonly per: Portion },
   { digest, now }: { readonly digest: string; readonly now: number },
 ): Publication[] {
   const byKey = new Map<string, number[][]>();
-  parcel.recipients.forEach(({ address }, index) => {
+  mail.recipients.forEach(({ address }, index) => {
     const key = routingKeyOf(terms.routingKey, address);
     if (key === undefined) return;
     const groups = byKey.get(key) ?? [];
@@ -37,18 +37,18 @@ export function publicationsOf(
   });
   return [...byKey].flatMap(([routingKey, groups]) =>
     groups.map((indexes) => {
-      const recipients = indexes.map((index) => parcel.recipients[index]!);
+      const recipients = indexes.map((index) => mail.recipients[index]!);
       return {
         routingKey,
         indexes,
-        options: optionsOf(parcel, recipients, retryKey(digest, recipients), now),
+        options: optionsOf(mail, recipients, retryKey(digest, recipients), now),
       };
     }),
   );
 }
 
 function optionsOf(
-  { reversePath, client, id }: Parcel,
+  { reversePath, client, id }: MailObject,
   recipients: readonly Recipient[],
   key: string,
   now: number,

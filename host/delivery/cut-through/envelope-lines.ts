@@ -1,17 +1,17 @@
 /** The envelope for the hop, before anybody knows what the content will be. RFC 5321 sections 4.1.1.2 and 4.1.1.3. */
 
-import type { ConduitEnvelope } from '../../../bindings/plugin/cut-through.ts';
+import type { CutThroughEnvelope } from '../../../bindings/plugin/cut-through.ts';
 import type { Recipient } from '../../../bindings/plugin/connection.ts';
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import { isAscii, mailCommand } from '../smtp/envelope-commands.ts';
 import type { HopConnection } from '../smtp/hop-connection.ts';
 import { hopReplies } from '../smtp/hop-fault.ts';
-import { holdsControls } from '../smtp/parcel-fitness.ts';
+import { holdsControls } from '../smtp/mail-fitness.ts';
 import { lackOfSafety } from '../smtp/required-tls.ts';
 
 /** MAIL without its line end. 8-bit content is announced wherever the hop takes it: it may still come. */
 export function mailLine(
-  { reversePath, mailOptions }: ConduitEnvelope,
+  { reversePath, mailOptions }: CutThroughEnvelope,
   { extensions }: HopConnection,
 ): string {
   const { size } = mailOptions;
@@ -24,7 +24,7 @@ export function mailLine(
 
 /** What the hop cannot take for want of an extension, before it is asked. */
 export function problemWithMail(
-  { reversePath, mailOptions }: ConduitEnvelope,
+  { reversePath, mailOptions }: CutThroughEnvelope,
   connection: HopConnection,
   eightBit: 'refuse' | 'send',
 ): HopReply | undefined {

@@ -1,4 +1,4 @@
-/** Opens the connection for a conduit: to the first host that takes it. RFC 5321 section 5.1. */
+/** Opens the connection for a cut-through transaction: to the first host that takes it. RFC 5321 section 5.1. */
 
 import type { HopHost, Introduced } from '../../../bindings/plugin/hop-services.ts';
 import { Attempt } from '../smtp/attempt.ts';

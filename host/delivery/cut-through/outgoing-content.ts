@@ -13,7 +13,7 @@ const MAX_PENDING = 3;
 export interface OutgoingContent {
   /** Throws a `StrayLineEnd`; the content may not be ended then. */
   write(octets: Buffer): void;
-  /** See `Outflow.drained`; rejects with a `HopFault`. */
+  /** See `ContentSink.drained`; rejects with a `HopFault`. */
   drained(): Promise<void> | undefined;
   /** Before the end: undefined, or what the hop has said although nobody asked it yet. */
   settle(): Promise<HopReply | undefined>;

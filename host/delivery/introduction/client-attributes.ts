@@ -1,7 +1,7 @@
-/** The client of a parcel in the words of Postfix's XCLIENT and XFORWARD, whose README files are the specification. */
+/** The client of a mail object in the words of Postfix's XCLIENT and XFORWARD, whose README files are the specification. */
 
 import ipaddr from 'ipaddr.js';
-import type { ParcelClient } from '../../../bindings/plugin/delivery.ts';
+import type { SendingClient } from '../../../bindings/plugin/delivery.ts';
 import type { Introduced } from '../../../bindings/plugin/hop-services.ts';
 import { encodeXtext } from '../../../bindings/wire/xtext.ts';
 
@@ -15,7 +15,7 @@ const MAX_LINE = 510;
 export type Attribute = readonly [name: string, value: string];
 
 /** In the order of qpsmtpd's XCLIENT. */
-export const xclientAttributes = (client: ParcelClient): readonly Attribute[] => [
+export const xclientAttributes = (client: SendingClient): readonly Attribute[] => [
   ['NAME', coded(client.host)],
   ['ADDR', addressOf(client)],
   ['PORT', portOf(client)],
@@ -70,10 +70,10 @@ function coded(text: string | undefined): string {
   return value === '' || value.length > MAX_VALUE ? UNAVAILABLE : value;
 }
 
-function addressOf({ ip }: ParcelClient): string {
+function addressOf({ ip }: SendingClient): string {
   if (!ipaddr.isValid(ip)) return UNAVAILABLE;
   const address = ipaddr.process(ip);
   return address.kind() === 'ipv4' ? address.toString() : `IPV6:${address.toString()}`;
 }
 
-const portOf = ({ port }: ParcelClient): string => (port > 0 ? String(port) : UNAVAILABLE);
+const portOf = ({ port }: SendingClient): string => (port > 0 ? String(port) : UNAVAILABLE);

@@ -1,4 +1,4 @@
-/** Tells a hop who the client of a parcel is: by PROXY, by XCLIENT, by XFORWARD, or by several of them. */
+/** Tells a hop who the client of a mail object is: by PROXY, by XCLIENT, by XFORWARD, or by several of them. */
 
 import type {
   HopIntroduction,
@@ -11,7 +11,7 @@ import { HopFault, isGood, printReply } from '../smtp/hop-fault.ts';
 import { attributeLine, attributeLines, xclientAttributes, xforwardAttributes } from './client-attributes.ts';
 import { proxyHeader } from './proxy-header.ts';
 
-/** The key of parcels that may share connections with all others. */
+/** The key of mail objects that may share connections with all others. */
 const SHARED = '';
 /** The key of messages of our own. */
 const OURS = 'ours';

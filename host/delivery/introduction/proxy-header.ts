@@ -1,7 +1,7 @@
 /** The binary header of the PROXY protocol, version 2: haproxy's `proxy-protocol.txt`, section 2.2; there is no RFC. */
 
 import ipaddr from 'ipaddr.js';
-import type { ParcelClient } from '../../../bindings/plugin/delivery.ts';
+import type { SendingClient } from '../../../bindings/plugin/delivery.ts';
 
 const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 /** Version and command: the connection is somebody else's, respectively our own. */
@@ -14,7 +14,7 @@ const TCP6 = 0x21;
 /** A message of our own, or a client without an address (Unix socket): the hop takes our address for what it is. */
 const OURS = Buffer.concat([SIGNATURE, Buffer.from([LOCAL, 0, 0, 0])]);
 
-export function proxyHeader(client: ParcelClient | undefined): Buffer {
+export function proxyHeader(client: SendingClient | undefined): Buffer {
   if (client === undefined || !ipaddr.isValid(client.ip) || !ipaddr.isValid(client.localIp)) return OURS;
   const ends = [client.ip, client.localIp].map((address) => ipaddr.process(address));
   const isOld = ends.every((address) => address.kind() === 'ipv4');

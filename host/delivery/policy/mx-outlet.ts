@@ -1,6 +1,6 @@
 /** The outlet of mail that goes where the DNS says, each domain under its own policy. */
 
-import type { DeliveryReport, HopReply, Outlet, Parcel } from '../../../bindings/plugin/delivery.ts';
+import type { DeliveryReport, HopReply, Outlet, MailObject } from '../../../bindings/plugin/delivery.ts';
 import type { HopCounters, HopOptions, HopOutlet } from '../../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { deliverSplit } from '../../../bindings/plugin/outlet-split.ts';
@@ -12,7 +12,7 @@ import { routeFaults } from './route-faults.ts';
 
 export interface MxOutletOptions {
   readonly routes: Pick<MailRoutes, 'routeTo'>;
-  /** Opens the outlet whose hosts are found for each parcel. */
+  /** Opens the outlet whose hosts are found for each mail object. */
   readonly openHops: (hosts: HopOptions['hosts']) => HopOutlet;
   readonly counters: PolicyCounters;
   readonly log: Log;
@@ -32,12 +32,12 @@ const WITHOUT_TLS: ReadonlySet<HopReply> = new Set([
 export class MxOutlet implements HopOutlet {
   readonly #terms: MxOutletOptions;
   readonly #hops: HopOutlet;
-  /** Of parcels that are being handed over. */
-  readonly #routes = new WeakMap<Parcel, Extract<MailRoute, { kind: 'hosts' }>>();
+  /** Of mail objects that are being handed over. */
+  readonly #routes = new WeakMap<MailObject, Extract<MailRoute, { kind: 'hosts' }>>();
 
   constructor(terms: MxOutletOptions) {
     this.#terms = terms;
-    this.#hops = terms.openHops((parcel) => Promise.resolve(this.#routes.get(parcel)?.hosts ?? []));
+    this.#hops = terms.openHops((mail) => Promise.resolve(this.#routes.get(mail)?.hosts ?? []));
   }
 
   get counters(): Readonly<HopCounters> {
@@ -48,9 +48,9 @@ export class MxOutlet implements HopOutlet {
     return this.#hops.connections;
   }
 
-  deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+  deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
     const byDomain = new Map<string, number[]>();
-    for (const [index, { address }] of parcel.recipients.entries()) {
+    for (const [index, { address }] of mail.recipients.entries()) {
       // No DNS knows a name without canonical form.
       const domain = address.canonicalDomain ?? '';
       const indexes = byDomain.get(domain);
@@ -58,24 +58,28 @@ export class MxOutlet implements HopOutlet {
       else indexes.push(index);
     }
     const [only, ...others] = byDomain.keys();
-    if (only !== undefined && others.length === 0) return this.#deliverTo(only, parcel, signal);
+    if (only !== undefined && others.length === 0) return this.#deliverTo(only, mail, signal);
     const consignments = [...byDomain].map(([domain, indexes]) => {
       const outlet: Outlet = { deliver: (share) => this.#deliverTo(domain, share, signal) };
       return { outlet, indexes };
     });
-    return deliverSplit(parcel, { consignments, log: this.#terms.log }, signal);
+    return deliverSplit(mail, { consignments, log: this.#terms.log }, signal);
   }
 
   close(): void {
     this.#hops.close();
   }
 
-  async #deliverTo(domain: string, parcel: Parcel, signal: AbortSignal | undefined): Promise<DeliveryReport> {
+  async #deliverTo(
+    domain: string,
+    mail: MailObject,
+    signal: AbortSignal | undefined,
+  ): Promise<DeliveryReport> {
     const { counters } = this.#terms;
-    const route = await this.#routeTo(domain, parcel, signal);
-    if (route.kind !== 'hosts') return parcel.recipients.map(() => route);
-    this.#routes.set(parcel, route);
-    const report = await this.#hops.deliver(parcel, signal);
+    const route = await this.#routeTo(domain, mail, signal);
+    if (route.kind !== 'hosts') return mail.recipients.map(() => route);
+    this.#routes.set(mail, route);
+    const report = await this.#hops.deliver(mail, signal);
     if (report.some(({ reply }) => WITHOUT_TLS.has(reply)))
       counters.failure(domain, route.policyType, 'starttls-not-supported');
     const { later } = route;
@@ -84,7 +88,7 @@ export class MxOutlet implements HopOutlet {
       : report;
   }
 
-  async #routeTo(domain: string, parcel: Parcel, signal: AbortSignal | undefined): Promise<MailRoute> {
+  async #routeTo(domain: string, mail: MailObject, signal: AbortSignal | undefined): Promise<MailRoute> {
     if (domain === '') return routeFaults.noDomain;
     const { routes, lookUpMs = LOOK_UP_MS, log } = this.#terms;
     let stop = (): void => undefined;
@@ -95,10 +99,10 @@ export class MxOutlet implements HopOutlet {
     signal?.addEventListener('abort', stop, { once: true });
     if (signal?.aborted === true) stop();
     try {
-      return await Promise.race([stopped, routes.routeTo(domain, wishOf(parcel))]);
+      return await Promise.race([stopped, routes.routeTo(domain, wishOf(mail))]);
     } catch (cause) {
       // Outlets never reject; what could not be foreseen costs a delay and no mail.
-      log.error(`${parcel.id}: ${domain}: ${String(cause)}`);
+      log.error(`${mail.id}: ${domain}: ${String(cause)}`);
       return routeFaults.lookUpFailed(domain, 'internal error');
     } finally {
       clearTimeout(timer);
@@ -108,7 +112,7 @@ export class MxOutlet implements HopOutlet {
 }
 
 /** RFC 8689 section 4.1: REQUIRETLS comes first where a message has both. */
-function wishOf({ mailOptions, message }: Parcel): SenderWish {
+function wishOf({ mailOptions, message }: MailObject): SenderWish {
   if (mailOptions.requireTls) return 'required';
   const field = message.header.get('TLS-Required');
   return field !== undefined && /^\s*no\s*$/i.test(field) ? 'waived' : undefined;

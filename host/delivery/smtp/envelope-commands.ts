@@ -1,13 +1,13 @@
 /** MAIL and RCPT with what the hop understands of their parameters. RFC 5321 sections 4.1.1.2 and 4.1.1.3. */
 
 import type { Recipient } from '../../../bindings/plugin/connection.ts';
-import type { Parcel } from '../../../bindings/plugin/delivery.ts';
+import type { MailObject } from '../../../bindings/plugin/delivery.ts';
 import type { Message } from '../../../bindings/plugin/message.ts';
 import type { HopExtensions } from '../../../bindings/plugin/hop-services.ts';
 import { encodeUnicodeAddress, encodeXtext } from '../../../bindings/wire/xtext.ts';
 
-/** What of a parcel MAIL is made of. */
-export interface MailFacts extends Pick<Parcel, 'reversePath' | 'mailOptions'> {
+/** What of a mail object MAIL is made of. */
+export interface MailFacts extends Pick<MailObject, 'reversePath' | 'mailOptions'> {
   readonly message: Pick<Message, 'octets' | 'hasEightBit'>;
 }
 
@@ -15,9 +15,9 @@ const NON_ASCII = /[^\u0000-\u007f]/;
 
 export const isAscii = (text: string): boolean => !NON_ASCII.test(text);
 
-/** The line without its end. `isUtf8`: the parcel is internationalized mail for this hop. RFC 6531 section 3.4. */
-export function mailCommand(parcel: MailFacts, extensions: HopExtensions, isUtf8: boolean): string {
-  const { reversePath, mailOptions, message } = parcel;
+/** The line without its end. `isUtf8`: the mail object is internationalized mail for this hop. RFC 6531 section 3.4. */
+export function mailCommand(mail: MailFacts, extensions: HopExtensions, isUtf8: boolean): string {
+  const { reversePath, mailOptions, message } = mail;
   const words = [`MAIL FROM:${reversePath.toString()}`];
   if (extensions.has('SIZE')) words.push(`SIZE=${message.octets}`);
   if (mailOptions.body === 'binarymime') words.push('BODY=BINARYMIME');

@@ -31,29 +31,29 @@ export interface OpeningOptions {
   readonly log: Log;
 }
 
-/** Rejects with a `HopFault`; nothing was said of the parcel's envelope then. */
+/** Rejects with a `HopFault`; nothing was said of the mail object's envelope then. */
 export async function openHop(
   host: HopHost,
-  parcel: Introduced,
+  mail: Introduced,
   attempt: Attempt,
   terms: OpeningOptions,
 ): Promise<HopConnection> {
   const demand = demandFor(host, terms.tls);
   try {
-    return await open(host, parcel, attempt, terms, demand);
+    return await open(host, mail, attempt, terms, demand);
   } catch (cause) {
     const isHandshake =
       cause instanceof HopFault && cause.stage === 'tls' && demand.level === 'opportunistic';
     if (!isHandshake || demand.isImplicit === true) throw cause;
     // RFC 7435 section 3: whoever asks for no more than what can be had sends in the clear rather than not at all.
     terms.log.notice(`${host.name}: ${cause.message}: going on without TLS`);
-    return open(host, parcel, attempt, terms, { level: 'none' });
+    return open(host, mail, attempt, terms, { level: 'none' });
   }
 }
 
 async function open(
   host: HopHost,
-  parcel: Introduced,
+  mail: Introduced,
   attempt: Attempt,
   terms: OpeningOptions,
   demand: TlsDemand,
@@ -63,13 +63,13 @@ async function open(
   attempt.follow(connection);
   try {
     await connection.connected(timeouts.connectMs);
-    const prelude = introduction?.beforeGreeting?.(parcel);
+    const prelude = introduction?.beforeGreeting?.(mail);
     if (prelude !== undefined) connection.write(prelude);
     if (demand.isImplicit === true) await connection.upgrade(demand, timeouts.helloMs);
     await greet(connection, terms);
     await startTls(connection, demand, terms);
     if (terms.login !== undefined) await logIn(connection, terms.login);
-    await introduction?.afterHello?.(talkTo(connection, terms), parcel);
+    await introduction?.afterHello?.(talkTo(connection, terms), mail);
     return connection;
   } catch (cause) {
     const fault =

@@ -1,6 +1,6 @@
 /** One message over one connection: envelope, content, and what the hop says to it. RFC 5321 section 3.3, RFC 2033. */
 
-import type { HopReply, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
+import type { HopReply, MailObject, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
 import type { HopTimeouts } from '../../../bindings/plugin/hop-services.ts';
 import {
   contentAtHand,
@@ -14,7 +14,7 @@ import { mailCommand, rcptCommand } from './envelope-commands.ts';
 import type { HopConnection } from './hop-connection.ts';
 import { HopFault, hopReplies, isGood, type HopStage } from './hop-fault.ts';
 import { deferral, hasNoRoom, outcomeOf } from './outcome.ts';
-import { fitnessOf, type Fitness } from './parcel-fitness.ts';
+import { fitnessOf, type Fitness } from './mail-fitness.ts';
 
 export interface TransactionOptions {
   readonly protocol: 'smtp' | 'lmtp';
@@ -29,7 +29,7 @@ export class HopTransaction {
   readonly outcomes: (RecipientOutcome | undefined)[];
   /** How many recipients that one may have. */
   room = Number.POSITIVE_INFINITY;
-  /** MAIL was answered: until then the hop has nothing to do with the parcel. */
+  /** MAIL was answered: until then the hop has nothing to do with the mail object. */
   isMailAnswered = false;
   /** The end of the content is on its way: the hop may have the message. */
   isEnding = false;
@@ -44,14 +44,14 @@ export class HopTransaction {
   /** Those the hop has no room for in this transaction. */
   #apart: Set<number> | undefined;
   readonly #connection: HopConnection;
-  readonly #parcel: Parcel;
+  readonly #mailObject: MailObject;
   readonly #terms: TransactionOptions;
 
-  constructor(connection: HopConnection, parcel: Parcel, terms: TransactionOptions) {
+  constructor(connection: HopConnection, mailObject: MailObject, terms: TransactionOptions) {
     this.#connection = connection;
-    this.#parcel = parcel;
+    this.#mailObject = mailObject;
     this.#terms = terms;
-    this.outcomes = parcel.recipients.map(() => undefined);
+    this.outcomes = mailObject.recipients.map(() => undefined);
   }
 
   /**
@@ -73,11 +73,11 @@ export class HopTransaction {
    * rest is open then.
    */
   run(): Promise<void> | undefined {
-    const fitness = fitnessOf(this.#parcel, this.#connection, this.#terms.eightBit);
+    const fitness = fitnessOf(this.#mailObject, this.#connection, this.#terms.eightBit);
     this.#settleUnfit(fitness);
     if (this.#givesUp()) return undefined;
     const chosen = this.#open();
-    const content = this.#mayGoWhole(chosen.length) ? contentAtHand(this.#parcel.message) : undefined;
+    const content = this.#mayGoWhole(chosen.length) ? contentAtHand(this.#mailObject.message) : undefined;
     if (content !== undefined && !couldNameRecipients(content))
       return this.#sendWhole(chosen, fitness.isUtf8, content);
     return this.#sendInTurn(chosen, fitness.isUtf8);
@@ -141,7 +141,7 @@ export class HopTransaction {
 
   /** Some may get the message where others do not. */
   get #isPartial(): boolean {
-    return this.#parcel.isTrackedByRecipient === true;
+    return this.#mailObject.isTrackedByRecipient === true;
   }
 
   get #usesChunks(): boolean {
@@ -156,8 +156,9 @@ export class HopTransaction {
     const connection = this.#connection;
     const { extensions } = connection;
     const { timeouts } = this.#terms;
-    let lines = `${mailCommand(this.#parcel, extensions, isUtf8)}\r\n`;
-    for (const index of chosen) lines += `${rcptCommand(this.#parcel.recipients[index]!, extensions)}\r\n`;
+    let lines = `${mailCommand(this.#mailObject, extensions, isUtf8)}\r\n`;
+    for (const index of chosen)
+      lines += `${rcptCommand(this.#mailObject.recipients[index]!, extensions)}\r\n`;
     this.isEnding = connection.isOpen;
     this.#provisional = chosen;
     connection.command(inOneChunk(lines, content), chosen.length + 2);
@@ -240,9 +241,9 @@ export class HopTransaction {
     const { timeouts } = this.#terms;
     const isPipelined = this.#isPipelined;
     const dataGoesAlong = isPipelined && this.#mayDataGoAlong(chosen.length);
-    const mail = `${mailCommand(this.#parcel, extensions, isUtf8)}\r\n`;
+    const mail = `${mailCommand(this.#mailObject, extensions, isUtf8)}\r\n`;
     const rcptOf = (index: number): string =>
-      `${rcptCommand(this.#parcel.recipients[index]!, extensions)}\r\n`;
+      `${rcptCommand(this.#mailObject.recipients[index]!, extensions)}\r\n`;
     if (isPipelined) {
       let lines = mail;
       for (const index of chosen) lines += rcptOf(index);
@@ -276,7 +277,7 @@ export class HopTransaction {
 
   /** True if MAIL was accepted. Throws a `HopFault`. */
   #settleMail(reply: HopReply): boolean {
-    // A kept connection whose time is up, or that had all the messages the hop wants over one: the parcel gets another one.
+    // A kept connection whose time is up, or that had all the messages the hop wants over one: the mail object gets another one.
     if (reply.code === 421 || (reply.code === 452 && this.#connection.deliveries > 0)) {
       this.isEnding = false;
       throw this.#connection.fail(new HopFault('mail', reply));
@@ -321,7 +322,7 @@ export class HopTransaction {
     const connection = this.#connection;
     const { protocol, timeouts } = this.#terms;
     const replies = protocol === 'lmtp' ? accepted.length : 1;
-    const sending: Sending = { connection, message: this.#parcel.message, timeouts, transaction: this };
+    const sending: Sending = { connection, message: this.#mailObject.message, timeouts, transaction: this };
     if (this.#usesChunks) {
       const refusal = await sendChunks(sending, replies);
       if (refusal !== undefined) return this.#breakOff(accepted, refusal);

@@ -60,7 +60,7 @@ export class HostPool {
   }
 
   /**
-   * A connection for a parcel whose introduction has the key `key` (undefined: one of its own), kept or opened by `open`.
+   * A connection for a mail object whose introduction has the key `key` (undefined: one of its own), kept or opened by `open`.
    * Rejects with a `HopFault`.
    */
   async take(key: string | undefined, attempt: Attempt, open: () => Promise<HopConnection>): Promise<Lease> {

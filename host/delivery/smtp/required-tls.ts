@@ -1,6 +1,6 @@
 /** Messages that may only travel by verified TLS, and hops that will not have it so. RFC 8689 section 4.2.1. */
 
-import type { HopReply, Parcel } from '../../../bindings/plugin/delivery.ts';
+import type { HopReply, MailObject } from '../../../bindings/plugin/delivery.ts';
 import type { HopConnection } from './hop-connection.ts';
 import { hopReplies } from './hop-fault.ts';
 
@@ -9,7 +9,7 @@ import { hopReplies } from './hop-fault.ts';
  * without the hop's promise, under the same TLS: they would be lost (section 5).
  */
 export function lackOfSafety(
-  { reversePath, mailOptions }: Pick<Parcel, 'reversePath' | 'mailOptions'>,
+  { reversePath, mailOptions }: Pick<MailObject, 'reversePath' | 'mailOptions'>,
   { extensions, isSecure, isVerified }: Pick<HopConnection, 'extensions' | 'isSecure' | 'isVerified'>,
 ): HopReply | undefined {
   if (!mailOptions.requireTls) return undefined;

@@ -1,9 +1,9 @@
-/** An outlet over next hops: picks a host and a connection, and says what became of the parcel. RFC 5321 section 5.1. */
+/** An outlet over next hops: picks a host and a connection, and says what became of the mail object. RFC 5321 section 5.1. */
 
 import type {
   DeliveryReport,
   HopReply,
-  Parcel,
+  MailObject,
   RecipientOutcome,
 } from '../../../bindings/plugin/delivery.ts';
 import type {
@@ -35,10 +35,10 @@ export interface SmtpOutletOptions extends OpeningOptions, TransactionOptions, P
   readonly random: () => number;
 }
 
-/** Parcels without an introduction share all connections. */
+/** MailObjects without an introduction share all connections. */
 const SHARED = '';
 
-/** What became of a parcel in one transaction: those without an outcome go into others, of at most `room` recipients. */
+/** What became of a mail object in one transaction: those without an outcome go into others, of at most `room` recipients. */
 type Passage = Pick<HopTransaction, 'outcomes' | 'room'>;
 
 /** The room of a passage behind which no other is to be tried. */
@@ -68,19 +68,17 @@ export class SmtpOutlet implements HopOutlet {
     return sum;
   }
 
-  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+  async deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
     const attempt = new Attempt(this.#terms.deadlines, this.#terms.withinMs, signal);
     try {
       const { hosts } = this.#terms;
-      const route: HopRoute = typeof hosts === 'function' ? await hosts(parcel, signal) : hosts;
-      if ('kind' in route) return parcel.recipients.map(() => route);
-      const first = await this.#deliverTo(route, parcel, attempt);
-      return isWhole(first.outcomes)
-        ? first.outcomes
-        : await this.#deliverRest(route, parcel, attempt, first);
+      const route: HopRoute = typeof hosts === 'function' ? await hosts(mail, signal) : hosts;
+      if ('kind' in route) return mail.recipients.map(() => route);
+      const first = await this.#deliverTo(route, mail, attempt);
+      return isWhole(first.outcomes) ? first.outcomes : await this.#deliverRest(route, mail, attempt, first);
     } catch (cause) {
-      this.#terms.log.error(`${parcel.id}: ${String(cause)}`);
-      return all(parcel, deferral(hopReplies.unreadable, undefined));
+      this.#terms.log.error(`${mail.id}: ${String(cause)}`);
+      return all(mail, deferral(hopReplies.unreadable, undefined));
     } finally {
       attempt.finish();
     }
@@ -98,17 +96,17 @@ export class SmtpOutlet implements HopOutlet {
    */
   async #deliverRest(
     hosts: readonly HopHost[],
-    parcel: Parcel,
+    mail: MailObject,
     attempt: Attempt,
     first: Passage,
   ): Promise<DeliveryReport> {
     const outcomes = [...first.outcomes];
     let { room } = first;
     for (let left = openOf(outcomes); left.length > 0; left = openOf(outcomes)) {
-      const isPartial = parcel.isTrackedByRecipient === true || outcomes.some(isDelivered);
+      const isPartial = mail.isTrackedByRecipient === true || outcomes.some(isDelivered);
       const indexes = left.slice(0, room);
-      const recipients = indexes.map((index) => parcel.recipients[index]!);
-      const share = { ...parcel, recipients, isTrackedByRecipient: isPartial };
+      const recipients = indexes.map((index) => mail.recipients[index]!);
+      const share = { ...mail, recipients, isTrackedByRecipient: isPartial };
       const passage = await this.#deliverTo(hosts, share, attempt);
       for (const [place, index] of indexes.entries()) outcomes[index] = passage.outcomes[place];
       room = Math.min(room, passage.room);
@@ -117,31 +115,31 @@ export class SmtpOutlet implements HopOutlet {
       for (const index of openOf(outcomes)) outcomes[index] = failure;
     }
     const count = outcomes.filter(isDelivered).length;
-    if (parcel.isTrackedByRecipient !== true && count > 0 && count < outcomes.length) {
+    if (mail.isTrackedByRecipient !== true && count > 0 && count < outcomes.length) {
       const mixture = `${count} of ${outcomes.length} recipients have the message`;
       this.#terms.log.warn(
-        `${parcel.id}: ${mixture}: it can't be taken back, and they get it again with the others`,
+        `${mail.id}: ${mixture}: it can't be taken back, and they get it again with the others`,
       );
     }
     return outcomes.map((outcome) => outcome!);
   }
 
-  /** Until the parcel is mentioned to a host the next one may be tried; behind that it must not be sent twice. */
-  async #deliverTo(hosts: readonly HopHost[], parcel: Parcel, attempt: Attempt): Promise<Passage> {
+  /** Until the mail object is mentioned to a host the next one may be tried; behind that it must not be sent twice. */
+  async #deliverTo(hosts: readonly HopHost[], mail: MailObject, attempt: Attempt): Promise<Passage> {
     const { log, random } = this.#terms;
     let last: HopReply | undefined;
     let lack: HopReply | undefined;
     for (const host of this.#isClosed ? [] : orderOf(hosts, random, (host) => this.#rank(host))) {
       try {
-        const kept = this.#poolOf(this.#placeOf(host)).takeKept(this.#keyOf(parcel), attempt);
+        const kept = this.#poolOf(this.#placeOf(host)).takeKept(this.#keyOf(mail), attempt);
         if (kept !== undefined) this.counters.reuses++;
-        const lease = kept ?? (await this.#lease(host, parcel, attempt));
-        if (parcel.mailOptions.requireTls) this.#refuseUnsafe(lease, host, parcel, attempt);
-        return await this.#send(lease, host, parcel, attempt);
+        const lease = kept ?? (await this.#lease(host, mail, attempt));
+        if (mail.mailOptions.requireTls) this.#refuseUnsafe(lease, host, mail, attempt);
+        return await this.#send(lease, host, mail, attempt);
       } catch (cause) {
         if (!(cause instanceof HopFault)) throw cause;
-        log.warn(`${parcel.id}: ${host.name}: ${cause.message}`);
-        const lasting = parcel.mailOptions.requireTls ? lastingLack(cause.reply) : undefined;
+        log.warn(`${mail.id}: ${host.name}: ${cause.message}`);
+        const lasting = mail.mailOptions.requireTls ? lastingLack(cause.reply) : undefined;
         if (lasting === undefined) last = cause.reply;
         // The host that came closest says the most.
         else if (lack !== hopReplies.needsSafeHop) lack = lasting;
@@ -153,16 +151,16 @@ export class SmtpOutlet implements HopOutlet {
       lack !== undefined && last === undefined
         ? outcomeOf(lack, undefined)
         : deferral(last ?? (this.#isClosed ? hopReplies.closed : hopReplies.noHosts), undefined);
-    return { outcomes: all(parcel, outcome), room: NO_ROOM };
+    return { outcomes: all(mail, outcome), room: NO_ROOM };
   }
 
-  /** Throws a `HopFault` where the connection is not safe enough for the parcel; others may use it. */
-  #refuseUnsafe({ connection }: Lease, host: HopHost, parcel: Parcel, attempt: Attempt): void {
-    const lack = lackOfSafety(parcel, connection);
+  /** Throws a `HopFault` where the connection is not safe enough for the mail object; others may use it. */
+  #refuseUnsafe({ connection }: Lease, host: HopHost, mail: MailObject, attempt: Attempt): void {
+    const lack = lackOfSafety(mail, connection);
     if (lack === undefined) return;
     attempt.release();
     const { helloMs } = this.#terms.timeouts;
-    this.#poolOf(this.#placeOf(host)).giveBack(connection, this.#keyOf(parcel), false, helloMs);
+    this.#poolOf(this.#placeOf(host)).giveBack(connection, this.#keyOf(mail), false, helloMs);
     throw new HopFault('tls', lack);
   }
 
@@ -173,12 +171,12 @@ export class SmtpOutlet implements HopOutlet {
     return this.#pools.get(place)?.hasRoom === false ? 1 : 0;
   }
 
-  async #lease(host: HopHost, parcel: Parcel, attempt: Attempt): Promise<Lease> {
+  async #lease(host: HopHost, mail: MailObject, attempt: Attempt): Promise<Lease> {
     const place = this.#placeOf(host);
-    const lease = await this.#poolOf(place).take(this.#keyOf(parcel), attempt, async () => {
+    const lease = await this.#poolOf(place).take(this.#keyOf(mail), attempt, async () => {
       this.counters.connections++;
       try {
-        const connection = await openHop(host, parcel, attempt, this.#terms);
+        const connection = await openHop(host, mail, attempt, this.#terms);
         this.#health.worked(place);
         return connection;
       } catch (cause) {
@@ -191,37 +189,32 @@ export class SmtpOutlet implements HopOutlet {
     return lease;
   }
 
-  /** Rejects with a `HopFault` only if the hop has not heard of the parcel. */
-  async #send(lease: Lease, host: HopHost, parcel: Parcel, attempt: Attempt): Promise<Passage> {
+  /** Rejects with a `HopFault` only if the hop has not heard of the mail object. */
+  async #send(lease: Lease, host: HopHost, mail: MailObject, attempt: Attempt): Promise<Passage> {
     const { connection, isKept } = lease;
     const { introduction, timeouts } = this.#terms;
     const place = this.#placeOf(host);
-    const transaction = new HopTransaction(connection, parcel, this.#terms);
+    const transaction = new HopTransaction(connection, mail, this.#terms);
     transaction.asksFirst = isKept && !this.#health.keepsConnections(place);
     transaction.asksInTurn = !this.#health.keepsStep(place);
     attempt.transaction = transaction;
     try {
       if (introduction?.beforeMail !== undefined)
-        await introduction.beforeMail(talkTo(connection, this.#terms), parcel);
+        await introduction.beforeMail(talkTo(connection, this.#terms), mail);
       await transaction.run();
       if (isKept && transaction.isMailAnswered) this.#health.keptConnection(place);
       // Without its last connection the pool has been forgotten, and is not to be made anew.
       if (connection.isOpen)
-        this.#poolOf(place).giveBack(
-          connection,
-          this.#keyOf(parcel),
-          transaction.needsReset,
-          timeouts.helloMs,
-        );
+        this.#poolOf(place).giveBack(connection, this.#keyOf(mail), transaction.needsReset, timeouts.helloMs);
     } catch (cause) {
       connection.destroy();
       transaction.isEnding &&= !connection.hasUnsent;
       const isLost = cause instanceof HopFault && !transaction.isMailAnswered;
       if (isLost && isKept && attempt.fault === undefined) {
-        if (!transaction.isEnding && !attempt.isOver) return this.#sendAfresh(host, parcel, attempt);
+        if (!transaction.isEnding && !attempt.isOver) return this.#sendAfresh(host, mail, attempt);
         if (transaction.isEnding) this.#health.droppedConnection(place);
       }
-      this.#settleRest(transaction, parcel, host, cause);
+      this.#settleRest(transaction, mail, host, cause);
     }
     attempt.release();
     if (transaction.outcomes.some(isDelivered)) this.counters.deliveries++;
@@ -229,24 +222,24 @@ export class SmtpOutlet implements HopOutlet {
   }
 
   /** The hop has closed a kept connection meanwhile, as it may at any time. Only a fresh one tells how it is. */
-  #sendAfresh(host: HopHost, parcel: Parcel, attempt: Attempt): Promise<Passage> {
+  #sendAfresh(host: HopHost, mail: MailObject, attempt: Attempt): Promise<Passage> {
     this.#poolOf(this.#placeOf(host)).dropIdle();
-    return this.#lease(host, parcel, attempt).then((lease) => this.#send(lease, host, parcel, attempt));
+    return this.#lease(host, mail, attempt).then((lease) => this.#send(lease, host, mail, attempt));
   }
 
-  #settleRest(transaction: HopTransaction, parcel: Parcel, host: HopHost, cause: unknown): void {
+  #settleRest(transaction: HopTransaction, mail: MailObject, host: HopHost, cause: unknown): void {
     const { log } = this.#terms;
     const { name } = host;
     const isFault = cause instanceof HopFault;
-    log.warn(`${parcel.id}: ${name}: ${isFault ? cause.message : String(cause)}`);
+    log.warn(`${mail.id}: ${name}: ${isFault ? cause.message : String(cause)}`);
     transaction.room = NO_ROOM;
     if (transaction.withdrawRefusals()) {
-      log.warn(`${parcel.id}: ${name}: refusals without the replies behind them are not taken for final`);
+      log.warn(`${mail.id}: ${name}: refusals without the replies behind them are not taken for final`);
       this.#health.fellOutOfStep(this.#placeOf(host));
     }
     if (transaction.isEnding) {
       this.counters.uncertain++;
-      log.warn(`${parcel.id}: ${name}: lost behind the end of the message: it may arrive twice`);
+      log.warn(`${mail.id}: ${name}: lost behind the end of the message: it may arrive twice`);
     }
     const outcome =
       cause instanceof StrayLineEnd
@@ -257,9 +250,9 @@ export class SmtpOutlet implements HopOutlet {
     }
   }
 
-  #keyOf(parcel: Parcel): string | undefined {
+  #keyOf(mail: MailObject): string | undefined {
     const { introduction } = this.#terms;
-    return introduction === undefined ? SHARED : introduction.keyOf(parcel);
+    return introduction === undefined ? SHARED : introduction.keyOf(mail);
   }
 
   /** Hosts of a fixed list are asked for with every message. */
@@ -280,7 +273,7 @@ export class SmtpOutlet implements HopOutlet {
   }
 }
 
-const all = ({ recipients }: Parcel, outcome: RecipientOutcome): RecipientOutcome[] =>
+const all = ({ recipients }: MailObject, outcome: RecipientOutcome): RecipientOutcome[] =>
   recipients.map(() => outcome);
 
 const isDelivered = (outcome: RecipientOutcome | undefined): boolean => outcome?.kind === 'delivered';

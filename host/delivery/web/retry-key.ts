@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Recipient } from '../../../bindings/plugin/connection.ts';
-import type { Parcel } from '../../../bindings/plugin/delivery.ts';
+import type { MailObject } from '../../../bindings/plugin/delivery.ts';
 
 /** Fields that stay the same when a client tries again; the trace fields on top do not. RFC 5322 section 3.6.1 to 3.6.5. */
 const LASTING_FIELDS = ['message-id', 'date', 'from', 'to', 'subject'];
 
 /** What stays the same of a message whenever it comes: reverse-path, lasting fields and body. Reads the body once. */
-export async function lastingDigest({ reversePath, message }: Parcel): Promise<string> {
+export async function lastingDigest({ reversePath, message }: MailObject): Promise<string> {
   const hash = createHash('sha256').update(`${reversePath.toString()}\n`);
   for (const name of LASTING_FIELDS) hash.update(`${name}:${JSON.stringify(message.header.all(name))}\n`);
   for await (const block of message.body('crlf')) hash.update(block);

@@ -4,7 +4,12 @@ import { readFileSync } from 'node:fs';
 import { Agent as PlainAgent } from 'node:http';
 import { Agent as EncryptedAgent } from 'node:https';
 import type { Recipient } from '../../../bindings/plugin/connection.ts';
-import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
+import type {
+  DeliveryReport,
+  Outlet,
+  MailObject,
+  RecipientOutcome,
+} from '../../../bindings/plugin/delivery.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Clock } from '../../../bindings/plugin/services.ts';
 import type { Portion, WebhookOptions } from '../../../bindings/plugin/web-outlet-services.ts';
@@ -59,26 +64,22 @@ export class WebhookOutlet implements Outlet {
       : new PlainAgent(keeping);
   }
 
-  deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
-    return withinWindow(signal, (window) => this.#deliver(parcel, window));
+  deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
+    return withinWindow(signal, (window) => this.#deliver(mail, window));
   }
 
-  async #deliver(parcel: Parcel, signal: AbortSignal): Promise<DeliveryReport> {
+  async #deliver(mail: MailObject, signal: AbortSignal): Promise<DeliveryReport> {
     const all = (situation: Situation): DeliveryReport =>
-      parcel.recipients.map(() => outcomeOf(situation, this.#target.label));
-    if (parcel.mailOptions.requireTls && !this.#target.isPrivate) return all('requireTls');
-    if (parcel.message.octets > (this.#terms.maxOctets ?? this.#format.maxOctets)) return all('tooBig');
+      mail.recipients.map(() => outcomeOf(situation, this.#target.label));
+    if (mail.mailOptions.requireTls && !this.#target.isPrivate) return all('requireTls');
+    if (mail.message.octets > (this.#terms.maxOctets ?? this.#format.maxOctets)) return all('tooBig');
     try {
-      const digest = await lastingDigest(parcel);
-      const shares = sharesOf(
-        parcel,
-        this.#terms.per ?? this.#format.portions[0]!,
-        this.#format.maxRecipients,
-      );
+      const digest = await lastingDigest(mail);
+      const shares = sharesOf(mail, this.#terms.per ?? this.#format.portions[0]!, this.#format.maxRecipients);
       const outcomes = await mapAtMost(shares, WIDTH, (share) => this.#handOver(share, digest, signal));
       return shares.flatMap(({ recipients }, index) => recipients.map(() => outcomes[index]!));
     } catch (cause) {
-      this.#log.error(`${this.#target.label}: ${parcel.id} could not be read: ${String(cause)}`);
+      this.#log.error(`${this.#target.label}: ${mail.id} could not be read: ${String(cause)}`);
       return all('unreadable');
     }
   }
@@ -86,7 +87,7 @@ export class WebhookOutlet implements Outlet {
   /** One request; never rejects. */
   async #handOver(share: Share, digest: string, signal: AbortSignal): Promise<RecipientOutcome> {
     const { label } = this.#target;
-    const about = `${share.parcel.id} for ${share.recipients.length} recipient(s)`;
+    const about = `${share.mail.id} for ${share.recipients.length} recipient(s)`;
     const began = this.#clock.now();
     try {
       const answer = await this.#request(share, digest, signal);
@@ -104,7 +105,7 @@ export class WebhookOutlet implements Outlet {
 
   async #request(share: Share, digest: string, signal: AbortSignal): Promise<HttpAnswer> {
     const isStreamed = this.#format.maxOctets === Infinity;
-    const give = isStreamed ? undefined : await this.#permits.take(signal, share.parcel.message.octets);
+    const give = isStreamed ? undefined : await this.#permits.take(signal, share.mail.message.octets);
     try {
       const posting = await this.#posting(share, digest, signal);
       return await post(posting).catch((cause: unknown) => {
@@ -170,11 +171,11 @@ function checkFormat({ format, per }: WebhookOptions, { signingKey }: WebhookCre
   }
 }
 
-function sharesOf(parcel: Parcel, per: Portion, maxRecipients: number): Share[] {
-  const size = per === 'recipient' ? 1 : Math.min(maxRecipients, parcel.recipients.length);
-  const shares: { parcel: Parcel; recipients: Recipient[] }[] = [];
-  for (let index = 0; index < parcel.recipients.length; index += size) {
-    shares.push({ parcel, recipients: parcel.recipients.slice(index, index + size) });
+function sharesOf(mail: MailObject, per: Portion, maxRecipients: number): Share[] {
+  const size = per === 'recipient' ? 1 : Math.min(maxRecipients, mail.recipients.length);
+  const shares: { mail: MailObject; recipients: Recipient[] }[] = [];
+  for (let index = 0; index < mail.recipients.length; index += size) {
+    shares.push({ mail, recipients: mail.recipients.slice(index, index + size) });
   }
   return shares;
 }

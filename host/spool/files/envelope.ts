@@ -2,7 +2,7 @@
 
 import { Address } from '../../../bindings/wire/address.ts';
 import type { MailOptions, Recipient, RecipientOptions } from '../../../bindings/plugin/connection.ts';
-import type { Parcel, ParcelClient } from '../../../bindings/plugin/delivery.ts';
+import type { MailObject, SendingClient } from '../../../bindings/plugin/delivery.ts';
 
 export interface StoredEnvelope {
   readonly id: string;
@@ -12,7 +12,7 @@ export interface StoredEnvelope {
   readonly reversePath: Address;
   readonly recipients: readonly StoredRecipient[];
   readonly mailOptions: MailOptions;
-  readonly client: ParcelClient | undefined;
+  readonly client: SendingClient | undefined;
   /** `Message.octets`, `hasNul` and so on: what the core saw when the message came in. */
   readonly facts: MessageFacts;
 }
@@ -45,9 +45,9 @@ interface Written extends Omit<StoredEnvelope, 'reversePath' | 'recipients'> {
   }[];
 }
 
-/** What is to be stored of `parcel`. */
+/** What is to be stored of `mail`. */
 export function envelopeOf(
-  { reversePath, recipients, mailOptions, client, message }: Parcel,
+  { reversePath, recipients, mailOptions, client, message }: MailObject,
   marks: Pick<StoredEnvelope, 'id' | 'arrivedMs' | 'order'>,
   destinationOf: (address: Address) => string,
 ): StoredEnvelope {

@@ -1,7 +1,7 @@
 /** One look for work, inside one transaction: what has become due, and as much of it as there are free places. */
 
 import type { IndexRecords } from './index-database.ts';
-import type { ShareEntry } from './index-entries.ts';
+import type { JobEntry } from './index-entries.ts';
 import { isDue, keys, partsOf } from './index-keys.ts';
 import { isOver, type Lease, type LeaseHolder } from './lease.ts';
 import {
@@ -9,10 +9,10 @@ import {
   destinationEntry,
   leaveDestination,
   messageEntry,
-  moveShare,
-  shareEntry,
+  moveJob,
+  jobEntry,
   tryDestination,
-} from './share-places.ts';
+} from './job-places.ts';
 
 /** Moves of one round: all processes wait for its transaction. */
 const MAX_MOVES = 200;
@@ -20,7 +20,7 @@ const MAX_MOVES = 200;
 const MAX_LEASES = 2_000;
 /** Destinations looked at in one round. */
 const MAX_DESTINATIONS = 200;
-/** How long a share whose age matters is left alone while somebody works on it, or while it is about to be tried. */
+/** How long a job whose age matters is left alone while somebody works on it, or while it is about to be tried. */
 const AGE_PAUSE_MS = 60_000;
 /** From so many failures on, every other try is made by the second message: the first may be what fails. */
 const SUSPICIOUS_FAILURES = 5;
@@ -36,11 +36,11 @@ export interface RoundOptions {
   readonly lifeMs: number;
 }
 
-/** What a share was claimed for: an attempt, or what its age asks for. */
+/** What a job was claimed for: an attempt, or what its age asks for. */
 export interface Claim {
   readonly id: string;
   readonly dest: string;
-  readonly share: ShareEntry;
+  readonly job: JobEntry;
   readonly purpose: 'attempt' | 'delay-notice' | 'expiry';
 }
 
@@ -55,7 +55,7 @@ export interface Round {
 export function claimRound(records: IndexRecords, terms: RoundOptions, from: string): Round {
   const active = countClaims(records, terms.inAll);
   const claims: Claim[] = [];
-  const moved = wakeShares(records, terms.nowMs) + openDestinations(records, terms.nowMs);
+  const moved = wakeJobs(records, terms.nowMs) + openDestinations(records, terms.nowMs);
   const aged = claimAged(records, terms, claims);
   let free = terms.inAll - active.total - claims.length;
   const open = destinationsFrom(records, from);
@@ -82,9 +82,9 @@ export function releaseDead(
     const [dest, id] = partsOf(key) as [string, string];
     const claim = claimEntry(records, dest, id);
     if (claim === undefined || !isOver(claim, holder, nowMs, () => isActive(id, dest))) continue;
-    const share = shareEntry(records, id, dest);
-    if (share === undefined) records.remove(key);
-    else moveShare(records, id, dest, share, { state: isHeld(records, id) ? 'held' : 'ready' });
+    const job = jobEntry(records, id, dest);
+    if (job === undefined) records.remove(key);
+    else moveJob(records, id, dest, job, { state: isHeld(records, id) ? 'held' : 'ready' });
     released++;
   }
   return released;
@@ -113,14 +113,14 @@ function freeAt(records: IndexRecords, dest: string, terms: RoundOptions, active
   return places - (active.byDestination.get(dest) ?? 0);
 }
 
-function wakeShares(records: IndexRecords, nowMs: number): number {
+function wakeJobs(records: IndexRecords, nowMs: number): number {
   let moves = 0;
   for (const key of records.keys('w/', MAX_MOVES)) {
     if (!isDue(key, nowMs)) break;
     const [, dest, id] = partsOf(key) as [string, string, string];
-    const share = shareEntry(records, id, dest);
-    if (share === undefined) records.remove(key);
-    else moveShare(records, id, dest, share, { state: 'ready' });
+    const job = jobEntry(records, id, dest);
+    if (job === undefined) records.remove(key);
+    else moveJob(records, id, dest, job, { state: 'ready' });
     moves++;
   }
   return moves;
@@ -141,24 +141,24 @@ function claimAged(records: IndexRecords, terms: RoundOptions, claims: Claim[]):
   for (const key of records.keys('a/', MAX_MOVES)) {
     if (!isDue(key, terms.nowMs)) break;
     const [, dest, id] = partsOf(key) as [string, string, string];
-    const [share, message] = [shareEntry(records, id, dest), messageEntry(records, id)];
+    const [job, message] = [jobEntry(records, id, dest), messageEntry(records, id)];
     moves++;
-    if (share === undefined || message === undefined) {
+    if (job === undefined || message === undefined) {
       records.remove(key);
       continue;
     }
     const isExpired = terms.nowMs >= message.arrivedMs + terms.lifeMs;
     // Nobody gives up a message that was never tried, however long the daemon was down.
-    const isUntried = isExpired && share.tries === 0 && destinationEntry(records, dest) === undefined;
-    if (share.state === 'claimed' || isUntried) {
+    const isUntried = isExpired && job.tries === 0 && destinationEntry(records, dest) === undefined;
+    if (job.state === 'claimed' || isUntried) {
       records.remove(key);
-      const later = { ...share, ageMs: terms.nowMs + AGE_PAUSE_MS };
-      records.put(keys.share(id, dest), JSON.stringify(later));
+      const later = { ...job, ageMs: terms.nowMs + AGE_PAUSE_MS };
+      records.put(keys.job(id, dest), JSON.stringify(later));
       records.put(keys.age(later.ageMs, dest, id), '1');
       continue;
     }
-    const purpose = isExpired || share.state === 'kept' ? 'expiry' : 'delay-notice';
-    claims.push(claim(records, id, dest, share, purpose, terms));
+    const purpose = isExpired || job.state === 'kept' ? 'expiry' : 'delay-notice';
+    claims.push(claim(records, id, dest, job, purpose, terms));
   }
   return moves;
 }
@@ -187,12 +187,12 @@ function claimAt(
   for (const key of found.slice(Math.min(skips, found.length - 1))) {
     if (taken >= places) break;
     const [, , id] = partsOf(key) as [string, string, string];
-    const share = shareEntry(records, id, dest);
-    if (share === undefined) {
+    const job = jobEntry(records, id, dest);
+    if (job === undefined) {
       records.remove(key);
       continue;
     }
-    claims.push(claim(records, id, dest, share, 'attempt', terms));
+    claims.push(claim(records, id, dest, job, 'attempt', terms));
     taken++;
   }
   return taken;
@@ -202,16 +202,16 @@ function claim(
   records: IndexRecords,
   id: string,
   dest: string,
-  share: ShareEntry,
+  job: JobEntry,
   purpose: Claim['purpose'],
   { nowMs, leaseMs, holder }: RoundOptions,
 ): Claim {
-  moveShare(records, id, dest, share, {
+  moveJob(records, id, dest, job, {
     state: 'claimed',
     // Its age comes up again behind the lease, should nobody settle it.
-    ageMs: Math.max(share.ageMs, nowMs + AGE_PAUSE_MS),
+    ageMs: Math.max(job.ageMs, nowMs + AGE_PAUSE_MS),
   });
   const lease: Lease = { holder, expiresMs: nowMs + leaseMs };
   records.put(keys.claim(dest, id), JSON.stringify(lease));
-  return { id, dest, share, purpose };
+  return { id, dest, job, purpose };
 }

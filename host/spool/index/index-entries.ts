@@ -20,7 +20,7 @@ export interface MessageEntry {
   readonly isHeld: boolean;
 }
 
-export interface ShareEntry {
+export interface JobEntry {
   readonly order: string;
   readonly destination: string;
   /** Mailboxes of those who are left. */
@@ -62,10 +62,10 @@ export interface IndexedMessage {
   readonly id: string;
   readonly message: MessageEntry;
   /** By `keyPart` of the destination. */
-  readonly shares: ReadonlyMap<string, ShareEntry>;
+  readonly jobs: ReadonlyMap<string, JobEntry>;
 }
 
-/** The entries of a message, from its file alone. Without shares it has been dealt with. */
+/** The entries of a message, from its file alone. Without jobs it has been dealt with. */
 export function entriesOf(
   envelope: StoredEnvelope,
   { contentOctets, fileOctets }: StoredSize,
@@ -74,20 +74,20 @@ export function entriesOf(
 ): IndexedMessage {
   const { id, arrivedMs, order, reversePath, recipients } = envelope;
   const state = stateAfter(events, recipients.length);
-  const shares = new Map<string, ShareEntry>();
+  const jobs = new Map<string, JobEntry>();
   const mailboxes = new Map<string, string[]>();
   recipients.forEach(({ address, destination }, index) => {
     const { kind, reply, hop, lastAttemptMs = arrivedMs } = state.recipients[index]!;
     if (!isLeft(state.recipients[index]!)) return;
     const part = keyPart(destination);
-    const known = shares.get(part);
+    const known = jobs.get(part);
     // One list that grows: a copy for each of many recipients would stop all sessions for minutes.
     const to = mailboxes.get(part) ?? [];
     to.push(address.mailbox);
     mailboxes.set(part, to);
     const isNoticed = state.noticed.has(destination);
     const tries = state.attempts.get(destination) ?? 0;
-    shares.set(part, {
+    jobs.set(part, {
       order,
       destination,
       to,
@@ -103,5 +103,5 @@ export function entriesOf(
   });
   const { isHeld } = state;
   const from = reversePath.mailbox;
-  return { id, message: { arrivedMs, order, octets: contentOctets, fileOctets, from, isHeld }, shares };
+  return { id, message: { arrivedMs, order, octets: contentOctets, fileOctets, from, isHeld }, jobs };
 }

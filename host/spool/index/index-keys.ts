@@ -1,13 +1,13 @@
 /**
- * The keys of the index. A share is the recipients of one message at one destination: what one attempt is about.
+ * The keys of the index. A job is the recipients of one message at one destination: what one attempt is about.
  *
  *     m/ID                     a message
- *     s/ID/DEST                a share, and where it stands
+ *     s/ID/DEST                a job, and where it stands
  *     r/DEST/ORDER/ID          it is ready, oldest first
  *     w/MS/DEST/ID             it waits until then
  *     a/MS/DEST/ID             its age matters then
  *     c/DEST/ID                somebody works on it: the lease
- *     o/DEST                   the destination is open: it may have ready shares
+ *     o/DEST                   the destination is open: it may have ready jobs
  *     d/DEST                   it failed; what is ready waits with it
  *     p/MS/DEST                it is opened again then
  *     u/ID/DEST                what could not be written to the file
@@ -36,8 +36,8 @@ export const keys = {
   totals: 'n',
   total: (part: number): string => `n/${part}`,
   message: (id: string): string => `m/${id}`,
-  share: (id: string, dest: string): string => `s/${id}/${dest}`,
-  shares: (id: string): string => `s/${id}/`,
+  job: (id: string, dest: string): string => `s/${id}/${dest}`,
+  jobs: (id: string): string => `s/${id}/`,
   ready: (dest: string, order: string, id: string): string => `r/${dest}/${order}/${id}`,
   readyAt: (dest: string): string => `r/${dest}/`,
   waiting: (at: number, dest: string, id: string): string => `w/${ms(at)}/${dest}/${id}`,

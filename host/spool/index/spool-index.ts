@@ -8,7 +8,7 @@ import {
   heldOctets,
   type DestinationEntry,
   type IndexedMessage,
-  type ShareEntry,
+  type JobEntry,
   type Totals,
 } from './index-entries.ts';
 import { keys, partsOf } from './index-keys.ts';
@@ -19,18 +19,18 @@ import {
   closeDestination,
   destinationEntry,
   dropMessage,
-  dropShare,
+  dropJob,
   growMessage,
   messageEntry,
-  moveShare,
+  moveJob,
   openDestination,
   placeMessage,
   placeTotals,
-  shareEntry,
-  shareParts,
+  jobEntry,
+  jobParts,
   totalsOf,
   unwrittenOf,
-} from './share-places.ts';
+} from './job-places.ts';
 
 /** Messages handed over in one go. */
 const PIECE = 200;
@@ -39,7 +39,7 @@ const RELEASE_PAUSE_MS = 60_000;
 
 /** What an attempt, or a notice, leads to. */
 export type AttemptResult =
-  /** Nobody of the share is left. */
+  /** Nobody of the job is left. */
   | { readonly kind: 'finished'; readonly isReached: boolean }
   /** `kept`: a report that can't leave. `isReached`: a hop has answered, so the others at the destination need not wait. */
   | {
@@ -53,7 +53,7 @@ export type AttemptResult =
   /** As if it had never been claimed: it was called off before anything was sent. */
   | { readonly kind: 'untouched' };
 
-/** What goes along with an aftermath. */
+/** What goes along with an result. */
 export interface Settling {
   readonly nowMs: number;
   readonly times: RetryTimes;
@@ -65,7 +65,7 @@ export interface Settling {
   readonly unwritten?: HistoryEvent | undefined;
 }
 
-/** A message with what keeps its shares waiting. */
+/** A message with what keeps its jobs waiting. */
 export interface ListedMessage extends IndexedMessage {
   /** Those of its destinations that failed last time, by `keyPart`. */
   readonly failed: ReadonlyMap<string, DestinationEntry>;
@@ -108,7 +108,7 @@ export class SpoolIndex {
     });
   }
 
-  /** Returns how many shares of dead processes may be tried again. `isActive`: this process works on a share. */
+  /** Returns how many jobs of dead processes may be tried again. `isActive`: this process works on a job. */
   releaseDead(nowMs: number, isActive: (id: string, dest: string) => boolean): Promise<number> {
     const hasLeases = this.#database.read((records) => records.keys('c/', 1).length > 0);
     if (!hasLeases) return Promise.resolve(0);
@@ -131,35 +131,35 @@ export class SpoolIndex {
   /** Ends a claim. `gone`: nothing is left of the message. `lost`: somebody else has it, and nothing is changed. */
   settle(
     claim: Claim,
-    aftermath: AttemptResult,
+    result: AttemptResult,
     { nowMs, times, chance, fileOctets, unwritten }: Settling,
   ): Promise<'kept' | 'gone' | 'lost'> {
     return this.#database.write((records) => {
       const { id, dest } = claim;
-      const share = shareEntry(records, id, dest);
+      const job = jobEntry(records, id, dest);
       const message = messageEntry(records, id);
       // Also where another process has the message by now: he who got it has got it.
       if (unwritten !== undefined && message !== undefined)
         records.put(keys.unwritten(id, dest), JSON.stringify(unwritten));
-      if (share === undefined || message === undefined || !this.#isOurs(records, claim)) return 'lost';
+      if (job === undefined || message === undefined || !this.#isOurs(records, claim)) return 'lost';
       if (fileOctets !== undefined) growMessage(records, id, message, fileOctets);
-      const isNoticed = share.isNoticed || aftermath.kind === 'noticed';
+      const isNoticed = job.isNoticed || result.kind === 'noticed';
       const ageMs = nextAgeMs(message.arrivedMs, times, isNoticed);
       const resting = message.isHeld ? 'held' : undefined;
-      if (aftermath.kind === 'finished') {
-        if (aftermath.isReached) openDestination(records, dest);
-        dropShare(records, id, dest, share);
-      } else if (aftermath.kind === 'deferred') {
-        const changes = defer(records, dest, share, aftermath, { nowMs, times, chance });
-        const { to, reply, hop } = aftermath;
+      if (result.kind === 'finished') {
+        if (result.isReached) openDestination(records, dest);
+        dropJob(records, id, dest, job);
+      } else if (result.kind === 'deferred') {
+        const changes = defer(records, dest, job, result, { nowMs, times, chance });
+        const { to, reply, hop } = result;
         const state = resting ?? changes.state ?? 'ready';
-        moveShare(records, id, dest, share, { ...changes, state, to, reply, hop, ageMs });
-      } else if (aftermath.kind === 'kept') {
-        if (aftermath.isReached) openDestination(records, dest);
-        const { to, reply, hop } = aftermath;
-        const tries = share.tries + 1;
+        moveJob(records, id, dest, job, { ...changes, state, to, reply, hop, ageMs });
+      } else if (result.kind === 'kept') {
+        if (result.isReached) openDestination(records, dest);
+        const { to, reply, hop } = result;
+        const tries = job.tries + 1;
         const keptMs = nowMs + times.keepReportsMs;
-        moveShare(records, id, dest, share, {
+        moveJob(records, id, dest, job, {
           state: resting ?? 'kept',
           tries,
           to,
@@ -168,9 +168,9 @@ export class SpoolIndex {
           ageMs: keptMs,
         });
       } else {
-        const isWaiting = claim.share.state === 'waiting' && share.nextMs > nowMs;
+        const isWaiting = claim.job.state === 'waiting' && job.nextMs > nowMs;
         const state = resting ?? (isWaiting ? 'waiting' : 'ready');
-        moveShare(records, id, dest, share, { state, isNoticed, ageMs });
+        moveJob(records, id, dest, job, { state, isNoticed, ageMs });
       }
       return messageEntry(records, id) === undefined ? 'gone' : 'kept';
     });
@@ -196,27 +196,27 @@ export class SpoolIndex {
 
   /** Holds a message, or lets it go; false if there is none. Attempts under way go on. */
   setHeld(id: string, isHeld: boolean, nowMs: number): Promise<boolean> {
-    return this.#revise(id, (records, share, dest) => {
+    return this.#revise(id, (records, job, dest) => {
       const message = messageEntry(records, id)!;
       records.put(keys.message(id), JSON.stringify({ ...message, isHeld }));
-      const isMoved = share.state !== 'claimed' && (isHeld || share.state === 'held');
+      const isMoved = job.state !== 'claimed' && (isHeld || job.state === 'held');
       // A message that has grown too old meanwhile is tried once more before it is given up.
-      const ageMs = Math.max(share.ageMs, nowMs + RELEASE_PAUSE_MS);
-      if (isMoved) moveShare(records, id, dest, share, { state: isHeld ? 'held' : 'ready', ageMs });
+      const ageMs = Math.max(job.ageMs, nowMs + RELEASE_PAUSE_MS);
+      if (isMoved) moveJob(records, id, dest, job, { state: isHeld ? 'held' : 'ready', ageMs });
     });
   }
 
   /** Makes all that waits, or is kept, ready, and its destinations open. What is held stays as it is, and its destinations too. */
   async retry(id: string, nowMs: number): Promise<'due' | 'held' | 'unknown'> {
     let isHeld = false;
-    const isKnown = await this.#revise(id, (records, share, dest) => {
+    const isKnown = await this.#revise(id, (records, job, dest) => {
       isHeld = messageEntry(records, id)!.isHeld;
       if (isHeld) return;
       const failed = destinationEntry(records, dest);
       if (failed !== undefined) closeDestination(records, dest, { ...failed, retryAtMs: nowMs });
-      if (share.state !== 'waiting' && share.state !== 'kept') return;
-      const ageMs = Math.max(share.ageMs, nowMs + RELEASE_PAUSE_MS);
-      moveShare(records, id, dest, share, { state: 'ready', nextMs: nowMs, ageMs });
+      if (job.state !== 'waiting' && job.state !== 'kept') return;
+      const ageMs = Math.max(job.ageMs, nowMs + RELEASE_PAUSE_MS);
+      moveJob(records, id, dest, job, { state: 'ready', nextMs: nowMs, ageMs });
     });
     if (!isKnown) return 'unknown';
     return isHeld ? 'held' : 'due';
@@ -227,7 +227,7 @@ export class SpoolIndex {
     await this.releaseDead(nowMs, () => false);
     return this.#database.write((records) => {
       if (messageEntry(records, id) === undefined) return 'unknown';
-      const isBusy = shareParts(records, id).some((dest) => claimEntry(records, dest, id) !== undefined);
+      const isBusy = jobParts(records, id).some((dest) => claimEntry(records, dest, id) !== undefined);
       if (isBusy) return 'busy';
       dropMessage(records, id);
       return 'removed';
@@ -276,13 +276,13 @@ export class SpoolIndex {
 
   #revise(
     id: string,
-    change: (records: IndexRecords, share: ShareEntry, dest: string) => void,
+    change: (records: IndexRecords, job: JobEntry, dest: string) => void,
   ): Promise<boolean> {
     return this.#database.write((records) => {
       if (messageEntry(records, id) === undefined) return false;
-      for (const dest of shareParts(records, id)) {
-        const share = shareEntry(records, id, dest);
-        if (share !== undefined) change(records, share, dest);
+      for (const dest of jobParts(records, id)) {
+        const job = jobEntry(records, id, dest);
+        if (job !== undefined) change(records, job, dest);
       }
       return true;
     });
@@ -292,31 +292,31 @@ export class SpoolIndex {
 function indexed(records: ReadRecords, id: string): ListedMessage | undefined {
   const message = messageEntry(records, id);
   if (message === undefined) return undefined;
-  const shares = new Map<string, ShareEntry>();
+  const jobs = new Map<string, JobEntry>();
   const failed = new Map<string, DestinationEntry>();
-  for (const dest of shareParts(records, id)) {
-    const share = shareEntry(records, id, dest);
+  for (const dest of jobParts(records, id)) {
+    const job = jobEntry(records, id, dest);
     const destination = destinationEntry(records, dest);
-    if (share !== undefined) shares.set(dest, share);
+    if (job !== undefined) jobs.set(dest, job);
     if (destination !== undefined) failed.set(dest, destination);
   }
-  return { id, message, shares, failed };
+  return { id, message, jobs, failed };
 }
 
 /**
- * How a share waits after a deferral. If a hop has answered, the message waits by itself. If none was reached, the
+ * How a job waits after a deferral. If a hop has answered, the message waits by itself. If none was reached, the
  * destination waits, and all that is ready there with it; a message whose attempt was the first to fail waits besides,
  * longer each time, so that one which kills its connections does not keep all others waiting.
  */
 function defer(
   records: IndexRecords,
   dest: string,
-  share: ShareEntry,
+  job: JobEntry,
   { isReached, reply }: { readonly isReached: boolean; readonly reply: HopReply },
   { nowMs, times, chance }: Settling,
-): Partial<ShareEntry> {
-  const tries = share.tries + 1;
-  const attempts = share.attempts + 1;
+): Partial<JobEntry> {
+  const tries = job.tries + 1;
+  const attempts = job.attempts + 1;
   const waits = {
     state: 'waiting',
     attempts,
@@ -335,5 +335,5 @@ function defer(
     retryAtMs: nowMs + pauseAfter(failures, times, chance),
     reply,
   });
-  return failed === undefined ? waits : { state: 'ready', attempts: share.attempts, tries };
+  return failed === undefined ? waits : { state: 'ready', attempts: job.attempts, tries };
 }

@@ -1,11 +1,11 @@
 /** A message as batched SMTP: the commands of a session, read by the receiver without answering. */
 
-import type { Parcel } from '../../../bindings/plugin/index.ts';
+import type { MailObject } from '../../../bindings/plugin/index.ts';
 import { LfDotStuffing } from '../../../bindings/wire/dot-stuffing.ts';
 
-/** The session with this one message, line ends LF. The parcel's addresses hold no control characters. */
-export async function* batchOf(parcel: Parcel, helloName: string): AsyncIterable<Buffer> {
-  const { reversePath, recipients, message } = parcel;
+/** The session with this one message, line ends LF. The mail object's addresses hold no control characters. */
+export async function* batchOf(mail: MailObject, helloName: string): AsyncIterable<Buffer> {
+  const { reversePath, recipients, message } = mail;
   const commands = [
     `HELO ${helloName}`,
     `MAIL FROM:${reversePath.toString()}`,

@@ -4,7 +4,7 @@ import type {
   DeliveryReport,
   Log,
   Outlet,
-  Parcel,
+  MailObject,
   ProgramEnd,
   RecipientOutcome,
   Services,
@@ -34,18 +34,18 @@ export class BsmtpOutlet implements Outlet {
     this.#station = new ProgramStation(services.programs, options);
   }
 
-  deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+  deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
     const order = () => ({
       command: [this.#options.program, '-bS'],
-      inputs: [{ fd: INPUT, blocks: batchOf(parcel, this.#services.system.hostName) }],
+      inputs: [{ fd: INPUT, blocks: batchOf(mail, this.#services.system.hostName) }],
       outputs: [OUTPUT, ERRORS],
     });
-    const outcome = (end: ProgramEnd): RecipientOutcome => this.#outcome(end, parcel);
-    return this.#station.deliver(parcel, this.#options, signal, order, outcome);
+    const outcome = (end: ProgramEnd): RecipientOutcome => this.#outcome(end, mail);
+    return this.#station.deliver(mail, this.#options, signal, order, outcome);
   }
 
   /** Exim prints nothing unless something is wrong. */
-  #outcome(end: ProgramEnd, { id }: Parcel): RecipientOutcome {
+  #outcome(end: ProgramEnd, { id }: MailObject): RecipientOutcome {
     const { program } = this.#options;
     const complain = (problem: string): void => this.#log.error(`${id}: ${program}: ${problem}`);
     const defer = (problem: string): RecipientOutcome => {

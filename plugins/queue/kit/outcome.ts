@@ -1,6 +1,11 @@
 /** Outcomes of a hand-over, which is mostly the same for all recipients. */
 
-import type { DeliveryReport, HopReply, Parcel, RecipientOutcome } from '../../../bindings/plugin/index.ts';
+import type {
+  DeliveryReport,
+  HopReply,
+  MailObject,
+  RecipientOutcome,
+} from '../../../bindings/plugin/index.ts';
 
 /** What a reply line may hold besides code and status. RFC 5321 section 4.5.3.1.5. */
 const MAX_TEXT = 480;
@@ -35,11 +40,11 @@ export const deferred = (hop: string, text: string, status = '4.3.0', code = 451
 export const refused = (hop: string, text: string, status = '5.3.0', code = 554): RecipientOutcome =>
   outcome('refused', hop, code, status, text);
 
-export const forAll = ({ recipients }: Parcel, same: RecipientOutcome): DeliveryReport =>
+export const forAll = ({ recipients }: MailObject, same: RecipientOutcome): DeliveryReport =>
   recipients.map(() => same);
 
 /** First line of the Message-Id, without what may not stand in a reply; our own id where the message has none. */
-export function messageIdOf({ message, id }: Parcel): string {
+export function messageIdOf({ message, id }: MailObject): string {
   const value = message.header.get('Message-Id') ?? '';
   return value.replace(/[^ -~]+/g, '').slice(0, MAX_TEXT - 60) || id;
 }

@@ -5,7 +5,7 @@ import type {
   LineEnds,
   Log,
   Outlet,
-  Parcel,
+  MailObject,
   ProgramEnd,
   Programs,
   Recipient,
@@ -52,25 +52,25 @@ export class PipeOutlet implements Outlet {
   }
 
   /**
-   * No program runs unless there is a safe command for every recipient, or the parcel is tracked by recipient: then the
+   * No program runs unless there is a safe command for every recipient, or the mail object is tracked by recipient: then the
    * others have theirs.
    */
-  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
-    const unfit = unfitFor(this.#program, parcel);
+  async deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
+    const unfit = unfitFor(this.#program, mail);
     if (unfit !== undefined) return unfit;
-    const { recipients, isTrackedByRecipient } = parcel;
+    const { recipients, isTrackedByRecipient } = mail;
     const outcomes = new Map<Recipient, RecipientOutcome>();
     for (const recipient of recipients) {
-      const command = this.#words.expand(parcel.reversePath, [recipient.address]);
+      const command = this.#words.expand(mail.reversePath, [recipient.address]);
       if (!('problem' in command)) continue;
-      if (isTrackedByRecipient !== true) return forAll(parcel, this.#unsafe(command));
+      if (isTrackedByRecipient !== true) return forAll(mail, this.#unsafe(command));
       outcomes.set(recipient, this.#unsafe(command));
     }
     const rest = recipients.filter((recipient) => !outcomes.has(recipient));
     await withDeadline(this.#options.timeoutMs, signal, async (until) => {
       // One after the other: a message with many recipients must not take all the places.
       for (const group of this.#groups(rest)) {
-        const outcome = await this.#run(group, parcel, until);
+        const outcome = await this.#run(group, mail, until);
         for (const recipient of group) outcomes.set(recipient, outcome);
       }
     });
@@ -85,20 +85,20 @@ export class PipeOutlet implements Outlet {
 
   async #run(
     recipients: readonly Recipient[],
-    parcel: Parcel,
+    mail: MailObject,
     signal: AbortSignal,
   ): Promise<RecipientOutcome> {
     const addresses = recipients.map(({ address }) => address);
-    const command = this.#words.expand(parcel.reversePath, addresses);
+    const command = this.#words.expand(mail.reversePath, addresses);
     if ('problem' in command) return this.#unsafe(command);
     const order = {
       command,
-      environment: environmentOf(parcel, recipients),
-      inputs: [{ fd: INPUT, blocks: parcel.message.blocks(this.#options.lineEnds) }],
+      environment: environmentOf(mail, recipients),
+      inputs: [{ fd: INPUT, blocks: mail.message.blocks(this.#options.lineEnds) }],
       outputs: [OUTPUT, ERRORS],
     };
     const end = await this.#station.run(order, signal);
-    this.#report(end, parcel);
+    this.#report(end, mail);
     if (end.kind !== 'exited') return deferred(this.#program, 'the delivery program failed');
     // As with any pipe, a program need not read all of a message to deal with it: its exit code counts.
     if (end.code === 0) return delivered(this.#program, 'Delivered', '2.0.0');
@@ -107,7 +107,7 @@ export class PipeOutlet implements Outlet {
     return outcome(this.#program, text, status, code);
   }
 
-  #report(end: ProgramEnd, { id }: Parcel): void {
+  #report(end: ProgramEnd, { id }: MailObject): void {
     const outputs = 'outputs' in end ? [...end.outputs.values()] : [];
     const printed = replyText(outputs.join(' '), '');
     const said = printed === '' ? '' : `: ${printed}`;
@@ -125,7 +125,7 @@ export class PipeOutlet implements Outlet {
 
 /** RECIPIENT, LOCAL and HOST only where there is one recipient. */
 function environmentOf(
-  { reversePath, client, id }: Parcel,
+  { reversePath, client, id }: MailObject,
   recipients: readonly Recipient[],
 ): Record<string, string> {
   const environment: Record<string, string> = { PATH, SENDER: reversePath.mailbox, MESSAGE_ID: id };

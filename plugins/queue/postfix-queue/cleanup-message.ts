@@ -1,6 +1,6 @@
 /** A message as the records cleanup(8) takes. */
 
-import type { NotifyEvent, Parcel, Recipient } from '../../../bindings/plugin/index.ts';
+import type { NotifyEvent, MailObject, Recipient } from '../../../bindings/plugin/index.ts';
 import { attributes, record, RecordType } from './records.ts';
 
 /** CLEANUP_FLAG_SMTPUTF8: addresses and header fields hold UTF-8. RFC 6531. */
@@ -10,10 +10,10 @@ const MAX_LINE = 1_024;
 const LF = 10;
 
 /** The flags and all records up to the last. `nowMs` is when the message came. */
-export async function* cleanupMessage(parcel: Parcel, flags: number, nowMs: number): AsyncIterable<Buffer> {
-  const { recipients, mailOptions, message } = parcel;
+export async function* cleanupMessage(mail: MailObject, flags: number, nowMs: number): AsyncIterable<Buffer> {
+  const { recipients, mailOptions, message } = mail;
   yield attributes({ flags: mailOptions.isUtf8 ? flags | FLAG_SMTPUTF8 : flags });
-  yield Buffer.concat([...senderRecords(parcel, nowMs)]);
+  yield Buffer.concat([...senderRecords(mail, nowMs)]);
   for (const recipient of recipients) yield Buffer.concat([...recipientRecords(recipient)]);
   yield record(RecordType.CONTENT);
   const lines = new LineRecords();
@@ -24,7 +24,7 @@ export async function* cleanupMessage(parcel: Parcel, flags: number, nowMs: numb
   yield Buffer.concat([lines.end(), record(RecordType.EXTRACTED), record(RecordType.END)]);
 }
 
-function* senderRecords({ reversePath, mailOptions, client }: Parcel, nowMs: number): Iterable<Buffer> {
+function* senderRecords({ reversePath, mailOptions, client }: MailObject, nowMs: number): Iterable<Buffer> {
   const { ret, envid, body } = mailOptions;
   yield record(RecordType.TIME, String(Math.floor(nowMs / 1_000)));
   yield record(RecordType.FROM, reversePath.mailbox);

@@ -5,7 +5,7 @@ import type {
   DeliveryReport,
   Log,
   Outlet,
-  Parcel,
+  MailObject,
   Services,
 } from '../../../bindings/plugin/index.ts';
 import { withDeadline } from '../../../bindings/timing/time-limit.ts';
@@ -40,42 +40,42 @@ export class CleanupOutlet implements Outlet {
   }
 
   /** The next socket is tried as long as none has been given the message. */
-  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
-    const unfit = unfitFor('cleanup', parcel);
+  async deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
+    const unfit = unfitFor('cleanup', mail);
     if (unfit !== undefined) return unfit;
-    return withDeadline(this.#options.timeoutMs, signal, (until) => this.#tryAll(parcel, until));
+    return withDeadline(this.#options.timeoutMs, signal, (until) => this.#tryAll(mail, until));
   }
 
-  async #tryAll(parcel: Parcel, until: AbortSignal): Promise<DeliveryReport> {
+  async #tryAll(mail: MailObject, until: AbortSignal): Promise<DeliveryReport> {
     for (const socket of this.#options.sockets) {
       const hop = nameOf(socket);
-      const answer = await this.#handOver(socket, parcel, until);
+      const answer = await this.#handOver(socket, mail, until);
       if (answer.kind === 'failed') {
-        this.#log.error(`${parcel.id}: ${hop}: ${answer.problem}`);
+        this.#log.error(`${mail.id}: ${hop}: ${answer.problem}`);
         if (!answer.isHandedOver) continue;
-        return forAll(parcel, deferred(hop, 'cleanup did not say what became of the message'));
+        return forAll(mail, deferred(hop, 'cleanup did not say what became of the message'));
       }
       const { queueId, status, reason } = answer;
       if (status === 0) {
-        const text = `Queued! ${messageIdOf(parcel)} (Queue-Id: ${queueId})`;
+        const text = `Queued! ${messageIdOf(mail)} (Queue-Id: ${queueId})`;
         // Postfix was told NOTIFY and ORCPT of each recipient.
-        return forAll(parcel, { ...delivered(hop, text), isReportedByHop: true });
+        return forAll(mail, { ...delivered(hop, text), isReportedByHop: true });
       }
       this.#log.error(
-        `${parcel.id}: ${hop}: ${queueId}: status ${status}${reason === '' ? '' : `, ${reason}`}`,
+        `${mail.id}: ${hop}: ${queueId}: status ${status}${reason === '' ? '' : `, ${reason}`}`,
       );
-      return forAll(parcel, outcomeOf(hop, status, reason));
+      return forAll(mail, outcomeOf(hop, status, reason));
     }
-    return forAll(parcel, deferred('cleanup', 'Unable to open any cleanup sockets!'));
+    return forAll(mail, deferred('cleanup', 'Unable to open any cleanup sockets!'));
   }
 
-  async #handOver(to: ConnectTarget, parcel: Parcel, signal: AbortSignal): Promise<CleanupAnswer> {
+  async #handOver(to: ConnectTarget, mail: MailObject, signal: AbortSignal): Promise<CleanupAnswer> {
     const socket = await this.#services
       .connect(to, { timeoutMs: CONNECT_TIMEOUT_MS, signal })
       .catch((cause: Error) => cause.message);
     if (typeof socket === 'string') return { kind: 'failed', isHandedOver: false, problem: socket };
     const now = this.#services.clock.now();
-    return converse(socket, () => cleanupMessage(parcel, this.#options.flags, now), signal);
+    return converse(socket, () => cleanupMessage(mail, this.#options.flags, now), signal);
   }
 }
 

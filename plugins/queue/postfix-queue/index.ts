@@ -54,7 +54,7 @@ export default definePlugin({
   rest: 'words',
   outlet(setup) {
     const { flags, names, outletTo } = prepare(setup);
-    return { deliver: (parcel, signal) => outletTo(names(), flags).deliver(parcel, signal) };
+    return { deliver: (mail, signal) => outletTo(names(), flags).deliver(mail, signal) };
   },
   // By itself and not around the outlet: other plugins choose sockets and flags by the transaction's notes.
   hooks(setup) {

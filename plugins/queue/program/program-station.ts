@@ -2,7 +2,7 @@
 
 import type {
   DeliveryReport,
-  Parcel,
+  MailObject,
   ProgramEnd,
   ProgramOrder,
   Programs,
@@ -24,20 +24,20 @@ export class ProgramStation {
   }
 
   /**
-   * One run for the whole parcel; `outcomeOf` says what its end means for all recipients. What no program may be handed is
+   * One run for the whole mail object; `outcomeOf` says what its end means for all recipients. What no program may be handed is
    * refused before `orderOf` is asked. Never rejects.
    */
   async deliver(
-    parcel: Parcel,
+    mail: MailObject,
     { program, timeoutMs }: ProgramOutletOptions,
     signal: AbortSignal | undefined,
     orderOf: () => ProgramOrder,
     outcomeOf: (end: ProgramEnd) => RecipientOutcome,
   ): Promise<DeliveryReport> {
-    const unfit = unfitFor(program, parcel);
+    const unfit = unfitFor(program, mail);
     if (unfit !== undefined) return unfit;
     const end = await withDeadline(timeoutMs, signal, (until) => this.run(orderOf(), until));
-    return forAll(parcel, outcomeOf(end));
+    return forAll(mail, outcomeOf(end));
   }
 
   /** Never rejects. */

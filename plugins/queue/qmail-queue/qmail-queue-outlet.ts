@@ -4,7 +4,7 @@ import type {
   DeliveryReport,
   Log,
   Outlet,
-  Parcel,
+  MailObject,
   ProgramEnd,
   RecipientOutcome,
   Services,
@@ -33,29 +33,29 @@ export class QmailQueueOutlet implements Outlet {
     this.#station = new ProgramStation(services.programs, options);
   }
 
-  deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+  deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
     const order = () => ({
       command: [this.#options.program],
       inputs: [
-        { fd: MESSAGE_FD, blocks: parcel.message.blocks('lf') },
-        { fd: ENVELOPE_FD, blocks: [envelopeOf(parcel)] },
+        { fd: MESSAGE_FD, blocks: mail.message.blocks('lf') },
+        { fd: ENVELOPE_FD, blocks: [envelopeOf(mail)] },
       ],
       outputs: [ENVELOPE_FD, ...OWN_WORDS_AT],
     });
-    const outcome = (end: ProgramEnd): RecipientOutcome => this.#outcome(end, parcel);
-    return this.#station.deliver(parcel, this.#options, signal, order, outcome);
+    const outcome = (end: ProgramEnd): RecipientOutcome => this.#outcome(end, mail);
+    return this.#station.deliver(mail, this.#options, signal, order, outcome);
   }
 
   /** The texts are qpsmtpd's, with the exit code; what it stands for goes to the log. */
-  #outcome(end: ProgramEnd, parcel: Parcel): RecipientOutcome {
+  #outcome(end: ProgramEnd, mail: MailObject): RecipientOutcome {
     const { program } = this.#options;
-    const complain = (problem: string): void => this.#log.error(`${parcel.id}: ${program}: ${problem}`);
+    const complain = (problem: string): void => this.#log.error(`${mail.id}: ${program}: ${problem}`);
     if (end.kind !== 'exited') {
       complain(`${end.kind}, ${end.problem}`);
       return deferred(program, `Unable to queue message (${end.kind})`);
     }
     const { code, pid, outputs, hasTakenAll } = end;
-    if (code === 0 && hasTakenAll) return delivered(program, this.#queuedText(parcel, pid));
+    if (code === 0 && hasTakenAll) return delivered(program, this.#queuedText(mail, pid));
     if (code === 0) {
       complain('exit code 0, but it did not read all of the message and the envelope');
       return deferred(program, 'Unable to queue message (54)');
@@ -67,15 +67,15 @@ export class QmailQueueOutlet implements Outlet {
     return deferred(program, own?.text ?? `Unable to queue message (${code})`, status);
   }
 
-  #queuedText(parcel: Parcel, pid: number): string {
-    const id = messageIdOf(parcel);
+  #queuedText(mail: MailObject, pid: number): string {
+    const id = messageIdOf(mail);
     const seconds = Math.floor(this.#services.clock.now() / 1_000);
     return `Queued! ${seconds} qp ${pid} ${/^<.*>$/.test(id) ? id : `<${id}>`}`;
   }
 }
 
 /** `F` and the sender, `T` and each recipient, each behind a NUL; an empty one at the end makes it whole. */
-function envelopeOf({ reversePath, recipients }: Parcel): Buffer {
+function envelopeOf({ reversePath, recipients }: MailObject): Buffer {
   const addresses = [`F${reversePath.mailbox}`, ...recipients.map(({ address }) => `T${address.mailbox}`)];
   return Buffer.from(`${addresses.join('\0')}\0\0`, 'utf8');
 }

@@ -1,6 +1,6 @@
 /** One QMQP connection: one message there, one answer back. */
 
-import type { Duplex, Parcel } from '../../../bindings/plugin/index.ts';
+import type { Duplex, MailObject } from '../../../bindings/plugin/index.ts';
 import { feed } from '../../../bindings/wire/feed.ts';
 import { netstring, netstringOctets, readNetstring } from './netstring.ts';
 
@@ -15,7 +15,7 @@ export interface QmqpFailure {
 /** The answer, its first letter included. Never rejects. `socket` is connected; it is closed at the end. */
 export async function submit(
   socket: Duplex,
-  parcel: Parcel,
+  mail: MailObject,
   signal: AbortSignal,
 ): Promise<string | QmqpFailure> {
   let isHandedOver = false;
@@ -23,7 +23,7 @@ export async function submit(
   try {
     const isTaken = await feed(
       socket,
-      packetOf(parcel, () => (isHandedOver = true)),
+      packetOf(mail, () => (isHandedOver = true)),
     );
     const said = await answer;
     if (typeof said !== 'string') return { isHandedOver: isHandedOver && isTaken, ...said };
@@ -38,8 +38,8 @@ export async function submit(
 }
 
 /** The message, the sender and the recipients as netstrings, in one netstring. `onLast` is called before the last octets. */
-async function* packetOf(parcel: Parcel, onLast: () => void): AsyncIterable<Buffer> {
-  const { message, reversePath, recipients } = parcel;
+async function* packetOf(mail: MailObject, onLast: () => void): AsyncIterable<Buffer> {
+  const { message, reversePath, recipients } = mail;
   const addresses = [reversePath, ...recipients.map(({ address }) => address)];
   const envelope = Buffer.concat(addresses.map(({ mailbox }) => netstring(mailbox)));
   // The length goes first, and line ends and added fields change it: the message is read twice.

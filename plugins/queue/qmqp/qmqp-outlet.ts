@@ -5,7 +5,7 @@ import type {
   DeliveryReport,
   Log,
   Outlet,
-  Parcel,
+  MailObject,
   RecipientOutcome,
 } from '../../../bindings/plugin/index.ts';
 import { withDeadline } from '../../../bindings/timing/time-limit.ts';
@@ -34,13 +34,13 @@ export class QmqpOutlet implements Outlet {
   }
 
   /** A server queues a message once it has all of it: until then the next host may be tried. */
-  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
-    const unfit = unfitFor('qmqp', parcel);
+  async deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
+    const unfit = unfitFor('qmqp', mail);
     if (unfit !== undefined) return unfit;
-    return withDeadline(this.#options.timeoutMs, signal, (until) => this.#tryAll(parcel, until));
+    return withDeadline(this.#options.timeoutMs, signal, (until) => this.#tryAll(mail, until));
   }
 
-  async #tryAll(parcel: Parcel, until: AbortSignal): Promise<DeliveryReport> {
+  async #tryAll(mail: MailObject, until: AbortSignal): Promise<DeliveryReport> {
     const { hosts, connectTimeoutMs } = this.#options;
     for (const { host, port } of hosts) {
       const hop = `${host}:${port}`;
@@ -51,17 +51,17 @@ export class QmqpOutlet implements Outlet {
       const answer =
         typeof socket === 'string'
           ? { isHandedOver: false, problem: socket }
-          : await submit(socket, parcel, until);
-      if (typeof answer === 'string') return forAll(parcel, this.#outcome(hop, answer, parcel));
-      this.#log.error(`${parcel.id}: ${hop}: ${answer.problem}`);
+          : await submit(socket, mail, until);
+      if (typeof answer === 'string') return forAll(mail, this.#outcome(hop, answer, mail));
+      this.#log.error(`${mail.id}: ${hop}: ${answer.problem}`);
       if (answer.isHandedOver)
-        return forAll(parcel, deferred(hop, 'the next host did not say what became of the message', '4.4.2'));
+        return forAll(mail, deferred(hop, 'the next host did not say what became of the message', '4.4.2'));
     }
-    return forAll(parcel, deferred('qmqp', 'no host takes messages now', '4.4.1'));
+    return forAll(mail, deferred('qmqp', 'no host takes messages now', '4.4.1'));
   }
 
   /** `K`, `Z` or `D`, and words for the sender. */
-  #outcome(hop: string, answer: string, { id }: Parcel): RecipientOutcome {
+  #outcome(hop: string, answer: string, { id }: MailObject): RecipientOutcome {
     const text = replyText(answer.slice(1), '');
     if (answer.startsWith('K')) return delivered(hop, text === '' ? 'Queued' : text);
     this.#log.error(`${id}: ${hop}: ${answer}`);

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { LfDotStuffing } from '../../../bindings/wire/dot-stuffing.ts';
 import { BsmtpOutlet } from '../../../plugins/queue/exim-bsmtp/bsmtp-outlet.ts';
-import { collectingLog, LIMITS, parcel, shown, SYSTEM, unreadable, Workshop } from './parcels.ts';
+import { collectingLog, LIMITS, mail, shown, SYSTEM, unreadable, Workshop } from './mail-objects.ts';
 
 const workshop = new Workshop();
 
@@ -16,7 +16,7 @@ function outletOf(body: string, limits: Partial<typeof LIMITS> = {}) {
 test('a batch is one session with one message, dots stuffed, lines ending in LF', async () => {
   const [batch, words] = [workshop.path('batch'), workshop.path('words')];
   const { outlet, lines } = outletOf(`echo "$@" >${words}; cat >${batch}`);
-  const report = await outlet.deliver(parcel({ to: ['a@b.example', 'odd name@c.example'] }));
+  const report = await outlet.deliver(mail({ to: ['a@b.example', 'odd name@c.example'] }));
   expect(shown(report)).toEqual(['delivered 250 Queued!', 'delivered 250 Queued!']);
   expect(readFileSync(words, 'utf8')).toBe('-bS\n');
   expect(readFileSync(batch, 'utf8')).toBe(
@@ -29,7 +29,7 @@ test('a batch is one session with one message, dots stuffed, lines ending in LF'
 test('a content without a last line end is ended before the dot', async () => {
   const batch = workshop.path('unended');
   const { outlet } = outletOf(`cat >${batch}`);
-  await outlet.deliver(parcel({ from: '', text: 'Subject: x\r\n\r\nend' }));
+  await outlet.deliver(mail({ from: '', text: 'Subject: x\r\n\r\nend' }));
   expect(readFileSync(batch, 'utf8')).toMatch(/^HELO mx\.example\nMAIL FROM:<>\n(?:.*\n)*end\n\.\nQUIT\n$/);
 });
 
@@ -69,7 +69,7 @@ test.each([
   ['', 2, 'deferred 451 4.3.0 Internal error enqueuing mail'],
 ])('what Exim prints, %j, with exit code %i is %s', async (output, code, answer) => {
   const { outlet, lines, program } = outletOf(`cat >/dev/null; printf '%s' '${output}'; exit ${code}`);
-  expect(shown(await outlet.deliver(parcel()))).toEqual([answer]);
+  expect(shown(await outlet.deliver(mail()))).toEqual([answer]);
   if (answer.startsWith('delivered') && output === '') expect(lines).toEqual([]);
   else expect(lines[0]).toContain(`c1: ${program}: `);
 });
@@ -81,7 +81,7 @@ test.each([
 ])('a receiver that %s has not queued the message', async (_what, body) => {
   const text = `Subject: large\r\n\r\n${'x'.repeat(70).concat('\r\n').repeat(20_000)}`;
   const { outlet, lines } = outletOf(body, { timeoutMs: 400 });
-  expect(shown(await outlet.deliver(parcel({ text })))).toEqual([
+  expect(shown(await outlet.deliver(mail({ text })))).toEqual([
     'deferred 451 4.3.0 Internal error enqueuing mail',
   ]);
   expect(lines).toHaveLength(1);
@@ -101,5 +101,5 @@ test.each([
   [{ from: 'a\r\nDATA\r\n@b.example' }, 'refused 553 5.1.7'],
 ])('an envelope of %j can not add commands', async (envelope, answer) => {
   const { outlet } = outletOf('cat >/dev/null');
-  expect(shown(await outlet.deliver(parcel(envelope)))[0]).toContain(answer);
+  expect(shown(await outlet.deliver(mail(envelope)))[0]).toContain(answer);
 });

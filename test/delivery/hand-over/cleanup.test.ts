@@ -5,7 +5,7 @@ import { attributes, AttributeReader, record } from '../../../plugins/queue/post
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { address } from '../transaction.ts';
 import { closedPort, collect, serve } from './daemons.ts';
-import { collectingLog, parcel, shown, SYSTEM, unreadable, Workshop } from './parcels.ts';
+import { collectingLog, mail, shown, SYSTEM, unreadable, Workshop } from './mail-objects.ts';
 import { PATIENCE_MS } from '../../patience.ts';
 
 const workshop = new Workshop();
@@ -59,7 +59,7 @@ test('envelope and content are records, on a Unix socket', async () => {
   const path = workshop.path('cleanup');
   await serve(playing(DONE, seen), path);
   const { outlet, lines } = outletOf([path], { flags: 114 });
-  const report = await outlet.deliver(parcel({ to: ['a@b.example', 'e@f.example'] }));
+  const report = await outlet.deliver(mail({ to: ['a@b.example', 'e@f.example'] }));
   const answer = 'delivered 250 Queued! <1@c.example> (Queue-Id: 4F1A2B)';
   expect(shown(report)).toEqual([answer, answer]);
   expect(seen[0]!.subarray(0, 11).toString()).toBe('flags\x00114\0\0');
@@ -85,7 +85,7 @@ test('the client, the kind of body and the wishes for reports go along', async (
   const seen: Buffer[] = [];
   const { outlet } = outletOf([await serve(playing(DONE, seen))]);
   await outlet.deliver(
-    parcel({
+    mail({
       from: '',
       mailOptions: { ...PLAIN_MAIL, body: '8bitmime', isUtf8: true, ret: 'hdrs', envid: 'Q1' },
       recipients: [
@@ -133,7 +133,7 @@ test('lines of any length arrive whole', async () => {
   const lines = [0, 1, 127, 128, 1023, 1024, 1025, 2048, 2049, 70_000, 200_000].map((length) =>
     'x'.repeat(length),
   );
-  await outlet.deliver(parcel({ text: `Subject: x\r\n\r\n${lines.join('\r\n')}\r\nunended` }));
+  await outlet.deliver(mail({ text: `Subject: x\r\n\r\n${lines.join('\r\n')}\r\nunended` }));
   const content = recordsIn(seen[0]!).filter((each) => /^[LN]/.test(each));
   expect(content.every((each) => each.length <= 1026)).toBe(true);
   const joined = content.map((each) => each.slice(2) + (each.startsWith('N') ? '\n' : '')).join('');
@@ -158,7 +158,7 @@ test.each([
   [1024, '', 'deferred 451 4.3.0 Unable to queue message (1024, )'],
 ])('status %i with reason %j is %s', async (status, reason, answer) => {
   const { outlet, lines } = outletOf([await serve(playing(attributes({ status, reason })))]);
-  expect(shown(await outlet.deliver(parcel()))).toEqual([answer]);
+  expect(shown(await outlet.deliver(mail()))).toEqual([answer]);
   expect(lines[0]).toContain(`4F1A2B: status ${status}`);
 });
 
@@ -171,13 +171,13 @@ test('sockets are tried in their order as long as none was given the message', a
     await serve((socket) => socket.write(attributes({ queue_id: '../../x' }))),
     await serve(playing(DONE)),
   ]);
-  expect(shown(await outlet.deliver(parcel()))[0]).toMatch(/^delivered 250 /);
+  expect(shown(await outlet.deliver(mail()))[0]).toMatch(/^delivered 250 /);
   expect(lines).toHaveLength(5);
 });
 
 test('without any that listens there is one answer', async () => {
   const { outlet } = outletOf([workshop.path('nobody'), await closedPort()]);
-  expect(shown(await outlet.deliver(parcel()))).toEqual([
+  expect(shown(await outlet.deliver(mail()))).toEqual([
     'deferred 451 4.3.0 Unable to open any cleanup sockets!',
   ]);
 });
@@ -211,7 +211,7 @@ test.each([
   const other: Buffer[] = [];
   const text = `Subject: large\r\n\r\n${'x'.repeat(70).concat('\r\n').repeat(200_000)}`;
   const { outlet } = outletOf([await serve(play), await serve(playing(DONE, other))], { timeoutMs: 2_000 });
-  expect(shown(await outlet.deliver(parcel({ text })))).toEqual([
+  expect(shown(await outlet.deliver(mail({ text })))).toEqual([
     'deferred 451 4.3.0 cleanup did not say what became of the message',
   ]);
   expect(other).toEqual([]);
@@ -226,9 +226,7 @@ test('a message that can not be read gets no last record', async () => {
 
 test('a control character in an address is no record', async () => {
   const { outlet } = outletOf([await closedPort()]);
-  expect(shown(await outlet.deliver(parcel({ to: ['a\0R b@c.example'] })))[0]).toMatch(
-    /^refused 553 5\.1\.3/,
-  );
+  expect(shown(await outlet.deliver(mail({ to: ['a\0R b@c.example'] })))[0]).toMatch(/^refused 553 5\.1\.3/);
 });
 
 test('records have lengths in base 128, and attribute lists may arrive in any parts', () => {

@@ -9,7 +9,7 @@ import { programs } from '../../../host/programs/programs.ts';
 import pipe from '../../../plugins/queue/pipe/index.ts';
 import { given } from '../../plugins/plugin-context.ts';
 import { address } from '../transaction.ts';
-import { collectingLog, LIMITS, parcel, shown, TEXT, TEXT_LF, Workshop } from './parcels.ts';
+import { collectingLog, LIMITS, mail, shown, TEXT, TEXT_LF, Workshop } from './mail-objects.ts';
 
 const workshop = new Workshop();
 
@@ -29,7 +29,7 @@ test.each([
 ] as const)('the message is on the standard input, with %s', async (lineEnds, text) => {
   const message = workshop.path(`message-${lineEnds}`);
   const { outlet, lines } = outletOf(`cat >${message}`, [], { lineEnds });
-  expect(shown(await outlet.deliver(parcel()))).toEqual(['delivered 250 2.0.0 Delivered']);
+  expect(shown(await outlet.deliver(mail()))).toEqual(['delivered 250 2.0.0 Delivered']);
   expect(readFileSync(message, 'utf8')).toBe(text);
   expect(lines).toEqual([]);
 });
@@ -41,7 +41,7 @@ test('one run for all: words with recipients are repeated, no shell reads them',
   const path = workshop.path('words');
   const { outlet } = outletOf(tell(path), ['-f', '%s', '100%%', '%u', '--', '%r']);
   const to = ['$(id)@b.example', 'a b;`id`@f.example'];
-  expect(shown(await outlet.deliver(parcel({ to })))).toHaveLength(2);
+  expect(shown(await outlet.deliver(mail({ to })))).toHaveLength(2);
   expect(readFileSync(path, 'utf8').split('\n')).toEqual([
     'run',
     '-f',
@@ -60,7 +60,7 @@ test('one run for each recipient, with outcomes of their own', async () => {
   const { outlet, lines } = outletOf(`${tell(path)}; [ "$1" = e ] && exit 67; exit 0`, ['%u', '%d'], {
     per: 'recipient',
   });
-  expect(shown(await outlet.deliver(parcel({ to: TO })))).toEqual([
+  expect(shown(await outlet.deliver(mail({ to: TO })))).toEqual([
     'delivered 250 2.0.0 Delivered',
     'refused 550 5.1.1 user unknown',
   ]);
@@ -72,7 +72,7 @@ test('the environment holds the envelope and nothing of the daemon', async () =>
   process.env['QPSMTPD_TEST_SECRET'] = 'secret';
   const path = workshop.path('environment');
   const { outlet } = outletOf(`cat >/dev/null; /usr/bin/env >${path}`, [], { per: 'recipient' });
-  await outlet.deliver(parcel());
+  await outlet.deliver(mail());
   delete process.env['QPSMTPD_TEST_SECRET'];
   const names = readFileSync(path, 'utf8')
     .trim()
@@ -106,14 +106,14 @@ test.each([
   const { outlet, lines, program } = outletOf(
     `cat >/dev/null; printf 'out\\n\\033[2J'; echo err >&2; exit ${code}`,
   );
-  expect(shown(await outlet.deliver(parcel()))).toEqual([answer]);
+  expect(shown(await outlet.deliver(mail()))).toEqual([answer]);
   expect(lines).toEqual([`c1: ${program}: exit code ${code}: out [2J err`]);
 });
 
 test('a program that delivers without reading everything has delivered', async () => {
   const text = `Subject: large\r\n\r\n${'x'.repeat(70).concat('\r\n').repeat(50_000)}`;
   const { outlet } = outletOf('head -n 1 >/dev/null; exit 0');
-  expect(shown(await outlet.deliver(parcel({ text })))[0]).toMatch(/^delivered/);
+  expect(shown(await outlet.deliver(mail({ text })))[0]).toMatch(/^delivered/);
 });
 
 test.each([
@@ -126,7 +126,7 @@ test.each([
   ],
 ])('a program that %s is a deferral', async (_what, body, reason) => {
   const { outlet, lines } = outletOf(body, [], { timeoutMs: 400 });
-  expect(shown(await outlet.deliver(parcel()))).toEqual(['deferred 451 4.3.0 the delivery program failed']);
+  expect(shown(await outlet.deliver(mail()))).toEqual(['deferred 451 4.3.0 the delivery program failed']);
   expect(lines).toEqual([expect.stringContaining(reason)]);
   expect(lines[0]!.length).toBeLessThan(700);
 });
@@ -134,7 +134,7 @@ test.each([
 test('a process that is left behind and holds the output does not hold up the reply', async () => {
   const left = workshop.path('left');
   const { outlet } = outletOf(`cat >/dev/null; sleep 600 & echo $! >${left}; exit 0`);
-  expect(shown(await outlet.deliver(parcel()))[0]).toMatch(/^delivered/);
+  expect(shown(await outlet.deliver(mail()))[0]).toMatch(/^delivered/);
   // It still runs: kill throws for one that is gone.
   process.kill(Number(readFileSync(left, 'utf8')), 'SIGKILL');
 });
@@ -167,7 +167,7 @@ test.each([
 ])('the word %s and the envelope %j: no program runs', async (word, envelope, answer) => {
   const path = workshop.path('never');
   const { outlet } = outletOf(`: >${path}`, [word]);
-  expect(new Set(shown(await outlet.deliver(parcel(envelope))))).toEqual(new Set([answer]));
+  expect(new Set(shown(await outlet.deliver(mail(envelope))))).toEqual(new Set([answer]));
   expect(existsSync(path)).toBe(false);
 });
 
@@ -188,7 +188,7 @@ test.each([
   const path = workshop.path('never-for');
   const { outlet } = outletOf(`: >${path}`, [word]);
   const answer = 'refused 553 5.1.3 an address of the recipient does not fit into a path';
-  expect(shown(await outlet.deliver(parcel({ to: ['a@b.example', to] })))).toEqual([answer, answer]);
+  expect(shown(await outlet.deliver(mail({ to: ['a@b.example', to] })))).toEqual([answer, answer]);
   expect(existsSync(path)).toBe(false);
 });
 
@@ -201,7 +201,7 @@ test.each([
   const path = workshop.path('never-from');
   const { outlet } = outletOf(`: >${path}`, [word]);
   const answer = 'refused 553 5.1.7 an address of the sender does not fit into a path';
-  expect(shown(await outlet.deliver(parcel({ from })))).toEqual([answer]);
+  expect(shown(await outlet.deliver(mail({ from })))).toEqual([answer]);
   expect(existsSync(path)).toBe(false);
 });
 
@@ -209,7 +209,7 @@ test('of recipients that are tracked, those with a safe command have the message
   const path = workshop.path('tracked');
   const { outlet } = outletOf(tell(path), ['%r']);
   const to = ['a@b.example', '-x@b.example', 'e@f.example'];
-  expect(shown(await outlet.deliver(parcel({ to, isTrackedByRecipient: true })))).toEqual([
+  expect(shown(await outlet.deliver(mail({ to, isTrackedByRecipient: true })))).toEqual([
     'delivered 250 2.0.0 Delivered',
     'refused 553 5.1.3 an address of the recipient begins with a hyphen',
     'delivered 250 2.0.0 Delivered',

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
 import { ownWords } from '../../../plugins/queue/qmail-queue/qmail-exit-codes.ts';
 import { QmailQueueOutlet } from '../../../plugins/queue/qmail-queue/qmail-queue-outlet.ts';
-import { collectingLog, LIMITS, parcel, shown, SYSTEM, TEXT_LF, unreadable, Workshop } from './parcels.ts';
+import { collectingLog, LIMITS, mail, shown, SYSTEM, TEXT_LF, unreadable, Workshop } from './mail-objects.ts';
 import { PATIENCE } from '../../patience.ts';
 
 const workshop = new Workshop();
@@ -19,7 +19,7 @@ const READ_ALL = 'cat >/dev/null; cat <&1 >/dev/null';
 test('the message goes to descriptor 0 with LF, the envelope to 1', async () => {
   const [message, envelope] = [workshop.path('message'), workshop.path('envelope')];
   const { outlet, lines } = outletOf(`cat >${message}; cat <&1 >${envelope}`);
-  const report = await outlet.deliver(parcel({ to: ['a@b.example', 'odd name@c.example'] }));
+  const report = await outlet.deliver(mail({ to: ['a@b.example', 'odd name@c.example'] }));
   expect(shown(report)).toEqual([
     expect.stringMatching(/^delivered 250 Queued! 1700000000 qp \d+ <1@c\.example>$/),
     shown(report)[0],
@@ -32,7 +32,7 @@ test('the message goes to descriptor 0 with LF, the envelope to 1', async () => 
 test('the null sender is an empty address, and a message without Message-Id our own id', async () => {
   const envelope = workshop.path('null-envelope');
   const { outlet } = outletOf(`cat >/dev/null; cat <&1 >${envelope}`);
-  const [line] = shown(await outlet.deliver(parcel({ from: '', text: 'Subject: x\r\n\r\ny\r\n' })));
+  const [line] = shown(await outlet.deliver(mail({ from: '', text: 'Subject: x\r\n\r\ny\r\n' })));
   expect(line).toMatch(/qp \d+ <c1>$/);
   expect(readFileSync(envelope, 'utf8')).toBe('F\0Ta@b.example\0\0');
 });
@@ -41,7 +41,7 @@ test('megabytes go through, however slowly they are read', async () => {
   const message = workshop.path('large');
   const { outlet } = outletOf(`sleep 0.2; cat >${message}; cat <&1 >/dev/null`);
   const text = `Subject: large\r\n\r\n${'0123456789abcdef'.repeat(4).concat('\r\n').repeat(60_000)}`;
-  expect(shown(await outlet.deliver(parcel({ text })))[0]).toMatch(/^delivered/);
+  expect(shown(await outlet.deliver(mail({ text })))[0]).toMatch(/^delivered/);
   expect(readFileSync(message, 'latin1')).toBe(text.replaceAll('\r\n', '\n'));
 });
 
@@ -58,7 +58,7 @@ test.each([
   [74, 'deferred 451 4.4.2 Unable to queue message (74)'],
 ] as const)('exit code %i is %s', async (code, answer) => {
   const { outlet, lines, program } = outletOf(`${READ_ALL}; echo why >&2; exit ${code}`);
-  expect(shown(await outlet.deliver(parcel()))).toEqual([answer]);
+  expect(shown(await outlet.deliver(mail()))).toEqual([answer]);
   expect(lines).toEqual([expect.stringMatching(new RegExp(`c1: ${program}: exit code ${code}, .*: why$`))]);
 });
 
@@ -72,7 +72,7 @@ test.each([
   [31, 4, 'Zignored', 'refused 554 5.3.0 mail server permanently rejected message'],
 ])('exit code %i with words on descriptor %i: %s', async (code, fd, text, answer) => {
   const { outlet } = outletOf(`${READ_ALL}; printf '${text}' >&${fd}; exit ${code}`);
-  expect(shown(await outlet.deliver(parcel()))).toEqual([answer]);
+  expect(shown(await outlet.deliver(mail()))).toEqual([answer]);
 });
 
 test('own words may hold as many blanks as they like', () => {
@@ -83,7 +83,7 @@ test('own words may hold as many blanks as they like', () => {
 
 test('own words can not put a second line into the reply', async () => {
   const { outlet } = outletOf(`${READ_ALL}; printf 'Dno\\r\\n250 yes\\033[2J' >&4; exit 82`);
-  expect(shown(await outlet.deliver(parcel()))).toEqual(['refused 554 5.3.0 no']);
+  expect(shown(await outlet.deliver(mail()))).toEqual(['refused 554 5.3.0 no']);
 });
 
 test.each([
@@ -94,7 +94,7 @@ test.each([
 ])('a program that %s gets no message accepted', async (_what, body, answer) => {
   const text = `Subject: large\r\n\r\n${'x'.repeat(70).concat('\r\n').repeat(20_000)}`;
   const { outlet, lines } = outletOf(body);
-  const [line] = shown(await outlet.deliver(parcel({ text })));
+  const [line] = shown(await outlet.deliver(mail({ text })));
   expect(line).toMatch(/^deferred 451 4\.3\.0 /);
   expect(line).toContain(answer);
   expect(lines).toHaveLength(1);
@@ -103,7 +103,7 @@ test.each([
 test('a program that can not be started', async () => {
   const { log, lines } = collectingLog();
   const outlet = new QmailQueueOutlet({ program: '/no/such/qmail-queue', ...LIMITS }, SYSTEM, log);
-  expect(shown(await outlet.deliver(parcel()))).toEqual([
+  expect(shown(await outlet.deliver(mail()))).toEqual([
     'deferred 451 4.3.0 Unable to queue message (not started)',
   ]);
   expect(lines[0]).toContain('ENOENT');
@@ -113,7 +113,7 @@ test('a program that hangs is ended with all it has started', async () => {
   const pids = workshop.path('pids');
   const body = `trap '' TERM; sleep 60 & echo $! $$ >${pids}; while :; do sleep 1; done`;
   const { outlet, lines } = outletOf(body, { timeoutMs: 300 });
-  expect(shown(await outlet.deliver(parcel()))).toEqual([
+  expect(shown(await outlet.deliver(mail()))).toEqual([
     'deferred 451 4.3.0 Unable to queue message (given up)',
   ]);
   expect(lines[0]).toContain('its time was up');
@@ -144,7 +144,7 @@ test('a message that can not be read is not queued in part', async () => {
 test('an aborted delivery ends the program', async () => {
   const aborter = new AbortController();
   const { outlet } = outletOf('sleep 60');
-  const report = outlet.deliver(parcel(), aborter.signal);
+  const report = outlet.deliver(mail(), aborter.signal);
   setTimeout(() => aborter.abort(), 100);
   expect(shown(await report)).toEqual(['deferred 451 4.3.0 Unable to queue message (given up)']);
 });
@@ -153,7 +153,7 @@ test('no more programs run than there are places, and no more messages wait than
   const running = workshop.path('running');
   const body = `mkdir ${running} || exit 31; sleep 0.2; cat >/dev/null; cat <&1 >/dev/null; rmdir ${running}`;
   const { outlet, lines } = outletOf(body, { processes: 1, waiting: 2 });
-  const reports = await Promise.all([1, 2, 3, 4].map(() => outlet.deliver(parcel())));
+  const reports = await Promise.all([1, 2, 3, 4].map(() => outlet.deliver(mail())));
   expect(reports.map((report) => report[0]!.kind)).toEqual([
     'delivered',
     'delivered',
@@ -171,6 +171,6 @@ test.each([
   [{ from: 'a\n@b' }, 'refused 553 5.1.7 the sender address has control characters'],
 ])('an envelope of %j does not reach the program', async (envelope, answer) => {
   const { outlet } = outletOf(`: >${workshop.path('started')}`);
-  expect(new Set(shown(await outlet.deliver(parcel(envelope))))).toEqual(new Set([answer]));
+  expect(new Set(shown(await outlet.deliver(mail(envelope))))).toEqual(new Set([answer]));
   expect(existsSync(workshop.path('started'))).toBe(false);
 });

@@ -4,7 +4,7 @@ import { readNetstring } from '../../../plugins/queue/qmqp/netstring.ts';
 import { connect } from '../../../host/connect/connect.ts';
 import { QmqpOutlet } from '../../../plugins/queue/qmqp/qmqp-outlet.ts';
 import { closedPort, collect, serve } from './daemons.ts';
-import { collectingLog, parcel, shown, TEXT_LF, unreadable } from './parcels.ts';
+import { collectingLog, mail, shown, TEXT_LF, unreadable } from './mail-objects.ts';
 import { PATIENCE_MS } from '../../patience.ts';
 
 const net = (text: string): string => `${Buffer.byteLength(text)}:${text},`;
@@ -33,7 +33,7 @@ const answering =
 test('a message, its sender and its recipients are one netstring', async () => {
   const seen: string[] = [];
   const { outlet, lines } = outletOf([await serve(answering(net('Kok 1700 qp 42'), seen))]);
-  expect(shown(await outlet.deliver(parcel({ to: TO })))).toEqual([
+  expect(shown(await outlet.deliver(mail({ to: TO })))).toEqual([
     'delivered 250 ok 1700 qp 42',
     'delivered 250 ok 1700 qp 42',
   ]);
@@ -51,7 +51,7 @@ test.each([
   ['Dx\r\n250 y\u0007', 'refused 554 5.3.0 x 250 y'],
 ])('answer %j is %s', async (answer, outcome) => {
   const { outlet } = outletOf([await serve(answering(net(answer)))]);
-  expect(new Set(shown(await outlet.deliver(parcel({ to: TO }))))).toEqual(new Set([outcome]));
+  expect(new Set(shown(await outlet.deliver(mail({ to: TO }))))).toEqual(new Set([outcome]));
 });
 
 test('hosts that can not be reached, or close before they have all of it, are passed over', async () => {
@@ -69,7 +69,7 @@ test('hosts that can not be reached, or close before they have all of it, are pa
     ),
   );
   const { outlet, lines } = outletOf([await closedPort(), closes, takes]);
-  expect(shown(await outlet.deliver(parcel({ text, to: TO })))[0]).toBe('delivered 250 ok');
+  expect(shown(await outlet.deliver(mail({ text, to: TO })))[0]).toBe('delivered 250 ok');
   expect(seen).toEqual(['whole']);
   expect(lines).toHaveLength(2);
 });
@@ -85,7 +85,7 @@ test.each([
     await serve(answering(answer)),
     await serve(answering(net('Kok'), other)),
   ]);
-  expect(shown(await outlet.deliver(parcel({ to: TO })))[0]).toBe(
+  expect(shown(await outlet.deliver(mail({ to: TO })))[0]).toBe(
     'deferred 451 4.4.2 the next host did not say what became of the message',
   );
   expect(other).toEqual([]);
@@ -95,14 +95,14 @@ test.each([
 test('a host that says K before it has the message is not believed', async () => {
   const text = `Subject: large\r\n\r\n${'x'.repeat(70).concat('\r\n').repeat(200_000)}`;
   const { outlet } = outletOf([await serve((socket) => socket.write(net('Kok')))]);
-  expect(shown(await outlet.deliver(parcel({ text })))).toEqual([
+  expect(shown(await outlet.deliver(mail({ text })))).toEqual([
     'deferred 451 4.4.1 no host takes messages now',
   ]);
 });
 
 test('a host that never answers is left when the time is up', async () => {
   const { outlet, lines } = outletOf([await serve((socket) => socket.resume())], 200);
-  expect(shown(await outlet.deliver(parcel()))[0]).toMatch(/^deferred 451 4\.4\.2/);
+  expect(shown(await outlet.deliver(mail()))[0]).toMatch(/^deferred 451 4\.4\.2/);
   expect(lines[0]).toContain('no answer within its time');
 });
 

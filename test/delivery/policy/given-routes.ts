@@ -7,7 +7,7 @@ import { isReachable } from '../../../host/delivery/policy/reachable-address.ts'
 import { parseStsPolicy } from '../../../host/delivery/policy/sts-policy.ts';
 import { ResolverDns } from '../../../host/dns/secure-dns.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
-import { keptLog } from '../parcel.ts';
+import { keptLog } from '../mail-object.ts';
 
 /** Closed after each test. */
 export const servers: ZoneServer[] = [];

@@ -8,7 +8,7 @@ import { HopService } from '../../../host/services/hop-service.ts';
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
 import { memoryStores } from '../../store/memory-backend.ts';
-import { keptLog, LETTER, parcelTo } from '../parcel.ts';
+import { keptLog, LETTER, mailTo } from '../mail-object.ts';
 import { ScriptedHop, type Script } from '../scripted-hop.ts';
 import { messageOf } from '../transaction.ts';
 import { issue, tlsa, type Issued } from './certificates.ts';
@@ -105,7 +105,7 @@ const HALF_KNOWN: Zone = {
 const DELIVERED = 'delivered 250 2.0.0';
 const said = async (all: Given, parts = {}): Promise<string> => {
   const { outlet } = await given(all);
-  const report = await outlet.deliver(parcelTo(['u@A.example'], parts));
+  const report = await outlet.deliver(mailTo(['u@A.example'], parts));
   return report.map(({ kind, reply }) => `${kind} ${reply.code} ${reply.status ?? ''}`).join();
 };
 
@@ -222,7 +222,7 @@ describe('what is delivered, and what is not', () => {
 
 test('the policy that was applied stands in the log, and what came of it is counted', async () => {
   const { outlet, log, service } = await given({ zone: withTlsa('3 1 1', own), certificate: own });
-  await outlet.deliver(parcelTo(['u@a.example']));
+  await outlet.deliver(mailTo(['u@a.example']));
   expect(log.lines[0]).toBe('a.example: mx.a.example: DANE by the records of mx.a.example');
   expect(service.policyCounts).toEqual([
     { domain: 'a.example', policyType: 'tlsa', successes: 1, failures: {} },
@@ -252,7 +252,7 @@ test.each<[string, Given, string, object]>([
   ['a policy that is none', { zone: () => STS, sts: 'x' }, 'sts', { 'sts-policy-invalid': 1 }],
 ])('counted: %s', async (_, all, policyType, failures) => {
   const { outlet, service } = await given(all);
-  await outlet.deliver(parcelTo(['u@a.example']));
+  await outlet.deliver(mailTo(['u@a.example']));
   expect(service.policyCounts).toContainEqual({ domain: 'a.example', policyType, successes: 0, failures });
 });
 
@@ -265,10 +265,10 @@ describe('several domains', () => {
 
   test('each gets the message over its own hosts, and an outcome of its own', async () => {
     const { outlet, hop } = await given({ zone });
-    const parcel = parcelTo(['1@a.example', '2@b.example', '3@c.example', '4@A.example.'], {
+    const mail = mailTo(['1@a.example', '2@b.example', '3@c.example', '4@A.example.'], {
       isTrackedByRecipient: true,
     });
-    const report = await outlet.deliver(parcel);
+    const report = await outlet.deliver(mail);
     expect(report.map(({ kind }) => kind)).toEqual(['delivered', 'delivered', 'refused', 'delivered']);
     expect(hop.lines.filter((line) => line.startsWith('RCPT')).sort()).toEqual(
       ['1@a.example', '2@b.example', '4@A.example.'].map((mailbox) => `RCPT TO:<${mailbox}>`),
@@ -278,21 +278,21 @@ describe('several domains', () => {
 
   test('an address without a domain, and one the DNS cannot have, lead nowhere', async () => {
     const { outlet, dns } = await given({ zone });
-    const parcel = parcelTo(['postmaster', 'u@a_b..example'], { isTrackedByRecipient: true });
-    expect((await outlet.deliver(parcel)).map(({ reply }) => reply.status)).toEqual(['5.1.2', '5.1.2']);
+    const mail = mailTo(['postmaster', 'u@a_b..example'], { isTrackedByRecipient: true });
+    expect((await outlet.deliver(mail)).map(({ reply }) => reply.status)).toEqual(['5.1.2', '5.1.2']);
     expect(dns.asked.filter((question) => question.startsWith('MX'))).toEqual([]);
   });
 
   test('a domain in Unicode is asked for as the DNS has it', async () => {
     const { outlet, dns } = await given({ zone });
-    await outlet.deliver(parcelTo(['u@müller.example']));
+    await outlet.deliver(mailTo(['u@müller.example']));
     expect(dns.asked).toContain('MX xn--mller-kva.example');
   });
 
   test('whoever calls the delivery off does not wait for the DNS', async () => {
     const { outlet } = await given({ zone: () => ({ 'MX a.example': { spoil: () => [] } }) });
     const stop = new AbortController();
-    const report = outlet.deliver(parcelTo(['u@a.example']), stop.signal);
+    const report = outlet.deliver(mailTo(['u@a.example']), stop.signal);
     stop.abort();
     expect((await report)[0]).toMatchObject({ kind: 'deferred', reply: { code: 451, status: '4.4.3' } });
   });

@@ -5,7 +5,7 @@ import { fetchStsPolicy } from '../../../host/delivery/policy/sts-fetch.ts';
 import { StsPolicies } from '../../../host/delivery/policy/sts-policies.ts';
 import { announcedId, isInPolicy, parseStsPolicy } from '../../../host/delivery/policy/sts-policy.ts';
 import type { SecureDns } from '../../../host/dns/secure-dns.ts';
-import { keptLog } from '../parcel.ts';
+import { keptLog } from '../mail-object.ts';
 import { issue } from './certificates.ts';
 import { PolicyServer, policyText } from './policy-server.ts';
 import { PATIENCE } from '../../patience.ts';

@@ -1,12 +1,12 @@
 /** An outlet in memory that keeps what it is given, and answers as the test says. */
 
-import type { DeliveryReport, Outlet, Parcel, RecipientOutcome } from '../../../bindings/plugin/index.ts';
+import type { DeliveryReport, Outlet, MailObject, RecipientOutcome } from '../../../bindings/plugin/index.ts';
 
 export interface Delivered {
   readonly id: string;
   readonly from: string;
   readonly to: readonly string[];
-  readonly parcel: Parcel;
+  readonly mail: MailObject;
   readonly text: string;
 }
 
@@ -31,10 +31,10 @@ export const unreachable: RecipientOutcome = {
   hop: undefined,
 };
 
-type Answer = (mailbox: string, parcel: Parcel) => RecipientOutcome;
+type Answer = (mailbox: string, mail: MailObject) => RecipientOutcome;
 
 export class FakeOutlet implements Outlet {
-  /** Every parcel that was delivered to somebody, in order. */
+  /** Every mail object that was delivered to somebody, in order. */
   readonly deliveries: Delivered[] = [];
   /** Attempts, whatever became of them. */
   attempts = 0;
@@ -45,7 +45,7 @@ export class FakeOutlet implements Outlet {
   gate: Promise<void> = Promise.resolve();
   #active = 0;
 
-  async deliver(parcel: Parcel, signal?: AbortSignal): Promise<DeliveryReport> {
+  async deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
     this.attempts++;
     this.most = Math.max(this.most, ++this.#active);
     try {
@@ -53,28 +53,28 @@ export class FakeOutlet implements Outlet {
         signal?.addEventListener('abort', () => resolve('aborted')),
       );
       if ((await Promise.race([this.gate, aborted])) === 'aborted')
-        return parcel.recipients.map(() => unreachable);
-      return await this.#take(parcel);
+        return mail.recipients.map(() => unreachable);
+      return await this.#take(mail);
     } finally {
       this.#active--;
     }
   }
 
-  async #take(parcel: Parcel): Promise<DeliveryReport> {
-    const outcomes = parcel.recipients.map(({ address }) => this.answer(address.mailbox, parcel));
-    const to = parcel.recipients.filter((_, index) => outcomes[index]!.kind === 'delivered');
+  async #take(mail: MailObject): Promise<DeliveryReport> {
+    const outcomes = mail.recipients.map(({ address }) => this.answer(address.mailbox, mail));
+    const to = mail.recipients.filter((_, index) => outcomes[index]!.kind === 'delivered');
     if (to.length === 0) return outcomes;
     let text = '';
     try {
-      for await (const block of parcel.message.blocks('crlf')) text += block.toString('latin1');
+      for await (const block of mail.message.blocks('crlf')) text += block.toString('latin1');
     } catch {
-      return parcel.recipients.map(() => deferred);
+      return mail.recipients.map(() => deferred);
     }
     this.deliveries.push({
-      id: parcel.id,
-      from: parcel.reversePath.mailbox,
+      id: mail.id,
+      from: mail.reversePath.mailbox,
       to: to.map(({ address }) => address.mailbox),
-      parcel,
+      mail,
       text,
     });
     return outcomes;

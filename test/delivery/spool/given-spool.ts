@@ -1,7 +1,13 @@
 /** A spool in a folder of the test, in simulated time, over an outlet in memory. */
 
 import { onTestFinished } from 'vitest';
-import type { Log, MailOptions, Parcel, Recipient, SpoolOptions } from '../../../bindings/plugin/index.ts';
+import type {
+  Log,
+  MailOptions,
+  MailObject,
+  Recipient,
+  SpoolOptions,
+} from '../../../bindings/plugin/index.ts';
 import { SpoolFolder } from '../../../host/spool/files/spool-folder.ts';
 import { Spool } from '../../../host/spool/spool.ts';
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
@@ -94,19 +100,19 @@ export async function drain(spool: Spool, outlet: FakeOutlet): Promise<void> {
   }
 }
 
-export interface ParcelFacts {
+export interface MailObjectFacts {
   readonly from?: string;
   readonly to: readonly (string | Recipient)[];
   readonly text?: string;
   readonly options?: Partial<MailOptions>;
 }
 
-export const parcelWith = ({
+export const mailWith = ({
   from = 's@c.example',
   to,
   text = 'Subject: one\r\n\r\nbody\r\n',
   options = {},
-}: ParcelFacts): Parcel => ({
+}: MailObjectFacts): MailObject => ({
   id: 'c1',
   reversePath: address(from),
   recipients: to.map((one) =>

@@ -5,7 +5,7 @@ import type { Address } from '../../../bindings/plugin/index.ts';
 import { IndexDatabase } from '../../../host/spool/index/index-database.ts';
 import { SpoolIndex } from '../../../host/spool/index/spool-index.ts';
 import { delivered, unreachable } from './fake-outlet.ts';
-import { DAY, drain, givenSpool, HOUR, parcelWith, type GivenSpool } from './given-spool.ts';
+import { DAY, drain, givenSpool, HOUR, mailWith, type GivenSpool } from './given-spool.ts';
 
 const KINDS = ['m/', 's/', 'r/', 'w/', 'a/', 'c/', 'o/', 'd/', 'p/', 'u/'];
 
@@ -26,7 +26,7 @@ describe('a message to more than ten thousand destinations', () => {
   async function stored(): Promise<GivenSpool> {
     const given = givenSpool({ destinationOf });
     const to = Array.from({ length: COUNT }, (_, index) => `${index}@x.example`);
-    const [outcome] = await given.spool.deliver(parcelWith({ to }));
+    const [outcome] = await given.spool.deliver(mailWith({ to }));
     expect(outcome!.kind).toBe('delivered');
     return given;
   }
@@ -49,7 +49,7 @@ describe('a message to more than ten thousand destinations', () => {
     const index = await SpoolIndex.open(`${path}/index`);
     const [[{ id } = { id: '' }] = []] = [...index.messages()];
     await index.setHeld(id, true, Date.now());
-    expect([...index.message(id)!.shares.values()].filter(({ state }) => state !== 'held')).toEqual([]);
+    expect([...index.message(id)!.jobs.values()].filter(({ state }) => state !== 'held')).toEqual([]);
     expect((await keysIn(path))['r/']).toBeUndefined();
     await index.close();
   });
@@ -59,11 +59,11 @@ describe('a destination that was never reached while anything waited for it', ()
   it('is tried at once when the next message comes', async () => {
     const { spool, outlet, pass } = givenSpool({ delayNoticeMs: 0 });
     outlet.answer = (mailbox) => (mailbox.endsWith('@x.example') ? unreachable : delivered);
-    await spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await spool.deliver(mailWith({ to: ['a@x.example'] }));
     await pass(6 * DAY, HOUR);
     expect(outlet.deliveries.map(({ to }) => to)).toEqual([['s@c.example']]);
     outlet.answer = () => delivered;
-    await spool.deliver(parcelWith({ to: ['b@x.example'] }));
+    await spool.deliver(mailWith({ to: ['b@x.example'] }));
     await drain(spool, outlet);
     expect(outlet.deliveries.map(({ to }) => to)).toEqual([['s@c.example'], ['b@x.example']]);
   });
@@ -71,7 +71,7 @@ describe('a destination that was never reached while anything waited for it', ()
   it('is forgotten with the last message', async () => {
     const { spool, outlet, pass, path } = givenSpool({ delayNoticeMs: 0 });
     outlet.answer = (mailbox) => (mailbox.endsWith('@x.example') ? unreachable : delivered);
-    await spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await spool.deliver(mailWith({ to: ['a@x.example'] }));
     await pass(6 * DAY, HOUR);
     expect(await keysIn(path)).toEqual({});
   });

@@ -6,7 +6,7 @@ import { runGuarded } from '../../../host/cli/program.ts';
 import type { DaemonLoader } from '../../../host/process/daemon.ts';
 import { folder } from '../../message/folder.ts';
 import { deferred, delivered, refused, unreachable, type FakeOutlet } from './fake-outlet.ts';
-import { drain, givenSpool, parcelWith } from './given-spool.ts';
+import { drain, givenSpool, mailWith } from './given-spool.ts';
 
 const noLoader = {} as DaemonLoader;
 
@@ -24,7 +24,7 @@ async function waiting(answer: FakeOutlet['answer'] = () => deferred) {
   given.clock.ms = Date.now();
   given.outlet.answer = answer;
   const text = 'Subject: h\u001b[31mi\r\n\r\nbody\r\n';
-  await given.spool.deliver(parcelWith({ to: ['a@x.example', 'b@y.example'], text }));
+  await given.spool.deliver(mailWith({ to: ['a@x.example', 'b@y.example'], text }));
   await drain(given.spool, given.outlet);
   await given.spool.close(0);
   const [id = ''] = readdirSync(join(given.path, 'new'));
@@ -121,7 +121,7 @@ describe('qpsmtpd queue', () => {
   it('flush counts what it has tried, and leaves what is held alone', async () => {
     const { path, id, clock } = await waiting(() => unreachable);
     const other = givenSpool({}, { path, clock });
-    await other.spool.deliver(parcelWith({ to: ['c@z.example'] }));
+    await other.spool.deliver(mailWith({ to: ['c@z.example'] }));
     await other.spool.close(0);
     expect((await queue('hold', id, '--spool', path)).code).toBe(0);
     const before = await records(path);
@@ -143,7 +143,7 @@ describe('qpsmtpd queue', () => {
   it('ls says when what waits for a destination that is down will be tried', async () => {
     const { path, clock } = await waiting(() => unreachable);
     const other = givenSpool({}, { path, clock });
-    await other.spool.deliver(parcelWith({ from: 'late@c.example', to: ['c@x.example'] }));
+    await other.spool.deliver(mailWith({ from: 'late@c.example', to: ['c@x.example'] }));
     await other.spool.close(0);
     const all = (await records(path)).flatMap(({ from, destinations }) =>
       destinations.map((destination) => ({ from, ...destination })),

@@ -7,7 +7,7 @@ import { StoredMessage } from '../../../host/message/stored-message.ts';
 import { core } from '../../message/core.ts';
 import { hopWith, outlet } from '../hop-closers.ts';
 import type { HopSide, Script } from '../scripted-hop.ts';
-import { givenSpool, MINUTE, parcelWith } from './given-spool.ts';
+import { givenSpool, MINUTE, mailWith } from './given-spool.ts';
 
 /** As the core describes it when it comes in. */
 function received(text: string): Message {
@@ -31,7 +31,7 @@ interface Sent {
 async function reported({ text, to = 'a@x.example', options = {}, script = {} }: Sent) {
   const hop = await hopWith({ offers: [], ...script });
   const given = givenSpool({ outlet: outlet([hop]) });
-  await given.spool.deliver({ ...parcelWith({ to: [to], options }), message: received(text) });
+  await given.spool.deliver({ ...mailWith({ to: [to], options }), message: received(text) });
   for (let turn = 0; turn < 3; turn++) await given.spool.work();
   const report = hop.contents.join('');
   return { report, lines: hop.lines, log: given.log.join('\n') };
@@ -143,10 +143,10 @@ describe('a report over a hop without extensions', () => {
   it('keeps its lines short whatever ORCPT says', async () => {
     const hop = await hopWith({ offers: [], ...refusing });
     const given = givenSpool({ outlet: outlet([hop]) });
-    const parcel = parcelWith({ to: ['a@x.example'] });
+    const mail = mailWith({ to: ['a@x.example'] });
     const originalRecipient = { type: 'utf-8', address: `${'ä'.repeat(240)}@x.example` };
-    const recipients = [{ ...parcel.recipients[0]!, options: { notify: undefined, originalRecipient } }];
-    await given.spool.deliver({ ...parcel, recipients });
+    const recipients = [{ ...mail.recipients[0]!, options: { notify: undefined, originalRecipient } }];
+    await given.spool.deliver({ ...mail, recipients });
     await given.pass(MINUTE);
     for (let turn = 0; turn < 3; turn++) await given.spool.work();
     const report = hop.contents.join('');

@@ -1,10 +1,10 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { MailOptions, NotifyEvent, ParcelClient, Recipient } from '../../../bindings/plugin/index.ts';
+import type { MailOptions, NotifyEvent, SendingClient, Recipient } from '../../../bindings/plugin/index.ts';
 import { address } from '../transaction.ts';
 import { deferred, delivered, refused, unreachable, type Delivered } from './fake-outlet.ts';
-import { DAY, givenSpool, HOUR, MINUTE, parcelWith } from './given-spool.ts';
+import { DAY, givenSpool, HOUR, MINUTE, mailWith } from './given-spool.ts';
 
 const notifying = (mailbox: string, notify?: readonly NotifyEvent[]): Recipient => ({
   address: address(mailbox),
@@ -12,7 +12,7 @@ const notifying = (mailbox: string, notify?: readonly NotifyEvent[]): Recipient 
   options: { notify, originalRecipient: undefined },
 });
 
-const CLIENT: ParcelClient = {
+const CLIENT: SendingClient = {
   ip: '192.0.2.1',
   port: 25,
   host: undefined,
@@ -41,10 +41,8 @@ async function refusedWith(
   to: readonly (string | Recipient)[] = ['a@x.example'],
 ) {
   const given = givenSpool();
-  given.outlet.answer = (_, parcel) => (parcel.reversePath.isNull ? delivered : refused);
-  await given.spool.deliver(
-    parcelWith({ to, text: 'Subject: lost\r\nX-One: 1\r\n\r\nthe body\r\n', options }),
-  );
+  given.outlet.answer = (_, mail) => (mail.reversePath.isNull ? delivered : refused);
+  await given.spool.deliver(mailWith({ to, text: 'Subject: lost\r\nX-One: 1\r\n\r\nthe body\r\n', options }));
   await given.pass(MINUTE);
   return given;
 }
@@ -93,7 +91,7 @@ describe('a failure', () => {
     expect(original).toContain(`Content-Type: ${type}\r\n`);
     expect(original.includes('the body')).toBe(isFull);
     const { requireTls = false } = options as Partial<MailOptions>;
-    expect(reports(given)[0]!.parcel.mailOptions.requireTls).toBe(requireTls);
+    expect(reports(given)[0]!.mail.mailOptions.requireTls).toBe(requireTls);
   });
 
   it('of several recipients at once makes one report, with ORCPT as it was given', async () => {
@@ -125,7 +123,7 @@ describe('a failure', () => {
   it('of a bounce that came from elsewhere ends it with a line in the log', async () => {
     const given = givenSpool();
     given.outlet.answer = () => refused;
-    await given.spool.deliver({ ...parcelWith({ from: '', to: ['a@x.example'] }), client: CLIENT });
+    await given.spool.deliver({ ...mailWith({ from: '', to: ['a@x.example'] }), client: CLIENT });
     await given.pass(MINUTE);
     expect(given.outlet.attempts).toBe(1);
     expect(readdirSync(join(given.path, 'new'))).toEqual([]);
@@ -141,7 +139,7 @@ describe('a failure', () => {
       reversePath.isNull
         ? delivered
         : { ...refused, hop: 'a\r\nb', reply: { code: 550, status: undefined, lines } };
-    await given.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await given.spool.deliver(mailWith({ to: ['a@x.example'] }));
     await given.pass(MINUTE);
     const { text } = reports(given)[0]!;
     expect(text.match(/^Final-Recipient:/gm)).toHaveLength(1);
@@ -161,7 +159,7 @@ describe('a report that cannot leave', () => {
   ] as const)('because it %s is kept, and goes with a line in the log', async (_, terms, outcome, ms) => {
     const given = givenSpool(terms);
     given.outlet.answer = (_, { reversePath }) => (reversePath.isNull ? outcome : refused);
-    await given.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await given.spool.deliver(mailWith({ to: ['a@x.example'] }));
     await given.pass(ms, ms / 100);
     expect(kept(given)).toHaveLength(1);
     const [id] = kept(given);
@@ -180,7 +178,7 @@ describe('a report that cannot leave', () => {
   it('stays kept where the index has to be made anew', async () => {
     const given = givenSpool();
     given.outlet.answer = () => refused;
-    await given.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await given.spool.deliver(mailWith({ to: ['a@x.example'] }));
     await given.pass(MINUTE);
     const [id] = kept(given);
     await given.spool.close(0);
@@ -196,7 +194,7 @@ describe('a report that cannot leave', () => {
   it('is not kept where the operator wants none', async () => {
     const given = givenSpool({ keepReportsMs: 0 });
     given.outlet.answer = () => refused;
-    await given.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await given.spool.deliver(mailWith({ to: ['a@x.example'] }));
     await given.pass(MINUTE);
     expect(kept(given)).toEqual([]);
     expect(given.log.join('\n')).toContain('to <s@c.example>: dropped: nobody is told about a report');
@@ -207,7 +205,7 @@ describe('the end of a message', () => {
   it('comes after five days, with the last reply', async () => {
     const given = givenSpool({ delayNoticeMs: 0 });
     given.outlet.answer = (_, { reversePath }) => (reversePath.isNull ? delivered : deferred);
-    await given.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await given.spool.deliver(mailWith({ to: ['a@x.example'] }));
     await given.pass(5 * DAY - HOUR, 10 * MINUTE);
     expect(reports(given)).toHaveLength(0);
     await given.pass(2 * HOUR, 10 * MINUTE);
@@ -224,16 +222,16 @@ describe('the end of a message', () => {
     const given = givenSpool({ delayNoticeMs: 0 });
     given.outlet.answer = (_, { reversePath }) => (reversePath.isNull ? delivered : unreachable);
     for (let count = 0; count < 10; count++)
-      await given.spool.deliver(parcelWith({ to: [`${count}@x.example`] }));
+      await given.spool.deliver(mailWith({ to: [`${count}@x.example`] }));
     await given.pass(5 * DAY + HOUR, 30 * MINUTE);
     expect(reports(given)).toHaveLength(10);
-    // Ten messages share the tries of their destination.
+    // Ten messages job the tries of their destination.
     expect(given.outlet.attempts).toBeLessThan(60);
   });
 
   it('does not come before the first attempt, however long the daemon was down', async () => {
     const given = givenSpool();
-    await given.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await given.spool.deliver(mailWith({ to: ['a@x.example'] }));
     given.clock.ms += 10 * DAY;
     await given.pass(MINUTE);
     expect(given.outlet.deliveries.map(({ to }) => to)).toEqual([['a@x.example']]);
@@ -244,7 +242,7 @@ describe('a delay', () => {
   it('is reported once, after four hours', async () => {
     const given = givenSpool();
     given.outlet.answer = (_, { reversePath }) => (reversePath.isNull ? delivered : unreachable);
-    await given.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await given.spool.deliver(mailWith({ to: ['a@x.example'] }));
     await given.pass(4 * HOUR - MINUTE, 5 * MINUTE);
     expect(reports(given)).toHaveLength(0);
     await given.pass(2 * MINUTE);
@@ -260,7 +258,7 @@ describe('a delay', () => {
   it.each([[['never']], [['failure']], [['success']]] as const)('is not under NOTIFY=%j', async (notify) => {
     const given = givenSpool();
     given.outlet.answer = () => deferred;
-    await given.spool.deliver(parcelWith({ to: [notifying('a@x.example', notify)] }));
+    await given.spool.deliver(mailWith({ to: [notifying('a@x.example', notify)] }));
     await given.pass(6 * HOUR, 30 * MINUTE);
     given.outlet.answer = () => delivered;
     await given.pass(6 * HOUR, 30 * MINUTE);
@@ -281,7 +279,7 @@ describe('success', () => {
     async (notify, hop, isReportedByHop, action) => {
       const given = givenSpool();
       given.outlet.answer = () => ({ ...delivered, hop, isReportedByHop });
-      await given.spool.deliver(parcelWith({ to: [notifying('a@x.example', notify)] }));
+      await given.spool.deliver(mailWith({ to: [notifying('a@x.example', notify)] }));
       await given.pass(MINUTE);
       expect(reports(given)).toHaveLength(action === undefined ? 0 : 1);
       if (action !== undefined)
@@ -297,11 +295,11 @@ describe('addresses in UTF-8', () => {
     const given = givenSpool();
     given.outlet.answer = (_, { reversePath }) => (reversePath.isNull ? delivered : refused);
     const options = { isUtf8: true };
-    await given.spool.deliver(parcelWith({ from: 'jörg@ö.example', to: ['ä@x.example'], options }));
+    await given.spool.deliver(mailWith({ from: 'jörg@ö.example', to: ['ä@x.example'], options }));
     await given.pass(MINUTE);
     const [report] = reports(given);
-    expect(report!.parcel.mailOptions).toMatchObject({ isUtf8: true, body: '8bitmime' });
-    expect(report!.parcel.message.hasEightBit).toBe(true);
+    expect(report!.mail.mailOptions).toMatchObject({ isUtf8: true, body: '8bitmime' });
+    expect(report!.mail.message.hasEightBit).toBe(true);
     const [, , status = '', original = ''] = partsOf(report!);
     expect(status).toContain('Content-Type: message/global-delivery-status');
     expect(utf8(status)).toContain('Final-Recipient: utf-8; ä@x.example');
@@ -311,7 +309,7 @@ describe('addresses in UTF-8', () => {
   it('are spelt out where the sender has none', async () => {
     const given = givenSpool();
     given.outlet.answer = (_, { reversePath }) => (reversePath.isNull ? delivered : refused);
-    await given.spool.deliver(parcelWith({ to: ['ä+b@x.example'], options: { isUtf8: true } }));
+    await given.spool.deliver(mailWith({ to: ['ä+b@x.example'], options: { isUtf8: true } }));
     await given.pass(MINUTE);
     const status = partsOf(reports(given)[0]!)[2]!;
     expect(status).toContain('Content-Type: message/delivery-status');

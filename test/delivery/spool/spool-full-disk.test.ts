@@ -16,7 +16,7 @@ import { SpoolFolder } from '../../../host/spool/files/spool-folder.ts';
 import { SpoolIndex } from '../../../host/spool/index/spool-index.ts';
 import { fillDisk, smallDisk } from '../../message/small-disk.ts';
 import { deferred, delivered } from './fake-outlet.ts';
-import { DAY, drain, givenSpool, HOUR, MINUTE, parcelWith, type GivenSpool } from './given-spool.ts';
+import { DAY, drain, givenSpool, HOUR, MINUTE, mailWith, type GivenSpool } from './given-spool.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -27,7 +27,7 @@ async function halfDelivered(): Promise<
   const given = givenSpool();
   const { spool, outlet, path } = given;
   const asked: string[] = [];
-  await spool.deliver(parcelWith({ to: ['a@x.example', 'b@x.example'] }));
+  await spool.deliver(mailWith({ to: ['a@x.example', 'b@x.example'] }));
   const [id = ''] = readdirSync(join(path, 'new'));
   const [file, away] = [join(path, 'new', id), join(path, 'away')];
   const isAway = (): boolean => statSync(file).isDirectory();
@@ -131,7 +131,7 @@ describe('a disk that is really full', () => {
     for (let count = 0; count < 40; count++) {
       const text = `Subject: ${count}\r\n\r\n${'x'.repeat(count * 100)}\r\n`;
       const to = [`a${count}@x.example`, `b${count}@x.example`];
-      const [outcome] = await spool.deliver(parcelWith({ to, text }));
+      const [outcome] = await spool.deliver(mailWith({ to, text }));
       expect(outcome!.kind).toBe('delivered');
     }
     const counts = new Map<string, number>();

@@ -16,7 +16,7 @@ import { SpoolIndex } from '../../../host/spool/index/spool-index.ts';
 import { SpoolFolder } from '../../../host/spool/files/spool-folder.ts';
 import { folder } from '../../message/folder.ts';
 import { deferred, delivered, refused } from './fake-outlet.ts';
-import { DAY, drain, givenSpool, HOUR, MINUTE, parcelWith } from './given-spool.ts';
+import { DAY, drain, givenSpool, HOUR, MINUTE, mailWith } from './given-spool.ts';
 
 const files = (path: string): string[] => readdirSync(join(path, 'new'));
 
@@ -54,7 +54,7 @@ describe('what happened to a message', () => {
       const lines = Array.from({ length: 8 }, (_, line) => `${mailbox} ${line} ${'x'.repeat(1_500)}`);
       return { ...deferred, reply: { ...deferred.reply, lines } };
     };
-    await spool.deliver(parcelWith({ to }));
+    await spool.deliver(mailWith({ to }));
     const [id] = files(path);
     const before = statSync(join(path, 'new', id!)).size;
     await drain(spool, outlet);
@@ -66,10 +66,10 @@ describe('what happened to a message', () => {
     const { spool, outlet, path, pass } = givenSpool({ maxOctets: 20_000, delayNoticeMs: 0 });
     outlet.answer = (mailbox) => ({ ...deferred, reply: { ...deferred.reply, lines: [mailbox.repeat(40)] } });
     const to = Array.from({ length: 50 }, (_, index) => `a${index}@x.example`);
-    await spool.deliver(parcelWith({ to }));
-    const [before] = await spool.deliver(parcelWith({ to: ['b@y.example'] }));
+    await spool.deliver(mailWith({ to }));
+    const [before] = await spool.deliver(mailWith({ to: ['b@y.example'] }));
     await pass(DAY, 30 * MINUTE);
-    const [after] = await spool.deliver(parcelWith({ to: ['c@z.example'] }));
+    const [after] = await spool.deliver(mailWith({ to: ['c@z.example'] }));
     expect([before!.reply.code, after!.reply.code]).toEqual([250, 452]);
     const octets = files(path).map((id) => statSync(join(path, 'new', id)).size);
     const index = await SpoolIndex.open(join(path, 'index'));
@@ -83,7 +83,7 @@ describe('what happened to a message', () => {
   it('ends at 1 MiB, but for who has got the message', async () => {
     const { spool, outlet, path, pass } = givenSpool({ delayNoticeMs: 0 });
     outlet.answer = () => deferred;
-    await spool.deliver(parcelWith({ to: ['a@x.example', 'b@x.example'] }));
+    await spool.deliver(mailWith({ to: ['a@x.example', 'b@x.example'] }));
     const [id] = files(path);
     appendFileSync(join(path, 'new', id!), `${'x'.repeat(1_048_576)}\n`);
     const { size } = statSync(join(path, 'new', id!));
@@ -98,7 +98,7 @@ describe('what happened to a message', () => {
 
   it('counts to its end, however long it is', async () => {
     const { spool, outlet, path, pass } = givenSpool();
-    await spool.deliver(parcelWith({ to: ['a@x.example', 'b@x.example'] }));
+    await spool.deliver(mailWith({ to: ['a@x.example', 'b@x.example'] }));
     const [id] = files(path);
     for (let count = 0; count < 17; count++)
       appendFileSync(join(path, 'new', id!), `${'x'.repeat(1_048_576)}\n`);
@@ -117,7 +117,7 @@ describe('what happened to a message', () => {
       writeFileSync(join(path, 'tmp'), '');
       return mailbox === 'a@x.example' ? delivered : refused;
     };
-    await spool.deliver(parcelWith({ to: ['a@x.example', 'b@x.example'] }));
+    await spool.deliver(mailWith({ to: ['a@x.example', 'b@x.example'] }));
     await drain(spool, outlet);
     await pass(6 * MINUTE);
     expect(outlet.attempts).toBeGreaterThan(1);
@@ -131,7 +131,7 @@ it('an envelope that could not be read again is not acknowledged', async () => {
     { length: 100_000 },
     (_, index) => `${'a'.repeat(60)}${index}@${'x'.repeat(50)}.example`,
   );
-  const report = await spool.deliver(parcelWith({ to }));
+  const report = await spool.deliver(mailWith({ to }));
   expect(report[0]).toMatchObject({ kind: 'deferred', reply: { code: 451 } });
   expect(files(path)).toEqual([]);
 });
@@ -139,7 +139,7 @@ it('an envelope that could not be read again is not acknowledged', async () => {
 it('a file that cannot be read does not keep the others waiting after a crash', async () => {
   const first = givenSpool();
   for (let count = 0; count < 5; count++) {
-    await first.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await first.spool.deliver(mailWith({ to: ['a@x.example'] }));
     mkdirSync(join(first.path, 'new', `${count}`.repeat(20)));
   }
   await first.spool.close(0);

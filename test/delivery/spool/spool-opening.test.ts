@@ -6,13 +6,13 @@ import { expect, it, vi } from 'vitest';
 import { runGuarded } from '../../../host/cli/program.ts';
 import { runQueue } from '../../../host/cli/queue-command.ts';
 import type { DaemonLoader } from '../../../host/process/daemon.ts';
-import { givenSpool, parcelWith } from './given-spool.ts';
+import { givenSpool, mailWith } from './given-spool.ts';
 import { PATIENCE } from '../../patience.ts';
 
 /** A folder with one message, which nobody has taken yet. */
 async function left(): Promise<{ path: string; id: string }> {
   const { spool, path } = givenSpool();
-  await spool.deliver(parcelWith({ to: ['a@x.example'] }));
+  await spool.deliver(mailWith({ to: ['a@x.example'] }));
   await spool.close(0);
   const [id = ''] = readdirSync(join(path, 'new'));
   return { path, id };
@@ -45,7 +45,7 @@ it('is opened as soon as it can be, without a message that asks for it', async (
   const mend = block(path);
   const { spool, outlet, log } = givenSpool({}, { path });
   await spool.begin();
-  await spool.deliver(parcelWith({ to: ['b@x.example'] }));
+  await spool.deliver(mailWith({ to: ['b@x.example'] }));
   expect(log.filter((line) => line.includes('is no directory'))).toHaveLength(1);
   mend();
   await vi.waitFor(() => expect(outlet.deliveries.map((one) => one.id)).toEqual([id]), PATIENCE);

@@ -2,13 +2,13 @@
 
 import { expect, test } from 'vitest';
 import { hopWith, outlet } from '../hop-closers.ts';
-import { givenSpool, parcelWith } from './given-spool.ts';
+import { givenSpool, mailWith } from './given-spool.ts';
 
 test('at the end of the server a short message that the hop has not asked for is called off', async () => {
   const says = { MAIL: '[silence]', RCPT: '[silence]' };
   const hop = await hopWith({ offers: ['PIPELINING', 'CHUNKING'], says });
   const { spool } = givenSpool({ outlet: outlet([hop]) });
-  await spool.deliver(parcelWith({ to: ['a@x.example'] }));
+  await spool.deliver(mailWith({ to: ['a@x.example'] }));
   const work = spool.work();
   await expect.poll(() => hop.lines.at(-1)).toBe('RCPT TO:<a@x.example>');
   // Ten minutes, if it were waited for.
@@ -23,7 +23,7 @@ test('more recipients than the hop takes in one transaction: one attempt is enou
   const hop = await hopWith({ offers: ['PIPELINING', 'CHUNKING'], says: { RCPT } });
   const { spool, log } = givenSpool({ outlet: outlet([hop]) });
   const recipients = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}@x.example`);
-  await spool.deliver(parcelWith({ to: recipients }));
+  await spool.deliver(mailWith({ to: recipients }));
   await spool.work();
   expect(hop.lines.filter((line) => line.startsWith('MAIL'))).toHaveLength(3);
   expect(log.join('\n')).not.toMatch(/deferred|refused/);

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { deferred, delivered, FakeOutlet, refused, unreachable } from './fake-outlet.ts';
-import { DAY, drain, givenSpool, HOUR, MINUTE, parcelWith } from './given-spool.ts';
+import { DAY, drain, givenSpool, HOUR, MINUTE, mailWith } from './given-spool.ts';
 
 const files = (path: string): string[] => readdirSync(join(path, 'new'));
 
@@ -10,9 +10,9 @@ describe('a stored message', () => {
   it('is on disk when it is acknowledged, and goes out octet by octet', async () => {
     const { spool, outlet, path } = givenSpool();
     const text = `Subject: one\r\nX-Odd: a\r\n\tb\r\n\r\n.dot\r\n${'x'.repeat(200_000)}\r\nno end`;
-    const parcel = parcelWith({ to: ['a@x.example', 'b@X.example'], text, options: { envid: 'E1' } });
-    parcel.message.header.prepend('Received', 'from here');
-    const report = await spool.deliver(parcel);
+    const mail = mailWith({ to: ['a@x.example', 'b@X.example'], text, options: { envid: 'E1' } });
+    mail.message.header.prepend('Received', 'from here');
+    const report = await spool.deliver(mail);
     expect(report.map(({ kind, reply }) => [kind, reply.code])).toEqual([
       ['delivered', 250],
       ['delivered', 250],
@@ -24,14 +24,14 @@ describe('a stored message', () => {
       { id, from: 's@c.example', to: ['a@x.example', 'b@X.example'] },
     ]);
     expect(outlet.deliveries[0]!.text).toBe(`Received: from here\r\n${text}`);
-    expect(outlet.deliveries[0]!.parcel.mailOptions).toMatchObject({ envid: 'E1', ret: undefined });
+    expect(outlet.deliveries[0]!.mail.mailOptions).toMatchObject({ envid: 'E1', ret: undefined });
     expect(files(path)).toEqual([]);
   });
 
   it('is tried for each destination by itself, and for those alone who are left', async () => {
     const { spool, outlet, pass } = givenSpool();
     outlet.answer = (mailbox) => (mailbox.startsWith('late') ? deferred : delivered);
-    await spool.deliver(parcelWith({ to: ['a@x.example', 'late@x.example', 'b@y.example'] }));
+    await spool.deliver(mailWith({ to: ['a@x.example', 'late@x.example', 'b@y.example'] }));
     await drain(spool, outlet);
     expect(outlet.deliveries.map(({ to }) => to).sort()).toEqual([['a@x.example'], ['b@y.example']]);
     outlet.answer = () => delivered;
@@ -44,7 +44,7 @@ describe('a stored message', () => {
   it('waits twice as long each time, up to the longest pause', async () => {
     const { spool, outlet, clock, pass } = givenSpool({ delayNoticeMs: 0 });
     outlet.answer = () => deferred;
-    await spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await spool.deliver(mailWith({ to: ['a@x.example'] }));
     await drain(spool, outlet);
     const start = clock.ms;
     const tries: number[] = [];
@@ -65,7 +65,7 @@ describe('a next hop that is down for an hour', () => {
     for (let minute = 0; minute < 60; minute++) {
       for (const domain of ['x.example', 'y.example']) {
         names.push(`${minute}@${domain}`);
-        await spool.deliver(parcelWith({ to: [`${minute}@${domain}`] }));
+        await spool.deliver(mailWith({ to: [`${minute}@${domain}`] }));
       }
       await pass(MINUTE);
     }
@@ -90,7 +90,7 @@ describe('a next hop that is down for an hour', () => {
   it('is asked by one message at a time while it is down', async () => {
     const { spool, outlet, pass } = givenSpool();
     outlet.answer = () => unreachable;
-    for (let count = 0; count < 10; count++) await spool.deliver(parcelWith({ to: [`${count}@x.example`] }));
+    for (let count = 0; count < 10; count++) await spool.deliver(mailWith({ to: [`${count}@x.example`] }));
     await drain(spool, outlet);
     const first = outlet.attempts;
     expect(first).toBeLessThanOrEqual(3);
@@ -102,8 +102,8 @@ describe('a next hop that is down for an hour', () => {
     const { spool, outlet } = givenSpool();
     outlet.answer = (mailbox) => (mailbox.endsWith('down.example') ? unreachable : delivered);
     for (let count = 0; count < 20; count++) {
-      await spool.deliver(parcelWith({ to: [`${count}@down.example`] }));
-      await spool.deliver(parcelWith({ to: [`${count}@up.example`] }));
+      await spool.deliver(mailWith({ to: [`${count}@down.example`] }));
+      await spool.deliver(mailWith({ to: [`${count}@up.example`] }));
     }
     await drain(spool, outlet);
     expect(outlet.deliveries).toHaveLength(20);
@@ -112,8 +112,8 @@ describe('a next hop that is down for an hour', () => {
   it('is not kept waiting by one message that always breaks its connection', async () => {
     const { spool, outlet, pass } = givenSpool({ perDestination: 1 });
     outlet.answer = (mailbox) => (mailbox.startsWith('poison') ? unreachable : delivered);
-    await spool.deliver(parcelWith({ to: ['poison@x.example'] }));
-    for (let count = 0; count < 20; count++) await spool.deliver(parcelWith({ to: [`${count}@x.example`] }));
+    await spool.deliver(mailWith({ to: ['poison@x.example'] }));
+    for (let count = 0; count < 20; count++) await spool.deliver(mailWith({ to: [`${count}@x.example`] }));
     await pass(DAY, 5 * MINUTE);
     expect(outlet.deliveries.filter(({ from }) => from !== '')).toHaveLength(20);
   });
@@ -126,7 +126,7 @@ describe('limits', () => {
       outlet.answer = () => deferred;
       const replies = [];
       for (let count = 0; count < 4; count++) {
-        const [outcome] = await spool.deliver(parcelWith({ to: ['a@x.example'] }));
+        const [outcome] = await spool.deliver(mailWith({ to: ['a@x.example'] }));
         replies.push(outcome!.reply.code);
       }
       expect(replies.at(-1)).toBe(452);
@@ -140,7 +140,7 @@ describe('limits', () => {
     let open = (): void => undefined;
     outlet.gate = new Promise((resolve) => (open = resolve));
     for (let count = 0; count < 12; count++)
-      await spool.deliver(parcelWith({ to: [`a@${count % 3}.example`] }));
+      await spool.deliver(mailWith({ to: [`a@${count % 3}.example`] }));
     const working = spool.work();
     await expect.poll(() => outlet.attempts).toBeGreaterThanOrEqual(4);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -157,8 +157,8 @@ describe('what a crash leaves', () => {
   it('a file without an entry is found again, with what has happened to it', async () => {
     const first = givenSpool();
     first.outlet.answer = (mailbox) => (mailbox === 'a@x.example' ? delivered : deferred);
-    await first.spool.deliver(parcelWith({ to: ['a@x.example', 'b@x.example'] }));
-    await first.spool.deliver(parcelWith({ to: ['c@y.example'] }));
+    await first.spool.deliver(mailWith({ to: ['a@x.example', 'b@x.example'] }));
+    await first.spool.deliver(mailWith({ to: ['c@y.example'] }));
     await drain(first.spool, first.outlet);
     await first.spool.close(0);
     rmSync(join(first.path, 'index'), { recursive: true });
@@ -171,7 +171,7 @@ describe('what a crash leaves', () => {
 
   it('an entry without a file is dropped with a line in the log', async () => {
     const first = givenSpool();
-    await first.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await first.spool.deliver(mailWith({ to: ['a@x.example'] }));
     const [id] = files(first.path);
     rmSync(join(first.path, 'new', id!));
     await drain(first.spool, first.outlet);
@@ -185,7 +185,7 @@ describe('what a crash leaves', () => {
     ['the first line', (octets: Buffer) => void (octets[3]! ^= 1)],
   ])('a file in which %s has changed is kept apart and not delivered', async (_, damage) => {
     const { spool, outlet, path, log } = givenSpool();
-    await spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await spool.deliver(mailWith({ to: ['a@x.example'] }));
     const [id] = files(path);
     const octets = readFileSync(join(path, 'new', id!));
     damage(octets);
@@ -199,7 +199,7 @@ describe('what a crash leaves', () => {
 
   it('a file that was cut short is kept apart at the next start', async () => {
     const first = givenSpool();
-    await first.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await first.spool.deliver(mailWith({ to: ['a@x.example'] }));
     const [id] = files(first.path);
     const path = join(first.path, 'new', id!);
     await first.spool.close(0);
@@ -216,7 +216,7 @@ describe('the end of the server', () => {
   it('calls off what has not reached the data, and leaves it as it was', async () => {
     const first = givenSpool();
     first.outlet.gate = new Promise(() => undefined);
-    await first.spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await first.spool.deliver(mailWith({ to: ['a@x.example'] }));
     void first.spool.work();
     await expect.poll(() => first.outlet.attempts).toBe(1);
     await first.spool.close(10_000);
@@ -231,7 +231,7 @@ describe('the end of the server', () => {
     outlet.answer = () => {
       throw new Error('broken');
     };
-    await spool.deliver(parcelWith({ to: ['a@x.example'] }));
+    await spool.deliver(mailWith({ to: ['a@x.example'] }));
     await drain(spool, outlet);
     expect(log.join('\n')).toContain('the outlet failed: Error: broken');
     outlet.answer = () => delivered;
@@ -243,7 +243,7 @@ describe('the end of the server', () => {
 it('refused recipients are not tried again, and the sender is told', async () => {
   const { spool, outlet, pass } = givenSpool();
   outlet.answer = (mailbox) => (mailbox === 'a@x.example' ? refused : delivered);
-  await spool.deliver(parcelWith({ to: ['a@x.example', 'b@x.example'] }));
+  await spool.deliver(mailWith({ to: ['a@x.example', 'b@x.example'] }));
   await pass(HOUR);
   expect(outlet.deliveries.map(({ from, to }) => [from, ...to])).toEqual([
     ['s@c.example', 'b@x.example'],

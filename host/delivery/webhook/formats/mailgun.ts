@@ -10,19 +10,19 @@ const TOKEN_OCTETS = 25;
  * A route of Mailgun whose URL ends in `mime`: a form with the message in `body-mime`. The signature is over timestamp and
  * token; receivers refuse old timestamps and tokens they have seen.
  */
-export async function mailgunBody({ parcel, recipients }: Share, { key, now }: Seal): Promise<RequestBody> {
+export async function mailgunBody({ mail, recipients }: Share, { key, now }: Seal): Promise<RequestBody> {
   const timestamp = String(Math.floor(now / 1000));
   const token = randomBytes(TOKEN_OCTETS).toString('hex');
   const signature = createHmac('sha256', key ?? '')
     .update(timestamp + token)
     .digest('hex');
-  const { header } = parcel.message;
+  const { header } = mail.message;
   return formOf([
     ['recipient', recipients.map(pathText).join(',')],
-    ['sender', pathText({ address: parcel.reversePath })],
+    ['sender', pathText({ address: mail.reversePath })],
     ['from', withLetters(header.get('From') ?? '')],
     ['subject', withLetters(header.get('Subject') ?? '')],
-    ['body-mime', await messageValue(parcel.message)],
+    ['body-mime', await messageValue(mail.message)],
     ['timestamp', timestamp],
     ['token', token],
     ['signature', signature],

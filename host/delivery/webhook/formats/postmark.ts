@@ -9,7 +9,7 @@ import { withLetters } from './windows-1252.ts';
 /** Rejects as `readMime` does. */
 export async function postmarkBody(share: Share): Promise<RequestBody> {
   const blocks: Buffer[] = [];
-  for await (const block of share.parcel.message.blocks('crlf')) blocks.push(block);
+  for await (const block of share.mail.message.blocks('crlf')) blocks.push(block);
   const raw = Buffer.concat(blocks);
   const email = await readMime(raw);
   const octets = Buffer.from(JSON.stringify({ ...describe(share, email), ...rawEmail(raw) }));
@@ -25,10 +25,10 @@ function rawEmail(raw: Buffer): { RawEmail: string; RawEmailEncoding: 'utf-8' | 
   return { RawEmail: raw.toString(encoding), RawEmailEncoding: encoding };
 }
 
-function describe({ parcel, recipients }: Share, email: Email): object {
+function describe({ mail, recipients }: Share, email: Email): object {
   const recipient = recipients[0]!;
   const from = mailboxes(email.from === undefined ? [] : [email.from])[0];
-  const { header } = parcel.message;
+  const { header } = mail.message;
   const valueOf = (name: string): string => withLetters(header.get(name) ?? '');
   return {
     FromName: from?.Name ?? '',

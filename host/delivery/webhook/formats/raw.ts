@@ -1,8 +1,8 @@
 import { pathText, type RequestBody, type Share } from './request-body.ts';
 
 /** The message itself, with envelope and client in header fields of the request. */
-export function rawBody({ parcel, recipients }: Share): RequestBody {
-  const { client, reversePath, message, id } = parcel;
+export function rawBody({ mail, recipients }: Share): RequestBody {
+  const { client, reversePath, message, id } = mail;
   const headers: Record<string, string | readonly string[]> = {
     'X-Envelope-From': `<${encoded(pathText({ address: reversePath }))}>`,
     'X-Envelope-To': recipients.map((recipient) => `<${encoded(pathText(recipient))}>`),

@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto';
 import type { Recipient } from '../../../../bindings/plugin/connection.ts';
-import type { Parcel } from '../../../../bindings/plugin/delivery.ts';
+import type { MailObject } from '../../../../bindings/plugin/delivery.ts';
 
 /** A message for some of its recipients: what one request carries. */
 export interface Share {
-  readonly parcel: Parcel;
+  readonly mail: MailObject;
   readonly recipients: readonly Recipient[];
 }
 

@@ -1,8 +1,8 @@
-/** Parcels, terms and logs for tests of the outlets over HTTP and AMQP. */
+/** Mail objects, terms and logs for tests of the outlets over HTTP and AMQP. */
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Parcel } from '../../bindings/plugin/delivery.ts';
+import type { MailObject } from '../../bindings/plugin/delivery.ts';
 import type { AmqpOptions, WebhookOptions } from '../../bindings/plugin/web-outlet-services.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
@@ -24,11 +24,11 @@ export const MAIL = [
   '',
 ].join('\r\n');
 
-export function parcel(
+export function mailObject(
   text = MAIL,
   recipients: readonly string[] = ['one@d.example', 'two+tag@d.example'],
-  more: Partial<Parcel> = {},
-): Parcel {
+  more: Partial<MailObject> = {},
+): MailObject {
   return {
     reversePath: address('s@c.example'),
     recipients: recipients.map((mailbox) => ({ address: address(mailbox), parameters: new Map() })),

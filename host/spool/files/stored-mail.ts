@@ -1,13 +1,13 @@
-import type { Parcel } from '../../../bindings/plugin/delivery.ts';
+import type { MailObject } from '../../../bindings/plugin/delivery.ts';
 import type { StoredEnvelope } from './envelope.ts';
 import type { StoredContent } from './stored-content.ts';
 
-/** The parcel of a stored message for those recipients who stand at `indices`. */
-export const storedParcel = (
+/** The mail object of a stored message for those recipients who stand at `indices`. */
+export const storedMail = (
   { id, reversePath, recipients, mailOptions, client }: StoredEnvelope,
   indices: readonly number[],
   message: StoredContent,
-): Parcel => ({
+): MailObject => ({
   id,
   reversePath,
   recipients: indices.map((index) => recipients[index]!),

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Recipient } from '../../../bindings/plugin/connection.ts';
-import type { Conduit, ConduitEnvelope } from '../../../bindings/plugin/cut-through.ts';
+import type { CutThroughTransaction, CutThroughEnvelope } from '../../../bindings/plugin/cut-through.ts';
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import type { Verdict } from '../../../bindings/plugin/verdict.ts';
 import { StrayLineEnd } from '../../../bindings/wire/dot-stuffing.ts';
@@ -16,7 +16,7 @@ import type { HopFinder } from './hop-finder.ts';
 import { verdictOfReply } from './hop-verdict.ts';
 import { OutgoingChunks, OutgoingData, type OutgoingContent } from './outgoing-content.ts';
 
-export interface ConduitOptions {
+export interface SmtpCutThroughOptions {
   readonly eightBit: 'refuse' | 'send';
   /** How long the connection is kept between two transactions. */
   readonly idleMs: number;
@@ -28,9 +28,9 @@ const changed: HopReply = {
   lines: ['recipients changed behind DATA, try again later'],
 };
 
-export class HopConduit implements Conduit {
+export class SmtpCutThroughTransaction implements CutThroughTransaction {
   readonly #finder: HopFinder;
-  readonly #terms: ConduitOptions;
+  readonly #terms: SmtpCutThroughOptions;
   readonly #gone = new AbortController();
   #connection: HopConnection | undefined;
   /** Whom the connection was introduced with. */
@@ -50,12 +50,12 @@ export class HopConduit implements Conduit {
   #failure: HopReply | undefined;
   #isEnding = false;
 
-  constructor(finder: HopFinder, terms: ConduitOptions) {
+  constructor(finder: HopFinder, terms: SmtpCutThroughOptions) {
     this.#finder = finder;
     this.#terms = terms;
   }
 
-  offer(envelope: ConduitEnvelope, recipient: Recipient): Promise<Verdict> {
+  offer(envelope: CutThroughEnvelope, recipient: Recipient): Promise<Verdict> {
     return this.#guard('rcpt', envelope, async () => {
       // The hop waits for content, and would take a command for it. Those it has accepted are named again before DATA.
       if (this.#content !== undefined) this.#drop();
@@ -65,7 +65,7 @@ export class HopConduit implements Conduit {
     });
   }
 
-  open(envelope: ConduitEnvelope): Promise<Verdict> {
+  open(envelope: CutThroughEnvelope): Promise<Verdict> {
     return this.#guard('data', envelope, async () => {
       if (this.#content !== undefined) {
         if (!this.#isFlowing && this.#matches(envelope)) return verdictOfReply(ready);
@@ -96,7 +96,7 @@ export class HopConduit implements Conduit {
     return this.#content.drained()?.catch((cause: unknown) => this.#break(cause));
   }
 
-  finish(envelope: ConduitEnvelope, isEightBit: boolean): Promise<Verdict> {
+  finish(envelope: CutThroughEnvelope, isEightBit: boolean): Promise<Verdict> {
     return this.#guard('end', envelope, async () => {
       const reply = await this.#problemAtEnd(envelope, isEightBit);
       if (reply !== undefined) {
@@ -126,7 +126,11 @@ export class HopConduit implements Conduit {
   }
 
   /** Runs one exchange with the hop; faults become replies, and the connection is of no more use then. */
-  async #guard(stage: HopStage, { id }: ConduitEnvelope, exchange: () => Promise<Verdict>): Promise<Verdict> {
+  async #guard(
+    stage: HopStage,
+    { id }: CutThroughEnvelope,
+    exchange: () => Promise<Verdict>,
+  ): Promise<Verdict> {
     try {
       return await exchange();
     } catch (cause) {
@@ -144,7 +148,7 @@ export class HopConduit implements Conduit {
   }
 
   /** MAIL, if the hop has not had it; the refusal if there was one. */
-  async #beginEnvelope(envelope: ConduitEnvelope): Promise<HopReply | undefined> {
+  async #beginEnvelope(envelope: CutThroughEnvelope): Promise<HopReply | undefined> {
     if (this.#isCurrent && this.#connection?.isOpen === true) return undefined;
     const isKept = await this.#connect(envelope);
     try {
@@ -159,7 +163,7 @@ export class HopConduit implements Conduit {
   }
 
   /** True for a connection kept from an earlier transaction. */
-  async #connect(envelope: ConduitEnvelope): Promise<boolean> {
+  async #connect(envelope: CutThroughEnvelope): Promise<boolean> {
     const { introduction } = this.#finder.terms;
     const key = introduction?.keyOf(envelope);
     const kept = this.#connection;
@@ -174,7 +178,7 @@ export class HopConduit implements Conduit {
     return false;
   }
 
-  async #sayMail(envelope: ConduitEnvelope): Promise<HopReply | undefined> {
+  async #sayMail(envelope: CutThroughEnvelope): Promise<HopReply | undefined> {
     const connection = this.#connection!;
     const { terms } = this.#finder;
     const { helloMs, mailMs } = terms.timeouts;
@@ -218,7 +222,7 @@ export class HopConduit implements Conduit {
   }
 
   /** The hop must not deliver to anybody our plugins have taken out since, and has to hear of those they put in. */
-  async #matchEnvelope(envelope: ConduitEnvelope): Promise<HopReply | undefined> {
+  async #matchEnvelope(envelope: CutThroughEnvelope): Promise<HopReply | undefined> {
     if (this.#matches(envelope)) return undefined;
     this.#isCurrent = false;
     const refusal = await this.#beginEnvelope(envelope);
@@ -230,7 +234,7 @@ export class HopConduit implements Conduit {
     return undefined;
   }
 
-  #matches({ recipients }: ConduitEnvelope): boolean {
+  #matches({ recipients }: CutThroughEnvelope): boolean {
     if (this.#connection?.isOpen !== true || !this.#isCurrent) return false;
     if (recipients.length !== this.#accepted.size) return false;
     const accepted = [...this.#accepted.values()];
@@ -238,7 +242,7 @@ export class HopConduit implements Conduit {
   }
 
   /** Makes the hop ready for content; the refusal if it does not want any. */
-  async #begin({ mailOptions }: ConduitEnvelope): Promise<HopReply | undefined> {
+  async #begin({ mailOptions }: CutThroughEnvelope): Promise<HopReply | undefined> {
     const connection = this.#connection!;
     const { dataMs, blockMs } = this.#finder.terms.timeouts;
     this.#failure = undefined;
@@ -255,7 +259,7 @@ export class HopConduit implements Conduit {
   }
 
   /** Why the content may not be ended. */
-  async #problemAtEnd(envelope: ConduitEnvelope, isEightBit: boolean): Promise<HopReply | undefined> {
+  async #problemAtEnd(envelope: CutThroughEnvelope, isEightBit: boolean): Promise<HopReply | undefined> {
     const connection = this.#connection;
     if (this.#failure !== undefined) return this.#failure;
     if (this.#content === undefined || connection === undefined) return hopReplies.aborted;
@@ -284,7 +288,7 @@ export class HopConduit implements Conduit {
     return reply;
   }
 
-  #report({ id, recipients }: ConduitEnvelope, reply: HopReply): void {
+  #report({ id, recipients }: CutThroughEnvelope, reply: HopReply): void {
     const { log } = this.#finder.terms;
     const text = `${id}: ${this.#connection!.host.name}: ${printReply(reply)} (${recipients.length} recipients)`;
     if (isGood(reply)) log.info(text);

@@ -1,4 +1,4 @@
-/** Parcels, a log that collects, and programs made for a test. */
+/** MailObjects, a log that collects, and programs made for a test. */
 
 import { connect } from '../../../host/connect/connect.ts';
 import { programs } from '../../../host/programs/programs.ts';
@@ -7,7 +7,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import type { DeliveryReport, Parcel } from '../../../bindings/plugin/delivery.ts';
+import type { DeliveryReport, MailObject } from '../../../bindings/plugin/delivery.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { collectingLogger } from '../../plugins/plugin-context.ts';
@@ -17,13 +17,13 @@ import { PATIENCE_MS } from '../../patience.ts';
 export const TEXT = 'Message-Id: <1@c.example>\r\nSubject: hello\r\n\r\nbody\r\n.\r\n..dots\r\n';
 export const TEXT_LF = TEXT.replaceAll('\r\n', '\n');
 
-/** A parcel for `to`; `facts` go on top. */
-export function parcel({
+/** A mail object for `to`; `facts` go on top. */
+export function mail({
   text = TEXT,
   from = 's@c.example',
   to = ['a@b.example'],
   ...facts
-}: { text?: string; from?: string; to?: readonly string[] } & Partial<Parcel> = {}): Parcel {
+}: { text?: string; from?: string; to?: readonly string[] } & Partial<MailObject> = {}): MailObject {
   return {
     reversePath: address(from),
     recipients: to.map((mailbox) => ({ address: address(mailbox), parameters: new Map() })),
@@ -36,8 +36,8 @@ export function parcel({
 }
 
 /** The same, but its content fails while it is read. */
-export function unreadable(): Parcel {
-  const whole = parcel();
+export function unreadable(): MailObject {
+  const whole = mail();
   const blocks = async function* (): AsyncIterable<Buffer> {
     yield Buffer.from('Subject: half a mess');
     await Promise.resolve();

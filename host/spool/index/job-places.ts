@@ -1,4 +1,4 @@
-/** Where shares stand in the index: each is in one line at a time, and every move happens inside one transaction. */
+/** Where jobs stand in the index: each is in one line at a time, and every move happens inside one transaction. */
 
 import type { IndexRecords, ReadRecords } from './index-database.ts';
 import {
@@ -7,7 +7,7 @@ import {
   type DestinationEntry,
   type IndexedMessage,
   type MessageEntry,
-  type ShareEntry,
+  type JobEntry,
   type Totals,
 } from './index-entries.ts';
 import { keys, partsOf } from './index-keys.ts';
@@ -19,8 +19,8 @@ function read<T>(records: ReadRecords, key: string): T | undefined {
 
 export const messageEntry = (records: ReadRecords, id: string): MessageEntry | undefined =>
   read(records, keys.message(id));
-export const shareEntry = (records: ReadRecords, id: string, dest: string): ShareEntry | undefined =>
-  read(records, keys.share(id, dest));
+export const jobEntry = (records: ReadRecords, id: string, dest: string): JobEntry | undefined =>
+  read(records, keys.job(id, dest));
 export const claimEntry = (records: ReadRecords, dest: string, id: string): ClaimEntry | undefined =>
   read(records, keys.claim(dest, id));
 export const destinationEntry = (records: ReadRecords, dest: string): DestinationEntry | undefined =>
@@ -47,63 +47,63 @@ export function placeTotals(records: IndexRecords, totals: Totals): void {
 }
 
 /** More than an envelope has room for (16 MiB): what is left out of a list stays in the index for ever. */
-const MAX_SHARES = 1_000_000;
+const MAX_JOBS = 1_000_000;
 
-export const shareParts = (records: ReadRecords, id: string): readonly string[] =>
-  records.keys(keys.shares(id), MAX_SHARES).map((key) => partsOf(key)[1]!);
+export const jobParts = (records: ReadRecords, id: string): readonly string[] =>
+  records.keys(keys.jobs(id), MAX_JOBS).map((key) => partsOf(key)[1]!);
 
 /** What could not be written to the file of a message: key and JSON. */
 export const unwrittenOf = (records: ReadRecords, id: string): readonly (readonly [string, string])[] =>
-  records.keys(keys.allUnwritten(id), MAX_SHARES).map((key) => [key, records.get(key)!] as const);
+  records.keys(keys.allUnwritten(id), MAX_JOBS).map((key) => [key, records.get(key)!] as const);
 
 const MARK = '1';
 
 /** Writes the share and puts it in the line that its state names. A new one is in none before. */
-export function placeShare(records: IndexRecords, id: string, dest: string, share: ShareEntry): void {
-  records.put(keys.share(id, dest), JSON.stringify(share));
-  if (share.state === 'held') return;
-  records.put(keys.age(share.ageMs, dest, id), MARK);
-  if (share.state === 'waiting') records.put(keys.waiting(share.nextMs, dest, id), MARK);
-  if (share.state !== 'ready') return;
-  records.put(keys.ready(dest, share.order, id), MARK);
+export function placeJob(records: IndexRecords, id: string, dest: string, job: JobEntry): void {
+  records.put(keys.job(id, dest), JSON.stringify(job));
+  if (job.state === 'held') return;
+  records.put(keys.age(job.ageMs, dest, id), MARK);
+  if (job.state === 'waiting') records.put(keys.waiting(job.nextMs, dest, id), MARK);
+  if (job.state !== 'ready') return;
+  records.put(keys.ready(dest, job.order, id), MARK);
   // What is ready at a destination that failed waits until that is opened again, unless it is open by now.
   const failed = destinationEntry(records, dest);
   const isWaitedFor = failed !== undefined && records.get(keys.opening(failed.retryAtMs, dest)) !== undefined;
   if (!isWaitedFor) records.put(keys.open(dest), MARK);
 }
 
-/** Takes the share out of whatever line it is in. */
-export function liftShare(records: IndexRecords, id: string, dest: string, share: ShareEntry): void {
-  records.remove(keys.age(share.ageMs, dest, id));
-  records.remove(keys.waiting(share.nextMs, dest, id));
-  records.remove(keys.ready(dest, share.order, id));
+/** Takes the job out of whatever line it is in. */
+export function liftJob(records: IndexRecords, id: string, dest: string, job: JobEntry): void {
+  records.remove(keys.age(job.ageMs, dest, id));
+  records.remove(keys.waiting(job.nextMs, dest, id));
+  records.remove(keys.ready(dest, job.order, id));
   records.remove(keys.claim(dest, id));
 }
 
-export function moveShare(
+export function moveJob(
   records: IndexRecords,
   id: string,
   dest: string,
-  share: ShareEntry,
-  changes: Partial<ShareEntry>,
+  job: JobEntry,
+  changes: Partial<JobEntry>,
 ): void {
-  liftShare(records, id, dest, share);
-  placeShare(records, id, dest, { ...share, ...changes });
+  liftJob(records, id, dest, job);
+  placeJob(records, id, dest, { ...job, ...changes });
 }
 
-/** The share is done with; the last one takes the message with it. */
-export function dropShare(records: IndexRecords, id: string, dest: string, share: ShareEntry): void {
-  liftShare(records, id, dest, share);
-  records.remove(keys.share(id, dest));
-  if (records.keys(keys.shares(id), 1).length === 0) dropMessage(records, id);
+/** The job is done with; the last one takes the message with it. */
+export function dropJob(records: IndexRecords, id: string, dest: string, job: JobEntry): void {
+  liftJob(records, id, dest, job);
+  records.remove(keys.job(id, dest));
+  if (records.keys(keys.jobs(id), 1).length === 0) dropMessage(records, id);
 }
 
 /** Takes in a message, unless it is known already. */
-export function placeMessage(records: IndexRecords, { id, message, shares }: IndexedMessage): boolean {
+export function placeMessage(records: IndexRecords, { id, message, jobs }: IndexedMessage): boolean {
   if (records.get(keys.message(id)) !== undefined) return false;
   records.put(keys.message(id), JSON.stringify(message));
   count(records, 1, heldOctets(message));
-  for (const [dest, share] of shares) placeShare(records, id, dest, share);
+  for (const [dest, job] of jobs) placeJob(records, id, dest, job);
   return true;
 }
 
@@ -120,15 +120,15 @@ export function growMessage(
   count(records, 0, growth);
 }
 
-/** Forgets a message and all of its shares. */
+/** Forgets a message and all of its jobs. */
 export function dropMessage(records: IndexRecords, id: string): void {
   const message = messageEntry(records, id);
-  for (const dest of shareParts(records, id)) {
-    const share = shareEntry(records, id, dest);
-    if (share !== undefined) liftShare(records, id, dest, share);
-    records.remove(keys.share(id, dest));
+  for (const dest of jobParts(records, id)) {
+    const job = jobEntry(records, id, dest);
+    if (job !== undefined) liftJob(records, id, dest, job);
+    records.remove(keys.job(id, dest));
   }
-  for (const key of records.keys(keys.allUnwritten(id), MAX_SHARES)) records.remove(key);
+  for (const key of records.keys(keys.allUnwritten(id), MAX_JOBS)) records.remove(key);
   if (message === undefined) return;
   records.remove(keys.message(id));
   count(records, -1, -heldOctets(message));

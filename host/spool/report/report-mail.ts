@@ -1,8 +1,8 @@
-/** A report on its way to the sender: a parcel with the null reverse-path. RFC 3464 section 2. */
+/** A report on its way to the sender: a mail object with the null reverse-path. RFC 3464 section 2. */
 
 import { DataFlag, type Core } from '../../../bindings/core/contract.ts';
 import { Address } from '../../../bindings/wire/address.ts';
-import type { Parcel } from '../../../bindings/plugin/delivery.ts';
+import type { MailObject } from '../../../bindings/plugin/delivery.ts';
 import { StoredMessage } from '../../message/stored-message.ts';
 import { PLAIN_MAIL } from '../../session/envelope-parameters.ts';
 import type { MessageFile } from '../files/message-file.ts';
@@ -12,7 +12,7 @@ import { printReport } from './report-message.ts';
 import { isAscii } from './status-fields.ts';
 
 /** `file` holds the original. */
-export async function reportParcel(report: ReportCase, file: MessageFile, core: Core): Promise<Parcel> {
+export async function reportMail(report: ReportCase, file: MessageFile, core: Core): Promise<MailObject> {
   const original = await StoredContent.of(file, core);
   const { content, isUtf8 } = await printReport(report, {
     header: Buffer.concat(original.header.render('crlf')),

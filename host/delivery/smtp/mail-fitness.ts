@@ -1,6 +1,6 @@
 /** What a hop cannot take for want of an extension is not sent there. */
 
-import type { HopReply, Parcel } from '../../../bindings/plugin/delivery.ts';
+import type { HopReply, MailObject } from '../../../bindings/plugin/delivery.ts';
 import { isAscii } from './envelope-commands.ts';
 import { sizeLimitOf } from './extension-table.ts';
 import type { HopConnection } from './hop-connection.ts';
@@ -13,7 +13,7 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
 export const holdsControls = (path: string): boolean => CONTROL.test(path);
 
 export interface Fitness {
-  /** Why nobody gets the parcel from this hop. */
+  /** Why nobody gets the mail object from this hop. */
   readonly problem: HopReply | undefined;
   /** MAIL has to say SMTPUTF8. */
   readonly isUtf8: boolean;
@@ -24,14 +24,14 @@ export interface Fitness {
 const NO_PROBLEMS: readonly undefined[] = Object.freeze([]);
 
 export function fitnessOf(
-  parcel: Parcel,
+  mail: MailObject,
   connection: Pick<HopConnection, 'extensions' | 'isSecure' | 'isVerified'>,
   eightBit: 'refuse' | 'send',
 ): Fitness {
   const offersUtf8 = connection.extensions.has('SMTPUTF8');
-  const isUtf8 = offersUtf8 && needsUtf8(parcel);
-  const problems = parcel.recipients.map(({ address }) => problemOf(address.toString(), offersUtf8));
-  const problem = problemFor(parcel, connection, { eightBit, offersUtf8 });
+  const isUtf8 = offersUtf8 && needsUtf8(mail);
+  const problems = mail.recipients.map(({ address }) => problemOf(address.toString(), offersUtf8));
+  const problem = problemFor(mail, connection, { eightBit, offersUtf8 });
   const isFree = problems.every((each) => each === undefined);
   return { problem, isUtf8, problems: isFree ? NO_PROBLEMS : problems };
 }
@@ -42,7 +42,7 @@ function problemOf(path: string, offersUtf8: boolean): HopReply | undefined {
 }
 
 function problemFor(
-  { reversePath, mailOptions, message }: Parcel,
+  { reversePath, mailOptions, message }: MailObject,
   connection: Pick<HopConnection, 'extensions' | 'isSecure' | 'isVerified'>,
   { eightBit, offersUtf8 }: { eightBit: string; offersUtf8: boolean },
 ): HopReply | undefined {
@@ -65,13 +65,13 @@ function problemFor(
 }
 
 /** RFC 6531 section 3.4: the parameter goes on where the client gave it, and where an address needs it. */
-const needsUtf8 = ({ mailOptions, reversePath, recipients }: Parcel): boolean =>
+const needsUtf8 = ({ mailOptions, reversePath, recipients }: MailObject): boolean =>
   mailOptions.isUtf8 ||
   !isAscii(reversePath.toString()) ||
   recipients.some(({ address }) => !isAscii(address.toString()));
 
 /** A client may ask for SMTPUTF8 where it is not needed; such a message passes by old hops. */
-const hasUtf8Header = ({ hasEightBit, header }: Parcel['message']): boolean =>
+const hasUtf8Header = ({ hasEightBit, header }: MailObject['message']): boolean =>
   hasEightBit &&
   // Each name once: a header of one field two thousand times would be read as often.
   [...new Set(header.names().map((name) => name.toLowerCase()))].some((name) =>

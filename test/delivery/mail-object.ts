@@ -1,7 +1,7 @@
-/** Parcels and outlets for tests of the hop client. */
+/** MailObjects and outlets for tests of the hop client. */
 
 import type { Recipient } from '../../bindings/plugin/connection.ts';
-import type { Parcel } from '../../bindings/plugin/delivery.ts';
+import type { MailObject } from '../../bindings/plugin/delivery.ts';
 import type { HopOptions, HopOutlet } from '../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { Address } from '../../bindings/wire/address.ts';
@@ -12,7 +12,10 @@ import { address, messageOf } from './transaction.ts';
 
 export const LETTER = 'Subject: x\r\n\r\n.one\r\ntwo\r\n';
 
-export function parcelTo(recipients: readonly (string | Recipient)[], parts: Partial<Parcel> = {}): Parcel {
+export function mailTo(
+  recipients: readonly (string | Recipient)[],
+  parts: Partial<MailObject> = {},
+): MailObject {
   return {
     reversePath: new Address('s', 'c.example'),
     recipients: recipients.map((recipient) =>
