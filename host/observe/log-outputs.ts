@@ -7,6 +7,7 @@ import { stamps } from './error-stream.ts';
 import { jsonLines } from './json-line.ts';
 import { LogCommand } from './log-command.ts';
 import { LogFile } from './log-file.ts';
+import { openSyslog } from './syslog-output.ts';
 
 interface SharedFile {
   readonly file: LogFile;
@@ -14,8 +15,6 @@ interface SharedFile {
 }
 
 const files = new Map<string, SharedFile>();
-
-export type OpenSyslog = (target: SyslogTarget, complain: (problem: string) => void) => LogOutput;
 
 /** The logs of one generation of the configuration. */
 export interface ClosableLogs extends Logs {
@@ -27,7 +26,6 @@ export interface ClosableLogs extends Logs {
 export function makeLogs(
   hostName: string,
   writeError: (line: string) => void,
-  openSyslog: OpenSyslog,
   rehearsal?: Rehearsal,
 ): ClosableLogs {
   const outputs = new Set<LogOutput>();
@@ -44,7 +42,7 @@ export function makeLogs(
     file: (path) => opened(rehearsal === undefined ? shareFile(path, writeError) : lookAt(path, rehearsal)),
     command: (command) => opened(rehearsal === undefined ? new LogCommand(command, writeError) : NOWHERE),
     syslog: (target) => {
-      const output = openSyslog(target, writeError);
+      const output = openSyslog(target, hostName, writeError);
       return opened(rehearsal === undefined ? output : NOWHERE);
     },
     json: () => jsonLines(hostName),

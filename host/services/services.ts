@@ -2,7 +2,6 @@
 
 import { loadavg } from 'node:os';
 import type { Clock, Services } from '../../bindings/plugin/services.ts';
-import { openSyslog } from '../delivery/syslog/syslog-output.ts';
 import { HopService, type ClosableHops } from './hop-service.ts';
 import { webClient } from '../http/web-client.ts';
 import { makeLogs, type ClosableLogs } from '../observe/log-outputs.ts';
@@ -49,7 +48,7 @@ export function makeServices(
       localTime,
       environment: (name) => process.env[name],
     },
-    logs: makeLogs(host, writeError, (target, complain) => openSyslog(target, host, complain), rehearsal),
+    logs: makeLogs(host, writeError, rehearsal),
     hops: new HopService(() => Math.random()),
     http: webClient,
     webOutlets: {

@@ -39,13 +39,7 @@ class NamedSession extends FakeSession {
 
 function logTo(words: string) {
   const complaints: string[] = [];
-  const logs = makeLogs(
-    'mx.example',
-    (line) => complaints.push(line),
-    () => {
-      throw new Error('not here');
-    },
-  );
+  const logs = makeLogs('mx.example', (line) => complaints.push(line));
   closers.push(() => logs.close());
   const clock = { at: new Date(2026, 2, 1, 12, 30, 5).getTime(), now: () => clock.at };
   const { plugin } = given(file, { words: words.replaceAll('DIR', folder), services: { logs, clock } });

@@ -11,9 +11,9 @@ import {
   localMessage,
   MAX_DATAGRAM,
   networkMessage,
-} from '../../host/delivery/syslog/syslog-message.ts';
-import { openSyslog } from '../../host/delivery/syslog/syslog-output.ts';
-import { parseRoute } from '../../host/delivery/syslog/syslog-route.ts';
+} from '../../host/observe/syslog-message.ts';
+import { openSyslog } from '../../host/observe/syslog-output.ts';
+import { parseRoute } from '../../host/observe/syslog-route.ts';
 import { loggingSinks } from '../../host/hooks/logging.ts';
 import { Logger } from '../../host/observe/logger.ts';
 import syslog from '../../plugins/logging/syslog.ts';
