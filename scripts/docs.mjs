@@ -1,9 +1,9 @@
 // Writes the generated tables of docs/reference from the built program: `npm run docs`. A test compares them.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { settingRows } from '../dist/host/settings/settings-reference.js';
+import { settingRows } from '../dist/host/reference/reference-tables.js';
 import { perlFileRows } from '../dist/host/hooks/perl-files.js';
 import { perlPluginRows } from '../dist/host/hooks/perl-plugins.js';
-import { errorRows, exitRows } from '../dist/host/process/error-reference.js';
+import { errorRows, exitRows } from '../dist/host/reference/error-reference.js';
 import {
   extensionRows,
   hookRows,
@@ -11,7 +11,7 @@ import {
   reactionRows,
   refusalRows,
   replyRows,
-} from '../dist/host/session/reference-tables.js';
+} from '../dist/host/reference/reference-tables.js';
 
 /** Replaces the body of the Markdown table whose header row starts with `header`. */
 function replaceTable(file, header, rows) {

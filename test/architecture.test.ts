@@ -89,6 +89,7 @@ const FLOORS = [
   'host/connect',
   'host/services',
   'host/process',
+  'host/reference',
   'host/server',
   'host/embed',
   'host/testing',

@@ -8,9 +8,9 @@ import { ReturnCode } from '../bindings/plugin/verdict.ts';
 import { HOOK_NAMES } from '../bindings/plugin/hooks.ts';
 import { hookFacts, type ArgumentFacts } from '../bindings/plugin/hook-facts.ts';
 import { ExitCode } from '../host/process/exit-code.ts';
-import { errorRows, exitRows } from '../host/process/error-reference.ts';
+import { errorRows, exitRows } from '../host/reference/error-reference.ts';
 import { refusals } from '../host/replies/refusals.ts';
-import { hookReactions } from '../host/session/hook-reactions.ts';
+import { hookReactions } from '../host/reference/hook-reactions.ts';
 import {
   extensionRows,
   hookRows,
@@ -18,7 +18,7 @@ import {
   reactionRows,
   refusalRows,
   replyRows,
-} from '../host/session/reference-tables.ts';
+} from '../host/reference/reference-tables.ts';
 import { replies } from '../host/replies/replies.ts';
 
 const squeeze = (row: string): string => row.replace(/\s+/g, ' ').trim();

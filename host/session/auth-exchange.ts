@@ -15,9 +15,8 @@ import type { Mechanism } from '../auth/mechanisms.ts';
 import { conceal, namesSecret } from '../observe/conceal.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
-import { COMMAND } from './input-mode.ts';
+import { answer, COMMAND, settled, STOP, type Progress, type Step } from './steps.ts';
 import type { Session } from './session.ts';
-import { answer, settled, STOP, type Progress, type Step } from './steps.ts';
 
 const EMPTY = Buffer.alloc(0);
 const NONCE_OCTETS = 18;

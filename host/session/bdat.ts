@@ -12,12 +12,9 @@ import { breakOff, isUnsafe, offerHeader } from './content-flow.ts';
 import { announceHeader, endOfData, takeHeader } from './end-of-data.ts';
 import { offers } from './extensions.ts';
 import { chunksHaveBegun, IncomingData } from './incoming-data.ts';
-import { COMMAND } from './input-mode.ts';
-import { closeWith, hasMoreCommands, refuseMoreCommands } from './limits.ts';
-import { unrecognized } from './plain-verbs.ts';
-import type { Session } from './session.ts';
 import {
   askHook,
+  COMMAND,
   NEXT,
   settled,
   STOP,
@@ -26,6 +23,9 @@ import {
   type Settle,
   type Step,
 } from './steps.ts';
+import { closeWith, hasMoreCommands, refuseMoreCommands } from './limits.ts';
+import { unrecognized } from './plain-verbs.ts';
+import type { Session } from './session.ts';
 
 const ARGUMENT = /^(\d+)(?:[ \t]+(LAST))?[ \t]*$/i;
 const SIZE = /^\d+(?=[ \t]|$)/;

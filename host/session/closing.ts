@@ -4,9 +4,8 @@ import type { HookName } from '../../bindings/plugin/hooks.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
 import { refusals } from '../replies/refusals.ts';
-import { CLOSED } from './input-mode.ts';
+import { CLOSED, NEXT, notifyHook, STOP, type Outcome, type Progress, type Step } from './steps.ts';
 import { summarizeConnection } from './summary.ts';
-import { NEXT, STOP, notifyHook, type Outcome, type Progress, type Step } from './steps.ts';
 import type { Session } from './session.ts';
 
 const tellReset = notifyHook('reset_transaction');

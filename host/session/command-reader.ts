@@ -5,11 +5,10 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { spoiltBdat } from './bdat.ts';
 import { hideCredentials, loggable } from './credential-line.ts';
 import { offers } from './extensions.ts';
-import { COMMAND } from './input-mode.ts';
+import { COMMAND, type Step } from './steps.ts';
 import { closeWith, hasMoreCommands, refuseLine, refuseMoreCommands } from './limits.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
-import type { Step } from './steps.ts';
 import { stepsOf } from './verbs.ts';
 
 /** Octets of a command line with its CRLF. RFC 5321 section 4.5.3.1.4. */

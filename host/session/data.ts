@@ -11,9 +11,18 @@ import { disconnect, refuse } from './closing.ts';
 import { breakOff, isUnsafe } from './content-flow.ts';
 import { endOfData, takeHeader } from './end-of-data.ts';
 import { chunksHaveBegun, IncomingData } from './incoming-data.ts';
-import { COMMAND } from './input-mode.ts';
+import {
+  answer,
+  askHook,
+  COMMAND,
+  NEXT,
+  settled,
+  STOP,
+  type Progress,
+  type Settle,
+  type Step,
+} from './steps.ts';
 import type { Session } from './session.ts';
-import { answer, askHook, NEXT, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 
 const CR: Buffer = Buffer.from('\r');
 /** Octets between two dots of dot-stuffing below which they are copied one by one. */

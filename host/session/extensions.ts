@@ -7,7 +7,6 @@ import { mechanisms, type Mechanism } from '../auth/mechanisms.ts';
 import type { AddressRanges } from '../config/address-ranges.ts';
 import type { IncomingConnection } from '../intake/incoming-connection.ts';
 import type { Session } from './session.ts';
-import { XCLIENT_ATTRIBUTES } from './xclient-attributes.ts';
 
 export interface Extension {
   /** The EHLO keyword. */
@@ -21,6 +20,9 @@ export interface Extension {
   /** The words behind the keyword (`''` for none), or undefined if it is not offered to this client now. */
   words(session: Session): string | undefined;
 }
+
+/** What XCLIENT may name, in the order of Postfix; xclient.ts reads them. */
+const XCLIENT_ATTRIBUTES = 'NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT';
 
 const always = (): string => '';
 

@@ -1,16 +1,29 @@
-/** The connection's beginning: who is it, is he welcome, and the banner. RFC 5321 section 3.1. */
+/**
+ * How a session begins: the client's name, the connect hooks, the banner, and HELO or EHLO. RFC 5321 sections 3.1, 4.1.1.1 and
+ * 4.1.4.
+ */
 
-import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { refuse } from './closing.ts';
-import { COMMAND } from './input-mode.ts';
+import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { replies } from '../replies/replies.ts';
+import { endTransaction, refuse } from './closing.ts';
+import { extensionLines } from './extensions.ts';
 import type { Session } from './session.ts';
-import { askHook, NEXT, STOP, type Progress, type Settle, type Step } from './steps.ts';
+import {
+  answer,
+  askHook,
+  COMMAND,
+  NEXT,
+  settled,
+  STOP,
+  type Progress,
+  type Settle,
+  type Step,
+} from './steps.ts';
 
 const settlePreConnection: Settle = (session, verdict) => refuse(session, 'pre-connection', verdict) ?? NEXT;
 
-/** Finds the client's name unless somebody knows it. Plugins and the Received field are told it. */
+/** Looks up the client's name, for plugins and the Received field, unless it is known already. */
 function nameClient(session: Session): Progress {
   const { facts, host } = session;
   const found = session.intake.host === undefined ? host.reverseLookup.nameOf(facts.remoteIp) : undefined;
@@ -35,7 +48,7 @@ const settleConnect: Settle = (session, verdict) => {
   return STOP;
 };
 
-/** `smtpgreeting` if it is set, with the word ESMTP made sure of: clients look for it before they try EHLO. */
+/** `smtpgreeting` if it is set, with ESMTP in it: clients look for that before they try EHLO. */
 function banner(session: Session): string {
   const { settings, version } = session.host;
   const own = settings.smtpGreeting;
@@ -50,3 +63,88 @@ export const greet: readonly Step[] = [
   nameClient,
   askHook('connect', settleConnect),
 ];
+
+type Kind = 'helo' | 'ehlo';
+
+/** A client may say hello again at any time, unless the site wants qpsmtpd's 503. */
+function refuseRepeated(session: Session): Progress {
+  if (session.facts.hello === undefined || session.host.settings.helloAgain === 'reset') return NEXT;
+  return answer(session, replies.helloAgain);
+}
+
+/** A plugin may read the line in its own way; its answer takes the place of the line. */
+const askParser = (kind: Kind): Step => {
+  const hook = `${kind}_parse` as const;
+  const settleParse: Settle = (session, verdict) => {
+    const refused = refuse(session, hook, verdict, kind);
+    if (refused !== undefined) return refused;
+    if (verdict.code === ReturnCode.OK && verdict.lines.length > 0) {
+      session.command.rewrite(verdict.lines.join(' '));
+    }
+    return NEXT;
+  };
+  return (session) => {
+    const { hooks } = session.host;
+    if (!hooks.has(hook)) return NEXT;
+    return settled(session, hooks.run(hook, session, session.command.text), settleParse);
+  };
+};
+
+const requireHost =
+  (kind: Kind): Step =>
+  (session) => {
+    if (session.command.hasArgument) return NEXT;
+    return answer(session, replies.helloNeedsHost, kind);
+  };
+
+const ask =
+  (kind: Kind, settle: Settle): Step =>
+  (session) => {
+    const { hooks } = session.host;
+    if (!hooks.has(kind)) return NEXT;
+    const [host = '', ...rest] = session.command.text.split(/[ \t]+/);
+    return settled(session, hooks.run(kind, session, host, rest), settle);
+  };
+
+const settle =
+  (kind: Kind): Settle =>
+  (session, verdict) => {
+    const refused = refuse(session, kind, verdict);
+    if (refused !== undefined) return refused;
+    return verdict.code === ReturnCode.DONE ? STOP : NEXT;
+  };
+
+function accept(kind: Kind): Step {
+  return (session) => {
+    const { facts, host } = session;
+    facts.hello = kind;
+    facts.helloHost = firstWord(session.command.text);
+    const { me } = host.settings;
+    const client = `${facts.remoteInfo} [${facts.remoteIp}]`;
+    if (kind === 'helo') session.send(replies.helo, me, client);
+    else session.reply(greetingWithExtensions(session, me, client));
+    return STOP;
+  };
+}
+
+const firstWord = (argument: string): string => /^[^ \t]+/.exec(argument)?.[0] ?? '';
+
+function greetingWithExtensions(session: Session, me: string, client: string): string {
+  const { printer } = session.host;
+  const first = replies.ehlo[printer.style].map((line) =>
+    line.replace('%1', () => me).replace('%2', () => client),
+  );
+  return printer.lines(replies.ehlo.code, '', [...first, ...extensionLines(session)]);
+}
+
+const hello = (kind: Kind): readonly Step[] => [
+  askParser(kind),
+  requireHost(kind),
+  refuseRepeated,
+  ask(kind, settle(kind)),
+  endTransaction,
+  accept(kind),
+];
+
+export const helo = hello('helo');
+export const ehlo = hello('ehlo');

@@ -4,7 +4,7 @@ import { Address } from '../../bindings/wire/address.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { limitTransactions, requireMemory } from './limits.ts';
 import { PLAIN_MAIL, readMailOptions } from './envelope-parameters.ts';
-import { askPathHook, parsePathCommand, refuseInternational } from './path-command.ts';
+import { askPathHook, parsePathCommand, refuseInternational } from './path-input.ts';
 import { refuse, resetTransaction } from './closing.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';

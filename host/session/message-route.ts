@@ -19,7 +19,7 @@
 
 import type { Recipient } from '../../bindings/plugin/connection.ts';
 import type { ContentSink } from '../../bindings/plugin/cut-through.ts';
-import type { Verdict } from '../../bindings/plugin/verdict.ts';
+import { declined, ok, type Verdict } from '../../bindings/plugin/verdict.ts';
 import type { Session } from './session.ts';
 
 /** OK goes on; any other code is answered as if a plugin of the hook in question had said it. */
@@ -64,3 +64,41 @@ export interface MessageRoute {
   /** The client is gone, or has become another one. A message whose `finish` is waited for is seen through. */
   close(): void;
 }
+
+const accepted: Verdict = ok();
+
+/**
+ * The route of most messages: the session keeps the content (host/message/content.ts) and gives it to the `queue` plugins once it
+ * is whole. It has no state: one serves every session.
+ */
+class QueuedRoute implements MessageRoute {
+  readonly decidedBy = undefined;
+  readonly wantsHeader = false;
+
+  offer(): Verdict {
+    return accepted;
+  }
+
+  open(): Verdict {
+    return accepted;
+  }
+
+  headerReady(): undefined {
+    return undefined;
+  }
+
+  finish(session: Session): RouteAnswer {
+    const { hooks } = session.host;
+    return hooks.has('queue') ? hooks.run('queue', session) : declined;
+  }
+
+  reset(): void {
+    // What is kept of the message is the session's, which gives it back itself.
+  }
+
+  close(): void {
+    // As for `reset`.
+  }
+}
+
+export const queuedRoute: MessageRoute = new QueuedRoute();

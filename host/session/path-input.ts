@@ -1,19 +1,26 @@
 /**
- * What MAIL or RCPT says, while its steps run: the path as text, as address, and the parameters. RFC 5321 sections 4.1.1.2
- * and 4.1.2.
+ * What MAIL or RCPT says, while its steps run: the path as text, as address, and the parameters. A plugin of the hook `mail_parse`
+ * or `rcpt_parse` takes the line apart, or else this file. RFC 5321 sections 4.1.1.2 and 4.1.2.
  */
 
 import { CommandFlag } from '../../bindings/core/contract.ts';
-import { Address } from '../../bindings/wire/address.ts';
 import type { MailOptions, Parameters, RecipientOptions } from '../../bindings/plugin/connection.ts';
-import type { SettingValues } from '../settings/settings.ts';
-import type { Command } from './command.ts';
+import { ReturnCode } from '../../bindings/plugin/verdict.ts';
+import { Address } from '../../bindings/wire/address.ts';
 import { decodeUtf8 } from '../../bindings/wire/international-address.ts';
 import { parseLenientPath } from '../../bindings/wire/lenient-path.ts';
 import { keepsLimits, parsePath } from '../../bindings/wire/path.ts';
-import { PLAIN_MAIL } from './envelope-parameters.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
+import type { SettingValues } from '../settings/settings.ts';
+import { refuse } from './closing.ts';
+import type { Command } from './command.ts';
+import { PLAIN_MAIL } from './envelope-parameters.ts';
+import { offers } from './extensions.ts';
+import type { Session } from './session.ts';
+import { answer, NEXT, settled, type Progress, type Settle, type Step } from './steps.ts';
+
+type PathVerb = 'mail' | 'rcpt';
 
 const PREFIX = { mail: /^from:[ \t]*/i, rcpt: /^to:[ \t]*/i };
 
@@ -37,7 +44,7 @@ export class PathInput {
   #address: Address | undefined = undefined;
 
   /** Takes the command apart; returns the refusal if that cannot be done. */
-  take(verb: 'mail' | 'rcpt', command: Command, { addressGrammar }: SettingValues): Template | undefined {
+  take(verb: PathVerb, command: Command, { addressGrammar }: SettingValues): Template | undefined {
     this.#grammar = addressGrammar;
     this.text = '';
     this.isInternational = false;
@@ -59,9 +66,9 @@ export class PathInput {
   }
 
   /** A plugin took the command apart: the path, then parameters as `KEYWORD` or `KEYWORD=value`. */
-  takeParsed([path = '', ...words]: readonly string[], { addressGrammar }: SettingValues): void {
+  takeParsed([path = '', ...parameters]: readonly string[], { addressGrammar }: SettingValues): void {
     this.#grammar = addressGrammar;
-    this.#take(withParameters(path, words));
+    this.#take(withParameters(path, parameters));
   }
 
   /** Puts the path as text, for the hooks that may change it. */
@@ -118,10 +125,10 @@ export interface PathArgument {
 /**
  * Splits the argument; a `Template` is the refusal it earns. An absent argument is an empty path. By qpsmtpd's rules
  * (`lenient`) parameters are cut from the right for as long as there are any; by those of RFC 5321 a path ends at its
- * `>` outside quotes. What has other things than parameters behind it is refused in qpsmtpd's words.
+ * `>` outside quotes. A path that is followed by anything but parameters is refused, with qpsmtpd's text.
  */
 export function splitPathArgument(
-  verb: 'mail' | 'rcpt',
+  verb: PathVerb,
   argument: string,
   grammar: 'strict' | 'lenient',
 ): PathArgument | Template {
@@ -134,7 +141,7 @@ export function splitPathArgument(
   return (end < 0 ? undefined : splitFromLeft(text, end)) ?? splitFromRight(text);
 }
 
-/** One past the `>` that closes the path, or -1 if the text is no path in brackets with a blank or nothing behind it. */
+/** One past the `>` that closes the path, or -1 if the text is no path in brackets that a blank or the end follows. */
 function endOfPath(text: string): number {
   if (!text.startsWith('<')) return -1;
   let isQuoted = false;
@@ -149,40 +156,41 @@ function endOfPath(text: string): number {
   return -1;
 }
 
-/** Undefined if something else than parameters stands behind the path. */
+/** Undefined if anything but parameters follows the path. */
 function splitFromLeft(text: string, end: number): PathArgument | undefined {
-  const words = text
+  const parameters = text
     .slice(end)
     .split(BLANK)
-    .filter((word) => word !== '');
-  return words.every((word) => PARAMETER.test(word)) ? withParameters(text.slice(0, end), words) : undefined;
+    .filter((part) => part !== '');
+  if (!parameters.every((part) => PARAMETER.test(part))) return undefined;
+  return withParameters(text.slice(0, end), parameters);
 }
 
 function splitFromRight(text: string): PathArgument | Template {
-  const words: string[] = [];
+  const parameters: string[] = [];
   let end = text.length;
   for (;;) {
     // Step by step: a search for either kind of blank goes to the other end of the line where there is none of that kind.
     let start = end;
     while (start > 0 && !BLANK.test(text[start - 1]!)) start--;
-    const word = text.slice(start, end);
-    if (start === 0 || !PARAMETER.test(word)) break;
-    words.push(word);
+    const part = text.slice(start, end);
+    if (start === 0 || !PARAMETER.test(part)) break;
+    parameters.push(part);
     end = start;
     while (end > 0 && BLANK.test(text[end - 1]!)) end--;
   }
   const rest = text.slice(0, end);
   const at = rest.indexOf('@');
   if (at >= 0 && BLANK.test(rest.slice(at))) return replies.syntaxInParameters;
-  return withParameters(rest, words.reverse());
+  return withParameters(rest, parameters.reverse());
 }
 
-/** The path with parameters that stand as words `KEYWORD` or `KEYWORD=value`. Words of another form are left out. */
-export function withParameters(path: string, words: readonly string[]): PathArgument {
+/** The path with its parameters, each `KEYWORD` or `KEYWORD=value`. What has another form is left out. */
+export function withParameters(path: string, texts: readonly string[]): PathArgument {
   const parameters = new Map<string, string | undefined>();
   let isRepeating = false;
-  for (const word of words) {
-    const found = PARAMETER.exec(word);
+  for (const text of texts) {
+    const found = PARAMETER.exec(text);
     if (found === null) continue;
     const keyword = found[1]!.toLowerCase();
     if (parameters.has(keyword)) isRepeating = true;
@@ -197,3 +205,49 @@ function trimEnd(text: string): string {
   while (end > 0 && BLANK.test(text[end - 1]!)) end--;
   return text.slice(0, end);
 }
+
+const HOOKS = { mail: 'mail_parse', rcpt: 'rcpt_parse' } as const;
+
+/** The step that fills `session.path`. */
+export function parsePathCommand(verb: PathVerb): Step {
+  const hook = HOOKS[verb];
+  const parse = (session: Session): Progress => {
+    const refusal = session.path.take(verb, session.command, session.host.settings);
+    return refusal === undefined ? NEXT : answer(session, refusal);
+  };
+  const settle: Settle = (session, verdict) => {
+    const refused = refuse(session, hook, verdict);
+    if (refused !== undefined) return refused;
+    if (verdict.code !== ReturnCode.OK || verdict.lines.length === 0) return parse(session);
+    session.path.takeParsed(verdict.lines, session.host.settings);
+    return NEXT;
+  };
+  return (session) => {
+    const { hooks } = session.host;
+    if (!hooks.has(hook)) return parse(session);
+    return settled(session, hooks.run(hook, session, session.command.text), settle);
+  };
+}
+
+const settleReplacement: Settle = (session, verdict) => {
+  const [replacement] = verdict.lines;
+  if (verdict.code === ReturnCode.OK && replacement !== undefined) session.path.replace(replacement);
+  return NEXT;
+};
+
+/** The step that asks `mail_pre` or `rcpt_pre`, whose plugins may replace the path before it is parsed. */
+export function askPathHook(hook: 'mail_pre' | 'rcpt_pre'): Step {
+  return (session) => {
+    const { path, host } = session;
+    if (!host.hooks.has(hook)) return NEXT;
+    const text = path.spellOut(session.command);
+    return settled(session, host.hooks.run(hook, session, text, path.parameters), settleReplacement);
+  };
+}
+
+/**
+ * The refusal of an address beyond ASCII from a client that did not say SMTPUTF8: it must learn that saying it would
+ * help, or else that there is no such address. RFC 6531 section 3.5.
+ */
+export const refuseInternational = (verb: PathVerb, session: Session): Template =>
+  offers(session, 'SMTPUTF8') ? replies.needsSmtpUtf8 : badPath[verb];

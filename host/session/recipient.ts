@@ -5,7 +5,7 @@ import { declined, ReturnCode, type Verdict } from '../../bindings/plugin/verdic
 import { chunksHaveBegun } from './incoming-data.ts';
 import { closeWith, hasMoreRefused, requireMemory } from './limits.ts';
 import { readRecipientOptions } from './envelope-parameters.ts';
-import { askPathHook, parsePathCommand, refuseInternational } from './path-command.ts';
+import { askPathHook, parsePathCommand, refuseInternational } from './path-input.ts';
 import { refuse } from './closing.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';

@@ -30,7 +30,7 @@ import {
 } from './limits.ts';
 import { MailTransaction } from './mail-transaction.ts';
 import type { MessageRoute } from './message-route.ts';
-import { CLOSED, COMMAND, GREETING, type InputMode } from './input-mode.ts';
+import { CLOSED, COMMAND, GREETING, NEXT, STOP, type InputMode, type Outcome, type Step } from './steps.ts';
 import { NO_SEAT } from '../observe/flight-record.ts';
 import { NOT_IN_SET } from '../../bindings/timing/dense-set.ts';
 import { replies } from '../replies/replies.ts';
@@ -38,9 +38,8 @@ import type { Template } from '../replies/reply.ts';
 import type { SessionHost } from './session-host.ts';
 import { SessionOutput } from './session-output.ts';
 import { greetInsideTls, startsWithTls } from './starttls.ts';
-import { NEXT, STOP, type Outcome, type Step } from './steps.ts';
 import { endSummary, noteRefusal } from './summary.ts';
-import { closeStream, gripStream, type StreamEvents } from './stream-grip.ts';
+import { closeStream, listenTo, type StreamEvents } from '../intake/stream-events.ts';
 import type { TurnTaker } from './turns.ts';
 
 /** How long a closed connection may linger for the client to read the last reply and to close its side. */
@@ -109,7 +108,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
 
   /** Listens to the stream, asks the connect hooks and greets. */
   begin(): void {
-    gripStream(this.intake.stream, this);
+    listenTo(this.intake.stream, this);
     this.host.deadlines.watch(this);
     startClock(this);
     countCommandsAnew(this);

@@ -6,12 +6,20 @@ import { HandshakeError, startTls } from '../tls/tls-layer.ts';
 import { resetTransaction } from './closing.ts';
 import { offers } from './extensions.ts';
 import { greet } from './greeting.ts';
-import { COMMAND, TLS_HANDSHAKE } from './input-mode.ts';
+import {
+  answer,
+  COMMAND,
+  NEXT,
+  STOP,
+  TLS_HANDSHAKE,
+  type Outcome,
+  type Progress,
+  type Step,
+} from './steps.ts';
 import { unrecognized } from './plain-verbs.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
-import { answer, NEXT, STOP, type Outcome, type Progress, type Step } from './steps.ts';
-import { gripStream, releaseStream } from './stream-grip.ts';
+import { listenTo, stopListening } from '../intake/stream-events.ts';
 
 /** The port of submission over TLS. RFC 8314 section 7.3. */
 const SUBMISSIONS = 465;
@@ -38,7 +46,7 @@ async function upgrade(session: Session): Promise<Outcome> {
   session.mode = TLS_HANDSHAKE;
   // The chunk in which STARTTLS came has to be put aside first.
   await Promise.resolve();
-  const injected = (session.unread.take()?.length ?? 0) + releaseStream(session.intake.stream);
+  const injected = (session.unread.take()?.length ?? 0) + stopListening(session.intake.stream);
   if (injected > 0) {
     session.log(
       LogLevel.WARN,
@@ -64,13 +72,13 @@ async function secure(session: Session): Promise<Outcome> {
     );
     // Whatever went wrong: nothing more may be said in the clear, and the session has to learn that it is over.
     intake.stream.destroy();
-    gripStream(intake.stream, session);
+    listenTo(intake.stream, session);
     return STOP;
   }
   if (facts.tls !== undefined && host.logger.writes(LogLevel.INFO))
     session.log(LogLevel.INFO, describeTls(facts.tls));
   facts.forgetClient();
-  gripStream(intake.stream, session);
+  listenTo(intake.stream, session);
   return NEXT;
 }
 
@@ -92,7 +100,7 @@ export function startsWithTls({ intake, host }: Session): boolean {
 }
 
 function secureAtOnce(session: Session): Promise<Outcome> {
-  releaseStream(session.intake.stream);
+  stopListening(session.intake.stream);
   return secure(session);
 }
 

@@ -1,14 +1,18 @@
 /**
  * A verb is a list of steps: check, ask the plugins, settle. A step that must wait returns a promise; one that need not
- * costs a function call. The session runs the list and takes no further input until it is through.
+ * costs a function call. The session runs the list and takes no further input until it is through. The input mode, which a step
+ * may set, says what is read next.
  */
 
 import type { HookArguments, SessionHookName } from '../../bindings/plugin/hooks.ts';
 import { declined, type Verdict } from '../../bindings/plugin/verdict.ts';
 import type { Template } from '../replies/reply.ts';
+import type { AuthExchange } from './auth-exchange.ts';
+import type { Chunk } from './bdat.ts';
+import type { IncomingData } from './incoming-data.ts';
 import type { Session } from './session.ts';
 
-/** Goes on with the next step, respectively ends the list: the client has its answer. */
+/** NEXT goes on with the next step; STOP ends the list: the client has its answer. */
 export const NEXT = 1;
 export const STOP = 2;
 export type Outcome = typeof NEXT | typeof STOP;
@@ -57,3 +61,16 @@ export function notifyHook(hook: HookWithoutArguments): Step {
 
 /** A step that asks a hook whose verdict changes nothing. */
 export const askAndIgnore = (hook: HookWithoutArguments): Step => askHook(hook, next);
+
+/** `greeting` and `tls-handshake`: octets are put aside. `closed`: they are dropped. */
+interface StatelessMode {
+  readonly kind: 'greeting' | 'command' | 'tls-handshake' | 'closed';
+}
+
+/** What the next octets are. The value has what its reader needs; facts about the client stand apart. */
+export type InputMode = StatelessMode | IncomingData | Chunk | AuthExchange;
+
+export const GREETING: StatelessMode = { kind: 'greeting' };
+export const COMMAND: StatelessMode = { kind: 'command' };
+export const TLS_HANDSHAKE: StatelessMode = { kind: 'tls-handshake' };
+export const CLOSED: StatelessMode = { kind: 'closed' };

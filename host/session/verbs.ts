@@ -4,7 +4,7 @@ import { Verb } from '../../bindings/core/contract.ts';
 import { auth } from './auth.ts';
 import { bdat } from './bdat.ts';
 import { data } from './data.ts';
-import { ehlo, helo } from './hello.ts';
+import { ehlo, helo } from './greeting.ts';
 import { mail } from './mail.ts';
 import { help, noop, quit, rset, unrecognized, vrfy } from './plain-verbs.ts';
 import { rcpt } from './recipient.ts';

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Settings, type SettingValues } from '../../host/settings/settings.ts';
 import { SETTINGS } from '../../host/settings/settings-table.ts';
-import { settingRows } from '../../host/settings/settings-reference.ts';
+import { settingRows } from '../../host/reference/reference-tables.ts';
 import { ConfigError } from '../../host/errors/error-classes.ts';
 import { open, put, rememberingLog, scratch, type RememberedLog } from './scratch.ts';
 

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { declined, definePlugin, ok, ReturnCode, type Verdict } from '../../bindings/plugin/index.ts';
-import { reactionRows } from '../../host/session/reference-tables.ts';
+import { reactionRows } from '../../host/reference/reference-tables.ts';
 import { TestServer, type TestClient } from '../../host/testing/index.ts';
 
 const HELLO = ['EHLO client.example'];

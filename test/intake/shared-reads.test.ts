@@ -8,7 +8,7 @@ import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { definePlugin, ok } from '../../bindings/plugin/index.ts';
-import { shareReads } from '../../host/intake/shared-reads.ts';
+import { shareReads } from '../../host/intake/stream-events.ts';
 import { slabPool } from '../../host/message/slab-pool.ts';
 import { Turns } from '../../host/session/turns.ts';
 import { TestClient } from '../../host/testing/index.ts';

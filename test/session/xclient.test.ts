@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { connectionNote, definePlugin, deny, done, ok } from '../../bindings/plugin/index.ts';
 import { AddressRanges } from '../../host/config/address-ranges.ts';
 import { isTrusted } from '../../host/session/extensions.ts';
-import { readAttributes } from '../../host/session/xclient-attributes.ts';
+import { readAttributes } from '../../host/session/xclient.ts';
 import { decodeXtext } from '../../bindings/wire/xtext.ts';
 import { TestServer, type TestServerOptions } from '../../host/testing/index.ts';
 

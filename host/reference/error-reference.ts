@@ -1,7 +1,7 @@
 /** What each error code and each exit code means and what to do about it, for docs/reference/errors.md: rows of Markdown. */
 
 import { QpsmtpdError, type ErrorCode } from '../errors/error-classes.ts';
-import { ExitCode, exitCodeOf } from './exit-code.ts';
+import { ExitCode, exitCodeOf } from '../process/exit-code.ts';
 
 interface Facts {
   readonly cause: string;

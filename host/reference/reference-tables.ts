@@ -1,15 +1,15 @@
-/** The tables of docs/reference that say what the session answers, limits and offers: rows of Markdown. */
+/** The tables of docs/reference about settings, hooks, replies, limits and extensions: rows of Markdown. */
 
 import { hookFacts, type ArgumentFacts } from '../../bindings/plugin/hook-facts.ts';
 import { HOOK_NAMES, type HookName } from '../../bindings/plugin/hooks.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
-import { SETTINGS } from '../settings/settings-table.ts';
-import type { Setting } from '../settings/setting-kinds.ts';
-import { extensions } from './extensions.ts';
-import { hookReactions } from './hook-reactions.ts';
 import { refusals, type Refusal } from '../replies/refusals.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
+import { extensions } from '../session/extensions.ts';
+import type { Setting } from '../settings/setting-kinds.ts';
+import { SETTINGS } from '../settings/settings-table.ts';
+import { hookReactions } from './hook-reactions.ts';
 
 const row = (...cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`;
 
@@ -89,7 +89,7 @@ const cells = (reply: Template | undefined, effect: string): string =>
     ' | ',
   );
 
-/** One row per setting that is a limit: its file, its default and the reply to whoever exceeds it. */
+/** One row per setting that is a limit: its file, its default, and the reply where it is exceeded. */
 export function limitRows(): string[] {
   const all: readonly Setting<unknown>[] = Object.values(SETTINGS);
   return all.flatMap(({ files, about, form, otherwise, exceeded }) => {
@@ -107,4 +107,13 @@ export function extensionRows(): string[] {
   return extensions.map(({ keyword, rfc, about, offered }) =>
     row(`\`${keyword}\``, rfc, about, offered ?? 'always'),
   );
+}
+
+/** One row per setting of the server, for docs/reference/configuration.md. */
+export function settingRows(): string[] {
+  const all: readonly Setting<unknown>[] = Object.values(SETTINGS);
+  return all.map(({ files, about, form, otherwise, takesEffect }) => {
+    const names = files.map((file) => `\`${file}\``).join(', else ');
+    return `| ${names} | ${about} | ${form} | ${otherwise} | ${takesEffect} |`;
+  });
 }
