@@ -1,15 +1,25 @@
-/** Reads command lines out of chunks, however they were cut, and starts the verbs. RFC 5321 section 4.5.3.1.4. */
+/**
+ * Reads command lines out of chunks, however they were cut, and runs the steps of their verbs, which a table names. RFC 5321
+ * sections 4.1.1 and 4.5.3.1.4.
+ */
 
 import { CommandFlag, Verb } from '../../bindings/core/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { spoiltBdat } from './bdat.ts';
-import { hideCredentials, loggable } from './credential-line.ts';
-import { offers } from './extensions.ts';
-import { COMMAND, type Step } from './steps.ts';
-import { closeWith, hasMoreCommands, refuseLine, refuseMoreCommands } from './limits.ts';
 import { replies } from '../replies/replies.ts';
+import { auth } from './auth.ts';
+import { bdat, spoiltBdat } from './bdat.ts';
+import { hideCredentials, loggable } from './credential-line.ts';
+import { data } from './data.ts';
+import { offers } from './extensions.ts';
+import { ehlo, helo } from './greeting.ts';
+import { closeWith, hasMoreCommands, refuseLine, refuseMoreCommands } from './limits.ts';
+import { mail } from './mail.ts';
+import { help, noop, quit, rset, unrecognized, vrfy } from './plain-verbs.ts';
+import { rcpt } from './recipient.ts';
 import type { Session } from './session.ts';
-import { stepsOf } from './verbs.ts';
+import { starttls } from './starttls.ts';
+import { COMMAND, type Step } from './steps.ts';
+import { xclient } from './xclient.ts';
 
 /** Octets of a command line with its CRLF. RFC 5321 section 4.5.3.1.4. */
 export const MAX_LINE = 512;
@@ -24,6 +34,30 @@ const LOOK = 512;
 
 const UNSAFE = CommandFlag.Nul | CommandFlag.BareCr | CommandFlag.Control;
 const LF = 0x0a;
+
+/** The steps of each verb. */
+const rows: Partial<Record<Verb, readonly Step[]>> = {
+  [Verb.Helo]: helo,
+  [Verb.Ehlo]: ehlo,
+  [Verb.Mail]: mail,
+  [Verb.Rcpt]: rcpt,
+  [Verb.Data]: data,
+  [Verb.Bdat]: bdat,
+  [Verb.Rset]: rset,
+  [Verb.Noop]: noop,
+  [Verb.Vrfy]: vrfy,
+  [Verb.Help]: help,
+  [Verb.Quit]: quit,
+  [Verb.Auth]: auth,
+  [Verb.Starttls]: starttls,
+  [Verb.Xclient]: xclient,
+};
+
+const VERBS = 32;
+const table: readonly (readonly Step[])[] = Array.from(
+  { length: VERBS },
+  (_, verb) => rows[verb as Verb] ?? unrecognized,
+);
 
 const tooManyCommands: readonly Step[] = [refuseMoreCommands];
 const lineTooLong: readonly Step[] = [(session) => refuseLine(session, replies.lineTooLong)];
@@ -60,7 +94,7 @@ function startCommand(session: Session): boolean {
   if (hasMoreCommands(session) && !isChunk) session.run(tooManyCommands);
   else if (command.octets > limitOf(command.verb)) session.run(isChunk ? tooLongBdat(session) : lineTooLong);
   else if ((command.flags & UNSAFE) !== 0) session.run(isChunk ? spoiltBdat : unsafeOctets);
-  else session.run(stepsOf(session, command.verb));
+  else session.run(table[command.verb]!);
   return session.mode === COMMAND && !session.isBusy;
 }
 
