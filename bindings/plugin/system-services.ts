@@ -37,6 +37,18 @@ export interface Files {
   /** Text of a regular file in UTF-8; undefined if there is none. Rejects if it can't be read or has more than `maxOctets`. */
   read(path: string, options: { maxOctets: number }): Promise<string | undefined>;
   /**
+   * Text of a regular file in UTF-8. Blocks: only for use while a plugin is set up. Throws an Error with path and remedy if
+   * there is none, or if it has more than `maxOctets`.
+   */
+  readNow(path: string, options: { maxOctets: number }): string;
+  /**
+   * As `readNow`, for passwords and keys: throws as well if others may read or write the file, or if it belongs to another
+   * user. Whoever reads it could pose as this host. Besides set-up it may be asked as seldom as a connection is made.
+   */
+  readSecret(path: string): string;
+  /** What to warn of if every user of this host may read or write the private key; undefined if it is closed to others. */
+  openKeyWarning(path: string): string | undefined;
+  /**
    * Puts the blocks at the end of a file, which is made if it is missing. What one process appends to one path is
    * never mixed. Rejects if that can't be done; the blocks may be there in part then.
    */

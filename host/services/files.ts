@@ -1,16 +1,20 @@
 /** Files that plugins read and write beside the configuration. */
 
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import type { Clock } from '../../bindings/plugin/services.ts';
 import type { Files, GeoDatabase, KeptLines } from '../../bindings/plugin/system-services.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
+import { openKeyWarning } from '../tls/open-key.ts';
 import { openGeoDatabase } from './geo-databases.ts';
 
 const LOOK_EVERY_MS = 1_000;
 /** A list of recipients has its place in memory, a disk image has not. */
 const MAX_LIST_OCTETS = 67_108_864;
+const MAX_SECRET_OCTETS = 65_536;
+/** Bits of group and others. */
+const OTHERS = 0o077;
 
 export class SystemFiles implements Files {
   readonly #clock: Clock;
@@ -42,6 +46,18 @@ export class SystemFiles implements Files {
     }
   }
 
+  readNow(path: string, { maxOctets }: { maxOctets: number }): string {
+    return readChecked(path, maxOctets, () => undefined);
+  }
+
+  readSecret(path: string): string {
+    return readChecked(path, MAX_SECRET_OCTETS, problemWithSecret);
+  }
+
+  openKeyWarning(path: string): string | undefined {
+    return openKeyWarning(path);
+  }
+
   append(path: string, blocks: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<void> {
     const rehearsal = this.#rehearsal;
     if (rehearsal !== undefined) return new Promise((resolve) => resolve(rehearsal.append(path)));
@@ -58,6 +74,42 @@ export class SystemFiles implements Files {
   keep(path: string): KeptLines {
     return new KeptFile(path, this.#clock);
   }
+}
+
+/** One descriptor for the checks and the text: a file that is exchanged in between can't slip through. */
+function readChecked(
+  path: string,
+  maxOctets: number,
+  problemWith: (facts: Stats) => readonly [problem: string, remedy: string] | undefined,
+): string {
+  const refuse = (problem: string, remedy: string, cause?: unknown): never => {
+    throw new QpsmtpdError('Q_CONFIG', `${path}: ${problem} (${remedy})`, { cause });
+  };
+  let file: number | undefined;
+  try {
+    file = openSync(path, 'r');
+    const facts = fstatSync(file);
+    if (!facts.isFile()) return refuse('is no file', 'make it one');
+    const problem = problemWith(facts);
+    if (problem !== undefined) return refuse(...problem);
+    if (facts.size > maxOctets)
+      return refuse(`has more than ${maxOctets} octets`, 'leave in it only what belongs there');
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    if (cause instanceof QpsmtpdError) throw cause;
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+    return refuse(`can't be read: ${code}`, 'it has to be there and open to the user of the daemon', cause);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+/** Every local user, or a program broken into, could send mail in this host's name. */
+function problemWithSecret({ mode, uid }: Stats): readonly [problem: string, remedy: string] | undefined {
+  if ((mode & OTHERS) !== 0) return ['can be read or written by others', 'chmod 600'];
+  if (uid !== 0 && uid !== process.geteuid?.())
+    return ['belongs to another user', 'chown it to the user of the daemon'];
+  return undefined;
 }
 
 async function writeBehind(path: string, blocks: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<void> {

@@ -38,11 +38,18 @@ export const fakeHost = (overrides: Partial<System> = {}): System => ({
   ...overrides,
 });
 
+function noFile(path: string): never {
+  throw new Error(`${path}: can't be read: ENOENT`);
+}
+
 export function fakeSystem(overrides: Partial<SystemServices> = {}): SystemServices {
   return {
     dns: fakeDns(),
     files: {
       read: () => Promise.resolve(undefined),
+      readNow: noFile,
+      readSecret: noFile,
+      openKeyWarning: () => undefined,
       append: () => Promise.reject(new Error('no such directory')),
       keep: () => ({ lines: undefined, refresh: () => undefined }),
       openGeoDatabase: () => undefined,

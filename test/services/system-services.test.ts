@@ -1,7 +1,7 @@
 /** The services over the real system: files, the DNS (against a name server of the test), time. */
 
 import { createSocket, type Socket } from 'node:dgram';
-import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -24,6 +24,35 @@ describe('files', () => {
     expect(await files.read(path('a/b'), { maxOctets: 8 })).toBeUndefined();
     expect(await files.read(folder, { maxOctets: 8 })).toBeUndefined();
     await expect(files.read(path('a'), { maxOctets: 7 })).rejects.toThrow('more than 7 octets');
+  });
+
+  test('readNow gives the text, or says which file is wrong and what to do about it', () => {
+    writeFileSync(path('pem'), 'one\n');
+    expect(files.readNow(path('pem'), { maxOctets: 4 })).toBe('one\n');
+    const reading = (name: string, maxOctets = 4) => expect(() => files.readNow(path(name), { maxOctets }));
+    reading('pem', 3).toThrow(`${path('pem')}: has more than 3 octets (leave`);
+    reading('missing').toThrow(`${path('missing')}: can't be read: ENOENT (it has to be there`);
+    reading('.').toThrow('is no file (make it one)');
+  });
+
+  test.each([
+    [0o600, undefined],
+    [0o400, undefined],
+    [0o640, 'can be read or written by others (chmod 600)'],
+    [0o602, 'can be read or written by others (chmod 600)'],
+  ])('a secret in a file of mode %o: %s', (mode, problem) => {
+    const name = path(`secret-${mode}`);
+    writeFileSync(name, 'password p4ss');
+    chmodSync(name, mode);
+    if (problem === undefined) return expect(files.readSecret(name)).toBe('password p4ss');
+    expect(() => files.readSecret(name)).toThrow(`${name}: ${problem}`);
+    expect(() => files.readSecret(name)).not.toThrow('p4ss');
+  });
+
+  test.runIf(process.geteuid?.() === 0)('a secret of another user is refused, even to root', () => {
+    writeFileSync(path('foreign'), 'p4ss', { mode: 0o600 });
+    chownSync(path('foreign'), 4711, 4711);
+    expect(() => files.readSecret(path('foreign'))).toThrow('belongs to another user (chown');
   });
 
   test('append never mixes what one process writes, and a failure does not hold up what follows', async () => {
