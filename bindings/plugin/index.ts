@@ -54,6 +54,16 @@ export { namedReportWay, usualReportWay, type ReportWay, type ReportWayOptions }
 export { openingAnew, RouteTable, type Route } from './route-table.ts';
 export { canonicalDomain, canonicalEntry, unicodeDomain } from '../wire/domain-name.ts';
 export { dsn } from './dsn.ts';
+export type {
+  DirectoryEntry,
+  FileKind,
+  Files,
+  GeoDatabase,
+  GeoRecord,
+  KeptLines,
+  StagedFile,
+  StageOptions,
+} from './files.ts';
 export { error, fail, pass, skip, type FailOptions, type Finding } from './finding.ts';
 export {
   HOOK_NAMES,
@@ -118,18 +128,7 @@ export type { MailExchange, MxOptions, TlsPolicyCount } from './mx-services.ts';
 export type { Change, Store, Stores } from './store.ts';
 export type { Spools, SpoolOptions } from './spool-services.ts';
 export { strftime, type LocalTime } from './strftime.ts';
-export type {
-  Dns,
-  DnsAnswer,
-  DnsOptions,
-  Files,
-  GeoDatabase,
-  GeoRecord,
-  KeptLines,
-  MailExchanger,
-  System,
-  SystemServices,
-} from './system-services.ts';
+export type { Dns, DnsAnswer, DnsOptions, MailExchanger, System, SystemServices } from './system-services.ts';
 export { refusal, RETURN_CODE_NAMES, verdictFor } from './verdict-word.ts';
 export type {
   Clock,

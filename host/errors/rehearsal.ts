@@ -52,6 +52,14 @@ export class Rehearsal {
     this.#files.add(full);
   }
 
+  /** Throws what making a file that will have another name soon would throw: it is none of those that a start leaves. */
+  stage(path: string): void {
+    const full = resolve(path);
+    if (this.#files.has(full) || this.#folders.has(full) || factsOf(full, lstatSync) !== undefined)
+      throw failure('EEXIST', full);
+    this.#requireRoom(full);
+  }
+
   /** True for a folder that a start would make: there is nothing to be looked at yet. */
   wouldMake(path: string): boolean {
     return this.#folders.has(resolve(path));

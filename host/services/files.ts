@@ -3,11 +3,30 @@
 import { closeSync, fstatSync, openSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import type { Clock } from '../../bindings/plugin/services.ts';
-import type { Files, GeoDatabase, KeptLines } from '../../bindings/plugin/system-services.ts';
+import type {
+  DirectoryEntry,
+  FileKind,
+  Files,
+  GeoDatabase,
+  KeptLines,
+  StagedFile,
+  StageOptions,
+} from '../../bindings/plugin/files.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
+import { DirectorySync } from '../message/directory-sync.ts';
+import {
+  expectDirectory,
+  isMissing,
+  kindOf,
+  listDirectory,
+  makeDirectory,
+  prepareDirectory,
+  readHead,
+} from './directories.ts';
 import { openKeyWarning } from '../tls/open-key.ts';
 import { openGeoDatabase } from './geo-databases.ts';
+import { RehearsedFile, stageFile } from './staged-file.ts';
 
 const LOOK_EVERY_MS = 1_000;
 /** A list of recipients has its place in memory, a disk image has not. */
@@ -20,13 +39,14 @@ export class SystemFiles implements Files {
   readonly #clock: Clock;
   /** The end of the queue of appends, by path. */
   readonly #appends = new Map<string, Promise<void>>();
-
   readonly #rehearsal: Rehearsal | undefined;
+  readonly #syncs: DirectorySync;
 
   /** In a rehearsal nothing is written. */
-  constructor(clock: Clock, rehearsal?: Rehearsal) {
+  constructor(clock: Clock, rehearsal?: Rehearsal, syncs: DirectorySync = new DirectorySync()) {
     this.#clock = clock;
     this.#rehearsal = rehearsal;
+    this.#syncs = syncs;
   }
 
   openGeoDatabase(path: string): GeoDatabase | undefined {
@@ -73,6 +93,41 @@ export class SystemFiles implements Files {
 
   keep(path: string): KeptLines {
     return new KeptFile(path, this.#clock);
+  }
+
+  prepareDirectory(path: string, mode: number): void {
+    prepareDirectory(path, mode, this.#rehearsal);
+  }
+
+  expectDirectory(path: string): void {
+    if (this.#rehearsal !== undefined) expectDirectory(path, this.#rehearsal);
+  }
+
+  async makeDirectory(path: string, mode: number): Promise<void> {
+    if (this.#rehearsal === undefined) await makeDirectory(path, mode);
+    else this.#rehearsal.mkdir(path);
+  }
+
+  syncDirectory(path: string): Promise<void> {
+    return this.#rehearsal === undefined ? this.#syncs.sync(path) : Promise.resolve();
+  }
+
+  kindOf(path: string): Promise<FileKind | undefined> {
+    return kindOf(path);
+  }
+
+  list(path: string): Promise<readonly DirectoryEntry[]> {
+    return listDirectory(path);
+  }
+
+  readHead(path: string, maxOctets: number): Promise<string | undefined> {
+    return readHead(path, maxOctets);
+  }
+
+  async stage(path: string, options: StageOptions): Promise<StagedFile> {
+    return this.#rehearsal === undefined
+      ? stageFile(path, options)
+      : new RehearsedFile(path, this.#rehearsal);
   }
 }
 
@@ -174,6 +229,3 @@ const splitLines = (text: string): readonly string[] =>
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
-
-const isMissing = (cause: unknown): boolean =>
-  ['ENOENT', 'ENOTDIR'].includes(String((cause as NodeJS.ErrnoException).code));

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Reader, Response } from 'maxmind';
-import type { GeoDatabase, GeoRecord } from '../../bindings/plugin/system-services.ts';
+import type { GeoDatabase, GeoRecord } from '../../bindings/plugin/files.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { requirePackage, type OptionalPackages } from '../package/optional-package.ts';
 

@@ -44,6 +44,7 @@ export function makeServices(
     system: {
       hostName: host,
       processId: process.pid,
+      userId: process.geteuid!(),
       loadAverage: () => loadavg()[0]!,
       localTime,
       environment: (name) => process.env[name],

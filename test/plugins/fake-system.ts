@@ -1,6 +1,6 @@
 /** System services that touch nothing: zones and files are objects of the test. */
 
-import type { Dns, DnsAnswer, System, SystemServices } from '../../bindings/plugin/index.ts';
+import type { Dns, DnsAnswer, Files, System, SystemServices } from '../../bindings/plugin/index.ts';
 import { localTime } from '../../host/services/local-time.ts';
 
 /** Records by `TYPE name` (`A mail.example`, `PTR 192.0.2.3`); a string instead of a list is why the question failed. */
@@ -32,6 +32,7 @@ export function fakeDns(zones: Zones = {}): Dns {
 export const fakeHost = (overrides: Partial<System> = {}): System => ({
   hostName: 'mx.example',
   processId: 4711,
+  userId: 1000,
   loadAverage: () => 0,
   localTime,
   environment: () => undefined,
@@ -41,19 +42,33 @@ export const fakeHost = (overrides: Partial<System> = {}): System => ({
 function noFile(path: string): never {
   throw new Error(`${path}: can't be read: ENOENT`);
 }
+const NO_DIRECTORY = new Error('no such directory');
+const refuse = (): Promise<never> => Promise.reject(NO_DIRECTORY);
+
+/** An empty disk that nothing can be written to. */
+export const fakeFiles = (overrides: Partial<Files> = {}): Files => ({
+  read: () => Promise.resolve(undefined),
+  readNow: noFile,
+  readSecret: noFile,
+  openKeyWarning: () => undefined,
+  append: refuse,
+  keep: () => ({ lines: undefined, refresh: () => undefined }),
+  openGeoDatabase: () => undefined,
+  prepareDirectory: () => undefined,
+  expectDirectory: () => undefined,
+  makeDirectory: refuse,
+  syncDirectory: () => Promise.resolve(),
+  kindOf: () => Promise.resolve(undefined),
+  list: refuse,
+  readHead: () => Promise.resolve(undefined),
+  stage: refuse,
+  ...overrides,
+});
 
 export function fakeSystem(overrides: Partial<SystemServices> = {}): SystemServices {
   return {
     dns: fakeDns(),
-    files: {
-      read: () => Promise.resolve(undefined),
-      readNow: noFile,
-      readSecret: noFile,
-      openKeyWarning: () => undefined,
-      append: () => Promise.reject(new Error('no such directory')),
-      keep: () => ({ lines: undefined, refresh: () => undefined }),
-      openGeoDatabase: () => undefined,
-    },
+    files: fakeFiles(),
     system: fakeHost(),
     ...overrides,
   };
