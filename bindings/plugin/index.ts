@@ -116,7 +116,17 @@ export type {
   TlsDemand,
   TlsLevel,
 } from './hop-services.ts';
-export type { Http } from './http.ts';
+export {
+  HttpError,
+  type Http,
+  type HttpClient,
+  type HttpClientOptions,
+  type HttpFaultKind,
+  type HttpHeaders,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpTls,
+} from './http.ts';
 export { parseMailDate } from './mail-date.ts';
 export { LogLevel, parseLogLevel, type Log } from './log-level.ts';
 export type { Header, LineEnds, Message } from './message.ts';

@@ -115,7 +115,11 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
     spools: { open: () => ({ deliver: () => Promise.reject(new Error('no spool')) }) },
     tls: { offer: () => undefined },
     logs: noLogs,
-    http: { text: () => Promise.reject(new Error('no network')) },
+    http: {
+      text: () => Promise.reject(new Error('no network')),
+      request: () => Promise.reject(new Error('no network')),
+      client: () => ({ request: () => Promise.reject(new Error('no network')), close: () => undefined }),
+    },
     hops: {
       introduction: () => undefined,
       cutThrough: () => {
