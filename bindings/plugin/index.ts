@@ -89,7 +89,19 @@ export {
   type GreylistJudgement,
   type GreylistTimes,
 } from './greylist-record.ts';
-export type { Connect, ConnectOptions, ConnectTarget, ConnectTls, Duplex } from './connect.ts';
+export {
+  connectProblem,
+  type BeginOptions,
+  type Connect,
+  type ConnectionStream,
+  type ConnectOptions,
+  type ConnectTarget,
+  type ConnectTls,
+  type Duplex,
+  type PeerCertificate,
+  type SecuredStream,
+  type SecureTls,
+} from './connect.ts';
 export { HostList } from './host-list.ts';
 export { karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from './karma-record.ts';
 export { formatLogLine, formatNamedLine } from './log-line.ts';

@@ -70,21 +70,6 @@ export function configErrorOf(thrown: unknown): ConfigError | undefined {
   return new ConfigError(thrown.place, thrown.message, thrown.remedy);
 }
 
-/**
- * Why nobody could be connected to, with the port: Node leaves the message empty where a name had several addresses, and
- * names no port where the name has none. `port` undefined: a Unix socket.
- */
-export function connectProblem(cause: unknown, port?: number): string {
-  if (cause instanceof AggregateError && cause.message === '')
-    return [...new Set(cause.errors.map((each) => connectProblem(each, port)))].join(', ');
-  if (!(cause instanceof Error)) return String(cause);
-  const { code, syscall } = cause as NodeJS.ErrnoException;
-  const text = cause.message === '' ? (code ?? cause.name) : cause.message;
-  return port === undefined || syscall === undefined || text.includes(`:${port}`)
-    ? text
-    : `${text} port ${port}`;
-}
-
 /** The problems of several lines, so that an operator can mend them all at once. */
 export class PluginErrors extends QpsmtpdError {
   readonly problems: readonly ConfigError[];

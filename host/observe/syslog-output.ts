@@ -4,7 +4,7 @@ import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { connect, type Socket } from 'node:net';
 import type { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { LogOutput, SyslogTarget } from '../../bindings/plugin/log-services.ts';
-import { connectProblem } from '../errors/error-classes.ts';
+import { connectProblem } from '../../bindings/plugin/connect.ts';
 import { LogCommand } from './log-command.ts';
 import { MAX_WAITING } from './line-queue.ts';
 import {

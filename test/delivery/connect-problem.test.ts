@@ -3,7 +3,7 @@
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { connect } from '../../host/connect/connect.ts';
-import { connectProblem } from '../../host/errors/error-classes.ts';
+import { connectProblem } from '../../bindings/plugin/connect.ts';
 
 const refused = (address: string, port: number) =>
   Object.assign(new Error(`connect ECONNREFUSED ${address}:${port}`), {

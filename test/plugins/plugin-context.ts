@@ -6,6 +6,7 @@ import {
   Notes,
   ReturnCode,
   type Config,
+  type Connect,
   type Connection,
   type HookArguments,
   type LogOutput,
@@ -88,6 +89,15 @@ const noOutlet = (): never => {
   throw new Error('no outlet');
 };
 
+/** Connections nobody takes, but for those a test brings. */
+export function fakeConnect(overrides: Partial<Connect> = {}): Connect {
+  const refuse = (): never => {
+    throw new Error('nobody listens');
+  };
+  const open = (): Promise<never> => Promise.reject(new Error('nobody listens'));
+  return Object.assign(open, { begin: refuse, secure: open, check: () => undefined, ...overrides });
+}
+
 export function fakeServices(overrides: Partial<Services> = {}): Services {
   const clock = overrides.clock ?? { now: () => 0 };
   return {
@@ -100,7 +110,7 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
       run: () => Promise.reject(new Error('no such program')),
       feed: () => Promise.resolve({ kind: 'not started', problem: 'no such program' }),
     },
-    connect: () => Promise.reject(new Error('nobody listens')),
+    connect: fakeConnect(),
     outlets: {
       open: (words) => {
         throw new Error(`no outlet ${words}`);

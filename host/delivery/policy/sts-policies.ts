@@ -2,7 +2,7 @@
 
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Store } from '../../../bindings/plugin/store.ts';
-import { connectProblem } from '../../errors/error-classes.ts';
+import { connectProblem } from '../../../bindings/plugin/connect.ts';
 import { BoundedCache } from '../../dns/bounded-cache.ts';
 import type { SecureDns } from '../../dns/secure-dns.ts';
 import { announcedId, parseStsPolicy, type StsPolicy } from './sts-policy.ts';

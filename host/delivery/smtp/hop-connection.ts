@@ -7,7 +7,7 @@ import type { HopHost, TlsDemand } from '../../../bindings/plugin/hop-services.t
 import type { Deadlines, Expiring } from '../../../bindings/timing/deadlines.ts';
 import { NOT_IN_SET } from '../../../bindings/timing/dense-set.ts';
 import { departSoon } from './departures.ts';
-import { connectProblem } from '../../errors/error-classes.ts';
+import { connectProblem } from '../../../bindings/plugin/connect.ts';
 import { NO_EXTENSIONS } from './extension-table.ts';
 import { HopFault, hopReplies, printReply, type HopStage } from './hop-fault.ts';
 import { ReplyReader } from './reply-reader.ts';

@@ -2,7 +2,7 @@
 
 import { request as requestPlain, type Agent, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as requestEncrypted, type RequestOptions } from 'node:https';
-import { connectProblem } from '../../errors/error-classes.ts';
+import { connectProblem } from '../../../bindings/plugin/connect.ts';
 import type { Situation } from '../web/situations.ts';
 import type { RequestBody } from './formats/request-body.ts';
 
