@@ -150,7 +150,16 @@ export type { MailExchange, MxOptions, TlsPolicyCount } from './mx-services.ts';
 export type { Change, Store, Stores } from './store.ts';
 export type { Spools, SpoolOptions } from './spool-services.ts';
 export { strftime, type LocalTime } from './strftime.ts';
-export type { Dns, DnsAnswer, DnsOptions, MailExchanger, System, SystemServices } from './system-services.ts';
+export type { System, SystemServices } from './system-services.ts';
+export type {
+  DnsAnswer,
+  DnsAnswerFacts,
+  DnsOptions,
+  DnsService,
+  MailExchanger,
+  Resolver,
+  TlsaRecord,
+} from './resolver.ts';
 export { refusal, RETURN_CODE_NAMES, verdictFor } from './verdict-word.ts';
 export type {
   Clock,

@@ -10,6 +10,7 @@ import {
   type RecordType,
   type WireAnswer,
 } from './wire-message.ts';
+import { plainName } from './wire-name.ts';
 
 export interface ResolverAddress {
   readonly address: string;
@@ -40,13 +41,13 @@ export async function exchange(
   if (question === undefined) return 'not a name';
   const until = performance.now() + timeoutMs;
   const fits = (answer: WireAnswer): boolean =>
-    answer.id === id && answer.question.type === RECORD_TYPES[type] && answer.question.name === plain(name);
+    answer.id === id &&
+    answer.question.type === RECORD_TYPES[type] &&
+    answer.question.name === plainName(name);
   const answer = await overUdp(server, question, fits, timeoutMs);
   if (typeof answer === 'string' || !answer.isTruncated) return answer;
   return overTcp(server, question, fits, Math.max(until - performance.now(), 1));
 }
-
-const plain = (name: string): string => name.toLowerCase().replace(/\.$/, '');
 
 type Result = WireAnswer | ExchangeFault;
 

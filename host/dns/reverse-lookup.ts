@@ -1,7 +1,9 @@
 /** Finds the name of a client's address in the DNS, for the greeting, Received and the plugins. */
 
-import { Resolver } from 'node:dns/promises';
+import { Resolver as NodeResolver } from 'node:dns/promises';
 import { isIPv4 } from 'node:net';
+import type { DnsAnswer, Resolver } from '../../bindings/plugin/resolver.ts';
+import { failedAnswer } from './answer-limit.ts';
 
 /** What qpsmtpd gives its resolver. */
 const TIMEOUT_MS = 5_000;
@@ -23,12 +25,12 @@ interface KeptName {
 }
 
 export class DnsReverseLookup implements ReverseLookup {
-  readonly #resolver: Resolver;
+  readonly #dns: Pick<Resolver, 'reverse'>;
   readonly #kept = new Map<string, KeptName>();
   readonly #asked = new Map<string, Promise<string | undefined>>();
 
-  constructor(resolver = new Resolver({ timeout: TIMEOUT_MS, tries: 1 })) {
-    this.#resolver = resolver;
+  constructor(dns: Pick<Resolver, 'reverse'> = new HostsAndDns()) {
+    this.#dns = dns;
   }
 
   nameOf(address: string): string | undefined | Promise<string | undefined> {
@@ -43,17 +45,27 @@ export class DnsReverseLookup implements ReverseLookup {
   }
 
   async #ask(address: string): Promise<string | undefined> {
-    let name: string | undefined;
-    try {
-      const [first] = await this.#resolver.reverse(address);
-      name = first === undefined || !isHostName(first) ? undefined : first;
-    } catch {
-      name = undefined;
-    }
+    const answer = await this.#dns.reverse(address);
+    const first = answer.status === 'found' ? answer.records[0] : undefined;
+    const name = first === undefined || !isHostName(first) ? undefined : first;
     this.#asked.delete(address);
     if (this.#kept.size >= KEPT_NAMES) this.#kept.delete(this.#kept.keys().next().value!);
     this.#kept.set(address, { name, until: performance.now() + KEEP_MS });
     return name;
+  }
+}
+
+/** Names of addresses as the system knows them, `/etc/hosts` before the DNS. */
+class HostsAndDns implements Pick<Resolver, 'reverse'> {
+  readonly #resolver = new NodeResolver({ timeout: TIMEOUT_MS, tries: 1 });
+
+  async reverse(address: string): Promise<DnsAnswer<string>> {
+    try {
+      const records = await this.#resolver.reverse(address);
+      return { status: 'found', records, isSecure: false, canonicalName: address };
+    } catch (cause) {
+      return failedAnswer(address, String(cause));
+    }
   }
 }
 

@@ -1,24 +1,14 @@
 /** The DNS as the routing of mail asks it: with word whether DNSSEC vouches for the answer. RFC 4035, RFC 7672 section 2.1. */
 
-import type { DnsAnswer } from '../../bindings/plugin/system-services.ts';
-import { BoundedCache } from './bounded-cache.ts';
-import { exchange } from './exchange.ts';
+import { addressOctets } from '../../bindings/plugin/client-ranges.ts';
+import type { DnsAnswer, DnsOptions, Resolver } from '../../bindings/plugin/resolver.ts';
+import { BoundedCache } from '../../bindings/timing/bounded-cache.ts';
 import { Semaphore } from '../../bindings/timing/semaphore.ts';
+import { answerWithin, failedAnswer, noSuchName } from './answer-limit.ts';
+import { exchange } from './exchange.ts';
 import type { TrustedResolver } from './trusted-resolvers.ts';
 import type { RecordData, RecordType, WireAnswer, WireRecord } from './wire-message.ts';
-
-/** An answer and what it is worth. */
-export type SecureAnswer<T> = DnsAnswer<T> & {
-  /** A trusted resolver has verified it, aliases included; also that there is nothing. */
-  readonly isSecure: boolean;
-  /** The name behind all aliases; the name that was asked for if it is none. */
-  readonly canonicalName: string;
-};
-
-export interface SecureDns {
-  /** Never rejects. `name` is a name of the DNS: no address, no Unicode. */
-  ask<T extends RecordType>(name: string, type: T): Promise<SecureAnswer<RecordData[T]>>;
-}
+import { plainName, reverseName } from './wire-name.ts';
 
 export interface SecureDnsLimits {
   /** For one attempt at one resolver. */
@@ -43,10 +33,10 @@ const NO_ERROR = 0;
 const NO_SUCH_NAME = 3;
 const CODE_NAMES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'];
 
-type AnyAnswer = SecureAnswer<RecordData[RecordType]>;
+type AnyAnswer = DnsAnswer<RecordData[RecordType]>;
 type KeptAnswer = { readonly answer: AnyAnswer; readonly keepMs: number };
 
-export class ResolverDns implements SecureDns {
+export class ResolverDns implements Resolver {
   readonly #resolvers: readonly TrustedResolver[];
   readonly #limits: SecureDnsLimits;
   readonly #permits: Semaphore;
@@ -64,14 +54,35 @@ export class ResolverDns implements SecureDns {
     this.#kept = new BoundedCache(this.#limits.keptAnswers, now);
   }
 
-  ask<T extends RecordType>(name: string, type: T): Promise<SecureAnswer<RecordData[T]>> {
-    const asked = name.toLowerCase().replace(/\.$/, '');
+  resolve4: Resolver['resolve4'] = (name, options) => this.ask(name, 'A', options);
+  resolve6: Resolver['resolve6'] = (name, options) => this.ask(name, 'AAAA', options);
+  reverse: Resolver['reverse'] = (address, options) => {
+    const octets = addressOctets(address);
+    return octets === undefined
+      ? Promise.resolve(noSuchName(plainName(address)))
+      : this.ask(reverseName(octets), 'PTR', options);
+  };
+  mx: Resolver['mx'] = (name, options) => this.ask(name, 'MX', options);
+  txt: Resolver['txt'] = (name, options) => this.ask(name, 'TXT', options);
+  tlsa: Resolver['tlsa'] = (name, options) => this.ask(name, 'TLSA', options);
+  cname: Resolver['cname'] = (name, options) => this.ask(name, 'CNAME', options);
+
+  /** Never rejects. */
+  ask<T extends RecordType>(
+    name: string,
+    type: T,
+    options: DnsOptions = {},
+  ): Promise<DnsAnswer<RecordData[T]>> {
+    const asked = plainName(name);
     const key = `${type} ${asked}`;
-    const kept = this.#kept.get(key);
-    const answer =
-      kept === undefined ? (this.#asked.get(key) ?? this.#begin(key, asked, type)) : Promise.resolve(kept);
+    const answer = answerWithin(asked, options, () => {
+      const kept = this.#kept.get(key);
+      return kept === undefined
+        ? (this.#asked.get(key) ?? this.#begin(key, asked, type))
+        : Promise.resolve(kept);
+    });
     // The key holds the type, so what is kept under it has that type's records.
-    return answer as Promise<SecureAnswer<RecordData[T]>>;
+    return answer as Promise<DnsAnswer<RecordData[T]>>;
   }
 
   #begin(key: string, name: string, type: RecordType): Promise<AnyAnswer> {
@@ -112,19 +123,14 @@ export class ResolverDns implements SecureDns {
     for (let round = 0; round < this.#limits.rounds; round++) {
       for (const resolver of this.#resolvers) {
         const answer = await exchange(resolver, name, type, this.#limits.attemptMs);
-        if (answer === 'not a name') {
-          return { answer: { status: 'no such name', isSecure: false, canonicalName: name }, keepMs: 0 };
-        }
+        if (answer === 'not a name') return { answer: noSuchName(name), keepMs: 0 };
         if (typeof answer === 'string') reason = answer;
         else if (answer.code === NO_ERROR || answer.code === NO_SUCH_NAME)
           return digest(answer, name, type, resolver.isTrusted && answer.isAuthenticated);
         else reason = CODE_NAMES[answer.code] ?? `code ${answer.code}`;
       }
     }
-    return {
-      answer: { status: 'failed', reason, isSecure: false, canonicalName: name },
-      keepMs: KEEP_FAILURE_MS,
-    };
+    return { answer: failedAnswer(name, reason), keepMs: KEEP_FAILURE_MS };
   }
 }
 
@@ -150,7 +156,7 @@ function digest(
 }
 
 const endless = (name: string): KeptAnswer => ({
-  answer: { status: 'failed', reason: 'aliases without end', isSecure: false, canonicalName: name },
+  answer: failedAnswer(name, 'aliases without end'),
   keepMs: KEEP_FAILURE_MS,
 });
 

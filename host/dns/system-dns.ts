@@ -1,85 +1,104 @@
-/** The DNS as plugins ask it, over the resolver of the system. */
+/** The DNS as plugins ask it: plain questions over the resolver of the system, others over trusted ones. */
 
-import { Resolver } from 'node:dns/promises';
+import { Resolver as NodeResolver } from 'node:dns/promises';
 import { addressOctets } from '../../bindings/plugin/client-ranges.ts';
-import type { Dns, DnsAnswer } from '../../bindings/plugin/system-services.ts';
+import type { DnsAnswer, DnsOptions, DnsService, Resolver } from '../../bindings/plugin/resolver.ts';
+import { answerWithin, failedAnswer, noSuchName } from './answer-limit.ts';
+import { ResolverDns } from './secure-dns.ts';
+import { chooseResolvers, parseResolver, type TrustedResolver } from './trusted-resolvers.ts';
+import { plainName, reverseName } from './wire-name.ts';
 
 const TIMEOUT_MS = 5_000;
 /** One resolver for each time limit that plugins use. */
 const MAX_RESOLVERS = 16;
 
-type Ask<T> = (resolver: Resolver) => Promise<readonly T[]>;
+export interface SystemDnsOptions {
+  /** Asked for plain questions (`ADDRESS` or `ADDRESS:PORT`); undefined: those of the system. */
+  readonly servers?: readonly string[] | undefined;
+  /** For `authenticated`. Called once, when that is first used; undefined: those of the system. */
+  readonly trustedResolvers?: (() => readonly TrustedResolver[]) | undefined;
+}
 
-export class SystemDns implements Dns {
-  readonly #resolvers = new Map<number, Resolver>();
-  readonly #servers: readonly string[] | undefined;
+type Ask<T> = (resolver: NodeResolver) => Promise<readonly T[]>;
 
-  /** Asks `servers` (`ADDRESS` or `ADDRESS:PORT`) in place of those of the system. */
-  constructor(servers?: readonly string[]) {
-    this.#servers = servers;
+export class SystemDns implements DnsService {
+  readonly #resolvers = new Map<number, NodeResolver>();
+  readonly #options: SystemDnsOptions;
+  #authenticated: Resolver | undefined;
+  #wire: Resolver | undefined;
+
+  constructor(options: SystemDnsOptions = {}) {
+    this.#options = options;
   }
 
-  resolve4: Dns['resolve4'] = (name, options) => this.#ask((resolver) => resolver.resolve4(name), options);
-  resolve6: Dns['resolve6'] = (name, options) => this.#ask((resolver) => resolver.resolve6(name), options);
-  reverse: Dns['reverse'] = (address, options) => {
+  resolve4: Resolver['resolve4'] = (name, options) => this.#ask(name, options, (node) => node.resolve4(name));
+  resolve6: Resolver['resolve6'] = (name, options) => this.#ask(name, options, (node) => node.resolve6(name));
+  reverse: Resolver['reverse'] = (address, options) => {
     const octets = addressOctets(address);
-    if (octets === undefined) return Promise.resolve({ status: 'no such name' });
-    return this.#ask((resolver) => resolver.resolvePtr(reverseName(octets)), options);
+    if (octets === undefined) return Promise.resolve(noSuchName(plainName(address)));
+    const name = reverseName(octets);
+    return this.#ask(name, options, (node) => node.resolvePtr(name));
   };
-  txt: Dns['txt'] = (name, options) =>
-    this.#ask(
-      async (resolver) => (await resolver.resolveTxt(name)).map((strings) => strings.join('')),
-      options,
+  txt: Resolver['txt'] = (name, options) =>
+    this.#ask(name, options, async (node) =>
+      (await node.resolveTxt(name)).map((strings) => strings.join('')),
     );
-  mx: Dns['mx'] = (name, options) =>
-    this.#ask(
-      async (resolver) =>
-        (await resolver.resolveMx(name)).map(({ exchange, priority }) => ({
-          exchange,
-          preference: priority,
-        })),
-      options,
+  mx: Resolver['mx'] = (name, options) =>
+    this.#ask(name, options, async (node) =>
+      (await node.resolveMx(name)).map(({ exchange, priority }) => ({ exchange, preference: priority })),
     );
+  // Node's resolver has no TLSA before version 22.15, and follows aliases instead of naming them.
+  tlsa: Resolver['tlsa'] = (name, options) => this.#overWire.tlsa(name, limited(options));
+  cname: Resolver['cname'] = (name, options) => this.#overWire.cname(name, limited(options));
 
-  async #ask<T>(ask: Ask<T>, { timeoutMs = TIMEOUT_MS }: { timeoutMs?: number } = {}): Promise<DnsAnswer<T>> {
-    // The resolver's own limit holds for each server; this one holds for the question.
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<DnsAnswer<T>>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs, { status: 'failed', reason: 'timeout' });
-    });
-    try {
-      return await Promise.race([toAnswer(ask, this.#resolverFor(timeoutMs)), late]);
-    } finally {
-      clearTimeout(timer);
-    }
+  get authenticated(): Resolver {
+    const choose = this.#options.trustedResolvers ?? (() => chooseResolvers([], () => false));
+    this.#authenticated ??= new ResolverDns(choose(), () => performance.now());
+    return this.#authenticated;
   }
 
-  #resolverFor(timeoutMs: number): Resolver {
+  /** The servers of plain questions, asked in a way that Node does not offer. */
+  get #overWire(): Resolver {
+    if (this.#wire !== undefined) return this.#wire;
+    const servers = chooseResolvers((this.#options.servers ?? []).map(parseResolver), () => false);
+    const untrusted = servers.map((server) => ({ ...server, isTrusted: false }));
+    return (this.#wire = new ResolverDns(untrusted, () => performance.now()));
+  }
+
+  #ask<T>(
+    asked: string,
+    { timeoutMs = TIMEOUT_MS, signal }: DnsOptions = {},
+    ask: Ask<T>,
+  ): Promise<DnsAnswer<T>> {
+    const name = plainName(asked);
+    // The resolver's own limit holds for each server; this one holds for the question.
+    return answerWithin(name, { timeoutMs, signal }, () => toAnswer(name, ask, this.#resolverFor(timeoutMs)));
+  }
+
+  #resolverFor(timeoutMs: number): NodeResolver {
     const known = this.#resolvers.get(timeoutMs);
     if (known !== undefined) return known;
-    const resolver = new Resolver({ timeout: timeoutMs, tries: 1 });
-    if (this.#servers !== undefined) resolver.setServers(this.#servers);
+    const resolver = new NodeResolver({ timeout: timeoutMs, tries: 1 });
+    if (this.#options.servers !== undefined) resolver.setServers(this.#options.servers);
     if (this.#resolvers.size < MAX_RESOLVERS) this.#resolvers.set(timeoutMs, resolver);
     return resolver;
   }
 }
 
-async function toAnswer<T>(ask: Ask<T>, resolver: Resolver): Promise<DnsAnswer<T>> {
+const limited = ({ timeoutMs = TIMEOUT_MS, signal }: DnsOptions = {}): DnsOptions => ({ timeoutMs, signal });
+
+async function toAnswer<T>(name: string, ask: Ask<T>, resolver: NodeResolver): Promise<DnsAnswer<T>> {
+  const facts = { isSecure: false, canonicalName: name };
   try {
     const found = await ask(resolver);
-    return found.length === 0 ? { status: 'no such record' } : { status: 'found', records: found };
+    return found.length === 0
+      ? { ...facts, status: 'no such record' }
+      : { ...facts, status: 'found', records: found };
   } catch (cause) {
     const code = String((cause as NodeJS.ErrnoException).code ?? cause);
     // What is no name can't be there.
-    if (code === 'ENOTFOUND' || code === 'EBADNAME') return { status: 'no such name' };
-    if (code === 'ENODATA') return { status: 'no such record' };
-    return { status: 'failed', reason: code === 'ETIMEOUT' ? 'timeout' : code };
+    if (code === 'ENOTFOUND' || code === 'EBADNAME') return { ...facts, status: 'no such name' };
+    if (code === 'ENODATA') return { ...facts, status: 'no such record' };
+    return failedAnswer(name, code === 'ETIMEOUT' ? 'timeout' : code);
   }
-}
-
-/** `9.2.0.192.in-addr.arpa`, `...8.b.d.0.1.0.0.2.ip6.arpa`. RFC 1035 section 3.5, RFC 3596 section 2.5. */
-function reverseName(octets: readonly number[]): string {
-  if (octets.length === 4) return `${[...octets].reverse().join('.')}.in-addr.arpa`;
-  const digits = octets.map((octet) => octet.toString(16).padStart(2, '0')).join('');
-  return `${[...digits].reverse().join('.')}.ip6.arpa`;
 }

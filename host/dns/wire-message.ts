@@ -1,26 +1,19 @@
-/** Questions and answers of the DNS in wire form, as far as the routing of mail needs them. RFC 1035 section 4.1. */
+/** Questions and answers of the DNS in wire form, as far as the handling of mail needs them. RFC 1035 section 4.1. */
 
+import type { MailExchanger, TlsaRecord } from '../../bindings/plugin/resolver.ts';
 import { decodeName, encodeName } from './wire-name.ts';
 
 /** Types of records and their numbers. RFC 1035 section 3.2.2, RFC 3596, RFC 6698. */
-export const RECORD_TYPES = { A: 1, CNAME: 5, MX: 15, TXT: 16, AAAA: 28, TLSA: 52 } as const;
+export const RECORD_TYPES = { A: 1, CNAME: 5, PTR: 12, MX: 15, TXT: 16, AAAA: 28, TLSA: 52 } as const;
 export type RecordType = keyof typeof RECORD_TYPES;
-
-/** The contents of a TLSA record. RFC 6698 section 2.1. */
-export interface TlsaRecord {
-  readonly usage: number;
-  readonly selector: number;
-  readonly matching: number;
-  /** A copy of its own. */
-  readonly data: Buffer;
-}
 
 /** What each type of record holds; names in lower case without the final dot. */
 export interface RecordData {
   readonly A: string;
   readonly AAAA: string;
   readonly CNAME: string;
-  readonly MX: { readonly exchange: string; readonly preference: number };
+  readonly PTR: string;
+  readonly MX: MailExchanger;
   /** In one piece, however many strings it was kept in. */
   readonly TXT: string;
   readonly TLSA: TlsaRecord;
@@ -143,7 +136,8 @@ const READ: {
     );
     return groups.join(':');
   },
-  CNAME: (message, from, to) => nameWithin(message, from, to),
+  CNAME: nameWithin,
+  PTR: nameWithin,
   MX: (message, from, to) => ({
     preference: message.readUInt16BE(from),
     exchange: nameWithin(message, from + 2, to),

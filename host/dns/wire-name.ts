@@ -12,6 +12,16 @@ export interface PlacedName {
   readonly end: number;
 }
 
+/** A name in the one form in which names are compared: in lower case, without the final dot. RFC 4343 section 3. */
+export const plainName = (name: string): string => name.toLowerCase().replace(/\.$/, '');
+
+/** `9.2.0.192.in-addr.arpa`, `...8.b.d.0.1.0.0.2.ip6.arpa`, by an address's 4 or 16 octets. RFC 1035 section 3.5, RFC 3596 section 2.5. */
+export function reverseName(octets: readonly number[]): string {
+  if (octets.length === 4) return `${[...octets].reverse().join('.')}.in-addr.arpa`;
+  const digits = octets.map((octet) => octet.toString(16).padStart(2, '0')).join('');
+  return `${[...digits].reverse().join('.')}.ip6.arpa`;
+}
+
 /** The name in wire form; undefined for what cannot be asked: an empty or overlong label, more than 255 octets. */
 export function encodeName(name: string): Buffer | undefined {
   const labels = (name.endsWith('.') ? name.slice(0, -1) : name).split('.');

@@ -10,7 +10,7 @@ import {
   type HttpRequest,
   type HttpResponse,
 } from '../../bindings/plugin/http.ts';
-import { connectProblem } from '../errors/error-classes.ts';
+import { connectProblem } from '../../bindings/plugin/connect.ts';
 
 export interface Exchange extends Pick<
   HttpRequest,

@@ -12,7 +12,7 @@ import {
   type HttpRequest,
   type HttpResponse,
 } from '../../bindings/plugin/http.ts';
-import { connectProblem } from '../errors/error-classes.ts';
+import { connectProblem } from '../../bindings/plugin/connect.ts';
 import { Ending, exchange, StaleConnection, type Exchange } from './http-exchange.ts';
 
 const DEFAULT_KEEP_MS = 4_000;

@@ -9,6 +9,7 @@ import type { Core } from '../../bindings/core/contract.ts';
 import type { PlacedLine } from '../../bindings/plugin/config.ts';
 import { EXTRA_CONNECTIONS, type PluginDefinition } from '../../bindings/plugin/definition.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import type { Services } from '../../bindings/plugin/services.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { openSearchPath } from '../config/search-path.ts';
 import { SETTINGS } from '../settings/settings-table.ts';
@@ -78,6 +79,8 @@ export interface RuntimeOptions {
   readonly definitions?: readonly PluginDefinition[] | undefined;
   /** Configuration files given in memory instead of on disk. */
   readonly overlay?: ReadonlyMap<string, readonly string[]> | undefined;
+  /** Services that plugins get in place of the real ones. */
+  readonly services?: Partial<Pick<Services, 'dns'>> | undefined;
   /** Nothing is made, and what is wrong is noted there instead of thrown. */
   readonly rehearsal?: Rehearsal | undefined;
 }
@@ -166,14 +169,14 @@ export class Runtime implements SessionHost {
     const settings = new Settings(config, rehearsal === undefined ? log : silence);
     const tls = new TlsOffers(config, settings, log, systemClock);
     const closings = new PluginClosings(logger);
-    const system = makeServices(config.hostName, writeError, rehearsal);
+    const system = makeServices(config.hostName, settings, writeError, rehearsal);
     try {
       await attempt(undefined, () => throwAll(settings.problems()));
       logger.level = rehearsal === undefined ? settings.current.logLevel : LogLevel.NOTICE;
       const store = foundation.stores.under(storeLocationOf(settings.current), rehearsal);
       const spools = foundation.spools.offers(rehearsal);
-      const mailExchange = makeMailExchange(system, store, settings);
-      const services = { ...system, tls, store, spools, mailExchange };
+      const base = { ...system, tls, store, spools, ...options.services };
+      const services = { ...base, mailExchange: makeMailExchange(base, store) };
       const packageBases = [...config.directories, process.cwd()];
       const pluginDirs = await attempt([], () => config.lines('plugin_dirs'));
       const environment = { config, services, logger, closings, pluginDirs, packageBases, definitions };

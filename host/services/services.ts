@@ -12,6 +12,8 @@ import { AmqpOutlet } from '../delivery/amqp/amqp-outlet.ts';
 import { WebhookOutlet } from '../delivery/webhook/webhook-outlet.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
 import { SystemDns } from '../dns/system-dns.ts';
+import { chooseResolvers, type TrustedResolver } from '../dns/trusted-resolvers.ts';
+import type { SettingValues, Settings } from '../settings/settings.ts';
 import { SystemFiles } from './files.ts';
 import { connect } from '../connect/connect.ts';
 import { localTime } from './local-time.ts';
@@ -19,9 +21,16 @@ import { programs } from '../programs/programs.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
 
+const trustedResolvers = ({
+  mxResolvers,
+  mxTrustedResolvers,
+}: Pick<SettingValues, 'mxResolvers' | 'mxTrustedResolvers'>): readonly TrustedResolver[] =>
+  chooseResolvers(mxResolvers, (address) => mxTrustedResolvers.has(address));
+
 /** All but TLS and the store, which depend on the settings, outlets, which depend on who asks, and spools, which outlive a reload. `host` goes into the names of Maildir files. */
 export function makeServices(
   host: string,
+  settings: Pick<Settings, 'current'>,
   writeError: (line: string) => void,
   rehearsal?: Rehearsal,
 ): Omit<Services, 'tls' | 'store' | 'logs' | 'outlets' | 'hops' | 'spools' | 'mailExchange'> & {
@@ -39,7 +48,7 @@ export function makeServices(
       rehearsal,
     ),
     connect,
-    dns: new SystemDns(),
+    dns: new SystemDns({ trustedResolvers: () => trustedResolvers(settings.current) }),
     files: new SystemFiles(systemClock, rehearsal),
     system: {
       hostName: host,

@@ -2,3 +2,10 @@
 export { TestClient } from './test-client.ts';
 export { TestServer, type TestServerOptions } from './test-server.ts';
 export { parseDialogue, playDialogue, type Dialogue, type DialogueLine, type Mismatch } from './dialogue.ts';
+export {
+  FakeResolver,
+  fakeResolver,
+  type FakeDnsFault,
+  type FakeDnsName,
+  type FakeDnsZones,
+} from './fake-resolver.ts';

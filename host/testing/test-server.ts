@@ -2,7 +2,8 @@
 
 import type { Duplex } from 'node:stream';
 import type { PluginDefinition } from '../../bindings/plugin/definition.ts';
-import { noReverseLookup } from '../dns/reverse-lookup.ts';
+import type { DnsService } from '../../bindings/plugin/resolver.ts';
+import { DnsReverseLookup, noReverseLookup } from '../dns/reverse-lookup.ts';
 import { MemoryAcceptor, type MemoryClient } from '../intake/memory-acceptor.ts';
 import { Server } from '../server/server.ts';
 import { TestClient } from './test-client.ts';
@@ -14,6 +15,8 @@ export interface TestServerOptions {
   readonly config?: Readonly<Record<string, string | readonly string[]>>;
   /** Definitions that lines in `plugins` name, so that they can be given options. */
   readonly definitions?: readonly PluginDefinition[];
+  /** What plugins ask as `services.dns`, and what names clients; undefined: the DNS of this machine, and no client has a name. */
+  readonly resolver?: DnsService;
 }
 
 export class TestServer {
@@ -30,6 +33,7 @@ export class TestServer {
     plugins = [],
     config = {},
     definitions = [],
+    resolver,
   }: TestServerOptions = {}): Promise<TestServer> {
     const acceptor = new MemoryAcceptor();
     const given = plugins.filter((plugin) => typeof plugin !== 'string');
@@ -46,7 +50,8 @@ export class TestServer {
       directories: [],
       overlay,
       definitions: [...given, ...definitions],
-      reverseLookup: noReverseLookup,
+      ...(resolver !== undefined && { services: { dns: resolver } }),
+      reverseLookup: resolver === undefined ? noReverseLookup : new DnsReverseLookup(resolver),
     });
     await server.listen();
     return new TestServer(server, acceptor);

@@ -1,7 +1,8 @@
 import { createSocket } from 'node:dgram';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ResolverDns, type SecureDnsLimits } from '../../host/dns/secure-dns.ts';
 import { chooseResolvers, parseResolver } from '../../host/dns/trusted-resolvers.ts';
+import { PATIENCE } from '../patience.ts';
 import { ZoneServer, type Zone } from './zone-server.ts';
 
 const servers: ZoneServer[] = [];
@@ -152,6 +153,58 @@ describe('answers', () => {
     const { dns, server } = await given({ 'MX a.example': MX });
     await Promise.all(Array.from({ length: 50 }, () => dns.ask('a.example', 'MX')));
     expect(server.asked).toHaveLength(1);
+  });
+});
+
+describe('a question', () => {
+  test('is asked for each type by its method', async () => {
+    const pointer = 'PTR 1.2.0.192.in-addr.arpa';
+    const { dns, server } = await given({
+      'MX a.example': MX,
+      [pointer]: { records: [[pointer, 'mx.a.example']], isSecure: true },
+    });
+    expect(await dns.mx('a.example')).toMatchObject({ status: 'found', isSecure: false });
+    expect(await dns.reverse('192.0.2.1')).toMatchObject({ records: ['mx.a.example'], isSecure: true });
+    expect(await dns.reverse('nobody')).toMatchObject({ status: 'no such name', isSecure: false });
+    await Promise.all([dns.resolve4('b.example'), dns.resolve6('b.example'), dns.txt('b.example')]);
+    await dns.tlsa('_25._tcp.b.example');
+    await dns.cname('b.example');
+    expect([...server.asked].sort()).toEqual([
+      'A b.example',
+      'AAAA b.example',
+      'CNAME b.example',
+      'MX a.example',
+      pointer,
+      'TLSA _25._tcp.b.example',
+      'TXT b.example',
+    ]);
+  });
+
+  test('that somebody no longer waits for still brings its answer to the others', async () => {
+    let answer: (() => void) | undefined;
+    const { dns, server } = await given(
+      {
+        'MX a.example': {
+          ...MX,
+          spoil: (octets) => {
+            answer ??= () => server.send(octets);
+            return [];
+          },
+        },
+      },
+      { attemptMs: 60_000 },
+    );
+    const stop = new AbortController();
+    const stopped = dns.mx('a.example', { signal: stop.signal });
+    const impatient = dns.mx('a.example', { timeoutMs: 20 });
+    const patient = dns.mx('a.example');
+    stop.abort();
+    expect(await stopped).toMatchObject({ status: 'failed', reason: 'aborted', isSecure: false });
+    expect(await impatient).toMatchObject({ status: 'failed', reason: 'timeout', isSecure: false });
+    await vi.waitFor(() => expect(answer).toBeDefined(), PATIENCE);
+    answer!();
+    expect(await patient).toMatchObject({ status: 'found' });
+    expect(server.asked).toEqual(['MX a.example']);
   });
 });
 

@@ -1,9 +1,10 @@
 /** A name server of a test, on real sockets of the loopback interface: says what it is told to, verified or not. */
 
-import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
+import { createSocket, type RemoteInfo, type Socket as DatagramSocket } from 'node:dgram';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import type { TrustedResolver } from '../../host/dns/trusted-resolvers.ts';
-import { RECORD_TYPES, type RecordType, type TlsaRecord } from '../../host/dns/wire-message.ts';
+import type { TlsaRecord } from '../../bindings/plugin/resolver.ts';
+import { RECORD_TYPES, type RecordType } from '../../host/dns/wire-message.ts';
 import { decodeName, encodeName } from '../../host/dns/wire-name.ts';
 
 /** What is said to one question. */
@@ -27,6 +28,7 @@ export class ZoneServer {
   /** `TYPE name` of every question, `/tcp` behind those over TCP. */
   readonly asked: string[] = [];
   readonly #udp: DatagramSocket;
+  #last: RemoteInfo | undefined;
   readonly #tcp: Server;
 
   private constructor(zone: Zone, udp: DatagramSocket, tcp: Server) {
@@ -42,7 +44,8 @@ export class ZoneServer {
     const udp = createSocket('udp4');
     await new Promise<void>((resolve) => udp.bind(port, '127.0.0.1', resolve));
     const server = new ZoneServer(zone, udp, tcp);
-    udp.on('message', (question, { port, address }) => {
+    udp.on('message', (question, from) => {
+      const { port, address } = (server.#last = from);
       for (const answer of server.#answer(question, 'udp')) udp.send(answer, port, address);
     });
     tcp.on('connection', (socket) => {
@@ -62,6 +65,11 @@ export class ZoneServer {
 
   get port(): number {
     return this.#udp.address().port;
+  }
+
+  /** Sends octets to where the last datagram came from. */
+  send(octets: Buffer): void {
+    this.#udp.send(octets, this.#last!.port, this.#last!.address);
   }
 
   resolver(isTrusted = true): TrustedResolver {
@@ -127,7 +135,7 @@ function encodeData(type: RecordType, data: string | TlsaRecord): Buffer {
         .join(''),
       'hex',
     );
-  if (type === 'CNAME') return encodeName(data)!;
+  if (type === 'CNAME' || type === 'PTR') return encodeName(data)!;
   if (type === 'MX') {
     const [preference = '0', exchange = ''] = data.split(' ');
     const number = Buffer.alloc(2);

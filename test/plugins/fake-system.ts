@@ -1,32 +1,8 @@
-/** System services that touch nothing: zones and files are objects of the test. */
+/** System services that touch nothing: names and files are objects of the test. */
 
-import type { Dns, DnsAnswer, Files, System, SystemServices } from '../../bindings/plugin/index.ts';
+import type { Files, System, SystemServices } from '../../bindings/plugin/index.ts';
 import { localTime } from '../../host/services/local-time.ts';
-
-/** Records by `TYPE name` (`A mail.example`, `PTR 192.0.2.3`); a string instead of a list is why the question failed. */
-export type Zones = Readonly<Record<string, readonly string[] | string>>;
-
-/** A name that has any record exists; all others do not. */
-export function fakeDns(zones: Zones = {}): Dns {
-  const ask = (type: string, name: string): Promise<DnsAnswer<string>> => {
-    const records = zones[`${type} ${name}`];
-    if (typeof records === 'string') return Promise.resolve({ status: 'failed', reason: records });
-    if (records !== undefined && records.length > 0) return Promise.resolve({ status: 'found', records });
-    const exists = Object.keys(zones).some((key) => key.endsWith(` ${name}`));
-    return Promise.resolve({ status: exists ? 'no such record' : 'no such name' });
-  };
-  return {
-    resolve4: (name) => ask('A', name),
-    resolve6: (name) => ask('AAAA', name),
-    reverse: (address) => ask('PTR', address),
-    txt: (name) => ask('TXT', name),
-    mx: async (name) => {
-      const answer = await ask('MX', name);
-      if (answer.status !== 'found') return answer;
-      return { status: 'found', records: answer.records.map((exchange) => ({ exchange, preference: 10 })) };
-    },
-  };
-}
+import { fakeResolver } from '../../host/testing/fake-resolver.ts';
 
 /** Facts about a host that does nothing. */
 export const fakeHost = (overrides: Partial<System> = {}): System => ({
@@ -67,7 +43,7 @@ export const fakeFiles = (overrides: Partial<Files> = {}): Files => ({
 
 export function fakeSystem(overrides: Partial<SystemServices> = {}): SystemServices {
   return {
-    dns: fakeDns(),
+    dns: fakeResolver(),
     files: fakeFiles(),
     system: fakeHost(),
     ...overrides,

@@ -10,16 +10,32 @@ const API = fileURLToPath(new URL('../../bindings/plugin/index.ts', import.meta.
 const TESTING = fileURLToPath(new URL('../../host/testing/index.ts', import.meta.url));
 const GUIDE = readFileSync(new URL('../../docs/guide/plugins.md', import.meta.url), 'utf8');
 
+/** The code block that begins with a comment of its file's name. */
+function blockOf(file: string): string {
+  const block = [...GUIDE.matchAll(/```js\n(.*?)```/gs)].find(([, code]) => code!.startsWith(`// ${file}\n`));
+  return block![1]!;
+}
+
+/** Loads blocks of the guide as files of one folder. */
+async function withBlocks(
+  use: (load: (code: string) => Promise<{ default?: unknown }>) => Promise<void>,
+): Promise<void> {
+  const root = mkdtempSync(join(tmpdir(), 'guide-'));
+  try {
+    await use(async (code) => {
+      const path = join(root, /^\/\/ (\S+)/.exec(code)![1]!);
+      writeFileSync(path, code.replaceAll('qpsmtpd/plugin', API).replaceAll('qpsmtpd/testing', TESTING));
+      return (await import(/* @vite-ignore */ pathToFileURL(path).href)) as { default?: unknown };
+    });
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
 test('the plugin on the first page of the guide has at most 25 lines, passes its test and works', async () => {
   const [plugin = '', itsTest = ''] = [...GUIDE.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code!);
   expect(plugin.trim().split('\n').length).toBeLessThanOrEqual(25);
-  const root = mkdtempSync(join(tmpdir(), 'guide-'));
-  const load = async (code: string): Promise<{ default?: unknown }> => {
-    const path = join(root, /^\/\/ (\S+)/.exec(code)![1]!);
-    writeFileSync(path, code.replaceAll('qpsmtpd/plugin', API).replaceAll('qpsmtpd/testing', TESTING));
-    return (await import(/* @vite-ignore */ pathToFileURL(path).href)) as { default?: unknown };
-  };
-  try {
+  await withBlocks(async (load) => {
     const definition = (await load(plugin)).default as PluginDefinition;
     expect(itsTest).toContain('assert');
     await load(itsTest);
@@ -28,7 +44,14 @@ test('the plugin on the first page of the guide has at most 25 lines, passes its
       'DENYSOFT Too many digits in your address (#1.8)',
     );
     expect(words(await ask('mail', address('<a123@b.example>'), NO_PARAMETERS))).toBe('DECLINED');
-  } finally {
-    rmSync(root, { recursive: true, force: true });
-  }
+  });
+});
+
+test('the plugin that asks the DNS passes its test on a DNS of its own', async () => {
+  await withBlocks(async (load) => {
+    await load(blockOf('resolvable.js'));
+    const itsTest = blockOf('resolvable.test.js');
+    expect(itsTest).toContain('assert');
+    await load(itsTest);
+  });
 });

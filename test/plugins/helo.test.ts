@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Services } from '../../bindings/plugin/index.ts';
 import plugin, { heloForwardMatch, heloReverseMatch } from '../../plugins/helo.ts';
-import { fakeDns, type Zones } from './fake-system.ts';
+import { fakeResolver, type FakeDnsZones } from '../../host/testing/fake-resolver.ts';
 import { given, words } from './plugin-context.ts';
 import { headerOf, transactionWith } from './stored.ts';
 
@@ -10,7 +10,7 @@ const files = { badhelo: ['aol.com', 'yahoo.com', 'ya.oo\\.com$', '!\\.'] };
 interface Setting {
   readonly policy?: string;
   readonly ip?: string;
-  readonly zones?: Zones;
+  readonly zones?: FakeDnsZones;
   readonly words?: string;
 }
 
@@ -18,10 +18,13 @@ async function hello(
   host: string,
   { policy = 'lenient', ip = '192.0.2.3', zones = {}, words: more = '' }: Setting = {},
 ) {
-  const services: Partial<Services> = { dns: fakeDns(zones) };
+  const dns = fakeResolver(zones);
+  const services: Partial<Services> = { dns };
   const asked = given(plugin, { words: `policy ${policy} ${more}`, files: {}, services });
   asked.session.connection.remoteIp = ip;
-  return { ...asked, answer: words(await asked.ask('ehlo', host, [])) };
+  const answer = asked.ask('ehlo', host, []);
+  await dns.advance(60_000);
+  return { ...asked, answer: words(await answer) };
 }
 
 test.each([
@@ -62,9 +65,12 @@ test.each([
 });
 
 describe('helo rfc', () => {
-  const known: Zones = { 'A mail.example': ['192.0.2.9'], 'PTR 192.0.2.3': ['mail.example'] };
+  const known: FakeDnsZones = {
+    'mail.example': { A: ['192.0.2.9'] },
+    '192.0.2.3': { PTR: ['mail.example'] },
+  };
 
-  test.each<[string, Zones, string]>([
+  test.each<[string, FakeDnsZones, string]>([
     ['mail.example', known, 'DECLINED'],
     ['mail.example.', known, 'DECLINED'],
     ['[192.0.2.3]', known, 'DECLINED'],
@@ -74,21 +80,21 @@ describe('helo rfc', () => {
     ['perl.test', known, 'DENY_DISCONNECT HELO hostname does not exist'],
     [
       'mx.example',
-      { ...known, 'MX mx.example': ['mail.example'] },
+      { ...known, 'mx.example': { MX: ['10 mail.example'] } },
       'DENY_DISCONNECT HELO hostname did not resolve',
     ],
-    ['six.example', { ...known, 'AAAA six.example': ['2001:db8::1'] }, 'DECLINED'],
-    ['mail.example', { 'A mail.example': ['192.0.2.9'] }, 'DENY_DISCONNECT no rDNS for 192.0.2.3'],
+    ['six.example', { ...known, 'six.example': { AAAA: ['2001:db8::1'] } }, 'DECLINED'],
+    ['mail.example', { 'mail.example': { A: ['192.0.2.9'] } }, 'DENY_DISCONNECT no rDNS for 192.0.2.3'],
     [
       'mail.example',
-      { 'A mail.example': ['192.0.2.9'], 'PTR 192.0.2.3': [] },
+      { 'mail.example': { A: ['192.0.2.9'] }, '192.0.2.3': { PTR: [] } },
       'DENY_DISCONNECT no reverse DNS for 192.0.2.3',
     ],
     // A name server that is silent is no fault of the client's.
-    ['mail.example', { ...known, 'A mail.example': 'timeout' }, 'DECLINED'],
+    ['mail.example', { ...known, 'mail.example': { A: 'timeout' } }, 'DECLINED'],
     [
       'mail.example',
-      { ...known, 'PTR 192.0.2.3': 'timeout' },
+      { ...known, '192.0.2.3': { PTR: 'timeout' } },
       'DENYSOFT_DISCONNECT error getting reverse DNS for 192.0.2.3',
     ],
   ])('%s %j is answered with %s', async (host, zones, answer) => {
@@ -96,46 +102,46 @@ describe('helo rfc', () => {
   });
 });
 
-test.each<[string, string, Zones, string, number]>([
+test.each<[string, string, FakeDnsZones, string, number]>([
   [
     'mail.example',
     '192.0.2.3',
-    { 'A mail.example': ['192.0.2.3'], 'PTR 192.0.2.3': ['mail.example'] },
+    { 'mail.example': { A: ['192.0.2.3'] }, '192.0.2.3': { PTR: ['mail.example'] } },
     'DECLINED',
     1,
   ],
   [
     'mail.example',
     '192.0.2.3',
-    { 'A mail.example': ['192.0.2.9'], 'PTR 192.0.2.3': ['x.other.test'] },
+    { 'mail.example': { A: ['192.0.2.9'] }, '192.0.2.3': { PTR: ['x.other.test'] } },
     'DECLINED',
     0,
   ],
   [
     'mx0.example.com',
     '192.0.2.3',
-    { 'A mx0.example.com': ['198.51.100.1'], 'PTR 192.0.2.3': ['MX1.Example.com.'] },
+    { 'mx0.example.com': { A: ['198.51.100.1'] }, '192.0.2.3': { PTR: ['MX1.Example.com.'] } },
     'DECLINED',
     0,
   ],
   [
     'mx0.example.com',
     '192.0.2.3',
-    { 'A mx0.example.com': ['198.51.100.1'], 'PTR 192.0.2.3': ['mx0.example.net'] },
+    { 'mx0.example.com': { A: ['198.51.100.1'] }, '192.0.2.3': { PTR: ['mx0.example.net'] } },
     'DENY_DISCONNECT That HELO hostname fails FCrDNS',
     -1,
   ],
   [
     'mail.example',
     '2001:db8::1',
-    { 'AAAA mail.example': ['2001:db8::2'], 'PTR 2001:db8::1': ['x.test'] },
+    { 'mail.example': { AAAA: ['2001:db8::2'] }, '2001:db8::1': { PTR: ['x.test'] } },
     'DECLINED',
     0,
   ],
   [
     '[192.0.2.3]',
     '192.0.2.3',
-    { 'PTR 192.0.2.3': ['mail.example'] },
+    { '192.0.2.3': { PTR: ['mail.example'] } },
     'DENY_DISCONNECT RFC 2821 allows an address literal, but we do not',
     -1,
   ],
@@ -146,7 +152,7 @@ test.each<[string, string, Zones, string, number]>([
 });
 
 test('helo leaves notes of what fits', async () => {
-  const zones = { 'A mail.example': ['192.0.2.9'], 'PTR 192.0.2.3': ['other.mail.example'] };
+  const zones = { 'mail.example': { A: ['192.0.2.9'] }, '192.0.2.3': { PTR: ['other.mail.example'] } };
   const { session } = await hello('mail.example', { policy: 'rfc', zones });
   expect(session.connection.notes.get(heloForwardMatch)).toBe(true);
   expect(session.connection.notes.get(heloReverseMatch)).toBe(true);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import stunnel, { proxy } from '../../plugins/stunnel.ts';
-import { fakeDns } from './fake-system.ts';
+import { fakeResolver } from '../../host/testing/fake-resolver.ts';
 import { given, words } from './plugin-context.ts';
 
 const LINE = 'TCP4 198.51.100.7 10.0.0.1 50060 465';
@@ -8,7 +8,7 @@ const LINE = 'TCP4 198.51.100.7 10.0.0.1 50060 465';
 function behind(peerIp = '127.0.0.1') {
   const asked = given(stunnel, {
     words: 'proxy on',
-    services: { dns: fakeDns({ 'PTR 198.51.100.7': ['bad name', 'client.example'] }) },
+    services: { dns: fakeResolver({ '198.51.100.7': { PTR: ['bad name', 'client.example'] } }) },
   });
   const { connection } = asked.session;
   Object.assign(connection, { peerIp, remoteIp: peerIp, hello: undefined });

@@ -4,10 +4,12 @@ import { createSocket, type Socket } from 'node:dgram';
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SystemDns } from '../../host/dns/system-dns.ts';
 import { SystemFiles } from '../../host/services/files.ts';
 import { localTime } from '../../host/services/local-time.ts';
+import { ZoneServer } from '../dns/zone-server.ts';
+import { PATIENCE } from '../patience.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'services-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -140,16 +142,22 @@ describe('dns', () => {
 
   test('what the name server says is told apart, and its silence is a fault in time. RFC 2308 section 2', async () => {
     const server = await nameServer();
-    const dns = new SystemDns([`127.0.0.1:${server.address().port}`]);
-    expect(await dns.resolve4('found.test')).toEqual({ status: 'found', records: ['192.0.2.9'] });
-    expect(await dns.resolve6('found.test')).toEqual({ status: 'no such record' });
-    expect(await dns.mx('none.test')).toEqual({ status: 'no such name' });
-    expect(await dns.txt('bare.test')).toEqual({ status: 'no such record' });
-    expect(await dns.reverse('192.0.2.9')).toEqual({ status: 'found', records: ['client.test'] });
-    expect(await dns.reverse('2001:db8::1')).toEqual({ status: 'no such record' });
-    expect(await dns.reverse('no address')).toEqual({ status: 'no such name' });
-    expect(await dns.resolve4('broken.test')).toEqual({ status: 'failed', reason: 'ESERVFAIL' });
-    expect(await dns.resolve4('silent.test', { timeoutMs: 50 })).toEqual({
+    const dns = new SystemDns({ servers: [`127.0.0.1:${server.address().port}`] });
+    const found = (name: string, ...records: string[]) => ({
+      status: 'found',
+      records,
+      isSecure: false,
+      canonicalName: name,
+    });
+    expect(await dns.resolve4('Found.test.')).toEqual(found('found.test', '192.0.2.9'));
+    expect(await dns.resolve6('found.test')).toMatchObject({ status: 'no such record' });
+    expect(await dns.mx('none.test')).toMatchObject({ status: 'no such name' });
+    expect(await dns.txt('bare.test')).toMatchObject({ status: 'no such record' });
+    expect(await dns.reverse('192.0.2.9')).toEqual(found('9.2.0.192.in-addr.arpa', 'client.test'));
+    expect(await dns.reverse('2001:db8::1')).toMatchObject({ status: 'no such record' });
+    expect(await dns.reverse('no address')).toMatchObject({ status: 'no such name' });
+    expect(await dns.resolve4('broken.test')).toMatchObject({ status: 'failed', reason: 'ESERVFAIL' });
+    expect(await dns.resolve4('silent.test', { timeoutMs: 50 })).toMatchObject({
       status: 'failed',
       reason: 'timeout',
     });
@@ -157,6 +165,30 @@ describe('dns', () => {
       expect((await dns.resolve4(name, { timeoutMs: 500 })).status, name).not.toBe('found');
     }
     server.close();
+  });
+
+  test('an answer is waited for as long as it is wanted, and what Node cannot ask is asked all the same', async () => {
+    const tlsaName = 'TLSA _25._tcp.mx.a.example';
+    const tlsa = { usage: 3, selector: 1, matching: 1, data: Buffer.alloc(32, 7) };
+    const server = await ZoneServer.start({
+      'A silent.example': { spoil: () => [] },
+      [tlsaName]: { records: [[tlsaName, tlsa]], isSecure: true },
+      'CNAME www.a.example': { records: [['CNAME www.a.example', 'a.example']], isSecure: true },
+      'MX a.example': { records: [['MX a.example', '10 mx.a.example']], isSecure: true },
+    });
+    onTestFinished(() => server.close());
+    const servers = [`127.0.0.1:${server.port}`];
+    const dns = new SystemDns({ servers, trustedResolvers: () => [server.resolver()] });
+    const stop = new AbortController();
+    const answer = dns.resolve4('silent.example', { signal: stop.signal });
+    await vi.waitFor(() => expect(server.asked).toEqual(['A silent.example']), PATIENCE);
+    stop.abort();
+    expect(await answer).toMatchObject({ status: 'failed', reason: 'aborted' });
+    expect(await dns.mx('a.example', { signal: stop.signal })).toMatchObject({ reason: 'aborted' });
+    expect(await dns.tlsa('_25._tcp.mx.a.example')).toMatchObject({ records: [tlsa], isSecure: false });
+    expect(await dns.cname('www.a.example')).toMatchObject({ records: ['a.example'], isSecure: false });
+    expect(await dns.mx('a.example')).toMatchObject({ status: 'found', isSecure: false });
+    expect(await dns.authenticated.mx('a.example')).toMatchObject({ status: 'found', isSecure: true });
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import type { HopCertificate } from '../../../bindings/plugin/hop-services.ts';
-import type { TlsaRecord } from '../../dns/wire-message.ts';
+import type { TlsaRecord } from '../../../bindings/plugin/resolver.ts';
 import { standsForHost } from './certificate-names.ts';
 import { matches, publishedAnchors, USAGE } from './dane-records.ts';
 

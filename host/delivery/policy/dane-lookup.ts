@@ -1,7 +1,7 @@
 /** Which TLSA records hold for a mail host. RFC 7672 sections 2.2.2 and 2.2.3. */
 
-import type { SecureDns } from '../../dns/secure-dns.ts';
-import type { TlsaRecord } from '../../dns/wire-message.ts';
+import type { Resolver } from '../../../bindings/plugin/resolver.ts';
+import type { TlsaRecord } from '../../../bindings/plugin/resolver.ts';
 import { usableRecords } from './dane-records.ts';
 
 export type DaneFinding =
@@ -21,11 +21,11 @@ export interface DaneHost {
   readonly canonicalName: string;
 }
 
-export async function lookUpDane(dns: SecureDns, host: DaneHost): Promise<DaneFinding> {
+export async function lookUpDane(dns: Resolver, host: DaneHost): Promise<DaneFinding> {
   const bases = await baseDomainsOf(dns, host);
   if (!Array.isArray(bases)) return { kind: 'failed', reason: bases.reason };
   for (const baseDomain of bases) {
-    const answer = await dns.ask(`_${host.port}._tcp.${baseDomain}`, 'TLSA');
+    const answer = await dns.tlsa(`_${host.port}._tcp.${baseDomain}`);
     if (answer.status === 'failed') return { kind: 'failed', reason: answer.reason };
     // Without DNSSEC anybody on the way could have put it there, so it counts as if it were not.
     if (answer.status !== 'found' || !answer.isSecure) continue;
@@ -37,13 +37,13 @@ export async function lookUpDane(dns: SecureDns, host: DaneHost): Promise<DaneFi
 
 /** Where records may stand: at the name behind all aliases, then at the name itself. RFC 7672 section 2.2.2. */
 async function baseDomainsOf(
-  dns: SecureDns,
+  dns: Resolver,
   { name, isSecure, canonicalName }: DaneHost,
 ): Promise<string[] | { readonly reason: string }> {
   if (isSecure) return canonicalName === name ? [name] : [canonicalName, name];
   // Insecure zones are not asked: some of their servers answer questions for TLSA with failures, which would stop the mail.
   if (canonicalName === name) return [];
-  const alias = await dns.ask(name, 'CNAME');
+  const alias = await dns.cname(name);
   if (alias.status === 'failed') return { reason: alias.reason };
   return alias.isSecure && alias.status === 'found' ? [name] : [];
 }

@@ -1,7 +1,7 @@
 /** TLSA records as SMTP reads them. RFC 7672 section 3.1, RFC 6698 section 2.1, RFC 7671 sections 5 and 9. */
 
 import { createHash, createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
-import type { TlsaRecord } from '../../dns/wire-message.ts';
+import type { TlsaRecord } from '../../../bindings/plugin/resolver.ts';
 import { publicKeyOf } from './certificate-parts.ts';
 
 /** DANE-TA: the record names an authority. DANE-EE: it names the server's own certificate or key. RFC 7218 section 2.1. */

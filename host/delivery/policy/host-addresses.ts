@@ -1,6 +1,6 @@
 /** The addresses of a mail host, both families. RFC 5321 section 5.2. */
 
-import type { SecureDns } from '../../dns/secure-dns.ts';
+import type { Resolver } from '../../../bindings/plugin/resolver.ts';
 
 export type HostAddresses =
   | {
@@ -16,11 +16,11 @@ export type HostAddresses =
 
 /** Addresses that `mayReach` refuses are left out, as if they were not there. Never rejects. */
 export async function lookUpAddresses(
-  dns: SecureDns,
+  dns: Resolver,
   name: string,
   mayReach: (address: string) => boolean,
 ): Promise<HostAddresses> {
-  const answers = await Promise.all([dns.ask(name, 'AAAA'), dns.ask(name, 'A')]);
+  const answers = await Promise.all([dns.resolve6(name), dns.resolve4(name)]);
   const found = answers.flatMap((answer) => (answer.status === 'found' ? [answer] : []));
   const [first] = found;
   if (first === undefined) {

@@ -2,7 +2,7 @@
 
 import type { HopHost, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
-import type { SecureDns } from '../../dns/secure-dns.ts';
+import type { Resolver } from '../../../bindings/plugin/resolver.ts';
 import { literalAddress } from './address-literal.ts';
 import { lookUpDane, type DaneFinding } from './dane-lookup.ts';
 import { lookUpAddresses, type HostAddresses } from './host-addresses.ts';
@@ -22,7 +22,7 @@ import {
 export type SenderWish = 'required' | 'waived' | undefined;
 
 export interface RouteOptions {
-  readonly dns: SecureDns;
+  readonly dns: Resolver;
   /** The policies of MTA-STS; undefined: none are looked for. */
   readonly sts: { policyFor(domain: string): Promise<StsPolicy | undefined> } | undefined;
   /** False: no TLSA records are looked for. */

@@ -1,6 +1,6 @@
 /** The hosts that take mail for a domain. RFC 5321 section 5.1, RFC 7505. */
 
-import type { SecureDns } from '../../dns/secure-dns.ts';
+import type { Resolver } from '../../../bindings/plugin/resolver.ts';
 import { isHostName } from './host-name-form.ts';
 import { routeFaults, type RouteFault } from './route-faults.ts';
 
@@ -25,7 +25,7 @@ export type MxFinding =
 export const MAX_HOSTS = 20;
 
 export interface MxLookupOptions {
-  readonly dns: SecureDns;
+  readonly dns: Resolver;
   /** One of our own names. */
   readonly isOwn: (name: string) => boolean;
   /** A number in [0, 1). */
@@ -35,7 +35,7 @@ export interface MxLookupOptions {
 /** `domain` is in ASCII. Never rejects. */
 export async function lookUpMx(domain: string, { dns, isOwn, random }: MxLookupOptions): Promise<MxFinding> {
   if (!isHostName(domain)) return fault(routeFaults.noSuchDomain(domain));
-  const answer = await dns.ask(domain, 'MX');
+  const answer = await dns.mx(domain);
   const { isSecure } = answer;
   if (answer.status === 'failed') return fault(routeFaults.lookUpFailed(domain, answer.reason));
   if (answer.status === 'no such name') return fault(routeFaults.noSuchDomain(domain));

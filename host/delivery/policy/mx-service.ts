@@ -5,8 +5,7 @@ import type { Hops } from '../../../bindings/plugin/hop-services.ts';
 import type { MailExchange, MxOptions, TlsPolicyCount } from '../../../bindings/plugin/mx-services.ts';
 import type { HopOutlet } from '../../../bindings/plugin/hop-services.ts';
 import type { Stores } from '../../../bindings/plugin/store.ts';
-import { ResolverDns, type SecureDns } from '../../dns/secure-dns.ts';
-import type { TrustedResolver } from '../../dns/trusted-resolvers.ts';
+import type { Resolver } from '../../../bindings/plugin/resolver.ts';
 import { MailRoutes } from './mail-routes.ts';
 import { MxOutlet } from './mx-outlet.ts';
 import { PolicyCounters } from './policy-counters.ts';
@@ -17,8 +16,7 @@ import { StsPolicies } from './sts-policies.ts';
 export interface MxServiceOptions {
   readonly hops: Hops;
   readonly stores: Stores;
-  /** Asked once, when the first outlet is opened. */
-  readonly resolvers: () => readonly TrustedResolver[];
+  readonly dns: Resolver;
   /** A number in [0, 1). */
   readonly random: () => number;
   /** Milliseconds since the epoch. */
@@ -41,7 +39,6 @@ export class MxService implements MailExchange {
   readonly #terms: MxServiceOptions;
   readonly #surroundings: MxSurroundings;
   readonly #counters = new PolicyCounters();
-  #dns: SecureDns | undefined;
 
   constructor(terms: MxServiceOptions, surroundings: MxSurroundings = {}) {
     this.#terms = terms;
@@ -53,16 +50,15 @@ export class MxService implements MailExchange {
   }
 
   open(options: MxOptions): HopOutlet {
-    const { hops, random, now } = this.#terms;
+    const { hops, dns, random, now } = this.#terms;
     const { mayReach = isReachable, authorities } = this.#surroundings;
     const { port = SMTP_PORT, ownNames = [], isDaneUsed = true, isStsUsed = true, ...hopOptions } = options;
     const { log } = options;
-    const dns = (this.#dns ??= new ResolverDns(this.#terms.resolvers(), () => performance.now()));
     const own = new Set([options.helloName, ...ownNames].map((name) => canonicalDomain(name) ?? name));
     const counters = this.#counters;
     const routes = new MailRoutes({
       dns,
-      sts: isStsUsed ? this.#stsPolicies(dns, options) : undefined,
+      sts: isStsUsed ? this.#stsPolicies(options) : undefined,
       isDaneUsed,
       counters,
       isOwn: (name) => own.has(name),
@@ -77,8 +73,8 @@ export class MxService implements MailExchange {
     return new MxOutlet({ routes, counters, log, openHops: (hosts) => hops.open({ ...hopOptions, hosts }) });
   }
 
-  #stsPolicies(dns: SecureDns, { log }: MxOptions): StsPolicies {
-    const { stores, now } = this.#terms;
+  #stsPolicies({ log }: MxOptions): StsPolicies {
+    const { dns, stores, now } = this.#terms;
     const { stsOrigin } = this.#surroundings;
     return new StsPolicies({
       dns,

@@ -3,8 +3,8 @@
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Store } from '../../../bindings/plugin/store.ts';
 import { connectProblem } from '../../../bindings/plugin/connect.ts';
-import { BoundedCache } from '../../dns/bounded-cache.ts';
-import type { SecureDns } from '../../dns/secure-dns.ts';
+import { BoundedCache } from '../../../bindings/timing/bounded-cache.ts';
+import type { Resolver } from '../../../bindings/plugin/resolver.ts';
 import { announcedId, parseStsPolicy, type StsPolicy } from './sts-policy.ts';
 
 /** A policy as it was fetched. */
@@ -17,7 +17,7 @@ interface HeldPolicy {
 }
 
 export interface StsOptions {
-  readonly dns: SecureDns;
+  readonly dns: Resolver;
   /** Resolves with the text of a domain's policy, or rejects with why it could not be had. */
   readonly fetch: (domain: string) => Promise<string>;
   /** Undefined: policies are forgotten with the process, and the first message to a domain is not protected again. */
@@ -51,7 +51,7 @@ export class StsPolicies {
   /** The policy that holds for `domain`, given in lower case; undefined without one. Never rejects. */
   async policyFor(domain: string): Promise<StsPolicy | undefined> {
     const [answer, known] = await Promise.all([
-      this.#terms.dns.ask(`_mta-sts.${domain}`, 'TXT'),
+      this.#terms.dns.txt(`_mta-sts.${domain}`),
       this.#recall(domain),
     ]);
     const id = answer.status === 'found' ? announcedId(answer.records) : undefined;

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import type { TlsaRecord } from '../../../host/dns/wire-message.ts';
+import type { TlsaRecord } from '../../../bindings/plugin/resolver.ts';
 import { PATIENCE_MS } from '../../patience.ts';
 
 export interface Issued {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { publicKeyOf } from '../../../host/delivery/policy/certificate-parts.ts';
 import { judgeByDane } from '../../../host/delivery/policy/dane-judgement.ts';
 import { usableRecords } from '../../../host/delivery/policy/dane-records.ts';
-import type { TlsaRecord } from '../../../host/dns/wire-message.ts';
+import type { TlsaRecord } from '../../../bindings/plugin/resolver.ts';
 import { issue, tlsa, type Issued } from './certificates.ts';
 
 const NAMES = ['mx.a.example', 'a.example'];

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import type { SenderWish } from '../../../host/delivery/policy/mail-routes.ts';
 import { ResolverDns } from '../../../host/dns/secure-dns.ts';
-import type { TlsaRecord } from '../../../host/dns/wire-message.ts';
+import type { TlsaRecord } from '../../../bindings/plugin/resolver.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
 import { a, FAILS, given, mx, PLAIN, routeOf, SECURE, servers } from './given-routes.ts';
 import { policyText } from './policy-server.ts';

@@ -4,6 +4,7 @@ import { createSecureContext } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { MxOptions } from '../../../bindings/plugin/mx-services.ts';
 import { MxService } from '../../../host/delivery/policy/mx-service.ts';
+import { ResolverDns } from '../../../host/dns/secure-dns.ts';
 import { HopService } from '../../../host/services/hop-service.ts';
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
@@ -53,7 +54,7 @@ async function given({ zone, certificate, script = {}, sts, options }: Given) {
     {
       hops,
       stores: memoryStores({ now: () => Date.now() }),
-      resolvers: () => [dns.resolver()],
+      dns: new ResolverDns([dns.resolver()], () => performance.now()),
       random: () => 0.5,
       now: () => Date.now(),
     },

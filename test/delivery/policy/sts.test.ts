@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { fetchStsPolicy } from '../../../host/delivery/policy/sts-fetch.ts';
 import { StsPolicies } from '../../../host/delivery/policy/sts-policies.ts';
 import { announcedId, isInPolicy, parseStsPolicy } from '../../../host/delivery/policy/sts-policy.ts';
-import type { SecureDns } from '../../../host/dns/secure-dns.ts';
+import { fakeResolver } from '../../../host/testing/fake-resolver.ts';
 import { keptLog } from '../mail-object.ts';
 import { issue } from './certificates.ts';
 import { PolicyServer, policyText } from './policy-server.ts';
@@ -183,21 +183,19 @@ describe('fetching', () => {
 
 /** Policies over a DNS and a web that are lists; the store is a map. */
 function given() {
-  const state = { id: '1' as string | undefined, text: policyText('enforce') as string | Error, now: 0 };
+  const dns = fakeResolver();
+  const state = {
+    /** Undefined: somebody hides the record. */
+    set id(id: string | undefined) {
+      dns.set('_mta-sts.a.example', id === undefined ? 'SERVFAIL' : { TXT: [`v=STSv1; id=${id};`] });
+    },
+    text: policyText('enforce') as string | Error,
+    now: 0,
+  };
+  state.id = '1';
   const fetched: string[] = [];
   const faults: string[] = [];
   const entries = new Map<string, string>();
-  const dns: SecureDns = {
-    ask: (name) => {
-      const about = { isSecure: false, canonicalName: name };
-      const { id } = state;
-      const answer =
-        id === undefined
-          ? { ...about, status: 'failed' as const, reason: 'timeout' }
-          : { ...about, status: 'found' as const, records: [`v=STSv1; id=${id};`] };
-      return Promise.resolve(answer as never);
-    },
-  };
   const store = {
     get: (key: string) => Promise.resolve(entries.get(key)),
     set: (key: string, value: string) => Promise.resolve(void entries.set(key, value)),
