@@ -27,6 +27,7 @@ export default tseslint.config(
       'host/delivery/**',
       'host/http/**',
       'host/connect/**',
+      'host/observe/syslog-output.ts',
     ],
     rules: {
       'no-restricted-imports': [

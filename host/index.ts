@@ -5,4 +5,4 @@ export { MemoryAcceptor, type MemoryClient } from './intake/memory-acceptor.ts';
 export { SocketAcceptor } from './intake/socket-acceptor.ts';
 export { parseListen, printListen, type ListenSpec } from './intake/listen-spec.ts';
 export { Server, type ServerOptions } from './server/server.ts';
-export { version } from './package/version.ts';
+export { version } from './package/package-root.ts';

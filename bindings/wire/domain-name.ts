@@ -93,3 +93,13 @@ export function canonicalEntry(entry: string): string | undefined {
 
 /** Composed and decomposed letters are the same ones. RFC 6532 section 3.1. */
 export const foldLocalPart = (text: string): string => (NOT_ASCII.test(text) ? text.normalize('NFC') : text);
+
+/**
+ * A name as it may stand in the banner, in EHLO replies and in Received fields: printable ASCII without blanks (RFC 5321
+ * section 4.1.2 wants a domain or an address literal; what it names is not checked here). U-labels become A-labels, which
+ * every client understands. Undefined for what can be no name.
+ */
+export function hostNameOf(text: string): string | undefined {
+  const name = /[^\u0000-\u007f]/.test(text) ? canonicalDomain(text) : text;
+  return name !== undefined && /^[!-~]{1,255}$/.test(name) ? name : undefined;
+}

@@ -3,11 +3,10 @@
  * an error message by accident shows the user and nothing else.
  */
 
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Credentials, Secret } from '../../bindings/plugin/hooks.ts';
 import { prepare } from '../../bindings/wire/sasl-prep.ts';
 import { deriveKeys, parseKeptKeys } from '../../bindings/wire/scram-keys.ts';
-import { areSameOctets, isSameSecret } from './secret-comparison.ts';
 
 export abstract class HostCredentials implements Credentials {
   readonly user: string;
@@ -104,3 +103,13 @@ export class TokenCredentials extends HostCredentials {
     return Promise.resolve(typeof secret === 'string' && isSameSecret(this.#token, secret));
   }
 }
+
+const digest = (text: string): Buffer => createHash('sha256').update(text, 'utf8').digest();
+
+/** True if both are the same; takes as long whatever they have in common. */
+export const isSameSecret = (left: string, right: string): boolean =>
+  timingSafeEqual(digest(left), digest(right));
+
+/** The same for octets; false at once if their numbers differ, which are no secret. */
+export const areSameOctets = (left: Buffer, right: Buffer): boolean =>
+  left.length === right.length && timingSafeEqual(left, right);

@@ -2,10 +2,8 @@
 
 import type { AuthHookName } from '../../bindings/plugin/hooks.ts';
 import { Bearer, oauthBearer, xoauth2 } from './bearer.ts';
-import { CramMd5 } from './cram-md5.ts';
-import { Login } from './login.ts';
+import { CramMd5, Login, Plain } from './password-mechanisms.ts';
 import type { SaslServer, Surroundings } from './mechanism.ts';
-import { Plain } from './plain.ts';
 import { ScramSha256 } from './scram-sha-256.ts';
 
 export interface Mechanism {

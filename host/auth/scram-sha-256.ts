@@ -2,7 +2,7 @@
 
 import type { Secret } from '../../bindings/plugin/hooks.ts';
 import { decodeText } from '../../bindings/wire/base64.ts';
-import { HostCredentials } from './credentials.ts';
+import { areSameOctets, HostCredentials } from './credentials.ts';
 import { challenge, failure, found, type SaslServer, type Surroundings, type Turn } from './mechanism.ts';
 import {
   deriveKeys,
@@ -14,7 +14,6 @@ import {
   type Salt,
 } from '../../bindings/wire/scram-keys.ts';
 import { parseClientFinal, parseClientFirst, type ClientFirst } from '../../bindings/wire/scram-message.ts';
-import { areSameOctets } from './secret-comparison.ts';
 
 const EMPTY = Buffer.alloc(0);
 

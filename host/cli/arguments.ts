@@ -1,9 +1,32 @@
-/** Reads a command line by its option specs; whatever it does not understand is an error, never ignored. */
+/**
+ * The command line: what its options look like, how it is read, and the help texts. What is not understood is an error, never
+ * ignored.
+ */
 
 import { parseArgs } from 'node:util';
 import { QpsmtpdError } from '../errors/error-classes.ts';
-import { suggest } from './did-you-mean.ts';
-import type { OptionSpec, RefusedOption } from './option-spec.ts';
+import { suggest } from '../hooks/nearest.ts';
+
+/** What an option of a command line looks like; parsing, help and documentation all read this. */
+export interface OptionSpec {
+  readonly name: string;
+  readonly short?: string;
+  /** Placeholder of the value; without it the option is a switch. */
+  readonly value?: string;
+  /** May be given several times. Of any other option the last one counts. */
+  readonly isRepeatable?: boolean;
+  readonly help: string;
+}
+
+/** An option of the Perl program that is understood and refused, with what to do instead. */
+export interface RefusedOption {
+  readonly name: string;
+  readonly short?: string;
+  readonly value?: string;
+  readonly instead: string;
+}
+
+export const HELP_OPTION: OptionSpec = { name: 'help', short: 'h', help: 'print this text' };
 
 /** An error in the command line. */
 export class UsageError extends QpsmtpdError {
@@ -114,4 +137,18 @@ function checkValue(
     throw new UsageError(`${rawName} needs a value: ${rawName} ${spec.value}`);
   }
   return value;
+}
+
+/** Usage line, a paragraph, and the options in two columns. */
+export function printHelp(usage: string, about: string, specs: readonly OptionSpec[]): string {
+  const names = specs.map(nameOf);
+  const width = Math.max(...names.map((name) => name.length)) + 2;
+  const rows = specs.map((spec, index) => `  ${(names[index] ?? '').padEnd(width)}${spec.help}`);
+  return [`usage: ${usage}`, '', about, '', 'options:', ...rows].join('\n');
+}
+
+function nameOf({ name, short, value, isRepeatable }: OptionSpec): string {
+  const letter = short === undefined ? '    ' : `-${short}, `;
+  const placeholder = value === undefined ? '' : ` ${value}`;
+  return `${letter}--${name}${placeholder}${isRepeatable === true ? ' ...' : ''}`;
 }

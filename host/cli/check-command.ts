@@ -6,10 +6,8 @@ import type { DaemonDescription, DaemonLoader } from '../process/daemon.ts';
 import { checkUser, dropPrivileges } from '../process/privileges.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { Rehearsal } from '../errors/rehearsal.ts';
-import { readArguments, refusePositionals } from './arguments.ts';
+import { HELP_OPTION, printHelp, readArguments, refusePositionals, type OptionSpec } from './arguments.ts';
 import { readConfigDir } from './config-dir.ts';
-import { printHelp } from './help-text.ts';
-import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
 import { CONFIG_OPTION } from './serve-command.ts';
 
 export const CHECK_OPTIONS: readonly OptionSpec[] = [

@@ -1,14 +1,15 @@
 /** The spool of a configuration directory, for the commands that look into it while the daemon runs. */
 
 import { realpathSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { openSearchPath } from '../config/search-path.ts';
+import { silence } from '../observe/logger.ts';
+import { becomeOwnerOf } from '../process/privileges.ts';
 import { SpoolError } from '../spool/files/spool-error.ts';
 import { SpoolFolder } from '../spool/files/spool-folder.ts';
+import { isSpoolId } from '../spool/files/spool-id.ts';
 import { SpoolIndex } from '../spool/index/spool-index.ts';
-import { becomeOwnerOf } from '../process/privileges.ts';
-import { silence } from '../observe/silence.ts';
-import { spoolTrouble } from './spool-trouble.ts';
 
 export interface ConfiguredSpool {
   readonly folder: SpoolFolder;
@@ -61,4 +62,29 @@ function locate(configDir: string | undefined): string {
     config.close();
   }
   throw new SpoolError('no line of config/plugins names queue/spool (name the folder with --spool)');
+}
+
+const MIB = 1_048_576;
+
+/** `cause` with what the files and their file system tell: whether mail waits there, and whether there is room at all. */
+export async function spoolTrouble(folder: SpoolFolder, cause: unknown): Promise<SpoolError> {
+  const facts = await Promise.all([waitingIn(folder), roomIn(folder)]);
+  const problem = cause instanceof Error ? cause.message : String(cause);
+  return new SpoolError(`${problem} (${facts.join(', ')})`);
+}
+
+async function waitingIn({ target }: SpoolFolder): Promise<string> {
+  try {
+    const names = await readdir(target);
+    return `${names.filter(isSpoolId).length} messages are in ${target}`;
+  } catch (error) {
+    return `${target} can't be read: ${(error as NodeJS.ErrnoException).code ?? ''}`;
+  }
+}
+
+async function roomIn(folder: SpoolFolder): Promise<string> {
+  const octets = await folder.freeOctets().catch(() => undefined);
+  return octets === undefined
+    ? `its file system does not answer`
+    : `${Math.floor(octets / MIB)} MiB of its file system are free`;
 }

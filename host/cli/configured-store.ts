@@ -9,7 +9,7 @@ import { Settings } from '../settings/settings.ts';
 import { becomeOwnerOf } from '../process/privileges.ts';
 import { systemClock } from '../services/services.ts';
 import { STORE_FILE } from '../store/store-directory.ts';
-import { StoreError } from '../store/store-error.ts';
+import { StoreError } from '../store/backend.ts';
 import {
   parseStoreLocation,
   printStoreLocation,
@@ -17,7 +17,7 @@ import {
   type StoreLocation,
 } from '../settings/store-location.ts';
 import { ProcessStores } from '../store/stores.ts';
-import { silence } from '../observe/silence.ts';
+import { silence } from '../observe/logger.ts';
 
 export interface ConfiguredStore {
   readonly store: Store;

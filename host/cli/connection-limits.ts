@@ -3,7 +3,7 @@
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { openSearchPath } from '../config/search-path.ts';
 import { Settings } from '../settings/settings.ts';
-import { silence } from '../observe/silence.ts';
+import { silence } from '../observe/logger.ts';
 
 /** 0: no limit. */
 export interface ConnectionLimits {

@@ -4,10 +4,16 @@ import { parseListen } from '../intake/listen-spec.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
 import { serve } from '../process/serve.ts';
 import type { ServeOptions, Terminal } from '../process/serve-options.ts';
-import { readArguments, readCount, refusePositionals } from './arguments.ts';
+import {
+  HELP_OPTION,
+  printHelp,
+  readArguments,
+  readCount,
+  refusePositionals,
+  type OptionSpec,
+  type RefusedOption,
+} from './arguments.ts';
 import { anyAddress, listenSpecs } from './default-listen.ts';
-import { printHelp } from './help-text.ts';
-import { HELP_OPTION, type OptionSpec, type RefusedOption } from './option-spec.ts';
 import { defaultWorkers, MAX_CONNECTIONS } from './serve-command.ts';
 
 export const FORKSERVER_OPTIONS: readonly OptionSpec[] = [

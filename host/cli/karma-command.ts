@@ -1,19 +1,25 @@
-/** `qpsmtpd karma`: looks into what the plugin karma remembers, and corrects it. */
+/** `qpsmtpd karma`: shows and corrects what the plugin karma remembers, in the columns of qpsmtpd's karma_tool. */
 
 import { addressNumber, addressOfNumber } from '../../bindings/plugin/address-number.ts';
 import { karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from '../../bindings/plugin/karma-record.ts';
 import type { Store } from '../../bindings/plugin/store.ts';
+import { strftime } from '../../bindings/plugin/strftime.ts';
 import { DnsReverseLookup } from '../dns/reverse-lookup.ts';
+import { suggest } from '../hooks/nearest.ts';
 import { maskControls } from '../message/field-text.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
 import type { Terminal } from '../process/serve-options.ts';
-import { readArguments, readCount, UsageError } from './arguments.ts';
+import { localTime } from '../services/local-time.ts';
+import {
+  HELP_OPTION,
+  printHelp,
+  readArguments,
+  readCount,
+  UsageError,
+  type OptionSpec,
+} from './arguments.ts';
 import { readConfigDir } from './config-dir.ts';
 import { openConfiguredStore } from './configured-store.ts';
-import { suggest } from './did-you-mean.ts';
-import { printHelp } from './help-text.ts';
-import { KARMA_HEADER, karmaRow, KarmaTotals } from './karma-table.ts';
-import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
 import { CONFIG_OPTION } from './serve-command.ts';
 
 const DAY_MS = 86_400_000;
@@ -122,4 +128,34 @@ function keyOf(word: string | undefined, otherwise: string): string {
   if (key === undefined)
     throw new UsageError(word === undefined ? `karma: ${otherwise}` : `karma: not an IP: ${word}`);
   return key;
+}
+
+export const KARMA_HEADER =
+  '      IP Address                 Penalty        Naughty  Nice  Connects  Hostname';
+
+/** Counts of 0 are left out of a list, where they would only be in the way. */
+export function karmaRow(address: string, record: KarmaRecord, hostName = ''): string {
+  const { penaltyStart, naughty, nice, connects } = record;
+  const penalty = penaltyStart === 0 ? '' : strftime('%a %b %e %H:%M', localTime(penaltyStart * 1_000));
+  const counts = [naughty, nice, connects].map((count) => (count === 0 ? '' : String(count)).padStart(3));
+  return ` ${address.padEnd(18)}  ${penalty.padStart(24)}    ${counts.join('     ')}    ${hostName.padStart(30)}`;
+}
+
+/** What a list adds up to. */
+export class KarmaTotals {
+  #addresses = 0;
+  #naughty = 0;
+  #nice = 0;
+  #connects = 0;
+
+  add({ naughty, nice, connects }: KarmaRecord): void {
+    this.#addresses++;
+    this.#naughty += naughty;
+    this.#nice += nice;
+    this.#connects += connects;
+  }
+
+  toString(): string {
+    return `${this.#addresses} addresses: ${this.#naughty} naughty, ${this.#nice} nice, ${this.#connects} connects`;
+  }
 }

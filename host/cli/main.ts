@@ -3,11 +3,10 @@
 import type { DaemonLoader } from '../process/daemon.ts';
 import { ExitCode } from '../process/exit-code.ts';
 import type { Terminal } from '../process/serve-options.ts';
-import { readArguments, refusePositionals, UsageError } from './arguments.ts';
+import { HELP_OPTION, readArguments, refusePositionals, UsageError, type OptionSpec } from './arguments.ts';
 import { CHECK_HELP, runCheck } from './check-command.ts';
-import { suggest } from './did-you-mean.ts';
-import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
-import { version } from '../package/version.ts';
+import { suggest } from '../hooks/nearest.ts';
+import { version } from '../package/package-root.ts';
 import { PLUGIN_HELP, runPlugin } from './plugin-command.ts';
 import { isStdinSocket } from './program.ts';
 import { KARMA_HELP, runKarma } from './karma-command.ts';

@@ -2,13 +2,11 @@
 
 import type { DaemonLoader } from '../process/daemon.ts';
 import type { Terminal } from '../process/serve-options.ts';
-import { UsageError } from './arguments.ts';
-import { suggest } from './did-you-mean.ts';
+import { HELP_OPTION, printHelp, UsageError, type OptionSpec } from './arguments.ts';
+import { suggest } from '../hooks/nearest.ts';
 import { PLUGIN_LIST_OPTIONS, runPluginList } from './plugin-list.ts';
 import { PLUGIN_NEW_OPTIONS, runPluginNew } from './plugin-new.ts';
 import { PLUGIN_TEST_OPTIONS, runPluginTest } from './plugin-test.ts';
-import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
-import { printHelp } from './help-text.ts';
 
 type Run = (args: readonly string[], loader: DaemonLoader, terminal: Terminal) => Promise<number>;
 

@@ -4,9 +4,8 @@ import { HOOK_NAMES } from '../../bindings/plugin/hooks.ts';
 import type { DaemonLoader, PluginDescription } from '../process/daemon.ts';
 import { Rehearsal } from '../errors/rehearsal.ts';
 import type { Terminal } from '../process/serve-options.ts';
-import { readArguments, refusePositionals } from './arguments.ts';
+import { readArguments, refusePositionals, type OptionSpec } from './arguments.ts';
 import { readConfigDir } from './config-dir.ts';
-import type { OptionSpec } from './option-spec.ts';
 import { CONFIG_OPTION } from './serve-command.ts';
 
 export const PLUGIN_LIST_OPTIONS: readonly OptionSpec[] = [

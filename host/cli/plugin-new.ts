@@ -7,8 +7,7 @@ import { troubleAt } from '../errors/system-trouble.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
 import { codeOf } from '../process/exit-code.ts';
 import type { Terminal } from '../process/serve-options.ts';
-import { readArguments, UsageError } from './arguments.ts';
-import type { OptionSpec } from './option-spec.ts';
+import { readArguments, UsageError, type OptionSpec } from './arguments.ts';
 import { pluginFiles, type Language } from './plugin-templates.ts';
 
 const RUNS_TYPESCRIPT = Boolean((process.features as { typescript?: unknown }).typescript);

@@ -5,8 +5,7 @@ import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { DaemonLoader } from '../process/daemon.ts';
 import { explain } from '../process/exit-code.ts';
 import type { Terminal } from '../process/serve-options.ts';
-import { readArguments, UsageError } from './arguments.ts';
-import type { OptionSpec } from './option-spec.ts';
+import { readArguments, UsageError, type OptionSpec } from './arguments.ts';
 
 export const PLUGIN_TEST_OPTIONS: readonly OptionSpec[] = [];
 

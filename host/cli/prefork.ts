@@ -4,12 +4,18 @@ import { parseListen } from '../intake/listen-spec.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
 import { serve } from '../process/serve.ts';
 import type { ServeOptions, Terminal } from '../process/serve-options.ts';
-import { readArguments, refusePositionals, UsageError } from './arguments.ts';
+import {
+  HELP_OPTION,
+  printHelp,
+  readArguments,
+  refusePositionals,
+  UsageError,
+  type OptionSpec,
+  type RefusedOption,
+} from './arguments.ts';
 import { anyAddress, listenSpecs } from './default-listen.ts';
 import { GRACE_MS } from './forkserver.ts';
-import { printHelp } from './help-text.ts';
-import { HELP_OPTION, type OptionSpec, type RefusedOption } from './option-spec.ts';
-import { version } from '../package/version.ts';
+import { version } from '../package/package-root.ts';
 import { defaultWorkers, MAX_CONNECTIONS } from './serve-command.ts';
 
 const ADDRESS = { value: 'ADDR[:PORT]', isRepeatable: true } as const;

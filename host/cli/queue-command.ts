@@ -8,12 +8,17 @@ import { SpoolError } from '../spool/files/spool-error.ts';
 import { isSpoolId } from '../spool/files/spool-id.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
 import type { Terminal } from '../process/serve-options.ts';
-import { readArguments, UsageError, type Arguments } from './arguments.ts';
+import {
+  HELP_OPTION,
+  printHelp,
+  readArguments,
+  UsageError,
+  type Arguments,
+  type OptionSpec,
+} from './arguments.ts';
 import { readConfigDir } from './config-dir.ts';
 import { openConfiguredSpool, type ConfiguredSpool } from './configured-spool.ts';
-import { suggest } from './did-you-mean.ts';
-import { printHelp } from './help-text.ts';
-import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
+import { suggest } from '../hooks/nearest.ts';
 import { showMessage } from './queue-show.ts';
 import { QUEUE_HEADER, queueRecord, queueRows } from './queue-table.ts';
 import { CONFIG_OPTION } from './serve-command.ts';

@@ -8,9 +8,14 @@ import type { DaemonLoader } from '../process/daemon.ts';
 import { codeOf } from '../process/exit-code.ts';
 import { serve } from '../process/serve.ts';
 import type { Terminal } from '../process/serve-options.ts';
-import { readArguments, refusePositionals, UsageError } from './arguments.ts';
-import { printHelp } from './help-text.ts';
-import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
+import {
+  HELP_OPTION,
+  printHelp,
+  readArguments,
+  refusePositionals,
+  UsageError,
+  type OptionSpec,
+} from './arguments.ts';
 import { findPackageRoot } from '../package/package-root.ts';
 
 const DEFAULT_LISTEN = 'tcp://127.0.0.1:2525';

@@ -5,12 +5,10 @@ import { parseListen } from '../intake/listen-spec.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
 import { serve } from '../process/serve.ts';
 import type { ServeOptions, Terminal } from '../process/serve-options.ts';
-import { readArguments, refusePositionals } from './arguments.ts';
+import { HELP_OPTION, printHelp, readArguments, refusePositionals, type OptionSpec } from './arguments.ts';
 import { readConfigDir } from './config-dir.ts';
 import { NO_CONNECTION_LIMITS, readConnectionLimits, type ConnectionLimits } from './connection-limits.ts';
 import { anyAddress, listenSpecs } from './default-listen.ts';
-import { printHelp } from './help-text.ts';
-import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
 
 /** qpsmtpd's port where nobody asked for another. */
 const DEFAULT_PORT = 2525;

@@ -4,11 +4,9 @@ import type { DaemonLoader } from '../process/daemon.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { readDbmFile } from '../store/dbm-file.ts';
 import { databaseOf, importEntries, type DatabaseName } from '../store/dbm-import.ts';
-import { readArguments, UsageError } from './arguments.ts';
+import { HELP_OPTION, printHelp, readArguments, UsageError, type OptionSpec } from './arguments.ts';
 import { readConfigDir } from './config-dir.ts';
 import { openConfiguredStore } from './configured-store.ts';
-import { printHelp } from './help-text.ts';
-import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
 import { CONFIG_OPTION } from './serve-command.ts';
 
 export const STORE_OPTIONS: readonly OptionSpec[] = [CONFIG_OPTION, HELP_OPTION];

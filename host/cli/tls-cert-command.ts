@@ -8,9 +8,14 @@ import { isIP } from '../../bindings/wire/ip-address.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { makeSelfSigned } from '../tls/self-signed.ts';
-import { readArguments, refusePositionals, UsageError } from './arguments.ts';
-import { printHelp } from './help-text.ts';
-import { HELP_OPTION, type OptionSpec } from './option-spec.ts';
+import {
+  HELP_OPTION,
+  printHelp,
+  readArguments,
+  refusePositionals,
+  UsageError,
+  type OptionSpec,
+} from './arguments.ts';
 
 const DEFAULT_DAYS = 825;
 const MAX_DAYS = 36_500;

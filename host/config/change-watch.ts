@@ -3,8 +3,7 @@
 import type { Stats } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Log } from '../../bindings/plugin/log-level.ts';
-import { errorCode } from './system-error.ts';
-import type { FileSystem, Watch } from './file-system.ts';
+import { errorCode, type FileSystem, type Watch } from './file-system.ts';
 import type { TrailObserver } from './path-trail.ts';
 
 /** From the first sign of a change to reading again: an editor that empties a file and then fills it gets this long. */

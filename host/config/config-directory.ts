@@ -12,10 +12,9 @@ import { ConfigList, emptyList, givenList } from './config-list.ts';
 import { ConfigReader, type ReadFailure } from './config-reader.ts';
 import { ConsultedLists, SourceSilent, type ConfigSource } from './consulted-lists.ts';
 import { ConstantDatabase, emptyDatabase } from './constant-database.ts';
-import { systemFiles, type FileSystem } from './file-system.ts';
-import { hostNameOf } from './host-name.ts';
+import { isLasting, systemFiles, type FileSystem } from './file-system.ts';
+import { hostNameOf } from '../../bindings/wire/domain-name.ts';
 import { LastGoodCache } from './last-good-cache.ts';
-import { isLasting } from './system-error.ts';
 
 /** Reading is tried again this long after a failure that may pass by itself. */
 export const RETRY_MS = 2_000;

@@ -5,9 +5,8 @@ import { ConfigError, printPlace, type Place } from '../errors/error-classes.ts'
 import type { Complaints } from './complaints.ts';
 import { eachLine } from './config-text.ts';
 import { emptyList, ListBuilder, type ConfigList } from './config-list.ts';
-import { TooLargeError, type FileSystem } from './file-system.ts';
+import { errorCode, isAbsent, TooLargeError, type FileSystem } from './file-system.ts';
 import { followPath, type Found, type TrailObserver } from './path-trail.ts';
-import { errorCode, isAbsent } from './system-error.ts';
 
 /** Octets of a file, and of a list with all its includes. */
 export const MAX_FILE_OCTETS = 64 * 1_024 * 1_024;

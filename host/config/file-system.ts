@@ -1,4 +1,7 @@
-/** The file system as the configuration needs it: few calls, so that a test can count them or let them fail. */
+/**
+ * The file system as the configuration needs it: few calls, so that a test can count them or let them fail; and what the codes of
+ * its errors mean.
+ */
 
 import {
   closeSync,
@@ -97,3 +100,18 @@ function readWhole(file: number, expected: number, maxOctets: number): Buffer {
     }
   }
 }
+
+const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']);
+const LASTING = new Set(['EACCES', 'EPERM', 'EISDIR', 'ENOTREG', 'ELOOP']);
+
+/** The code of a system error; '' for anything else. */
+export function errorCode(error: unknown): string {
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : '';
+}
+
+/** The file does not exist. */
+export const isAbsent = (code: string): boolean => ABSENT.has(code);
+
+/** Stays until somebody changes the file. Anything else, such as a lack of file descriptors, may be over at once. */
+export const isLasting = (code: string): boolean => LASTING.has(code);

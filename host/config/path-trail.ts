@@ -2,8 +2,7 @@
 
 import type { Stats } from 'node:fs';
 import { dirname, join, parse, resolve, sep } from 'node:path';
-import { errorCode } from './system-error.ts';
-import type { FileSystem } from './file-system.ts';
+import { errorCode, type FileSystem } from './file-system.ts';
 
 /** As many symbolic links as Linux follows in one path. */
 const MAX_LINKS = 40;

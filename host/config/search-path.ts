@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { ConfigError } from '../errors/error-classes.ts';
 import { findPackageRoot } from '../package/package-root.ts';
 import { troubleAt } from '../errors/system-trouble.ts';
-import { errorCode, isAbsent } from './system-error.ts';
+import { errorCode, isAbsent } from './file-system.ts';
 
 export interface SearchPathOptions {
   /** The directory given on the command line; takes the place of `QPSMTPD_CONFIG`. */

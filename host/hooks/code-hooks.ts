@@ -1,10 +1,7 @@
 /** Module hooks for plugins whose code has changed: their relative imports get a version too, unless they are as before. */
 
 import { fileURLToPath } from 'node:url';
-import { codeVersion } from './code-version.ts';
-
-/** Marks URLs of changed code. */
-export const VERSION_KEY = 'qpsmtpd';
+import { codeVersion, VERSION_KEY } from './code-version.ts';
 
 type NextResolve = (specifier: string, context: ResolveContext) => Promise<Resolved>;
 interface ResolveContext {

@@ -1,7 +1,9 @@
 /** What a hook is handed: one object for each plugin and session, made when the plugin is first asked. */
 
 import {
+  isDenial,
   LogLevel,
+  ReturnCode,
   whitelistHost,
   whitelistSender,
   type Address,
@@ -15,9 +17,11 @@ import {
   type Tasks,
   type Transaction,
 } from '../../bindings/plugin/index.ts';
+import { ConfigError } from '../errors/error-classes.ts';
 import type { Speaker } from '../observe/logger.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
-import type { HookSession } from './session.ts';
+import type { HookRunner } from './runner.ts';
+import type { SessionTasks } from './session-tasks.ts';
 
 /** The lines of a user's configuration. */
 export type UserConfig = (
@@ -131,3 +135,48 @@ class HookSpeaker implements Speaker {
     return this.#session.secrets;
   }
 }
+
+/** What hooks need of a session. */
+export interface HookSession {
+  readonly connection: Connection;
+  /** The transaction of the moment; a new object after each reset. */
+  readonly transaction: Transaction;
+  readonly connectionId: string;
+  /** Its seat in the flight record. */
+  readonly seat?: number;
+  /** Belongs to the hook runner: starts empty, and is filled with one context for each plugin that was asked. */
+  readonly contexts: (PluginContext | undefined)[];
+  /** Work that hooks have begun; it ends with the session. */
+  readonly tasks: SessionTasks;
+  /** False once the client is gone: nobody needs further opinions then. */
+  readonly isOpen: boolean;
+  /** For the log: the transaction, unique as the connection is. Undefined between transactions. */
+  readonly transactionId: string | undefined;
+  /** What the client has just entrusted to AUTH: none of it may be read in the log. */
+  readonly secrets?: readonly string[] | undefined;
+  /** Input that came before its turn. */
+  readonly unread: { within(withinMs: number): Promise<boolean> };
+  /** The plugin that refused what is being asked about, or took the message. Set by the hook runner, for the log. */
+  decidedBy?: string | undefined;
+  /** Adds to the connection's karma and returns the new total. */
+  adjustKarma(points: number): number;
+}
+
+/** A user's configuration: the file everybody shares. */
+export const userConfigFiles: UserConfig = (plugin, _session, _address, name) =>
+  Promise.resolve(plugin.config.lines(name));
+
+/** The same, but the hook `user_config` is asked first: the lines of an OK stand for the file, and after a denial they are unknown. */
+export const userConfigOver =
+  (runner: Pick<HookRunner, 'has' | 'run'>): UserConfig =>
+  async (plugin, session, address, name) => {
+    if (runner.has('user_config')) {
+      const { code, lines } = await runner.run('user_config', session, address, name);
+      if (code === ReturnCode.OK) return lines;
+      if (isDenial(code)) {
+        const file = `${name} of ${address.mailbox} (a plugin's hook user_config)`;
+        throw new ConfigError({ file }, lines.join(' ') || "can't be told now");
+      }
+    }
+    return plugin.config.lines(name);
+  };

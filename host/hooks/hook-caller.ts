@@ -4,19 +4,17 @@
  */
 
 import { LogLevel, type Answer, type Verdict } from '../../bindings/plugin/index.ts';
-import { conceal } from '../observe/conceal.ts';
+import { conceal } from '../observe/log-text.ts';
 import { configErrorOf, type ConfigError } from '../errors/error-classes.ts';
 import type { Logger } from '../observe/logger.ts';
 import { flightRecord, LAST_CALL, LAST_SEAT, NO_SEAT } from '../observe/flight-record.ts';
 import { Deadlines } from '../../bindings/timing/deadlines.ts';
 import { isPromise, showThrown } from './answer.ts';
-import { PluginContext, type UserConfig } from './context.ts';
+import { PluginContext, userConfigFiles, type HookSession, type UserConfig } from './context.ts';
 import { internalError } from './finding-policy.ts';
 import type { AnyHook, HookStep } from './hook-step.ts';
 import { PendingAnswer, TimeIsUp, type AnswerTaker } from './pending-answer.ts';
 import { callInScope, type Charge } from './plugin-scope.ts';
-import { userConfigFiles } from './user-config.ts';
-import type { HookSession } from './session.ts';
 
 /** How long plugins may take. */
 export interface HookLimits {

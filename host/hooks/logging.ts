@@ -2,11 +2,10 @@
 
 import { formatLogLine, type LogEvent, type Setup } from '../../bindings/plugin/index.ts';
 import { flightRecord, LAST_CALL, numberOfCall } from '../observe/flight-record.ts';
-import type { LogSink } from '../observe/logger.ts';
+import { silence, type LogSink } from '../observe/logger.ts';
 import { isPromise, showThrown } from './answer.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
 import { callInScope, type Charge } from './plugin-scope.ts';
-import { silence } from '../observe/silence.ts';
 
 /**
  * One sink for each logging plugin, in their order. What can't go through them goes to `writeError`, which must not

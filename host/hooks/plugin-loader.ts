@@ -19,12 +19,11 @@ import {
   type PluginOrigin,
 } from './loaded-plugin.ts';
 import { showThrown } from './answer.ts';
-import { urlOfCode } from './code-cache.ts';
+import { urlOfCode } from './code-version.ts';
 import { placeOfLoadFault } from './fault-place.ts';
-import { guardExits } from './exit-guard.ts';
+import { blameFile, callInScope, guardExits, type Charge } from './plugin-scope.ts';
 import { OutletOpener } from './outlet-opener.ts';
 import { findPlugin, type FoundPlugin } from './plugin-finder.ts';
-import { blameFile, callInScope, type Charge } from './plugin-scope.ts';
 import { parsePluginLine, type ConfigLine, type PluginLine } from './plugin-line.ts';
 
 export interface LoaderEnvironment extends Omit<PluginEnvironment, 'services'> {

@@ -4,6 +4,8 @@
  *
  * Following costs a hook call some 15 ns, and every promise of the process some 90 ns from the first scope on. Plugins that
  * come with the server have neither timers nor emitters, and their promises are awaited: they run without a scope.
+ *
+ * The scope also keeps plugins from ending the process: what would end it is an error of the plugin instead.
  */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -23,12 +25,8 @@ const charges = new AsyncLocalStorage<Charge>();
 const byFile = new Map<string, (thrown: unknown) => void>();
 
 /** Calls `call`; whatever it leaves behind belongs to `charge`. */
-export function callInScope<A extends unknown[], R>(
-  charge: Charge,
-  call: (...words: A) => R,
-  ...words: A
-): R {
-  return charges.run(charge, call, ...words);
+export function callInScope<A extends unknown[], R>(charge: Charge, call: (...args: A) => R, ...args: A): R {
+  return charges.run(charge, call, ...args);
 }
 
 /** The call of a plugin that is running now, or whose timer, promise or emitter is. */
@@ -57,4 +55,33 @@ export function chargeError(thrown: unknown): boolean {
     return true;
   }
   return false;
+}
+
+type Ending = 'exit' | 'reallyExit' | 'abort';
+const ENDINGS: readonly Ending[] = ['exit', 'reallyExit', 'abort'];
+
+let isGuarded = false;
+
+/** From the first call on, ways to end the process work for the server and throw for plugins. */
+export function guardExits(): void {
+  if (isGuarded) return;
+  isGuarded = true;
+  for (const ending of ENDINGS) guard(process as unknown as Record<string, unknown>, ending);
+  guard(
+    process as unknown as Record<string, unknown>,
+    'kill',
+    (pid) => pid === 0 || Math.abs(Number(pid)) === process.pid,
+  );
+}
+
+function guard(
+  owner: Record<string, unknown>,
+  name: string,
+  ends: (argument: unknown) => boolean = () => true,
+): void {
+  const original = owner[name] as (...args: unknown[]) => unknown;
+  owner[name] = (...args: unknown[]): unknown => {
+    if (runningCharge() === undefined || !ends(args[0])) return Reflect.apply(original, owner, args);
+    throw new Error(`a plugin must not end the process: process.${name}(${args.map(String).join(', ')})`);
+  };
 }

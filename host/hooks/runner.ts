@@ -16,15 +16,14 @@ import {
   type SessionHookName,
   type Verdict,
 } from '../../bindings/plugin/index.ts';
-import { conceal } from '../observe/conceal.ts';
+import { conceal } from '../observe/log-text.ts';
 import type { Logger } from '../observe/logger.ts';
 import { isFinding, isPromise, isVerdict, show } from './answer.ts';
 import { judgeFinding } from './finding-policy.ts';
 import { HookCaller, type HookLimits } from './hook-caller.ts';
 import { HookStep, type AnyHook, type HookStatistics } from './hook-step.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
-import type { HookSession } from './session.ts';
-import { userConfigOver } from './user-config.ts';
+import { userConfigOver, type HookSession } from './context.ts';
 
 export class HookRunner {
   readonly #chains = Object.create(null) as Partial<Record<SessionHookName, readonly HookStep[]>>;

@@ -1,28 +1,28 @@
 /**
- * Lets clients in one by one: at most so many at a time. One that comes when all places are taken waits without a banner, as
- * in the kernel's backlog; who finds the waiting line full is told to come back.
+ * Lets in at most so many clients at a time. A client that comes when all places are taken waits without a banner, as in the
+ * kernel's backlog; one that finds the waiting line full is told to come back.
  */
 
 import type { IncomingConnection } from './incoming-connection.ts';
 
-export interface TurnstileOptions {
+export interface ConnectionLimiterOptions {
   /** Clients inside at a time; `Infinity` for no limit. */
   readonly places: number;
   /** Clients waiting outside. */
   readonly waitingPlaces: number;
   enter(intake: IncomingConnection): void;
-  /** All places are taken, or one is free and nobody waits for it. */
+  /** All places are taken, or one is free and no client waits for it. */
   setFull?(isFull: boolean): void;
   /** The line is full. */
   turnAway(intake: IncomingConnection): void;
 }
 
 export class ConnectionLimiter {
-  readonly #options: TurnstileOptions;
+  readonly #options: ConnectionLimiterOptions;
   readonly #waiting = new Set<IncomingConnection>();
   #inside = 0;
 
-  constructor(options: TurnstileOptions) {
+  constructor(options: ConnectionLimiterOptions) {
     this.#options = options;
   }
 
@@ -40,7 +40,7 @@ export class ConnectionLimiter {
     else this.#options.turnAway(intake);
   }
 
-  /** Somebody left: the first in the line takes the place. */
+  /** A client left: the first in the line takes its place. */
   leave(): void {
     this.#inside--;
     const [next] = this.#waiting;
@@ -52,7 +52,7 @@ export class ConnectionLimiter {
     this.#enter(next);
   }
 
-  /** Empties the line; nobody in it will be served. */
+  /** Turns away every client in the line. */
   dismiss(): void {
     for (const intake of this.#waiting) this.#options.turnAway(intake);
     this.#waiting.clear();
@@ -68,4 +68,38 @@ export class ConnectionLimiter {
     this.#waiting.add(intake);
     intake.stream.once('close', () => this.#waiting.delete(intake));
   }
+}
+
+/** How long the client has to read the line and close. */
+const LINGER_MS = 2_000;
+/** Clients that may have that time at once. A flood of them must not take the descriptors of clients that are served. */
+const MAX_LINGERING = 8;
+
+let lingering = 0;
+
+/**
+ * Sends a client off with one line, before any session: too many connections, or the daemon is about to stop. `text` is a whole
+ * reply with its CRLF. What the client sends is dropped: unread input would turn the close into a reset.
+ * A client that waits for a TLS handshake could not read it.
+ */
+export function turnAway({ stream, startsWithTls, tls }: IncomingConnection, text: string): void {
+  if (startsWithTls === true && tls === undefined) {
+    stream.destroy();
+    return;
+  }
+  if (lingering >= MAX_LINGERING) {
+    stream.end(text, 'latin1');
+    stream.destroy();
+    return;
+  }
+  lingering++;
+  const cutOff = setTimeout(() => stream.destroy(), LINGER_MS);
+  cutOff.unref();
+  stream.once('close', () => {
+    lingering--;
+    clearTimeout(cutOff);
+  });
+  stream.on('end', () => stream.destroy());
+  stream.resume();
+  stream.end(text, 'latin1');
 }

@@ -1,10 +1,12 @@
 /** The outputs of this process. Two plugins, or a plugin before and after a reload, that name the same file share it. */
 
-import type { LogOutput, Logs, SyslogTarget } from '../../bindings/plugin/log-services.ts';
+import { pino } from 'pino';
+import type { LogEvent } from '../../bindings/plugin/hooks.ts';
+import type { LogLevel } from '../../bindings/plugin/log-level.ts';
+import type { LogOutput, Logs } from '../../bindings/plugin/log-services.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
 import { stamps } from './error-stream.ts';
-import { jsonLines } from './json-line.ts';
 import { LogCommand } from './log-command.ts';
 import { LogFile } from './log-file.ts';
 import { openSyslog } from './syslog-output.ts';
@@ -87,4 +89,34 @@ function shareFile(path: string, complain: (problem: string) => void): LogOutput
     file.close();
   };
   return { write: (line) => file.write(line), close };
+}
+
+/** pino knows six levels, the gravest of which ends a program; ours are in `severity`, as syslog numbers them. */
+const METHODS: Readonly<Record<LogLevel, 'fatal' | 'error' | 'warn' | 'info' | 'debug'>> = {
+  0: 'fatal',
+  1: 'fatal',
+  2: 'fatal',
+  3: 'error',
+  4: 'warn',
+  5: 'info',
+  6: 'info',
+  7: 'debug',
+};
+
+/** A function that makes a line of JSON, without its end, of an event of the log. What does not apply is left out. */
+export function jsonLines(hostName: string): (event: LogEvent) => string {
+  let line = '';
+  const destination = {
+    write: (text: string): void => {
+      line = text.trimEnd();
+    },
+  };
+  const base = { pid: process.pid, hostname: hostName, name: 'qpsmtpd' };
+  const logger = pino({ base, level: 'trace', timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  return ({ level, text, plugin, hook, connectionId, transactionId, event }) => {
+    const ids = { connection: connectionId, transaction: transactionId };
+    const fields = { severity: level, ...ids, plugin, hook, event };
+    logger[METHODS[level]](fields, text);
+    return line;
+  };
 }

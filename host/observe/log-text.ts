@@ -1,4 +1,4 @@
-/** Makes a text fit to be one line of a log, whoever wrote it. */
+/** Texts for the log: made fit to be one line, and kept free of secrets. */
 
 /** Longest text of one line, in characters: a plugin or a client must not fill the disk with a single one. */
 export const MAX_TEXT = 8_192;
@@ -40,3 +40,23 @@ export function logText(text: string): string {
     text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)} [${text.length - MAX_TEXT} more characters]` : text;
   return visible(masked(cut));
 }
+
+const HIDDEN = '[hidden: it names what the client entrusted to AUTH]';
+
+/**
+ * `text`, or a remark in its place if it holds one of the secrets. Cutting out the secret alone would spell out a
+ * password that is a word of a known text.
+ */
+export function conceal(text: string, secrets: readonly string[] | undefined): string {
+  return namesSecret(text, secrets) ? HIDDEN : text;
+}
+
+/** A reply for the log. Its code is shown in any case: a client must not hide a refusal by the password it tries. */
+export function shownReply(text: string, secrets: readonly string[] | undefined): string {
+  const shown = text.trimEnd();
+  return namesSecret(shown.slice(4), secrets) ? `${text.slice(0, 3)} ${HIDDEN}` : shown;
+}
+
+/** True if one of the secrets stands in the text. */
+export const namesSecret = (text: string, secrets: readonly string[] | undefined): boolean =>
+  secrets?.some((secret) => text.includes(secret)) === true;

@@ -3,13 +3,10 @@
  * standard error stream the way qpsmtpd does.
  */
 
-import type { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { type Log } from '../../bindings/plugin/log-level.ts';
-import { formatLogLine } from '../../bindings/plugin/log-line.ts';
 import type { HookName, LogEvent, LogRecord } from '../../bindings/plugin/hooks.ts';
-import { conceal } from './conceal.ts';
-import { logText } from './log-text.ts';
-import { BoundLogger, type LevelAdjustment } from './bound-logger.ts';
+import { LogLevel, type Log } from '../../bindings/plugin/log-level.ts';
+import { formatLogLine } from '../../bindings/plugin/log-line.ts';
+import { conceal, logText } from './log-text.ts';
 
 /** Where lines go. */
 export interface LogSink {
@@ -76,3 +73,67 @@ export class Logger {
 }
 
 const unchanged: LevelAdjustment = (level) => level;
+
+/** Maps the level of a line to the one it is written at. */
+export type LevelAdjustment = (level: LogLevel) => LogLevel;
+
+/**
+ * A log that always speaks for the same speaker. Plugins have one in every session, so it is a single object; its functions are made
+ * when they are taken, and may be taken out of it.
+ */
+export class BoundLogger implements Log {
+  readonly #logger: Logger;
+  readonly #speaker: Speaker;
+  readonly #adjust: LevelAdjustment;
+
+  constructor(logger: Logger, speaker: Speaker, adjust: LevelAdjustment) {
+    this.#logger = logger;
+    this.#speaker = speaker;
+    this.#adjust = adjust;
+  }
+
+  get writes(): Log['writes'] {
+    return (level) => this.#logger.writes(this.#adjust(level));
+  }
+
+  get at(): Log['at'] {
+    return (level, text) => this.#logger.log(this.#adjust(level), text, this.#speaker);
+  }
+
+  get error(): Log['error'] {
+    return this.#always(LogLevel.ERROR);
+  }
+
+  get warn(): Log['warn'] {
+    return this.#always(LogLevel.WARN);
+  }
+
+  get notice(): Log['notice'] {
+    return this.#always(LogLevel.NOTICE);
+  }
+
+  get info(): Log['info'] {
+    return this.#always(LogLevel.INFO);
+  }
+
+  get debug(): Log['debug'] {
+    return this.#always(LogLevel.DEBUG);
+  }
+
+  #always(level: LogLevel): (text: string) => void {
+    return (text) => this.at(level, text);
+  }
+}
+
+const nothing = (): void => undefined;
+
+/** A log that writes nothing: for commands that report by other means, and for sinks that must not log themselves. */
+export const silence: Log = {
+  writes: () => false,
+  at: nothing,
+  error: nothing,
+  warn: nothing,
+  notice: nothing,
+  info: nothing,
+  debug: nothing,
+};

@@ -5,8 +5,8 @@ import { connect, type Socket } from 'node:net';
 import type { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { LogOutput, SyslogTarget } from '../../bindings/plugin/log-services.ts';
 import { connectProblem } from '../../bindings/plugin/connect.ts';
-import { LogCommand } from './log-command.ts';
 import { MAX_WAITING } from './line-queue.ts';
+import { LogCommand } from './log-command.ts';
 import {
   cutToOctets,
   localMessage,
@@ -15,7 +15,6 @@ import {
   priorityOf,
   type SyslogOrigin,
 } from './syslog-message.ts';
-import { parseRoute, type SyslogRoute } from './syslog-route.ts';
 
 /** How long a way that failed is left alone. */
 const RETRY_MS = 1_000;
@@ -192,4 +191,28 @@ class StreamCarrier implements Carrier {
     this.#held = undefined;
     for (const [severity, text] of held) this.send(severity, text);
   }
+}
+
+/** Where syslog messages may go, as `logsock` names it. */
+export type SyslogRoute =
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'udp' | 'tcp'; readonly host: string; readonly port: number };
+
+export const LOCAL_SOCKET = '/dev/log';
+/** RFC 5426 section 3.3, and what RFC 6587 section 4 calls customary. */
+const PORTS = { udp: 514, tcp: 601 } as const;
+
+/** Undefined for a text that names no way to syslog. */
+export function parseRoute(text: string): SyslogRoute | undefined {
+  if (text === 'unix' || text === 'native' || text === 'stream') return { kind: 'unix', path: LOCAL_SOCKET };
+  if (text.startsWith('/')) return { kind: 'unix', path: text };
+  const [, kind, address = ''] = /^(udp|tcp|inet)(?::\/\/(.+))?$/.exec(text) ?? [];
+  if (kind === undefined) return undefined;
+  const transport = kind === 'udp' ? 'udp' : 'tcp';
+  if (address === '') return { kind: transport, host: 'localhost', port: PORTS[transport] };
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:\s]+))(?::(\d{1,5}))?$/.exec(address) ?? [];
+  const host = bracketed ?? plain;
+  const number = port === undefined ? PORTS[transport] : Number(port);
+  if (host === undefined || number < 1 || number > 65_535) return undefined;
+  return { kind: transport, host, port: number };
 }

@@ -1,3 +1,5 @@
+/** This package: its folder, its manifest and its version. */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,3 +20,16 @@ export interface Manifest {
 
 export const readManifest = (root: string): Manifest =>
   JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
+
+/** `unknown` inside a bundle, which has another manifest above it, or none. */
+function readVersion(): string {
+  try {
+    const { name, version } = readManifest(findPackageRoot());
+    return name === 'qpsmtpd' ? (version ?? 'unknown') : 'unknown';
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** As greeting and Received show it. */
+export const version = readVersion();

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { BEAT, callNames, flightRecord } from '../observe/flight-record.ts';
 import type { FaultLog } from './fault-guard.ts';
-import { beatEveryMs } from './silence-meter.ts';
+import { beatEveryMs } from './heartbeat-monitor.ts';
 
 /** What the watching thread begins with. */
 export interface WatchData {

@@ -11,7 +11,7 @@ import { heldSignals } from './held-signals.ts';
 import { dropPrivileges } from './privileges.ts';
 import { SerialTask } from './serial-task.ts';
 import { readyLine, type ServeOptions, type Terminal } from './serve-options.ts';
-import { SharedLedger } from './shared-ledger.ts';
+import { SharedLedger } from './connection-ledger.ts';
 import { DaemonSignals } from './signals.ts';
 import { WorkerPool } from './worker-pool.ts';
 

@@ -7,7 +7,7 @@ import { writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { BEAT, lastCallIn, sessionsIn } from '../observe/flight-record.ts';
 import type { WatchData } from './heartbeat.ts';
-import { beatEveryMs, SilenceMeter } from './silence-meter.ts';
+import { beatEveryMs, HeartbeatMonitor } from './heartbeat-monitor.ts';
 
 /** From when on the log hears of it. A primary that stops kills a silent worker soon after. */
 const WARN_AFTER_MS = 3_000;
@@ -19,7 +19,7 @@ const { record, names: namesAtFirst, timeoutMs } = workerData as WatchData;
 const names = [...namesAtFirst];
 const everyMs = beatEveryMs(timeoutMs);
 const warnAfterMs = Math.min(WARN_AFTER_MS, timeoutMs / 2);
-const meter = new SilenceMeter(everyMs);
+const meter = new HeartbeatMonitor(everyMs);
 let isWarned = false;
 
 parentPort?.on('message', (more: readonly string[]) => names.push(...more));

@@ -3,9 +3,8 @@
 import type { Worker } from 'node:cluster';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Logger } from '../observe/logger.ts';
-import { BackOff, WORKER_BACK_OFF, type BackOffTimes } from './back-off.ts';
 import { ExitCode, WorkerFailure } from './exit-code.ts';
-import type { SharedLedger } from './shared-ledger.ts';
+import type { SharedLedger } from './connection-ledger.ts';
 import { tellDeparture, WorkerProcess, type Departure } from './worker-process.ts';
 
 export interface PoolOptions {
@@ -229,4 +228,37 @@ function failureOf(departure: Departure): WorkerFailure {
   return (
     departure.failure ?? new WorkerFailure(code, `a worker ${tellDeparture(departure)} before it was ready`)
   );
+}
+
+/** How long to wait before a worker that died is replaced. */
+export interface BackOffTimes {
+  readonly firstMs: number;
+  readonly longestMs: number;
+  /** A worker that lived so long was sound: the next wait is the first one again. */
+  readonly soundAfterMs: number;
+}
+
+export const WORKER_BACK_OFF: BackOffTimes = { firstMs: 250, longestMs: 30_000, soundAfterMs: 60_000 };
+
+/** Doubles the wait from death to death, so that a worker that cannot live does not take the processor. */
+export class BackOff {
+  readonly #times: BackOffTimes;
+  #nextMs: number;
+
+  constructor(times: BackOffTimes = WORKER_BACK_OFF) {
+    this.#times = times;
+    this.#nextMs = times.firstMs;
+  }
+
+  /** The wait after a worker that lived `livedMs`. */
+  next(livedMs: number): number {
+    if (livedMs >= this.#times.soundAfterMs) this.reset();
+    const waitMs = this.#nextMs;
+    this.#nextMs = Math.min(waitMs * 2, this.#times.longestMs);
+    return waitMs;
+  }
+
+  reset(): void {
+    this.#nextMs = this.#times.firstMs;
+  }
 }

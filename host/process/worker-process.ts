@@ -3,8 +3,8 @@
 import type { Worker } from 'node:cluster';
 import { ExitCode, WorkerFailure } from './exit-code.ts';
 import { readWorkerMessage, type PrimaryMessage } from './ipc-messages.ts';
-import { beatEveryMs, SilenceMeter } from './silence-meter.ts';
-import type { SharedLedger } from './shared-ledger.ts';
+import { beatEveryMs, HeartbeatMonitor } from './heartbeat-monitor.ts';
+import type { SharedLedger } from './connection-ledger.ts';
 
 /** Beats more than its own thread waits for, which has more to tell. */
 const BEATS_OF_PATIENCE = 5;
@@ -35,7 +35,7 @@ export class WorkerProcess {
   readonly #note: (text: string) => void;
   /** Messages that came: each is a sign of life. */
   #signs = 0;
-  #silence: SilenceMeter | undefined = undefined;
+  #silence: HeartbeatMonitor | undefined = undefined;
   #mostSilenceMs = Number.POSITIVE_INFINITY;
 
   /** `note` hears of a worker that is killed for its silence. */
@@ -131,7 +131,7 @@ export class WorkerProcess {
   #watchSilence(timeoutMs: number): void {
     if (timeoutMs === 0) return;
     const everyMs = beatEveryMs(timeoutMs);
-    const silence = new SilenceMeter(everyMs);
+    const silence = new HeartbeatMonitor(everyMs);
     this.#silence = silence;
     this.#mostSilenceMs = Math.min(this.#mostSilenceMs, timeoutMs + BEATS_OF_PATIENCE * everyMs);
     const timer = setInterval(() => {

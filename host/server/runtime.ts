@@ -39,8 +39,7 @@ import { StoredMessage } from '../message/stored-message.ts';
 import type { ClosableHops } from '../services/hop-service.ts';
 import { timedErrors, writeError } from '../observe/error-stream.ts';
 import type { ClosableLogs } from '../observe/log-outputs.ts';
-import { Logger } from '../observe/logger.ts';
-import { silence } from '../observe/silence.ts';
+import { Logger, silence } from '../observe/logger.ts';
 import type { MaildirDeliveries } from '../delivery/maildir/maildir-deliveries.ts';
 import { makeMailExchange } from '../services/mail-exchange.ts';
 import { makeServices, systemClock } from '../services/services.ts';
@@ -55,7 +54,7 @@ import { queuedRoute, type MessageRoute } from '../session/message-route.ts';
 import type { SessionHost } from '../session/session-host.ts';
 import type { Session } from '../session/session.ts';
 import type { Turns } from '../session/turns.ts';
-import { version } from '../package/version.ts';
+import { version } from '../package/package-root.ts';
 
 /** What every generation shares: it outlives a reload. */
 export interface ProcessResources {

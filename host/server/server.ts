@@ -10,8 +10,7 @@ import { Runtime, type ProcessResources, type RuntimeOptions } from './runtime.t
 import { Acceptance } from '../intake/acceptance.ts';
 import { clientsByDescriptors, descriptorLimit } from '../intake/descriptor-limit.ts';
 import type { Acceptor, IncomingConnection } from '../intake/incoming-connection.ts';
-import { turnAway } from '../intake/turn-away.ts';
-import { ConnectionLimiter } from '../intake/connection-limiter.ts';
+import { ConnectionLimiter, turnAway } from '../intake/connection-limiter.ts';
 import { MemoryBudget } from '../memory/memory-budget.ts';
 import { MemoryReport } from '../memory/memory-report.ts';
 import { budgetFor, connectionsWithin, roomOf } from '../memory/memory-share.ts';

@@ -13,7 +13,7 @@ import type { Log } from '../../bindings/plugin/log-level.ts';
 import { Deadlines } from '../../bindings/timing/deadlines.ts';
 import { SmtpCutThrough } from '../delivery/cut-through/smtp-cut-through.ts';
 import { ClientIntroduction } from '../delivery/introduction/client-introduction.ts';
-import { openKeyWarning } from '../tls/open-key.ts';
+import { openKeyWarning } from '../tls/key-pair.ts';
 import { withTlsFiles } from '../delivery/smtp/tls-files.ts';
 import { DEFAULT_TIMEOUTS } from '../delivery/smtp/hop-timeouts.ts';
 import { readLoginFile } from '../delivery/smtp/login-file.ts';

@@ -12,7 +12,7 @@ import { parseSalt, type Salt } from '../../bindings/wire/scram-keys.ts';
 import type { HostCredentials } from '../auth/credentials.ts';
 import type { Failure, SaslServer, Turn } from '../auth/mechanism.ts';
 import type { Mechanism } from '../auth/mechanisms.ts';
-import { conceal, namesSecret } from '../observe/conceal.ts';
+import { conceal, namesSecret } from '../observe/log-text.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
 import { answer, COMMAND, settled, STOP, type Progress, type Step } from './steps.ts';

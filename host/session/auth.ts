@@ -2,7 +2,7 @@
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
-import { conceal } from '../observe/conceal.ts';
+import { conceal } from '../observe/log-text.ts';
 import { AuthAttempt, beginExchange } from './auth-exchange.ts';
 import { needsTls, offeredMechanisms, offers } from './extensions.ts';
 import { closeWith } from './limits.ts';

@@ -11,7 +11,7 @@ import type {
 import type { Message } from '../../bindings/plugin/message.ts';
 import { Notes } from '../../bindings/plugin/notes.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
-import { octetsOfPath } from '../memory/octets-kept.ts';
+import { octetsOfPath } from '../memory/memory-share.ts';
 import type { StoredMessage } from '../message/stored-message.ts';
 import { PLAIN_MAIL } from './envelope-parameters.ts';
 

@@ -2,7 +2,7 @@
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
-import { shownReply } from '../observe/conceal.ts';
+import { shownReply } from '../observe/log-text.ts';
 import type { IncomingConnection } from '../intake/incoming-connection.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import type { Template } from '../replies/reply.ts';

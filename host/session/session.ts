@@ -7,13 +7,13 @@
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { IncomingConnection } from '../intake/incoming-connection.ts';
 import { SHARE_OF_FREE_SLABS } from '../message/slab-pool.ts';
-import type { HookSession } from '../hooks/session.ts';
+import type { HookSession } from '../hooks/context.ts';
 import { readResponses, type AuthAttempt } from './auth-exchange.ts';
 import { readChunk } from './bdat.ts';
 import { readCommands } from './command-reader.ts';
-import { conceal } from '../observe/conceal.ts';
+import { conceal } from '../observe/log-text.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
-import { CONNECTION_OCTETS, TLS_OCTETS } from '../memory/octets-kept.ts';
+import { CONNECTION_OCTETS, TLS_OCTETS } from '../memory/memory-share.ts';
 import { disconnect } from './closing.ts';
 import { ConnectionFacts } from './connection-facts.ts';
 import { readData } from './data.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LogLevel, parseLogLevel } from '../../bindings/plugin/log-level.ts';
 import { isFalseWord } from '../config/config-list.ts';
-import { hostNameOf } from '../config/host-name.ts';
+import { hostNameOf } from '../../bindings/wire/domain-name.ts';
 import { LIMITS } from './limit-settings.ts';
 import { MAIL_EXCHANGE_SETTINGS } from './mail-exchange-settings.ts';
 import {

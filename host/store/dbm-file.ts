@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { StoreError } from './store-error.ts';
+import { StoreError } from './backend.ts';
 
 /**
  * AnyDBM_File takes the first of these that is installed. Two of them add endings to the name they are given, so a file is

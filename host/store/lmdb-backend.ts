@@ -4,8 +4,7 @@ import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import type { Backend, Sighting } from './backend.ts';
-import { checkStoreFile } from './lmdb-file.ts';
-import { STORE_FILE } from './store-directory.ts';
+import { checkStoreFile, STORE_FILE } from './store-directory.ts';
 
 /** Keys that are handed over, or looked at, in one go. */
 const PIECE = 500;

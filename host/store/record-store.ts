@@ -3,10 +3,15 @@
 import { createHash } from 'node:crypto';
 import type { Change, Store } from '../../bindings/plugin/store.ts';
 import type { Clock } from '../../bindings/plugin/services.ts';
-import type { Backend, Sighting } from './backend.ts';
-import { parseRecord, printRecord, type StoredRecord } from './record.ts';
+import {
+  parseRecord,
+  printRecord,
+  StoreError,
+  type Backend,
+  type Sighting,
+  type StoredRecord,
+} from './backend.ts';
 import type { Attempt, StoreConnection } from './store-connection.ts';
-import { StoreError } from './store-error.ts';
 
 /** LMDB takes 1,978 octets. Clients choose keys, and one that does not fit must not get around a check. */
 const MAX_KEY_OCTETS = 1_000;

@@ -1,10 +1,9 @@
 /** One store as one process uses it: opened at the first question, never waited for long, given a rest after a failure. */
 
-import type { Backend } from './backend.ts';
+import { StoreError, type Backend } from './backend.ts';
 import { connectProblem } from '../../bindings/plugin/connect.ts';
 import { openLmdb } from './lmdb-backend.ts';
 import { openRedis } from './redis-backend.ts';
-import { StoreError } from './store-error.ts';
 import { printStoreLocation, type StoreLocation } from '../settings/store-location.ts';
 
 /** How long one question may take, from opening the store to the last try. */

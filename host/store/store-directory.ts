@@ -1,11 +1,15 @@
-/** The directory of the embedded store: made if it is missing, refused if somebody else could write there. */
+/**
+ * The directory of the embedded store: made if it is missing, refused if somebody else could write there. Its file is looked at
+ * before it is mapped: what LMDB cannot read takes the whole process down.
+ */
 
 import { accessSync, constants, lstatSync, mkdirSync } from 'node:fs';
+import { open, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { remedyForOwner } from '../errors/error-classes.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
 import { troubleAt } from '../errors/system-trouble.ts';
-import { StoreError } from './store-error.ts';
+import { StoreError } from './backend.ts';
 
 export const STORE_FILE = 'store.mdb';
 
@@ -49,4 +53,35 @@ function checkOwner(file: string, user: number, refuse: (problem: string, remedy
   if (stat === undefined || (stat.isFile() && stat.uid === user)) return;
   const remedy = user === 0 ? remedyForOwner(stat.uid, user) : `chown ${user} ${file}*`;
   refuse(`holds ${STORE_FILE} of user ${stat.uid}`, remedy);
+}
+
+/** Opening writes two pages and a table of readers; on a full disk the first touch of the table is fatal. */
+const SPACE_OCTETS = 1_048_576;
+/** A file begins with two pages that describe it: their header of 24 octets, or 16 in older files, is followed by this number. */
+const MAGIC = 0xbeefc0de;
+const MAGIC_AT: readonly number[] = [6, 4];
+const LEAST_OCTETS = 8_192;
+
+/** Throws an Error that says what is wrong. A missing or empty file is in order: it will be made. */
+export async function checkStoreFile(directory: string): Promise<void> {
+  const { bavail, bsize } = await statfs(directory);
+  if (bavail * bsize < SPACE_OCTETS)
+    throw Object.assign(new Error(`no space left in ${directory}`), { code: 'ENOSPC' });
+  const path = join(directory, STORE_FILE);
+  const file = await open(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (file === undefined) return;
+  try {
+    const { size } = await file.stat();
+    if (size === 0) return;
+    const words = new Uint32Array(8);
+    await file.read(words, 0, words.byteLength, 0);
+    if (size < LEAST_OCTETS || !MAGIC_AT.some((at) => words[at] === MAGIC)) {
+      throw new Error(`${path} is no LMDB file; move it away, and a new one is made`);
+    }
+  } finally {
+    await file.close();
+  }
 }

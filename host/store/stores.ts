@@ -7,7 +7,7 @@ import type { Rehearsal } from '../errors/rehearsal.ts';
 import { RecordStore } from './record-store.ts';
 import { StoreConnection } from './store-connection.ts';
 import { openStoreDirectory } from './store-directory.ts';
-import { StoreError } from './store-error.ts';
+import { StoreError } from './backend.ts';
 import { parseStoreLocation, printStoreLocation, type StoreLocation } from '../settings/store-location.ts';
 import { Sweeper } from './sweeper.ts';
 

@@ -1,6 +1,6 @@
 /** Dialogues as files: what a client says and what it must hear, played against a whole server in this process. */
 
-import { version } from '../package/version.ts';
+import { version } from '../package/package-root.ts';
 import type { TestClient } from './test-client.ts';
 import { TestServer } from './test-server.ts';
 

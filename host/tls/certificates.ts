@@ -5,8 +5,13 @@ import { Complaints } from '../config/complaints.ts';
 import type { FileSystem } from '../config/file-system.ts';
 import { ConfigError } from '../errors/error-classes.ts';
 import { makeTlsContext, type TlsContext, type TlsPolicy } from './tls-context.ts';
-import { parseCertificates, readKeyPair, type KeyPair, type KeyPairFiles } from './key-pair.ts';
-import { openKeyWarning } from './open-key.ts';
+import {
+  openKeyWarning,
+  parseCertificates,
+  readKeyPair,
+  type KeyPair,
+  type KeyPairFiles,
+} from './key-pair.ts';
 import { WatchedFiles } from './watched-files.ts';
 
 /** Where everything comes from. */

@@ -1,7 +1,9 @@
 /** A certificate and its key, read from files and checked against each other. */
 
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { realpathSync, statSync } from 'node:fs';
 import { ConfigError } from '../errors/error-classes.ts';
+import { foldersAbove } from '../errors/system-trouble.ts';
 
 /** The files of one certificate, as absolute paths. */
 export interface KeyPairFiles {
@@ -112,4 +114,21 @@ function namesOf({ subjectAltName, subject }: X509Certificate): readonly string[
   const common = /^CN=(\S+)$/m.exec(subject)?.[1];
   const chosen = names.length === 0 && common !== undefined ? [common] : names;
   return chosen.map((name) => name.toLowerCase());
+}
+
+/**
+ * Warns of a private key that everybody may read: anybody who has it can pose as this server, and read what it was sent. Undefined
+ * if the key is closed to others. The rights of a group are the operator's choice, as in Debian's
+ * group ssl-cert, and a directory above that others may not enter closes the file too.
+ */
+export function openKeyWarning(path: string): string | undefined {
+  try {
+    const real = realpathSync(path);
+    if ((statSync(real).mode & 0o006) === 0) return undefined;
+    if (foldersAbove(real).some((folder) => (statSync(folder).mode & 0o001) === 0)) return undefined;
+  } catch {
+    // The code that reads the key says what is wrong with it.
+    return undefined;
+  }
+  return `${path}: every user of this host may read or write the private key (chmod o= ${path})`;
 }

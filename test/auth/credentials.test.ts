@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { decodeBase64 } from '../../bindings/wire/base64.ts';
-import { conceal } from '../../host/observe/conceal.ts';
+import { conceal } from '../../host/observe/log-text.ts';
 import { DigestCredentials, PasswordCredentials, TokenCredentials } from '../../host/auth/credentials.ts';
 import { prepare } from '../../bindings/wire/sasl-prep.ts';
 

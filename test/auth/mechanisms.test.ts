@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Bearer, oauthBearer, xoauth2 } from '../../host/auth/bearer.ts';
-import { CramMd5 } from '../../host/auth/cram-md5.ts';
-import { Login } from '../../host/auth/login.ts';
-import { Plain } from '../../host/auth/plain.ts';
+import { CramMd5, Login, Plain } from '../../host/auth/password-mechanisms.ts';
 import { inWords, play, surroundings } from './turns.ts';
 
 const LONG = 'u'.repeat(255);

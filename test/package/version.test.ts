@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { version } from '../../host/package/version.ts';
+import { version } from '../../host/package/package-root.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const MANIFEST = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8')) as { version: string };

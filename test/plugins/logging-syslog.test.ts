@@ -12,8 +12,7 @@ import {
   MAX_DATAGRAM,
   networkMessage,
 } from '../../host/observe/syslog-message.ts';
-import { openSyslog } from '../../host/observe/syslog-output.ts';
-import { parseRoute } from '../../host/observe/syslog-route.ts';
+import { openSyslog, parseRoute } from '../../host/observe/syslog-output.ts';
 import { loggingSinks } from '../../host/hooks/logging.ts';
 import { Logger } from '../../host/observe/logger.ts';
 import syslog from '../../plugins/logging/syslog.ts';

@@ -10,7 +10,7 @@ import {
 } from '../../bindings/plugin/index.ts';
 import { loggingSinks } from '../../host/hooks/logging.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';
-import { jsonLines } from '../../host/observe/json-line.ts';
+import { jsonLines } from '../../host/observe/log-outputs.ts';
 import { Logger, type Speaker } from '../../host/observe/logger.ts';
 import { TestServer } from '../../host/testing/index.ts';
 import adaptive from '../../plugins/logging/adaptive.ts';

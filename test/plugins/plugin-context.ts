@@ -23,7 +23,7 @@ import {
 import { setUpPlugin, type LoadedPlugin } from '../../host/hooks/loaded-plugin.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';
-import type { HookSession } from '../../host/hooks/session.ts';
+import type { HookSession } from '../../host/hooks/context.ts';
 import { SessionTasks } from '../../host/hooks/session-tasks.ts';
 import { memoryStores } from '../store/memory-backend.ts';
 import { Logger } from '../../host/observe/logger.ts';

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, QpsmtpdError } from '../../host/errors/error-classes.ts';
 import { Logger } from '../../host/observe/logger.ts';
-import { BackOff } from '../../host/process/back-off.ts';
+import { BackOff } from '../../host/process/worker-pool.ts';
 import type { Daemon } from '../../host/process/daemon.ts';
 import { drainDaemon } from '../../host/process/drain-daemon.ts';
 import { exitCodeOf, WorkerFailure } from '../../host/process/exit-code.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Logger } from '../../host/observe/logger.ts';
 import { WorkerFailure } from '../../host/process/exit-code.ts';
-import { SharedLedger } from '../../host/process/shared-ledger.ts';
+import { SharedLedger } from '../../host/process/connection-ledger.ts';
 import { WorkerPool, type PoolOptions } from '../../host/process/worker-pool.ts';
 import { PATIENCE_MS } from '../patience.ts';
 

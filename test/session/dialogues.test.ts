@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { version } from '../../host/package/version.ts';
+import { version } from '../../host/package/package-root.ts';
 import { TestServer } from '../../host/testing/index.ts';
 import { replayTranscript } from '../dialogue/replay-transcript.ts';
 import { StreamWire } from '../dialogue/stream-wire.ts';

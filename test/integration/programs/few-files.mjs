@@ -1,6 +1,6 @@
 /** Runs a program when this process may open no more files, and once it may again; prints how each run ended. */
 import { closeSync, openSync } from 'node:fs';
-import { runProgram } from '../../../dist/host/programs/program-run.js';
+import { runProgram } from '../../../dist/host/programs/programs.js';
 
 const order = {
   command: ['/bin/cat'],

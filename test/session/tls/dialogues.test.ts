@@ -6,7 +6,7 @@ import { connect as connectTls } from 'node:tls';
 import { once } from 'node:events';
 import { afterAll, describe, expect, test } from 'vitest';
 import { TestClient, TestServer } from '../../../host/testing/index.ts';
-import { version } from '../../../host/package/version.ts';
+import { version } from '../../../host/package/package-root.ts';
 import { replayTranscript } from '../../dialogue/replay-transcript.ts';
 import { connectWire } from '../../dialogue/stream-wire.ts';
 import { answerOf, CertificateFolder, makePair, SecureServer } from '../../tls/secure-server.ts';

@@ -11,7 +11,7 @@ import {
   takeSeat,
   callNames,
 } from '../../host/observe/flight-record.ts';
-import { beatEveryMs, SilenceMeter } from '../../host/process/silence-meter.ts';
+import { beatEveryMs, HeartbeatMonitor } from '../../host/process/heartbeat-monitor.ts';
 
 test.each([
   [60_000, 1_000],
@@ -22,7 +22,7 @@ test.each([
 });
 
 test('silence is counted in ticks, from the last sign of life on', () => {
-  const meter = new SilenceMeter(100);
+  const meter = new HeartbeatMonitor(100);
   expect([1, 1, 1, 2, 2, 2, 3].map((sign) => meter.tick(sign))).toEqual([0, 100, 200, 0, 100, 200, 0]);
 });
 
