@@ -232,6 +232,15 @@ describe('who may import whom', () => {
   });
 });
 
+test('the walk of a refused recipient leads through fourteen files at most, and they are there', () => {
+  const guide = readFileSync(join(root, 'docs/guide/architecture.md'), 'utf8');
+  const [, walk = ''] = /^## The walk of a refused recipient\n([^]*?)^## /m.exec(guide) ?? [];
+  const named = [...walk.matchAll(/`((?:host|bindings|plugins)\/[^`]+\.ts)`/g)].map(([, file]) => file!);
+  expect(named.length).toBeGreaterThan(9);
+  expect(new Set(named).size).toBeLessThanOrEqual(14);
+  expect(named.filter((file) => !textOf.has(file))).toEqual([]);
+});
+
 describe('the size and the names of files', () => {
   const lengths = files.map((file) => textOf.get(file)!.split('\n').length);
 
