@@ -43,7 +43,28 @@ export default tseslint.config(
     },
   },
   {
-    files: ['plugins/**/*.ts', 'bindings/plugin/**/*.ts'],
+    files: ['plugins/**/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              // What computes, and neither reads nor waits.
+              group: [
+                'node:*',
+                ...['buffer', 'crypto', 'path', 'stream', 'util'].map((name) => `!node:${name}`),
+              ],
+              message: 'plugins get services in their context',
+            },
+            { group: ['**/host/**'], message: 'plugins get services in their context' },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['bindings/plugin/**/*.ts'],
     rules: {
       'no-restricted-imports': [
         'error',
@@ -56,6 +77,11 @@ export default tseslint.config(
           ],
         },
       ],
+    },
+  },
+  {
+    files: ['plugins/**/*.ts', 'bindings/plugin/**/*.ts'],
+    rules: {
       'no-restricted-globals': ['error', 'process', 'setTimeout', 'setInterval', 'setImmediate', 'Date'],
       'no-restricted-properties': ['error', { object: 'Math', property: 'random' }],
     },

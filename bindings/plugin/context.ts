@@ -5,7 +5,6 @@ import type { Log } from './log-level.ts';
 import type { Services } from './services.ts';
 import type { Tasks } from './tasks.ts';
 
-/** What a plugin knows while it is being set up, before any client connects. */
 /** A plugin's own side. */
 export interface PluginSide<O> {
   /** The name in the log: `badmailfrom`, or `badmailfrom:2` for a second instance. */
@@ -24,6 +23,25 @@ export interface Setup<O> extends PluginSide<O> {
    * What was registered last is run first. A promise is waited for, up to a second; what it throws is logged.
    */
   readonly onClose: (close: () => void | Promise<void>) => void;
+  /**
+   * `look` is called by `qpsmtpd check`, after a start that made nothing, and never by a daemon. It looks for what keeps no
+   * daemon from starting and an operator may want to know all the same; its findings are printed. What it throws is an error
+   * of the configuration, with the line of the plugin.
+   */
+  readonly onCheck: (look: () => CheckFinding | undefined | Promise<CheckFinding | undefined>) => void;
+}
+
+/** A sentence, which is printed with the place of the plugin's line; or things of one kind, which are listed. */
+export type CheckFinding = string | CheckList;
+
+/** Lists with the same headline and remedy are printed as one; so are equal items. */
+export interface CheckList {
+  /** Ends in a colon. */
+  readonly headline: string;
+  /** Asked for a hundred at most. Without any, nothing is printed. */
+  readonly items: Iterable<string> | AsyncIterable<string>;
+  /** What the operator can do about them. */
+  readonly remedy?: string;
 }
 
 /** Why checks are to be skipped. A sender's name can be forged, so `whitelisted sender` must never open a relay. */

@@ -13,7 +13,7 @@ export type {
   TlsFacts,
   Transaction,
 } from './connection.ts';
-export type { HookContext, Immunity, Setup } from './context.ts';
+export type { CheckFinding, CheckList, HookContext, Immunity, Setup } from './context.ts';
 export {
   commonOptions,
   definePlugin,
@@ -161,15 +161,7 @@ export type {
   TlsaRecord,
 } from './resolver.ts';
 export { refusal, RETURN_CODE_NAMES, verdictFor } from './verdict-word.ts';
-export type {
-  Clock,
-  Maildirs,
-  MaildirDelivery,
-  MaildirLetter,
-  Services,
-  TlsFiles,
-  TlsService,
-} from './services.ts';
+export type { Clock, Services, TlsFiles, TlsService } from './services.ts';
 export {
   PORTIONS,
   WEBHOOK_FORMATS,

@@ -1,6 +1,6 @@
 /** `qpsmtpd check`: says whether the daemon would start with a configuration. */
 
-import { OWNER_FILE } from '../delivery/maildir/folder-choice.ts';
+import type { CheckNotice } from '../hooks/plugin-checks.ts';
 import { maskControls } from '../message/field-text.ts';
 import type { DaemonDescription, DaemonLoader } from '../process/daemon.ts';
 import { checkUser, dropPrivileges } from '../process/privileges.ts';
@@ -49,12 +49,16 @@ export async function runCheck(
   const rehearsal = new Rehearsal();
   const daemon = await loader.load({ configDir, listen: [], rehearsal });
   const description = daemon.describe();
+  const found = await rehearsal.attempt([], () => description.lookAround?.() ?? []);
   const { failure, made } = rehearsal;
   const notices = [
     ...listed('plugins that are asked in the wrong order:', description.orderFaults ?? []),
     ...listed('files that have no effect:', description.unreadFiles?.() ?? []),
   ];
-  const lines = failure === undefined ? [...summarise(description, made), ...notices] : notices.slice(1);
+  const lines =
+    failure === undefined
+      ? [...summarise(description, made), ...found.flatMap(printNotice), ...notices]
+      : notices.slice(1);
   for (const line of lines) terminal.out(line);
   // The plugins close what they have opened.
   await daemon.drain(0);
@@ -62,13 +66,7 @@ export async function runCheck(
   return 0;
 }
 
-/** Names of folders in the summary. */
-const MAX_FOLDERS = 100;
-
-function summarise(
-  { plugins, settings, unclaimedFolders }: DaemonDescription,
-  made: readonly string[],
-): readonly string[] {
+function summarise({ plugins, settings }: DaemonDescription, made: readonly string[]): readonly string[] {
   return [
     'the configuration is valid',
     '',
@@ -78,7 +76,6 @@ function summarise(
     settings.length === 0 ? 'settings: all at their defaults' : 'settings that differ from the defaults:',
     ...settings.map(({ name, value }) => `      ${name} ${value}`),
     ...listed('the daemon would make:', made.map(maskControls)),
-    ...nameUnclaimed(unclaimedFolders?.() ?? []),
   ];
 }
 
@@ -86,18 +83,8 @@ function summarise(
 const listed = (headline: string, items: readonly string[]): readonly string[] =>
   items.length === 0 ? [] : ['', headline, ...items.map((item) => `      ${item}`)];
 
-function nameUnclaimed(folders: Iterable<string>): readonly string[] {
-  const named: string[] = [];
-  for (const folder of folders) {
-    if (named.push(`      ${maskControls(folder)}`) <= MAX_FOLDERS) continue;
-    named[MAX_FOLDERS] = '      and more';
-    break;
-  }
-  if (named.length === 0) return [];
-  return [
-    '',
-    'Maildirs that two addresses could mean, because `_` stands for many characters:',
-    ...named,
-    `the first address that gets mail there keeps the folder, unless the file ${OWNER_FILE} in it names another`,
-  ];
-}
+/** What plugins have found, with what can be done about it. */
+const printNotice = ({ headline, items, remedy }: CheckNotice): readonly string[] => [
+  ...listed(headline, items),
+  ...(remedy === undefined ? [] : [remedy]),
+];

@@ -91,7 +91,7 @@ function describe({ generation }: Server): DaemonDescription {
     details: generation.plugins.map(describePlugin),
     orderFaults: orderFaults(generation.plugins),
     settings: generation.changedSettings(),
-    unclaimedFolders: () => generation.unclaimedFolders(),
+    lookAround: () => generation.lookAround(),
     unreadFiles: () => unreadFiles(generation.config),
   };
 }

@@ -23,6 +23,7 @@ import type { Logger, Speaker } from '../observe/logger.ts';
 import { placeInStack } from './fault-place.ts';
 import { nearest } from './nearest.ts';
 import { parseOptions, sortWords } from './option-words.ts';
+import type { PluginChecks } from './plugin-checks.ts';
 import { PluginClosings } from './plugin-closings.ts';
 import type { PluginLine } from './plugin-line.ts';
 
@@ -33,6 +34,8 @@ export interface PluginEnvironment {
   readonly logger: Logger;
   /** Undefined where nothing outlives the call: nobody closes then. */
   readonly closings?: PluginClosings | undefined;
+  /** Undefined where nobody will ask what plugins have found. */
+  readonly checks?: PluginChecks | undefined;
 }
 
 /** The settings that turn findings and failures into verdicts. */
@@ -67,6 +70,7 @@ export interface LoadedPlugin extends PluginOrigin {
   readonly config: Config;
   readonly services: Services;
   readonly onClose: Setup<unknown>['onClose'];
+  readonly onCheck: Setup<unknown>['onCheck'];
   /** Outside any session. */
   readonly log: Log;
   /** The highest level of the lines its `logging` hook wants. */
@@ -89,8 +93,8 @@ export function setUpPlugin<S extends OptionShape>(
   const adjustment = levelAdjustment(loglevel);
   const openLog = (speaker: Speaker): Log => logger.speakingAs(speaker, adjustment);
   const log = openLog({ plugin: line.name });
-  const onClose = closerOf(line, environment, origin);
-  const shared = { name: line.name, options, config, services, log, onClose };
+  const own = registrationsOf(line, environment, origin);
+  const shared = { name: line.name, options, config, services, log, ...own };
   let hooks: Hooks<unknown>;
   let cutThrough: CutThrough | undefined;
   try {
@@ -136,8 +140,8 @@ export function setUpOutlet(
   const { options, loglevel } = readOptions(definition, line);
   const log = logger.speakingAs({ plugin: line.name }, levelAdjustment(loglevel));
   try {
-    const onClose = closerOf(line, environment, origin);
-    const shared = { name: line.name, options: options as never, config, services, log, onClose };
+    const own = registrationsOf(line, environment, origin);
+    const shared = { name: line.name, options: options as never, config, services, log, ...own };
     const outlet = definition.outlet(shared);
     return { outlet, isLocal: definition.isLocal === true };
   } catch (cause) {
@@ -145,12 +149,16 @@ export function setUpOutlet(
   }
 }
 
-function closerOf(
-  { name }: PluginLine,
-  { logger, closings = new PluginClosings(logger) }: PluginEnvironment,
+/** What is asked of a plugin later, outside its hooks. */
+function registrationsOf(
+  { name: plugin, place }: PluginLine,
+  { logger, closings = new PluginClosings(logger), checks }: PluginEnvironment,
   { isBuiltIn }: PluginOrigin,
-): Setup<unknown>['onClose'] {
-  return (close) => closings.add({ plugin: name, isBuiltIn, close });
+): Pick<Setup<unknown>, 'onClose' | 'onCheck'> {
+  return {
+    onClose: (close) => closings.add({ plugin, isBuiltIn, close }),
+    onCheck: (check) => checks?.add({ plugin, place, isBuiltIn, check }),
+  };
 }
 
 /** A list the plugin could not read has its own place, closer to the cause than the plugin's line. */

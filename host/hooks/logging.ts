@@ -36,8 +36,8 @@ export function loggingSinks(
 
 /** Gives a line to the plugin, whose own log is silent meanwhile. Never throws. */
 function handTo(plugin: LoadedPlugin, writeError: (line: string) => void): LogSink['write'] {
-  const { name, options, config, services, onClose } = plugin;
-  const setup: Setup<unknown> = { name, options, config, services, log: silence, onClose };
+  const { name, options, config, services, onClose, onCheck } = plugin;
+  const setup: Setup<unknown> = { name, options, config, services, log: silence, onClose, onCheck };
   const logging = plugin.hooks.logging!;
   const failed = (thrown: unknown): void =>
     writeError(`logging plugin ${name} failed: ${showThrown(thrown)}`);

@@ -1,5 +1,6 @@
 /** The seam between the processes and the SMTP server: what a process asks of the server it runs. */
 
+import type { CheckNotice } from '../hooks/plugin-checks.ts';
 import type { PluginDescription } from '../hooks/plugin-description.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
@@ -38,8 +39,8 @@ export interface DaemonDescription {
   readonly orderFaults?: readonly string[];
   /** Settings that differ from the defaults. */
   readonly settings: readonly { readonly name: string; readonly value: string }[];
-  /** Maildirs that two addresses could mean; looked for on the disk while they are asked for. */
-  readonly unclaimedFolders?: () => Iterable<string>;
+  /** What plugins find while they are asked. Throws a `ConfigError`, or an `AggregateError` of several. */
+  readonly lookAround?: () => Promise<readonly CheckNotice[]>;
   /** Configuration files that have no effect, and why; looked for on the disk while they are asked for. */
   readonly unreadFiles?: () => readonly string[];
 }

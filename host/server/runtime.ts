@@ -21,6 +21,7 @@ import type { Attempt, Rehearsal } from '../errors/rehearsal.ts';
 import { HookRunner } from '../hooks/runner.ts';
 import { loggingSinks } from '../hooks/logging.ts';
 import type { LoadedPlugin } from '../hooks/loaded-plugin.ts';
+import { PluginChecks, type CheckNotice } from '../hooks/plugin-checks.ts';
 import { PluginClosings } from '../hooks/plugin-closings.ts';
 import { orderFaults } from '../hooks/plugin-order.ts';
 import { loadPlugins } from '../hooks/plugin-loader.ts';
@@ -40,7 +41,6 @@ import type { ClosableHops } from '../services/hop-service.ts';
 import { timedErrors, writeError } from '../observe/error-stream.ts';
 import type { ClosableLogs } from '../observe/log-outputs.ts';
 import { Logger, silence } from '../observe/logger.ts';
-import type { MaildirDeliveries } from '../delivery/maildir/maildir-deliveries.ts';
 import { makeMailExchange } from '../services/mail-exchange.ts';
 import { makeServices, systemClock } from '../services/services.ts';
 import { maskPassword, storeLocationOf } from '../settings/store-location.ts';
@@ -110,7 +110,7 @@ export class Runtime implements SessionHost {
   readonly #limits: HookLimits;
   readonly #logs: ClosableLogs;
   readonly #hops: ClosableHops;
-  readonly #maildirs: MaildirDeliveries;
+  readonly #checks: PluginChecks | undefined;
   readonly #spools: SpoolOffers;
   readonly #closings: PluginClosings;
   #closed: Promise<void> | undefined = undefined;
@@ -123,9 +123,9 @@ export class Runtime implements SessionHost {
       tls: TlsOffers;
       logs: ClosableLogs;
       hops: ClosableHops;
-      maildirs: MaildirDeliveries;
       spools: SpoolOffers;
       closings: PluginClosings;
+      checks: PluginChecks | undefined;
     },
   ) {
     this.#foundation = foundation;
@@ -142,7 +142,7 @@ export class Runtime implements SessionHost {
     this.#tls = parts.tls;
     this.#logs = parts.logs;
     this.#hops = parts.hops;
-    this.#maildirs = parts.maildirs;
+    this.#checks = parts.checks;
     this.#spools = parts.spools;
     this.#closings = parts.closings;
     this.#limits = { deadlines: foundation.deadlines, budgetMs: () => this.settings.pluginTimeoutMs };
@@ -156,18 +156,18 @@ export class Runtime implements SessionHost {
 
   /** Reads everything; throws `ConfigError`, or an `AggregateError` of several, before anything of it takes effect. */
   static async load(foundation: ProcessResources, options: RuntimeOptions): Promise<Runtime> {
-    const { rehearsal } = options;
+    const { rehearsal, overlay = new Map<string, readonly string[]>(), definitions = [] } = options;
     const attempt: Attempt = rehearsal?.attempt ?? (async (_, make) => make());
     const writeTimed = timedErrors();
     const logger = new Logger(LogLevel.WARN, writeTimed);
     const log = logger.speakingAs({});
-    const { overlay = new Map<string, readonly string[]>(), definitions = [] } = options;
     const directories = options.directories ?? openSearchPath(options.configDir);
     const config = new ConfigDirectory({ directories, log, overlay });
     // What a rehearsal reports would be said twice.
     const settings = new Settings(config, rehearsal === undefined ? log : silence);
     const tls = new TlsOffers(config, settings, log, systemClock);
     const closings = new PluginClosings(logger);
+    const checks = rehearsal && new PluginChecks();
     const system = makeServices(config.hostName, settings, writeError, rehearsal);
     try {
       await attempt(undefined, () => throwAll(settings.problems()));
@@ -178,7 +178,16 @@ export class Runtime implements SessionHost {
       const services = { ...base, mailExchange: makeMailExchange(base, store) };
       const packageBases = [...config.directories, process.cwd()];
       const pluginDirs = await attempt([], () => config.lines('plugin_dirs'));
-      const environment = { config, services, logger, closings, pluginDirs, packageBases, definitions };
+      const environment = {
+        config,
+        services,
+        logger,
+        closings,
+        checks,
+        pluginDirs,
+        packageBases,
+        definitions,
+      };
       const loadFrom = (lines: () => readonly PlacedLine[]): Promise<readonly LoadedPlugin[]> =>
         attempt<readonly LoadedPlugin[]>([], () => loadPlugins(lines(), environment));
       const attach = (sources: readonly LoadedPlugin[]): void => {
@@ -197,7 +206,7 @@ export class Runtime implements SessionHost {
         await attempt(undefined, () => throwAll(settings.problems()));
       }
       const keeping = await openKeeping({ config, settings, logger, memory: foundation.memory, rehearsal });
-      const own = { config, logger, plugins, settings, keeping, tls, spools, closings };
+      const own = { config, logger, plugins, settings, keeping, tls, spools, closings, checks };
       return new Runtime(foundation, { ...system, ...own });
     } catch (error) {
       await closings.close(true);
@@ -240,9 +249,9 @@ export class Runtime implements SessionHost {
     });
   }
 
-  /** Maildirs that two addresses could mean. Reads directories while it is asked. */
-  unclaimedFolders(): Iterable<string> {
-    return this.#maildirs.unclaimedFolders();
+  /** What plugins find when they look around, for `check`: nothing outside a rehearsal. Throws a `ConfigError`, or several. */
+  async lookAround(): Promise<readonly CheckNotice[]> {
+    return (await this.#checks?.run()) ?? [];
   }
 
   date(): string {

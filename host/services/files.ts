@@ -24,7 +24,7 @@ import {
   prepareDirectory,
   readHead,
 } from './directories.ts';
-import { openKeyWarning } from '../tls/open-key.ts';
+import { openKeyWarning } from '../tls/key-pair.ts';
 import { openGeoDatabase } from './geo-databases.ts';
 import { RehearsedFile, stageFile } from './staged-file.ts';
 

@@ -5,9 +5,6 @@ import type { Clock, Services } from '../../bindings/plugin/services.ts';
 import { HopService, type ClosableHops } from './hop-service.ts';
 import { webClient } from '../http/web-client.ts';
 import { makeLogs, type ClosableLogs } from '../observe/log-outputs.ts';
-import { MaildirDeliveries } from '../delivery/maildir/maildir-deliveries.ts';
-import { DirectorySync } from '../message/directory-sync.ts';
-import { UniqueNames } from '../delivery/maildir/unique-name.ts';
 import { AmqpOutlet } from '../delivery/amqp/amqp-outlet.ts';
 import { WebhookOutlet } from '../delivery/webhook/webhook-outlet.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
@@ -27,7 +24,7 @@ const trustedResolvers = ({
 }: Pick<SettingValues, 'mxResolvers' | 'mxTrustedResolvers'>): readonly TrustedResolver[] =>
   chooseResolvers(mxResolvers, (address) => mxTrustedResolvers.has(address));
 
-/** All but TLS and the store, which depend on the settings, outlets, which depend on who asks, and spools, which outlive a reload. `host` goes into the names of Maildir files. */
+/** All but TLS and the store, which depend on the settings, outlets, which depend on who asks, and spools, which outlive a reload. */
 export function makeServices(
   host: string,
   settings: Pick<Settings, 'current'>,
@@ -36,17 +33,11 @@ export function makeServices(
 ): Omit<Services, 'tls' | 'store' | 'logs' | 'outlets' | 'hops' | 'spools' | 'mailExchange'> & {
   readonly logs: ClosableLogs;
   readonly hops: ClosableHops;
-  readonly maildirs: MaildirDeliveries;
 } {
   return {
     clock: systemClock,
     random: () => Math.random(),
     programs,
-    maildirs: new MaildirDeliveries(
-      new UniqueNames({ clock: systemClock, pid: process.pid, host }),
-      new DirectorySync(),
-      rehearsal,
-    ),
     connect,
     dns: new SystemDns({ trustedResolvers: () => trustedResolvers(settings.current) }),
     files: new SystemFiles(systemClock, rehearsal),

@@ -67,7 +67,7 @@ describe('makes nothing', () => {
       `export default { name: 'mine', about: '', hooks({ services, log }) {
         services.store.open('mine', { at: 'lmdb:${root}/mine' }).set('a', 'b').catch(({ message }) => log.warn(message));
         services.files.append('${root}/mine.log', [Buffer.from('x')]);
-        services.maildirs.prepare('${root}/mine-mail', 0o700);
+        services.files.prepareDirectory('${root}/mine-mail', 0o700);
         return {};
       } };\n`,
     );
@@ -182,4 +182,60 @@ test('the log files are left alone, and warnings go to whoever asks', async () =
   put(root, { ...files(root), 'qpsmtpd.log': 'as it was\n' });
   await check(root);
   expect(readFileSync(join(root, 'qpsmtpd.log'), 'utf8')).toBe('as it was\n');
+});
+
+describe('what plugins look for themselves', () => {
+  const checking = (name: string, look: string): string =>
+    `export default { name: '${name}', about: '', hooks({ onCheck, services }) {
+      onCheck(${look});
+      return {};
+    } };\n`;
+
+  test('is printed: sentences with file and line, lists of one kind as one, and nothing for nothing', async () => {
+    const root = scratch();
+    put(root, {
+      plugins: 'rcpt_ok\none\ntwo\nthree\nfour\n',
+      plugin_dirs: root,
+      spool_dir: `${root}/spool\n`,
+      'one.js': checking(
+        'one',
+        "async () => ({ headline: 'odd files:', items: ['a', 'b\\u0007'], remedy: 'remove them' })",
+      ),
+      'two.js': checking(
+        'two',
+        "() => ({ headline: 'odd files:', items: ['b\\u0007', 'c'], remedy: 'remove them' })",
+      ),
+      'three.js': checking('three', "() => 'the list is a year old'"),
+      'four.js': checking('four', "() => ({ headline: 'none:', items: [], remedy: 'nothing to do' })"),
+    });
+    const { code, out } = await check(root);
+    expect(code).toBe(0);
+    expect(out.slice(out.indexOf('odd files:') - 1)).toEqual([
+      '',
+      'odd files:',
+      '      a',
+      '      b?',
+      '      c',
+      'remove them',
+      '',
+      'what plugins have found:',
+      `      ${root}/plugins:4: three: the list is a year old`,
+    ]);
+  });
+
+  test('fails the check where it cannot be looked for, with file and line', async () => {
+    const root = scratch();
+    put(root, {
+      plugins: 'rcpt_ok\nbroken\n',
+      plugin_dirs: root,
+      spool_dir: `${root}/spool\n`,
+      'broken.js': checking('broken', "() => services.files.list('/no/such/directory')"),
+    });
+    const { code, out, err } = await check(root);
+    expect([code, out]).toEqual([78, []]);
+    expect(err).toHaveLength(1);
+    expect(err[0]).toMatch(
+      new RegExp(`^${root}/plugins:2: broken: could not look around: .*ENOENT.*'/no/such/directory'`),
+    );
+  });
 });

@@ -136,11 +136,16 @@ describe('qpsmtpd check', () => {
   });
 
   it('names a hundred of them', async () => {
-    const folders = Array.from({ length: 101 }, (_, i) => `/m/a_${i}`);
-    const loader = loaderOf(() => ({ plugins: [], settings: [], unclaimedFolders: () => folders }));
-    const { out } = await run(['check'], loader);
-    expect(out).toContain('/m/a_99\n      and more\n');
-    expect(out).not.toContain('/m/a_100');
+    const root = folder();
+    const mail = join(root, 'mail');
+    for (let count = 0; count < 101; count++) mkdirSync(join(mail, `a_${count}`, 'new'), { recursive: true });
+    writeFileSync(join(root, 'plugins'), `queue/maildir ${mail} %l\nqueue/maildir ${mail} %l\n`);
+    writeFileSync(join(root, 'spool_dir'), `${root}/spool\n`);
+    const { out } = await run(['check', '--config', root], smtpDaemon);
+    const named = out.split('\n').filter((line) => line.startsWith(`      ${mail}/a_`));
+    expect(new Set(named).size).toBe(100);
+    expect(named).toHaveLength(100);
+    expect(out).toContain(`${named.at(-1)}\n      and more\n`);
   });
 
   it('prints every error with file and line, no stack, and exits with 78', async () => {

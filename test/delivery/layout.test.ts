@@ -2,7 +2,7 @@ import { domainToASCII } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Address } from '../../bindings/wire/address.ts';
-import { ambiguityOf, maildirsOf } from '../../host/delivery/maildir/layout.ts';
+import { ambiguityOf, maildirsOf } from '../../plugins/queue/maildir/layout.ts';
 
 const path = (pattern: string, localPart: string, domain: string): string =>
   maildirsOf({ directory: '/var/mail', subdirectory: pattern }, new Address(localPart, domain)).usual;

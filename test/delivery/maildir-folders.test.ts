@@ -3,8 +3,10 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, w
 import { join } from 'node:path';
 import { domainToASCII } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { MaildirDelivery } from '../../bindings/plugin/services.ts';
-import { folder } from '../message/folder.ts';
+import { SystemFiles } from '../../host/services/files.ts';
+import { unclaimedFolders } from '../../plugins/queue/maildir/folder-choice.ts';
+import { layoutOf, type MaildirOptions } from '../../plugins/queue/maildir/layout.ts';
+import { clock, folder } from '../message/folder.ts';
 import { delivered, deliveries, into } from './maildir.ts';
 import { messageOf, transactionOf } from './transaction.ts';
 
@@ -14,7 +16,7 @@ describe('folders of addresses that qpsmtpd writes in one way', () => {
   const deliver = (
     root: string,
     to: readonly string[],
-    more: Partial<MaildirDelivery> = {},
+    more: Partial<MaildirOptions> = {},
     service = deliveries(),
   ) => service.deliver(transactionOf(message, to), into(root, { ...pattern, ...more }));
   /** A Maildir as it was made before, with a message in it. */
@@ -155,9 +157,16 @@ describe('folders of addresses that qpsmtpd writes in one way', () => {
 
   it('are listed for an operator until somebody is recorded', async () => {
     const root = folder();
-    const service = deliveries();
-    service.layOut(into(root, { subdirectory: '%d/mail-%l/in' }));
-    service.layOut(into(join(root, 'none'), { subdirectory: '%u' }));
+    const unclaimed = async (directory: string, subdirectory: string): Promise<string[]> => {
+      const found: string[] = [];
+      const layout = layoutOf(into(directory, { subdirectory }))!;
+      for await (const path of unclaimedFolders(layout, new SystemFiles(clock))) found.push(path);
+      return found.sort();
+    };
+    const all = async (): Promise<string[]> => [
+      ...(await unclaimed(root, '%d/mail-%l/in')),
+      ...(await unclaimed(join(root, 'none'), '%u')),
+    ];
     for (const path of [
       'x/mail-m_ller/in',
       'b_r.example/mail-post/in',
@@ -166,11 +175,8 @@ describe('folders of addresses that qpsmtpd writes in one way', () => {
       'x/a_b/in',
     ])
       makeOld(root, path);
-    expect([...service.unclaimedFolders()].sort()).toEqual([
-      join(root, 'b_r.example/mail-post/in'),
-      join(root, 'x/mail-m_ller/in'),
-    ]);
+    expect(await all()).toEqual([join(root, 'b_r.example/mail-post/in'), join(root, 'x/mail-m_ller/in')]);
     await deliver(root, ['m_ller@x', 'post@bär.example'], { subdirectory: '%d/mail-%l/in' });
-    expect([...service.unclaimedFolders()]).toEqual([]);
+    expect(await all()).toEqual([]);
   });
 });

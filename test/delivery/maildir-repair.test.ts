@@ -5,9 +5,8 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DirectorySync } from '../../host/message/directory-sync.ts';
-import { MaildirDeliveries } from '../../host/delivery/maildir/maildir-deliveries.ts';
-import { UniqueNames } from '../../host/delivery/maildir/unique-name.ts';
-import { clock, folder } from '../message/folder.ts';
+import { folder } from '../message/folder.ts';
+import { deliveries } from './maildir.ts';
 import { messageOf, transactionOf } from './transaction.ts';
 
 const remove = (path: string): void => rmSync(path, { recursive: true });
@@ -22,9 +21,8 @@ async function deliver(
     meddle?.(path);
     return open(path, 'r');
   });
-  const deliveries = new MaildirDeliveries(new UniqueNames({ clock, pid: 1, host: 'h' }), syncs);
-  const letter = transactionOf(messageOf('Subject: s\r\n\r\nbody'), ['a@x.example', 'b@x.example']);
-  await deliveries.deliver(letter, { directory, subdirectory, mode: 0o700 });
+  const mail = transactionOf(messageOf('Subject: s\r\n\r\nbody'), ['a@x.example', 'b@x.example']);
+  await deliveries(syncs).deliver(mail, { directory, subdirectory, mode: 0o700 });
 }
 
 const FOLDERS = [['new'], ['tmp'], ['cur', 'tmp'], ['new', 'tmp'], ['cur', 'new'], ['cur', 'new', 'tmp']];

@@ -4,15 +4,33 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import type { MaildirDelivery } from '../../bindings/plugin/services.ts';
 import type { DirectorySync } from '../../host/message/directory-sync.ts';
-import { MaildirDeliveries } from '../../host/delivery/maildir/maildir-deliveries.ts';
-import { UniqueNames } from '../../host/delivery/maildir/unique-name.ts';
+import { SystemFiles } from '../../host/services/files.ts';
+import { MaildirDeliveries, type MaildirMail } from '../../plugins/queue/maildir/delivery.ts';
+import { prepareMaildir } from '../../plugins/queue/maildir/directories.ts';
+import type { MaildirOptions } from '../../plugins/queue/maildir/layout.ts';
+import { fakeHost } from '../plugins/fake-system.ts';
 import { clock } from '../message/folder.ts';
 
-const names = (): UniqueNames => new UniqueNames({ clock, pid: process.pid, host: hostname() });
-export const deliveries = (syncs?: DirectorySync): MaildirDeliveries => new MaildirDeliveries(names(), syncs);
-export const into = (directory: string, more: Partial<MaildirDelivery> = {}): MaildirDelivery => ({
+/** Deliveries by several lines of `plugins` in one server. */
+export function deliveries(syncs?: DirectorySync) {
+  const services = {
+    clock,
+    files: new SystemFiles(clock, undefined, syncs),
+    system: fakeHost({ processId: process.pid, hostName: hostname(), userId: process.geteuid!() }),
+  };
+  const lines = new Map<string, MaildirDeliveries>();
+  return {
+    prepare: (directory: string, mode: number): void => prepareMaildir(services, directory, mode),
+    deliver(mail: MaildirMail, options: MaildirOptions): Promise<void> {
+      const key = JSON.stringify(options);
+      const line = lines.get(key) ?? new MaildirDeliveries(options, services);
+      lines.set(key, line);
+      return line.deliver(mail);
+    },
+  };
+}
+export const into = (directory: string, more: Partial<MaildirOptions> = {}): MaildirOptions => ({
   directory,
   subdirectory: undefined,
   mode: 0o700,

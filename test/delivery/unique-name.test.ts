@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { UniqueNames } from '../../host/delivery/maildir/unique-name.ts';
+import { UniqueNames } from '../../plugins/queue/maildir/delivery.ts';
 import { clock } from '../message/folder.ts';
 
 const sources = { clock, pid: 1, host: 'mx.example' };

@@ -7,7 +7,7 @@ import { PluginErrors } from '../../host/errors/error-classes.ts';
 import { pluginNames } from '../../host/hooks/plugin-finder.ts';
 import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
 import { fakeSystem } from '../plugins/fake-system.ts';
-import { collectingLogger, fakeConfig, fakeMaildirs, fakeServices } from '../plugins/plugin-context.ts';
+import { collectingLogger, fakeConfig, fakeServices } from '../plugins/plugin-context.ts';
 
 let root: string;
 beforeEach(() => {
@@ -34,7 +34,6 @@ async function load(texts: string[], dirs = ['a', 'b']) {
   const environment = {
     config: fakeConfig({ files: { routes: ['* discard'] } }),
     services: fakeServices({
-      maildirs: fakeMaildirs(),
       programs: { ...fakeServices().programs, isExecutable: () => true },
       files: { ...fakeSystem().files, keep: () => MAP },
       hops: {

@@ -11,8 +11,6 @@ import {
   type HookArguments,
   type LogOutput,
   type Logs,
-  type MaildirDelivery,
-  type MaildirLetter,
   type OptionShape,
   type PluginDefinition,
   type Services,
@@ -116,12 +114,6 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
         throw new Error(`no outlet ${words}`);
       },
     },
-    maildirs: {
-      prepare: () => undefined,
-      layOut: () => undefined,
-      problemWith: () => undefined,
-      deliver: () => Promise.resolve(),
-    },
     spools: { open: () => ({ deliver: () => Promise.reject(new Error('no spool')) }) },
     tls: { offer: () => undefined },
     logs: noLogs,
@@ -224,22 +216,4 @@ export function given<S extends OptionShape>(definition: PluginDefinition<S>, gi
 export function words({ code, lines, status }: Verdict): string {
   const name = Object.entries(ReturnCode).find(([, number]) => number === code)![0];
   return [name, ...lines, ...(status === undefined ? [] : [`(#${status})`])].join(' ');
-}
-
-/** A Maildir service that keeps a record of what it is asked, and fails with `failure` if there is one. */
-export function fakeMaildirs(failure?: Error) {
-  const prepared: [string, number][] = [];
-  const delivered: MaildirDelivery[] = [];
-  return {
-    prepared,
-    delivered,
-    prepare: (directory: string, mode: number): void => void prepared.push([directory, mode]),
-    layOut: (): undefined => undefined,
-    problemWith: ({ localPart }: Address): string | undefined =>
-      localPart.startsWith('.') ? `no Maildir for ${localPart}` : undefined,
-    deliver: (_: MaildirLetter, delivery: MaildirDelivery): Promise<void> => {
-      delivered.push(delivery);
-      return failure === undefined ? Promise.resolve() : Promise.reject(failure);
-    },
-  };
 }

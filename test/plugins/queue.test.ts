@@ -1,9 +1,17 @@
+import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
 import { describePlugin } from '../../host/hooks/plugin-description.ts';
 import discard from '../../plugins/queue/discard.ts';
-import maildir from '../../plugins/queue/maildir.ts';
-import type { MailObject, Transaction } from '../../bindings/plugin/index.ts';
-import { address, fakeMaildirs, freshTransaction, given, words, type Given } from './plugin-context.ts';
+import maildir from '../../plugins/queue/maildir/index.ts';
+import {
+  Address,
+  type Files,
+  type MailObject,
+  type StagedFile,
+  type Transaction,
+} from '../../bindings/plugin/index.ts';
+import { fakeFiles } from './fake-system.ts';
+import { address, freshTransaction, given, words, type Given } from './plugin-context.ts';
 
 /** A transaction with a message to one recipient, or to those named. */
 function addressed(
@@ -11,7 +19,34 @@ function addressed(
   to: readonly string[] = ['<u@x.example>'],
 ): Transaction {
   const recipients = to.map((path) => ({ address: address(path), parameters: new Map() }));
-  return { ...freshTransaction(fields), recipients };
+  const fresh = freshTransaction(fields);
+  const message = { ...fresh.message, blocks: () => [] } as unknown as Transaction['message'];
+  return { ...fresh, reversePath: Address.null, message, recipients };
+}
+
+type Step = 'stage' | 'sync' | 'rename';
+
+/** A disk that keeps a record of what is done to it, and fails at one step of a delivery. */
+function fakeDisk(step?: Step, failure?: Error) {
+  const prepared: [string, number][] = [];
+  /** Where messages are in the end, without their names, and with which mode. */
+  const delivered: [string, number][] = [];
+  const at = (name: Step): Promise<void> => (name === step ? Promise.reject(failure!) : Promise.resolve());
+  const files: Files = fakeFiles({
+    prepareDirectory: (path, mode) => void prepared.push([path, mode]),
+    async stage(_, { mode }): Promise<StagedFile> {
+      await at('stage');
+      return {
+        write: () => Promise.resolve(),
+        sync: () => at('sync'),
+        close: () => Promise.resolve(),
+        rename: (path) => at('rename').then(() => void delivered.push([dirname(path), mode])),
+        link: () => Promise.resolve(true),
+        discard: () => Promise.resolve(),
+      };
+    },
+  });
+  return { prepared, delivered, files };
 }
 
 /** queue/maildir, asked about such a message. */
@@ -30,21 +65,21 @@ test('queue/discard says at start and to the client that mail is thrown away', a
 
 const fault = (message: string, facts: object): Error => Object.assign(new Error(message), facts);
 
+const parts = (maildir: string, mode: number): [string, number][] =>
+  ['new', 'cur', 'tmp'].map((name) => [`${maildir}/${name}`, mode]);
+
 test.each([
-  ['/var/mail/in', [['/var/mail/in', 0o700]], ['/var/mail/in', undefined, 0o700]],
-  ['/m %d/%l', [], ['/m', '%d/%l', 0o700]],
-  ['/m %u 750', [], ['/m', '%u', 0o750]],
-  ['/m permissions 0750', [['/m', 0o750]], ['/m', undefined, 0o750]],
-  ['directory /m subdirectory %l', [], ['/m', '%l', 0o700]],
-] as const)('queue/maildir %s prepares and delivers as its line says', async (line, prepared, delivered) => {
-  const maildirs = fakeMaildirs();
-  const { ask } = givenMaildir({ words: line, services: { maildirs } });
-  expect(maildirs.prepared).toEqual(prepared);
+  ['/var/mail/in', parts('/var/mail/in', 0o700), '/var/mail/in', 0o600],
+  ['/m %d/%l', [], '/m/x.example/u', 0o600],
+  ['/m %u 750', [], '/m/u@x.example', 0o640],
+  ['/m permissions 0750', parts('/m', 0o750), '/m', 0o640],
+  ['directory /m subdirectory %l', [], '/m/u', 0o600],
+] as const)('queue/maildir %s prepares and delivers as its line says', async (line, prepared, box, mode) => {
+  const disk = fakeDisk();
+  const { ask } = givenMaildir({ words: line, services: { files: disk.files } });
+  expect(disk.prepared).toEqual(prepared);
   await ask('queue');
-  const [directory, subdirectory, mode] = delivered;
-  expect(maildirs.delivered).toEqual([
-    { directory, subdirectory, mode, isLowerCase: false, separator: undefined, isNamedAsBefore: false },
-  ]);
+  expect(disk.delivered).toEqual([[`${box}/new`, mode]]);
 });
 
 test.each([
@@ -61,18 +96,18 @@ test.each([
   ['/m %l paths odd', 'paths: '],
   ['/m %l separator ++', 'separator: must be one of'],
 ])('queue/maildir %s is refused at start: %s', (line, problem) => {
-  expect(() => given(maildir, { words: line, services: { maildirs: fakeMaildirs() } })).toThrow(problem);
+  expect(() => given(maildir, { words: line })).toThrow(problem);
 });
 
 test('queue/maildir is refused at start if the Maildir cannot be made', () => {
-  const maildirs = {
-    ...fakeMaildirs(),
-    prepare: () => {
-      throw new Error('/m/new: permission denied');
+  const files = fakeFiles({
+    prepareDirectory: () => {
+      throw new Error('permission denied');
     },
-  };
-  expect(() => given(maildir, { words: '/m', services: { maildirs } })).toThrow(
-    'plugins:1: queue/maildir: could not be set up: /m/new: permission denied',
+  });
+  expect(() => given(maildir, { words: '/m', services: { files } })).toThrow(
+    "plugins:1: queue/maildir: could not be set up: Maildir /m/new can't be used: permission denied " +
+      '(make it a directory that user 1000 may write to, or name another Maildir)',
   );
 });
 
@@ -82,76 +117,95 @@ test.each([
   [{ 'Message-Id': '<a\r\n250 b\u00e9>' }, 'Queued! <a250 b>'],
   [{ 'Message-Id': 'x'.repeat(100_000) }, `Queued! ${'x'.repeat(480)}`],
 ])('queue/maildir answers with the Message-Id as far as a reply may hold it', async (fields, line) => {
-  const services = { maildirs: fakeMaildirs() };
+  const services = { files: fakeDisk().files };
   const { ask } = givenMaildir({ words: '/m', services }, addressed(fields as Record<string, string>));
   expect((await ask('queue')).lines).toEqual([line]);
 });
 
 test.each([
-  [fault('full', { code: 'Q_DISK_FULL' }), 'DENYSOFT Mail system full. (#3.1)'],
-  [
-    new Error('can not deliver', { cause: fault('full', { code: 'Q_DISK_FULL' }) }),
-    'DENYSOFT Mail system full. (#3.1)',
-  ],
-  [fault('EACCES', { syscall: 'open' }), 'DECLINED queue error (open)'],
-  [fault('EIO', { syscall: 'fsync' }), 'DECLINED queue error (close)'],
-  [new Error('x', { cause: fault('EMLINK', { syscall: 'link' }) }), 'DECLINED queue error (link)'],
-  [new Error('unknown'), 'DECLINED queue error (open)'],
-])('queue/maildir: %s is answered with %s, and is in the log', async (failure, answer) => {
-  const { ask, log } = givenMaildir({ words: '/m', services: { maildirs: fakeMaildirs(failure) } });
-  expect(words(await ask('queue'))).toBe(answer);
-  expect(log[0]).toBe(`queue/maildir: c1.1: /m: ${String(failure)}`);
-  expect(log[1]).toMatch(/^\[c1\] \(queue\) queue\/maildir: deferred 1 of 1 recipients: 45[12] /);
+  ['stage', fault('full', { code: 'ENOSPC', syscall: 'open' }), 'DENYSOFT Mail system full. (#3.1)'],
+  ['stage', fault('full', { code: 'Q_DISK_FULL' }), 'DENYSOFT Mail system full. (#3.1)'],
+  ['stage', fault('EACCES', { syscall: 'open' }), 'DECLINED queue error (open)'],
+  ['sync', fault('EIO', { syscall: 'fsync' }), 'DECLINED queue error (close)'],
+  ['rename', fault('EMLINK', { syscall: 'rename' }), 'DECLINED queue error (link)'],
+  ['stage', new Error('unknown'), 'DECLINED queue error (open)'],
+] as const)(
+  'queue/maildir: %s failing with %s is answered with %s, and is in the log',
+  async (step, failure, answer) => {
+    const { ask, log } = givenMaildir({ words: '/m', services: { files: fakeDisk(step, failure).files } });
+    expect(words(await ask('queue'))).toBe(answer);
+    expect(log[0]).toMatch(/^queue\/maildir: c1\.1: \/m: /);
+    expect(log[0]).toContain(failure.message);
+    expect(log[1]).toMatch(/^\[c1\] \(queue\) queue\/maildir: deferred 1 of 1 recipients: 45[12] /);
+  },
+);
+
+test('queue/maildir names step and path of a failure in the log', async () => {
+  const { files } = fakeDisk(
+    'rename',
+    fault('EXDEV: cross-device link', { code: 'EXDEV', syscall: 'rename' }),
+  );
+  const { ask, log } = givenMaildir({ words: '/m', services: { files } });
+  await ask('queue');
+  expect(log[0]).toMatch(
+    /^queue\/maildir: c1\.1: \/m: MaildirError: queue error \(link\): \/m\/new\/0\.P4711M0Q\d+\.mx\.example: EXDEV: /,
+  );
 });
 
 test('queue/maildir takes case and separator by name', async () => {
-  const maildirs = fakeMaildirs();
-  const line = '/m %l case lower separator +';
-  await givenMaildir({ words: line, services: { maildirs } }).ask('queue');
-  expect(maildirs.delivered).toMatchObject([{ subdirectory: '%l', isLowerCase: true, separator: '+' }]);
+  const disk = fakeDisk();
+  const facts = { words: '/m %l case lower separator +', services: { files: disk.files } };
+  await givenMaildir(facts, addressed({}, ['<U+lists@x.example>'])).ask('queue');
+  expect(disk.delivered).toEqual([['/m/u/new', 0o600]]);
 });
 
 test('queue/maildir refuses an address that can be no path before there is data, and says why in the log', async () => {
-  const services = { maildirs: fakeMaildirs() };
+  const services = { files: fakeDisk().files };
   const to = ['<u@x.example>', '<../../etc@x.example>'];
   const { ask, log } = givenMaildir({ words: '/m %l', services }, addressed({}, to));
   expect(words(await ask('data'))).toBe('DENY Bad destination mailbox address syntax. (#1.3)');
-  expect(log).toEqual(['[c1] (data) queue/maildir: no Maildir for ../../etc']);
+  expect(log).toEqual([
+    '[c1] (data) queue/maildir: no Maildir for "../../etc@x.example": its local part begins with a dot',
+  ]);
   expect(words(await givenMaildir({ words: '/m %l', services }).ask('data'))).toBe('DECLINED');
 });
 
 test('queue/maildir: should a plugin add such an address later, nobody gets the message', async () => {
-  const maildirs = fakeMaildirs();
-  const { ask } = givenMaildir({ words: '/m %l', services: { maildirs } }, addressed({}, ['<u@x>', '<.@x>']));
+  const disk = fakeDisk();
+  const { ask } = givenMaildir(
+    { words: '/m %l', services: { files: disk.files } },
+    addressed({}, ['<u@x>', '<.@x>']),
+  );
   expect(words(await ask('queue'))).toBe('DENY Bad destination mailbox address syntax. (#1.3)');
-  expect(maildirs.delivered).toEqual([]);
+  expect(disk.delivered).toEqual([]);
 });
 
 test('queue/maildir as an outlet refuses such an address alone where recipients are kept track of', async () => {
-  const maildirs = fakeMaildirs();
-  const { plugin } = given(maildir, { words: '/m %l', services: { maildirs } });
+  const disk = fakeDisk();
+  const { plugin } = given(maildir, { words: '/m %l', services: { files: disk.files } });
   const outlet = maildir.outlet!(plugin as never);
-  const { recipients, message } = addressed({}, ['<u@x>', '<.@x>']);
-  const mail = { recipients, message, id: 's1', isTrackedByRecipient: true } as unknown as MailObject;
+  const { recipients, message, mailOptions } = addressed({}, ['<u@x>', '<.@x>']);
+  const envelope = { reversePath: Address.null, recipients, mailOptions };
+  const mail = { ...envelope, message, id: 's1', isTrackedByRecipient: true } as unknown as MailObject;
   expect((await outlet.deliver(mail)).map(({ kind, reply }) => [kind, reply.code])).toEqual([
     ['delivered', 250],
     ['refused', 553],
   ]);
-  expect(maildirs.delivered).toHaveLength(1);
+  expect(disk.delivered).toHaveLength(1);
 });
 
 test('queue/maildir does not take a message that goes to nobody', async () => {
-  const maildirs = fakeMaildirs();
-  const { ask } = givenMaildir({ words: '/m', services: { maildirs } }, addressed({}, []));
+  const disk = fakeDisk();
+  const { ask } = givenMaildir({ words: '/m', services: { files: disk.files } }, addressed({}, []));
   expect(words(await ask('queue'))).toBe('DENYSOFT no recipients to deliver the message to (#3.0)');
-  expect(maildirs.delivered).toEqual([]);
+  expect(disk.delivered).toEqual([]);
 });
 
 test.each(['', '0700', '750'])(
   'queue/maildir shows permissions `%s` as they are written, in octal',
   (mode) => {
     const words = mode === '' ? '/m' : `/m %l ${mode}`;
-    const { plugin } = given(maildir, { words, services: { maildirs: fakeMaildirs() } });
+    const { plugin } = given(maildir, { words });
     expect(describePlugin(plugin).options['permissions']).toBe(mode === '750' ? '750' : '700');
   },
 );

@@ -93,9 +93,10 @@ test('notes keep their type and their lifetime', () => {
 });
 
 test('hooks outside sessions get no session, and no hook is told more than the runner passes on', () => {
-  expectTypeOf<HookContext>().toExtend<Omit<Setup<unknown>, 'onClose'>>();
+  expectTypeOf<HookContext>().toExtend<Omit<Setup<unknown>, 'onClose' | 'onCheck'>>();
   // A session that registered something would have it kept until the configuration is read again.
   expectTypeOf<HookContext>().not.toHaveProperty('onClose');
+  expectTypeOf<HookContext>().not.toHaveProperty('onCheck');
   expectTypeOf<HookArguments[SessionHookName]['length']>().toEqualTypeOf<0 | 1 | 2>();
   expectTypeOf<(typeof HOOK_NAMES)[number]>().toEqualTypeOf<HookName>();
   expect(new Set(HOOK_NAMES).size).toBe(HOOK_NAMES.length);

@@ -1,10 +1,7 @@
 /** Which Maildir a recipient's mail goes to. */
 
 import { join } from 'node:path';
-import type { Address } from '../../../bindings/wire/address.ts';
-import { unicodeDomain } from '../../../bindings/wire/domain-name.ts';
-import type { MaildirDelivery } from '../../../bindings/plugin/services.ts';
-import { QpsmtpdError } from '../../errors/error-classes.ts';
+import { unicodeDomain, type Address } from '../../../bindings/plugin/index.ts';
 
 /** Octets of a file name that common file systems allow. */
 const NAME_OCTETS = 255;
@@ -18,13 +15,37 @@ const ESCAPED = /[^-A-Za-z0-9+_.,@=\p{L}\p{M}\p{N}]/gu;
 
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
+/** An envelope that can have no Maildir, whatever stands on the disk. */
+export class NoMaildirError extends Error {
+  override readonly name = 'NoMaildirError';
+  readonly code = 'Q_DELIVERY';
+}
+
+/** How Maildirs are laid out, as a plugin's line says. */
+export interface MaildirOptions {
+  /** The Maildir itself, or the folder under which `subdirectory` names one per recipient. */
+  readonly directory: string;
+  /** Pattern with %l (local part), %d (domain), %u (mailbox); undefined: one Maildir for all recipients. */
+  readonly subdirectory: string | undefined;
+  /** Mode of new directories; files get the same bits without execution. */
+  readonly mode: number;
+  /** The local part is in lower case; the domain always is. */
+  readonly isLowerCase?: boolean;
+  /** The local part ends before the first of these for %l and %u: `user+lists` has the Maildir of `user`. RFC 5233. */
+  readonly separator?: string | undefined;
+  /** New folders are named as qpsmtpd does, with `_` for odd characters, where the name is not another address's already. */
+  readonly isNamedAsBefore?: boolean;
+}
+
+/** Maildirs by a pattern. */
+export type MaildirLayout = MaildirOptions & { readonly subdirectory: string };
+
 /** How addresses become paths. */
-export type MaildirLayout = Pick<
-  MaildirDelivery,
-  'directory' | 'isLowerCase' | 'separator' | 'isNamedAsBefore'
-> & {
-  readonly subdirectory: string;
-};
+type PathRules = Omit<MaildirLayout, 'mode'>;
+
+/** Undefined without a pattern. */
+export const layoutOf = (options: MaildirOptions): MaildirLayout | undefined =>
+  options.subdirectory === undefined ? undefined : (options as MaildirLayout);
 
 /** The folders an address may have its mail in. Which it is depends on what folders there are. */
 export interface MaildirPaths {
@@ -51,10 +72,10 @@ export interface MaildirPaths {
  * The bare `<postmaster>` (RFC 5321 section 4.5.1) has no domain: a part of the path that consists of %d alone is then
  * left out.
  */
-export function maildirsOf(layout: MaildirLayout, address: Address): MaildirPaths {
+export function maildirsOf(layout: PathRules, address: Address): MaildirPaths {
   const { directory, subdirectory: pattern } = layout;
   const refuse = (problem: string): never => {
-    throw new QpsmtpdError('Q_DELIVERY', `no Maildir for ${JSON.stringify(address.mailbox)}: ${problem}`);
+    throw new NoMaildirError(`no Maildir for ${JSON.stringify(address.mailbox)}: ${problem}`);
   };
   const user = checkPart(userOf(address.localPart, layout), 'local part', refuse);
   if (address.domain !== '') checkPart(address.domain, 'domain', refuse);
@@ -81,6 +102,21 @@ export function maildirsOf(layout: MaildirLayout, address: Address): MaildirPath
   return { mailbox, usual, own, asBefore, old: [...old] };
 }
 
+/**
+ * Why an address can have no Maildir under the pattern; undefined if it can, or if there is no pattern. Addresses are
+ * written by clients: `<../../etc@x>` must not lead out of the directory.
+ */
+export function problemWith(address: Address, options: MaildirOptions): string | undefined {
+  const layout = layoutOf(options);
+  if (layout === undefined) return undefined;
+  try {
+    maildirsOf(layout, address);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 function namesOf(
   pattern: string,
   values: Readonly<Record<'l' | 'd' | 'u', string>>,
@@ -96,7 +132,7 @@ function namesOf(
 }
 
 /** The local part up to the separator; all of it if it begins with one, as nobody is called nothing. */
-function userOf(localPart: string, { separator, isLowerCase = false }: MaildirLayout): string {
+function userOf(localPart: string, { separator, isLowerCase = false }: PathRules): string {
   const end = separator === undefined ? -1 : localPart.indexOf(separator);
   const user = end > 0 ? localPart.slice(0, end) : localPart;
   // Once more, because a small letter may compose where its capital does not.

@@ -6,10 +6,15 @@ import {
   oneOf,
   verdictOf,
   z,
-  type MaildirDelivery,
+  type CheckList,
+  type Files,
   type MailObject,
   type RecipientOutcome,
-} from '../../bindings/plugin/index.ts';
+} from '../../../bindings/plugin/index.ts';
+import { MaildirDeliveries } from './delivery.ts';
+import { expectMaildirs, prepareMaildir } from './directories.ts';
+import { OWNER_FILE, unclaimedFolders } from './folder-choice.ts';
+import { ambiguityOf, layoutOf, problemWith, type MaildirLayout, type MaildirOptions } from './layout.ts';
 
 /** The reply to the end of data is one line of at most 512 octets. RFC 5321 section 4.5.3.1.5. */
 const MAX_MESSAGE_ID = 480;
@@ -42,16 +47,22 @@ export default defineOutlet({
   isLocal: true,
   options,
   positional: ['directory', 'subdirectory', 'permissions'],
-  outlet({ options, services: { maildirs }, log }) {
-    const delivery = deliveryOf(options);
-    const { directory, mode } = delivery;
-    if (delivery.subdirectory === undefined) maildirs.prepare(directory, mode);
-    const warning = maildirs.layOut(delivery);
-    if (warning !== undefined) log.warn(warning);
+  outlet({ options, services, log, onCheck }) {
+    const maildir = maildirOf(options);
+    const { directory, mode } = maildir;
+    const layout = layoutOf(maildir);
+    if (layout === undefined) prepareMaildir(services, directory, mode);
+    else {
+      expectMaildirs(services, directory);
+      const warning = ambiguityOf(layout.subdirectory);
+      if (warning !== undefined) log.warn(warning);
+      onCheck(() => listUnclaimed(layout, services.files));
+    }
+    const deliveries = new MaildirDeliveries(maildir, services);
     return {
       async deliver(mail) {
         const outcomes = mail.recipients.map(({ address }): RecipientOutcome | undefined => {
-          const problem = maildirs.problemWith(address, delivery);
+          const problem = problemWith(address, maildir);
           if (problem === undefined) return undefined;
           log.warn(`${mail.id}: ${directory}: ${problem}`);
           return NO_MAILDIR;
@@ -60,7 +71,7 @@ export default defineOutlet({
         // With one reply for all, those who have the message must not be told of as if they had not.
         const isRefused = recipients.length < outcomes.length && mail.isTrackedByRecipient !== true;
         if (recipients.length === 0 || isRefused) return outcomes.map(() => NO_MAILDIR);
-        const shared = await maildirs.deliver({ ...mail, recipients }, delivery).then(
+        const shared = await deliveries.deliver({ ...mail, recipients }).then(
           () => stored(mail),
           (cause: unknown) => {
             log.error(`${mail.id}: ${directory}: ${String(cause)}`);
@@ -76,11 +87,11 @@ export default defineOutlet({
     report[0]?.kind === 'deferred' && report.every(({ reply }) => reply.lines[0]?.startsWith(QUEUE_ERROR))
       ? decline(report[0].reply.lines)
       : verdictOf(report),
-  hooks: ({ options, services: { maildirs } }) => ({
+  hooks: ({ options }) => ({
     /** Here nobody has the message yet: later a refusal would tell the sender that those who have it have not. */
     data({ transaction: { recipients }, log }) {
       const problem = recipients
-        .map(({ address }) => maildirs.problemWith(address, deliveryOf(options)))
+        .map(({ address }) => problemWith(address, maildirOf(options)))
         .find((text) => text !== undefined);
       if (problem === undefined) return undefined;
       log.warn(problem);
@@ -89,11 +100,18 @@ export default defineOutlet({
   }),
 });
 
-function deliveryOf(given: z.output<typeof options>): MaildirDelivery {
+function maildirOf(given: z.output<typeof options>): MaildirOptions {
   const { directory, subdirectory, permissions: mode, separator } = given;
   const isNamedAsBefore = given.paths === 'qpsmtpd';
   return { directory, subdirectory, mode, isLowerCase: given.case === 'lower', separator, isNamedAsBefore };
 }
+
+/** Folders whose owner the operator may know better than the first address that gets mail there. */
+const listUnclaimed = (layout: MaildirLayout, files: Files): CheckList => ({
+  headline: 'Maildirs that two addresses could mean, because `_` stands for many characters:',
+  items: unclaimedFolders(layout, files),
+  remedy: `the first address that gets mail there keeps the folder, unless the file ${OWNER_FILE} in it names another`,
+});
 
 const NO_MAILDIR: RecipientOutcome = {
   kind: 'refused',
@@ -131,7 +149,7 @@ interface Fault {
   readonly cause?: unknown;
 }
 
-/** What failed, in qpsmtpd's words: opening the file, writing it out, or moving it to where readers look. */
+/** What failed, as qpsmtpd calls it: opening the file, writing it out, or moving it to where readers look. */
 function stageOf(thrown: unknown): 'open' | 'close' | 'link' {
   const call = causes(thrown).find(({ syscall }) => typeof syscall === 'string')?.syscall;
   if (call === 'link' || call === 'rename') return 'link';
