@@ -70,6 +70,24 @@ export function addressOctets(address: string): readonly number[] | undefined {
 /** True for the loopback addresses of both families. */
 export const isLoopback = (address: string): boolean => LOOPBACK.has(address);
 
+/** Networks of this machine, and those that no machine is reached by. */
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  'loopback',
+  'unspecified',
+  'multicast',
+  'broadcast',
+  'linkLocal',
+  'reserved',
+]);
+
+/**
+ * False for addresses of this machine, for those of no machine at all, and for what is no address. Whoever owns a domain decides
+ * where its names lead: to `127.0.0.1`, they would have us speak to services that trust everybody on this host (server-side
+ * request forgery). Private networks (RFC 1918) are fine: sites route their own mail there.
+ */
+export const isReachable = (address: string): boolean =>
+  readAddress(address) !== undefined && !UNREACHABLE.has(ipaddr.process(address).range());
+
 /** True if both addresses are of one family and agree in their first bits (`v4Bits` or `v6Bits`). */
 export function shareNetwork(one: string, other: string, v4Bits: number, v6Bits: number): boolean {
   const [a, b] = [readAddress(one), readAddress(other)];

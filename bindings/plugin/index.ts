@@ -31,6 +31,7 @@ export {
   ClientRanges,
   isIpAddress,
   isLoopback,
+  isReachable,
   prefixKeys,
   shareNetwork,
   type ClientRangesOptions,

@@ -6,11 +6,12 @@ import type { Stores } from '../../bindings/plugin/store.ts';
 import { MxService } from '../delivery/policy/mx-service.ts';
 
 export function makeMailExchange(
-  { dns, hops, random, clock }: Pick<Services, 'dns' | 'hops' | 'random' | 'clock'>,
+  { dns, hops, http, random, clock }: Pick<Services, 'dns' | 'hops' | 'http' | 'random' | 'clock'>,
   stores: Stores,
 ): MailExchange {
   return new MxService({
     hops,
+    http,
     stores,
     random,
     now: () => clock.now(),

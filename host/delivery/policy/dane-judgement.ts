@@ -1,9 +1,9 @@
 /** Whether a hop's certificate is one that its TLSA records speak of. RFC 7672 section 3, RFC 7671 section 5. */
 
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import type { HopCertificate } from '../../../bindings/plugin/hop-services.ts';
 import type { TlsaRecord } from '../../../bindings/plugin/resolver.ts';
-import { standsForHost } from './certificate-names.ts';
+import { readCertificate, standsForHost } from './certificates.ts';
 import { matches, publishedAnchors, USAGE } from './dane-records.ts';
 
 /** Uses of a key that let it identify a server; certificates may also leave it open. RFC 5280 section 4.2.1.12. */
@@ -45,7 +45,7 @@ function faultOfChain(
   chain: readonly Buffer[],
   now: number,
 ): DaneFault | undefined {
-  const links = chain.map(readLink);
+  const links = chain.map(readCertificate);
   const [own] = links;
   if (own?.keyUsage !== undefined && !own.keyUsage.some((use) => SERVER_USES.has(use)))
     return { result: 'validation-failure', text: 'its key is not for servers' };
@@ -82,15 +82,5 @@ function verifies(link: X509Certificate, key: X509Certificate['publicKey']): boo
     return link.verify(key);
   } catch {
     return false;
-  }
-}
-
-function readLink(der: Buffer): X509Certificate | undefined {
-  try {
-    const certificate = new X509Certificate(der);
-    // Reads the key, which may be of a kind that OpenSSL does not know.
-    return certificate.publicKey.type === 'public' ? certificate : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -2,11 +2,10 @@
 
 import type { HopHost, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
+import { isIPv4, isIPv6 } from '../../../bindings/wire/ip-address.ts';
 import type { Resolver } from '../../../bindings/plugin/resolver.ts';
-import { literalAddress } from './address-literal.ts';
-import { lookUpDane, type DaneFinding } from './dane-lookup.ts';
-import { lookUpAddresses, type HostAddresses } from './host-addresses.ts';
-import { lookUpMx, type MxHost } from './mx-lookup.ts';
+import { lookUpDane, type DaneFinding } from './dane-records.ts';
+import { lookUpAddresses, lookUpMx, type HostAddresses, type MxHost } from './mx-lookup.ts';
 import type { PolicyCounters, PolicyType } from './policy-counters.ts';
 import { routeFaults, type RouteFault } from './route-faults.ts';
 import { isInPolicy, type StsPolicy } from './sts-policy.ts';
@@ -206,4 +205,10 @@ const faultsOf = (candidates: readonly Candidate[]): readonly RouteFault[] =>
 function worstOf(candidates: readonly Candidate[], domain: string): RouteFault {
   const faults = faultsOf(candidates);
   return faults.find(({ kind }) => kind === 'deferred') ?? faults[0] ?? routeFaults.noHost(domain);
+}
+
+/** The address in `[192.0.2.1]` or `[IPv6:2001:db8::1]`; undefined for other forms. RFC 5321 section 4.1.3. */
+function literalAddress(literal: string): string | undefined {
+  const [, tag, text = ''] = /^\[(ipv6:)?([0-9a-f.:]+)\]$/i.exec(literal) ?? [];
+  return (tag === undefined ? isIPv4(text) : isIPv6(text)) ? text : undefined;
 }

@@ -1,7 +1,6 @@
-/** The hosts that take mail for a domain. RFC 5321 section 5.1, RFC 7505. */
+/** The hosts that take mail for a domain, and their addresses. RFC 5321 section 5, RFC 7505. */
 
 import type { Resolver } from '../../../bindings/plugin/resolver.ts';
-import { isHostName } from './host-name-form.ts';
 import { routeFaults, type RouteFault } from './route-faults.ts';
 
 export interface MxHost {
@@ -69,3 +68,46 @@ const inOrder = (hosts: readonly MxHost[], random: () => number): readonly MxHos
     .map((host) => ({ host, draw: random() }))
     .sort((a, b) => a.host.preference - b.host.preference || a.draw - b.draw)
     .map(({ host }) => host);
+
+export type HostAddresses =
+  | {
+      readonly kind: 'found';
+      /** IPv6 and IPv4 by turns, so that a host without one of them costs one failed attempt at most. */
+      readonly addresses: readonly string[];
+      /** DNSSEC vouches for all of them, aliases included. */
+      readonly isSecure: boolean;
+      readonly canonicalName: string;
+    }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+/** Addresses that `mayReach` refuses are left out, as if they were not there. Never rejects. */
+export async function lookUpAddresses(
+  dns: Resolver,
+  name: string,
+  mayReach: (address: string) => boolean,
+): Promise<HostAddresses> {
+  const answers = await Promise.all([dns.resolve6(name), dns.resolve4(name)]);
+  const found = answers.flatMap((answer) => (answer.status === 'found' ? [answer] : []));
+  const [first] = found;
+  if (first === undefined) {
+    const failed = answers.find((answer) => answer.status === 'failed');
+    return failed === undefined ? { kind: 'none' } : { kind: 'failed', reason: failed.reason };
+  }
+  const addresses = byTurns(found.map(({ records }) => records.filter(mayReach)));
+  if (addresses.length === 0) return { kind: 'none' };
+  const isSecure = found.every((answer) => answer.isSecure && answer.canonicalName === first.canonicalName);
+  return { kind: 'found', addresses, isSecure, canonicalName: first.canonicalName };
+}
+
+function byTurns(lists: readonly (readonly string[])[]): string[] {
+  const length = Math.max(...lists.map((list) => list.length));
+  return Array.from({ length }, (_, index) => lists.flatMap((list) => list.slice(index, index + 1))).flat();
+}
+
+/**
+ * A name in lower case that a mail host or domain can have. Records may hold any octets, and some write an address such as
+ * `192.0.2.1` where a name belongs.
+ */
+const isHostName = (name: string): boolean =>
+  name.length <= 253 && /^[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/.test(name) && !/(?:^|\.)\d+$/.test(name);

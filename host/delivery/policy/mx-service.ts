@@ -1,20 +1,22 @@
 /** Opens outlets that find their hosts in the DNS. */
 
 import { canonicalDomain } from '../../../bindings/wire/domain-name.ts';
-import type { Hops } from '../../../bindings/plugin/hop-services.ts';
+import type { HopOutlet, Hops } from '../../../bindings/plugin/hop-services.ts';
 import type { MailExchange, MxOptions, TlsPolicyCount } from '../../../bindings/plugin/mx-services.ts';
-import type { HopOutlet } from '../../../bindings/plugin/hop-services.ts';
+import { isReachable } from '../../../bindings/plugin/client-ranges.ts';
+import type { Http } from '../../../bindings/plugin/http.ts';
 import type { Stores } from '../../../bindings/plugin/store.ts';
 import type { Resolver } from '../../../bindings/plugin/resolver.ts';
 import { MailRoutes } from './mail-routes.ts';
 import { MxOutlet } from './mx-outlet.ts';
 import { PolicyCounters } from './policy-counters.ts';
-import { isReachable } from './reachable-address.ts';
-import { fetchStsPolicy, type StsOrigin } from './sts-fetch.ts';
+import { lookUpAddresses } from './mx-lookup.ts';
+import { fetchStsPolicy } from './sts-fetch.ts';
 import { StsPolicies } from './sts-policies.ts';
 
 export interface MxServiceOptions {
   readonly hops: Hops;
+  readonly http: Http;
   readonly stores: Stores;
   readonly dns: Resolver;
   /** A number in [0, 1). */
@@ -27,9 +29,9 @@ export interface MxServiceOptions {
 export interface MxSurroundings {
   /** Undefined: addresses of this machine are never connected to. */
   readonly mayReach?: ((address: string) => boolean) | undefined;
-  /** Undefined: the web server that the domain names. */
-  readonly stsOrigin?: StsOrigin | undefined;
-  /** Authorities of mail hosts in PEM; undefined: the system's. */
+  /** Port of the web servers that have policies of MTA-STS; undefined: 443. */
+  readonly stsPort?: number | undefined;
+  /** Authorities of mail hosts and web servers in PEM; undefined: the system's. */
   readonly authorities?: string | undefined;
 }
 
@@ -74,11 +76,16 @@ export class MxService implements MailExchange {
   }
 
   #stsPolicies({ log }: MxOptions): StsPolicies {
-    const { dns, stores, now } = this.#terms;
-    const { stsOrigin } = this.#surroundings;
+    const { dns, http, stores, now } = this.#terms;
+    const { mayReach = isReachable, authorities, stsPort: port } = this.#surroundings;
+    const addresses = async (host: string): Promise<readonly string[]> => {
+      const found = await lookUpAddresses(dns, host, mayReach);
+      if (found.kind === 'found') return found.addresses;
+      throw new Error(found.kind === 'failed' ? found.reason : `${host} leads to no other host`);
+    };
     return new StsPolicies({
       dns,
-      fetch: (domain) => fetchStsPolicy(domain, stsOrigin),
+      fetch: (domain) => fetchStsPolicy(domain, { http, addresses, port, authorities }),
       store: stores.open('mta-sts'),
       now,
       log,

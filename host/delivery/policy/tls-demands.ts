@@ -1,9 +1,9 @@
 /** What a hop's TLS has to be under each policy, and how its certificate is judged and counted. */
 
 import type { HopCertificate, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
-import { standsForHost } from './certificate-names.ts';
-import type { DaneFinding } from './dane-lookup.ts';
+import { standsForHost } from './certificates.ts';
 import { judgeByDane } from './dane-judgement.ts';
+import type { DaneFinding } from './dane-records.ts';
 import type { FailureResult, PolicyCounters, PolicyType } from './policy-counters.ts';
 
 export interface DemandOptions {

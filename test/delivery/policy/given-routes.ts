@@ -3,7 +3,7 @@
 import { afterEach } from 'vitest';
 import { MailRoutes, type RouteOptions, type SenderWish } from '../../../host/delivery/policy/mail-routes.ts';
 import { PolicyCounters } from '../../../host/delivery/policy/policy-counters.ts';
-import { isReachable } from '../../../host/delivery/policy/reachable-address.ts';
+import { isReachable } from '../../../bindings/plugin/client-ranges.ts';
 import { parseStsPolicy } from '../../../host/delivery/policy/sts-policy.ts';
 import { ResolverDns } from '../../../host/dns/secure-dns.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { MxOptions } from '../../../bindings/plugin/mx-services.ts';
 import { MxService } from '../../../host/delivery/policy/mx-service.ts';
 import { ResolverDns } from '../../../host/dns/secure-dns.ts';
+import { webClient } from '../../../host/http/web-client.ts';
 import { HopService } from '../../../host/services/hop-service.ts';
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
@@ -53,12 +54,13 @@ async function given({ zone, certificate, script = {}, sts, options }: Given) {
   const service = new MxService(
     {
       hops,
+      http: webClient,
       stores: memoryStores({ now: () => Date.now() }),
       dns: new ResolverDns([dns.resolver()], () => performance.now()),
       random: () => 0.5,
       now: () => Date.now(),
     },
-    { mayReach: () => true, stsOrigin: page.origin, authorities: authority.certificate },
+    { mayReach: () => true, stsPort: page.port, authorities: authority.certificate },
   );
   const outlet = service.open({ helloName: 'us.example', port: hop.port, log, ...options });
   closers.push(
@@ -88,6 +90,7 @@ const withTlsa =
   };
 const STS: Zone = {
   ...PLAIN,
+  'A mta-sts.a.example': { records: [['A mta-sts.a.example', '127.0.0.1']] },
   'TXT _mta-sts.a.example': { records: [['TXT _mta-sts.a.example', 'v=STSv1; id=1;']] },
 };
 

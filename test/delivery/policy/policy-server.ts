@@ -3,7 +3,8 @@
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { StsOrigin } from '../../../host/delivery/policy/sts-fetch.ts';
+import type { StsFetchOptions } from '../../../host/delivery/policy/sts-fetch.ts';
+import { webClient } from '../../../host/http/web-client.ts';
 import type { Issued } from './certificates.ts';
 
 export class PolicyServer {
@@ -36,9 +37,14 @@ export class PolicyServer {
     this.respond = (response) => response.writeHead(200, { 'content-type': 'text/plain' }).end(text);
   }
 
-  get origin(): StsOrigin {
-    const { port } = this.#server.address() as AddressInfo;
-    return { address: '127.0.0.1', port, authorities: this.#authority.certificate };
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** For whoever fetches from it, wherever the name of its host leads. */
+  get options(): StsFetchOptions {
+    const addresses = () => Promise.resolve(['127.0.0.1']);
+    return { http: webClient, addresses, port: this.port, authorities: this.#authority.certificate };
   }
 
   async close(): Promise<void> {

@@ -114,14 +114,14 @@ describe('fetching', () => {
   test('asks the host the RFC names', async () => {
     const server = await givenServer();
     server.has(policyText('enforce'));
-    expect(await fetchStsPolicy('a.example', server.origin)).toBe(policyText('enforce'));
+    expect(await fetchStsPolicy('a.example', server.options)).toBe(policyText('enforce'));
     expect(server.asked).toEqual(['mta-sts.a.example /.well-known/mta-sts.txt']);
   });
 
   test('takes a certificate with a star for the whole label', async () => {
     const server = await givenServer(issue('web', { by: authority, names: ['*.a.example'] }));
     server.has(policyText('enforce'));
-    expect(await fetchStsPolicy('a.example', server.origin)).toBe(policyText('enforce'));
+    expect(await fetchStsPolicy('a.example', server.options)).toBe(policyText('enforce'));
   });
 
   test.each<[string, RegExp, PolicyServer['respond']]>([
@@ -145,14 +145,14 @@ describe('fetching', () => {
     ['a connection that breaks', /hang up|aborted|ECONNRESET/, (response) => response.destroy()],
     [
       'a policy that never ends',
-      /no answer in 300 ms/,
+      /no answer within 300 ms/,
       (response) => response.writeHead(200, { 'content-type': 'text/plain' }).write('version: STSv1\n'),
     ],
-    ['silence', /no answer in 300 ms/, () => undefined],
+    ['silence', /no answer within 300 ms/, () => undefined],
   ])('refuses %s', async (_, reason, respond) => {
     const server = await givenServer();
     server.respond = respond;
-    await expect(fetchStsPolicy('a.example', server.origin, 300)).rejects.toThrow(reason);
+    await expect(fetchStsPolicy('a.example', { ...server.options, timeoutMs: 300 })).rejects.toThrow(reason);
   });
 
   test.each([
@@ -176,7 +176,7 @@ describe('fetching', () => {
   ])('refuses a certificate %s', async (_, certificate, reason) => {
     const server = await givenServer(certificate);
     server.has(policyText('enforce'));
-    await expect(fetchStsPolicy('a.example', server.origin)).rejects.toThrow(reason);
+    await expect(fetchStsPolicy('a.example', server.options)).rejects.toThrow(reason);
     expect(server.asked).toEqual([]);
   });
 });
