@@ -9,7 +9,7 @@ export interface DnsAnswerFacts {
   readonly isSecure: boolean;
   /**
    * The name after all aliases, in lower case and without the final dot; the name that was asked for if it is no alias, or
-   * if whoever was asked does not tell, as the system's resolver in `services.dns` for all but `tlsa` and `cname`.
+   * if the resolver does not tell, as that of the system in `services.dns` for all but `tlsa` and `cname`.
    */
   readonly canonicalName: string;
 }
@@ -32,7 +32,7 @@ export interface DnsOptions {
    * `services.dns.authenticated` as long as it takes to ask all resolvers twice, 3,000 each.
    */
   readonly timeoutMs?: number | undefined;
-  /** Whoever asked needs no answer any more: it is `failed`, `aborted`, at once. */
+  /** Aborted once no answer is needed any more: it is `failed`, `aborted`, at once. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -66,7 +66,7 @@ export interface Resolver {
   mx(name: string, options?: DnsOptions): Promise<DnsAnswer<MailExchanger>>;
   /** Each text in one piece, however many strings it was kept in; an octet of it is a character. RFC 1035 section 3.3.14. */
   txt(name: string, options?: DnsOptions): Promise<DnsAnswer<string>>;
-  /** `name` with port and protocol in front, as in `_25._tcp.mx.example`. RFC 6698 section 3. */
+  /** `name` begins with port and protocol, as in `_25._tcp.mx.example`. RFC 6698 section 3. */
   tlsa(name: string, options?: DnsOptions): Promise<DnsAnswer<TlsaRecord>>;
   /**
    * What the name is an alias of, without a look at where that leads: `isSecure` speaks of this step alone. RFC 7672 section

@@ -17,10 +17,10 @@ export interface ResolverAddress {
   readonly port: number;
 }
 
-/** Datagrams that answer something else; whoever sends more than that is guessing. */
+/** Datagrams that answer something else; a sender of more than that is guessing. */
 const MAX_STRAY_DATAGRAMS = 16;
 
-/** Of an answer over TCP and of its length in front. RFC 1035 section 4.2.2. */
+/** Of an answer over TCP and of its length before it. RFC 1035 section 4.2.2. */
 const MAX_OCTETS = 2 + 0xffff;
 
 /** Why there was no answer to be used. */
@@ -28,7 +28,7 @@ export type ExchangeFault = 'timeout' | 'unreachable' | 'malformed answer' | 'no
 
 /**
  * Resolves with the answer, or with why there is none, within `timeoutMs`. Identifier and port are new and unpredictable for
- * each question: whoever is not on the way has to guess both to plant records in an answer (cache poisoning, RFC 5452).
+ * each question: an attacker that does not see the question has to guess both to plant records in an answer (cache poisoning, RFC 5452).
  */
 export async function exchange(
   server: ResolverAddress,

@@ -1,4 +1,4 @@
-/** The DNS as the routing of mail asks it: with word whether DNSSEC vouches for the answer. RFC 4035, RFC 7672 section 2.1. */
+/** The DNS over resolvers whose word about DNSSEC may count: questions in wire form, answers that are kept. RFC 4035, RFC 7672 section 2.1. */
 
 import { addressOctets } from '../../bindings/plugin/client-ranges.ts';
 import type { DnsAnswer, DnsOptions, Resolver } from '../../bindings/plugin/resolver.ts';
@@ -87,7 +87,7 @@ export class ResolverDns implements Resolver {
 
   #begin(key: string, name: string, type: RecordType): Promise<AnyAnswer> {
     const answer = this.#permits
-      .use(() => this.#askBehind(name, type))
+      .use(() => this.#askThroughAliases(name, type))
       .then(({ answer, keepMs }) => {
         this.#asked.delete(key);
         this.#kept.set(key, answer, keepMs);
@@ -98,10 +98,10 @@ export class ResolverDns implements Resolver {
   }
 
   /**
-   * RFC 7672 section 2.1.3: a resolver may stop at an alias, and what is behind it then has to be asked for. To take that for
-   * no record at all would have whoever can bring it about hide TLSA records.
+   * RFC 7672 section 2.1.3: a resolver may stop at an alias, and what it leads to then has to be asked for. To take that for
+   * no record at all would let an attacker that can bring it about hide TLSA records.
    */
-  async #askBehind(name: string, type: RecordType): Promise<KeptAnswer> {
+  async #askThroughAliases(name: string, type: RecordType): Promise<KeptAnswer> {
     let { answer, keepMs } = await this.#askAll(name, type);
     for (
       let at = name, steps = 0;
@@ -111,9 +111,9 @@ export class ResolverDns implements Resolver {
       if (steps === MAX_ALIASES) return endless(name);
       const { isSecure } = answer;
       at = answer.canonicalName;
-      const behind = await this.#askAll(at, type);
-      answer = { ...behind.answer, isSecure: isSecure && behind.answer.isSecure };
-      keepMs = Math.min(keepMs, behind.keepMs);
+      const target = await this.#askAll(at, type);
+      answer = { ...target.answer, isSecure: isSecure && target.answer.isSecure };
+      keepMs = Math.min(keepMs, target.keepMs);
     }
     return { answer, keepMs };
   }

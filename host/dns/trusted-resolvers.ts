@@ -6,8 +6,8 @@ import type { ResolverAddress } from './exchange.ts';
 
 export interface TrustedResolver extends ResolverAddress {
   /**
-   * Its AD bit is believed: it answers over loopback, or the operator vouches for the way to it. On any other way whoever
-   * passes the datagrams on can set the bit and plant TLSA records of his own.
+   * Its AD bit is believed: it answers over loopback, or the operator vouches for the way to it. On any other way a host
+   * that passes the datagrams on can set the bit and plant TLSA records of its own.
    */
   readonly isTrusted: boolean;
 }

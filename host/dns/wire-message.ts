@@ -107,7 +107,7 @@ function readRecords(message: Buffer, start: number, count: number): WireRecord[
     const ttl = message.readInt32BE(end + 4);
     const from = end + 10;
     const to = from + message.readUInt16BE(end + 8);
-    if (to > message.length) throw new RangeError('a record ends behind the message');
+    if (to > message.length) throw new RangeError('a record ends after the message');
     const known = isInternet ? NAMES.get(type) : undefined;
     if (known !== undefined) {
       const data = READ[known](message, from, to);
@@ -146,7 +146,7 @@ const READ: {
     const strings: Buffer[] = [];
     for (let at = from; at < to; at += message.readUInt8(at) + 1) {
       const end = at + 1 + message.readUInt8(at);
-      if (end > to) throw new RangeError('a string ends behind its record');
+      if (end > to) throw new RangeError('a string ends after its record');
       strings.push(message.subarray(at + 1, end));
     }
     return Buffer.concat(strings).toString('latin1');

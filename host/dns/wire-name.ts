@@ -5,7 +5,7 @@ const MAX_NAME_OCTETS = 255;
 /** The two highest bits of a length octet say that the rest of the name stands elsewhere. */
 const POINTER = 0xc0;
 
-/** A name that was read, and where the octets behind it begin. */
+/** A name that was read, and where the octets after it begin. */
 export interface PlacedName {
   /** In lower case, without the final dot; octets that are no plain text as `\DDD`. */
   readonly name: string;
@@ -55,13 +55,13 @@ export function decodeName(message: Buffer, start: number): PlacedName {
     }
     octets += length + 1;
     if (length > MAX_LABEL_OCTETS || octets > MAX_NAME_OCTETS) throw new RangeError('a name is too long');
-    if (at + 1 + length > message.length) throw new RangeError('a label ends behind the message');
+    if (at + 1 + length > message.length) throw new RangeError('a label ends after the message');
     labels.push(printLabel(message.subarray(at + 1, at + 1 + length)));
     at += length + 1;
   }
 }
 
-/** A dot or a control character inside a label must not be taken for something else by whoever reads the text. */
+/** A dot or a control character inside a label must not be taken for something else by a reader of the text. */
 const printLabel = (label: Buffer): string =>
   label
     .toString('latin1')

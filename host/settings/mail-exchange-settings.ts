@@ -21,7 +21,7 @@ const resolvers: Setting<readonly ResolverAddress[]> = {
 
 export const MAIL_EXCHANGE_SETTINGS = {
   mxResolvers: resolvers,
-  /** Anybody on the way between could say that DNSSEC vouches for what he made up. */
+  /** A host on the way to another resolver could say that DNSSEC vouches for what it made up. */
   mxTrustedResolvers: addressRanges({
     file: 'mx_trusted_resolvers',
     about:

@@ -67,7 +67,7 @@ const FAULTS: ReadonlySet<unknown> = new Set<FakeDnsFault>([
   'timeout',
 ]);
 const MAX_ALIASES = 8;
-/** As the real ones wait where whoever asks sets no limit: `authenticated` asks its resolver twice. */
+/** As the real ones wait if the question has no limit: `authenticated` asks its resolver twice. */
 const PLAIN_TIMEOUT_MS = 5_000;
 const AUTHENTICATED_TIMEOUT_MS = 6_000;
 
@@ -77,7 +77,7 @@ export class FakeResolver implements DnsService {
   readonly #zones = new Map<string, FakeDnsName | FakeDnsFault>();
   readonly #questions: string[] = [];
   readonly #waiting = new Set<Waiting>();
-  /** Those who wait for a question to be asked. */
+  /** Callers that wait for a question to be asked. */
   #listeners: (() => void)[] = [];
   #nowMs = 0;
 

@@ -9,7 +9,7 @@ import { matches, publishedAnchors, USAGE } from './dane-records.ts';
 /** Uses of a key that let it identify a server; certificates may also leave it open. RFC 5280 section 4.2.1.12. */
 const SERVER_USES = new Set(['1.3.6.1.5.5.7.3.1', '2.5.29.37.0']);
 
-/** Why the certificate won't do, and the word of RFC 8460 section 4.3 for that. */
+/** Why the certificate won't do, and the result type of RFC 8460 section 4.3 for that. */
 export interface DaneFault {
   readonly result: 'certificate-expired' | 'certificate-host-mismatch' | 'validation-failure';
   readonly text: string;
@@ -29,7 +29,7 @@ export function judgeByDane(
 ): DaneFault | undefined {
   const [own] = chain;
   if (own === undefined) return NO_MATCH;
-  // RFC 7672 section 3.1.1: names and dates of the certificate do not count, the record says who it is and how long.
+  // RFC 7672 section 3.1.1: names and dates of the certificate do not count, the record alone says which server it is, and for how long.
   if (records.some((record) => record.usage === USAGE.daneEe && matches(record, own))) return undefined;
   const anchors = records.filter(({ usage }) => usage === USAGE.daneTa);
   if (anchors.length === 0) return NO_MATCH;

@@ -12,7 +12,7 @@ export type DaneFinding =
   | { readonly kind: 'none' }
   /** Nobody could tell. The host must not be used: that may be an attack which hides its records. RFC 7672 section 2.1.2. */
   | { readonly kind: 'failed'; readonly reason: string }
-  /** It takes part, with records nobody can use: TLS, whoever it is. RFC 7672 section 2.2. */
+  /** It takes part, with records nobody can use: TLS, with whatever certificate. RFC 7672 section 2.2. */
   | { readonly kind: 'unusable'; readonly baseDomain: string }
   | { readonly kind: 'usable'; readonly records: readonly TlsaRecord[]; readonly baseDomain: string };
 
@@ -38,7 +38,7 @@ export async function lookUpDane(dns: Resolver, host: DaneHost): Promise<DaneFin
   return { kind: 'none' };
 }
 
-/** Where records may stand: at the name behind all aliases, then at the name itself. RFC 7672 section 2.2.2. */
+/** Where records may stand: at the name after all aliases, then at the name itself. RFC 7672 section 2.2.2. */
 async function baseDomainsOf(
   dns: Resolver,
   { name, isSecure, canonicalName }: DaneHost,

@@ -78,18 +78,18 @@ interface DomainFacts {
 }
 
 export class MailRoutes {
-  readonly #terms: RouteOptions;
+  readonly #options: RouteOptions;
 
-  constructor(terms: RouteOptions) {
-    this.#terms = terms;
+  constructor(options: RouteOptions) {
+    this.#options = options;
   }
 
   /** `domain` is in ASCII and lower case, or an address in brackets. Never rejects. */
   async routeTo(domain: string, wish?: SenderWish): Promise<MailRoute> {
-    const { counters, now, authorities, minimumVersion, sts } = this.#terms;
+    const { counters, now, authorities, minimumVersion, sts } = this.#options;
     const demands = { domain, counters, now, authorities, minimumVersion };
     if (domain.startsWith('[')) return this.#routeToAddress(domain, wish, demands);
-    const [mx, policy] = await Promise.all([lookUpMx(domain, this.#terms), sts?.policyFor(domain)]);
+    const [mx, policy] = await Promise.all([lookUpMx(domain, this.#options), sts?.policyFor(domain)]);
     if (mx.kind === 'fault') return mx.fault;
     const { isSecure, listDomain } = mx;
     const facts: DomainFacts = { domain, isSecure, listDomain, policy, wish, demands };
@@ -98,7 +98,7 @@ export class MailRoutes {
   }
 
   #routeOver(mxHosts: readonly MxHost[], candidates: readonly Candidate[], domain: string): MailRoute {
-    const { log, port } = this.#terms;
+    const { log, port } = this.#options;
     const hosts: HopHost[] = [];
     let policyType: PolicyType = 'no-policy-found';
     for (const [index, candidate] of candidates.entries()) {
@@ -121,7 +121,7 @@ export class MailRoutes {
 
   /** RFC 5321 section 5.1: an address in brackets needs no DNS, and nothing vouches for it. */
   #routeToAddress(literal: string, wish: SenderWish, demands: DemandOptions): MailRoute {
-    const { mayReach, port } = this.#terms;
+    const { mayReach, port } = this.#options;
     const address = literalAddress(literal);
     if (address === undefined || !mayReach(address)) return routeFaults.noHost(literal);
     if (wish === 'required') return routeFaults.notRequirable(literal);
@@ -130,7 +130,7 @@ export class MailRoutes {
   }
 
   async #examine(host: MxHost, facts: DomainFacts): Promise<Candidate> {
-    const { dns, mayReach, counters } = this.#terms;
+    const { dns, mayReach, counters } = this.#options;
     const { domain, policy, wish } = facts;
     const found = await lookUpAddresses(dns, host.name, mayReach);
     if (found.kind === 'none') return { skipped: 'it has no address', fault: undefined };
@@ -160,7 +160,7 @@ export class MailRoutes {
     { isSecure, canonicalName }: Extract<HostAddresses, { kind: 'found' }>,
     facts: DomainFacts,
   ): Promise<DaneFinding> {
-    const { dns, port, isDaneUsed } = this.#terms;
+    const { dns, port, isDaneUsed } = this.#options;
     // RFC 7672 section 2.2.1 leaves it open: records for a host that anybody could have named protect little.
     if (!isDaneUsed || !facts.isSecure || facts.wish === 'waived') return { kind: 'none' };
     return lookUpDane(dns, { name, port, isSecure, canonicalName });

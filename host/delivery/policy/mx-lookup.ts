@@ -15,12 +15,12 @@ export type MxFinding =
       readonly hosts: readonly MxHost[];
       /** DNSSEC vouches for the list, or for the fact that there is none. */
       readonly isSecure: boolean;
-      /** Where the list stands, behind all aliases of the domain; undefined if the domain is its own mail host. */
+      /** Where the list stands, after all aliases of the domain; undefined if the domain is its own mail host. */
       readonly listDomain: string | undefined;
     }
   | { readonly kind: 'fault'; readonly fault: RouteFault };
 
-/** More are not looked at: whoever lists hundreds would keep us busy on behalf of others. */
+/** More are not looked at: a domain that lists hundreds would have us connect to all of them (amplification). */
 export const MAX_HOSTS = 20;
 
 export interface MxLookupOptions {

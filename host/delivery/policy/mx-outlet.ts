@@ -30,14 +30,14 @@ const WITHOUT_TLS: ReadonlySet<HopReply> = new Set([
 ]);
 
 export class MxOutlet implements HopOutlet {
-  readonly #terms: MxOutletOptions;
+  readonly #options: MxOutletOptions;
   readonly #hops: HopOutlet;
   /** Of mail objects that are being handed over. */
   readonly #routes = new WeakMap<MailObject, Extract<MailRoute, { kind: 'hosts' }>>();
 
-  constructor(terms: MxOutletOptions) {
-    this.#terms = terms;
-    this.#hops = terms.openHops((mail) => Promise.resolve(this.#routes.get(mail)?.hosts ?? []));
+  constructor(options: MxOutletOptions) {
+    this.#options = options;
+    this.#hops = options.openHops((mail) => Promise.resolve(this.#routes.get(mail)?.hosts ?? []));
   }
 
   get counters(): Readonly<HopCounters> {
@@ -63,7 +63,7 @@ export class MxOutlet implements HopOutlet {
       const outlet: Outlet = { deliver: (share) => this.#deliverTo(domain, share, signal) };
       return { outlet, indexes };
     });
-    return deliverSplit(mail, { consignments, log: this.#terms.log }, signal);
+    return deliverSplit(mail, { consignments, log: this.#options.log }, signal);
   }
 
   close(): void {
@@ -75,7 +75,7 @@ export class MxOutlet implements HopOutlet {
     mail: MailObject,
     signal: AbortSignal | undefined,
   ): Promise<DeliveryReport> {
-    const { counters } = this.#terms;
+    const { counters } = this.#options;
     const route = await this.#routeTo(domain, mail, signal);
     if (route.kind !== 'hosts') return mail.recipients.map(() => route);
     this.#routes.set(mail, route);
@@ -90,7 +90,7 @@ export class MxOutlet implements HopOutlet {
 
   async #routeTo(domain: string, mail: MailObject, signal: AbortSignal | undefined): Promise<MailRoute> {
     if (domain === '') return routeFaults.noDomain;
-    const { routes, lookUpMs = LOOK_UP_MS, log } = this.#terms;
+    const { routes, lookUpMs = LOOK_UP_MS, log } = this.#options;
     let stop = (): void => undefined;
     const stopped = new Promise<MailRoute>((resolve) => {
       stop = () => resolve(routeFaults.tookTooLong(domain));

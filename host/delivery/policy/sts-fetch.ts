@@ -34,7 +34,7 @@ export async function fetchStsPolicy(
     headers: { host, accept: 'text/plain' },
     timeoutMs,
     maxOctets: MAX_OCTETS,
-    // They are not followed: whoever can plant one on any page of the host could plant a policy.
+    // A user who can plant a redirect on any page of the host could plant a policy with it.
     maxRedirects: 0,
     addresses,
     tls: {

@@ -36,22 +36,22 @@ const ASK_AGAIN_MS = 300_000;
 const FRESH_MS = 86_400_000;
 
 export class StsPolicies {
-  readonly #terms: StsOptions;
+  readonly #options: StsOptions;
   readonly #held: BoundedCache<{ readonly held: HeldPolicy; readonly policy: StsPolicy }>;
   /** Domain and id of fetches that failed. */
   readonly #failed: BoundedCache<true>;
   readonly #fetches = new Map<string, Promise<StsPolicy | undefined>>();
 
-  constructor(terms: StsOptions) {
-    this.#terms = terms;
-    this.#held = new BoundedCache(MAX_POLICIES, terms.now);
-    this.#failed = new BoundedCache(MAX_POLICIES, terms.now);
+  constructor(options: StsOptions) {
+    this.#options = options;
+    this.#held = new BoundedCache(MAX_POLICIES, options.now);
+    this.#failed = new BoundedCache(MAX_POLICIES, options.now);
   }
 
   /** The policy that holds for `domain`, given in lower case; undefined without one. Never rejects. */
   async policyFor(domain: string): Promise<StsPolicy | undefined> {
     const [answer, known] = await Promise.all([
-      this.#terms.dns.txt(`_mta-sts.${domain}`),
+      this.#options.dns.txt(`_mta-sts.${domain}`),
       this.#recall(domain),
     ]);
     const id = answer.status === 'found' ? announcedId(answer.records) : undefined;
@@ -66,13 +66,13 @@ export class StsPolicies {
   }
 
   #isFresh({ held, policy }: { readonly held: HeldPolicy; readonly policy: StsPolicy }): boolean {
-    return this.#terms.now() - held.fetchedAt < refreshAfterMs(policy);
+    return this.#options.now() - held.fetchedAt < refreshAfterMs(policy);
   }
 
   async #recall(domain: string): Promise<{ held: HeldPolicy; policy: StsPolicy } | undefined> {
     const known = this.#held.get(domain);
     if (known !== undefined) return known;
-    const text = await this.#terms.store?.get(domain).catch(() => undefined);
+    const text = await this.#options.store?.get(domain).catch(() => undefined);
     const held = text === undefined ? undefined : parseHeld(text);
     return held === undefined ? undefined : this.#hold(domain, held);
   }
@@ -80,7 +80,7 @@ export class StsPolicies {
   #hold(domain: string, held: HeldPolicy): { held: HeldPolicy; policy: StsPolicy } | undefined {
     const policy = parseStsPolicy(held.text);
     if (policy === undefined) return undefined;
-    const leftMs = held.fetchedAt + policy.maxAgeSeconds * 1_000 - this.#terms.now();
+    const leftMs = held.fetchedAt + policy.maxAgeSeconds * 1_000 - this.#options.now();
     if (leftMs <= 0) return undefined;
     this.#held.set(domain, { held, policy }, leftMs);
     return { held, policy };
@@ -97,7 +97,7 @@ export class StsPolicies {
   }
 
   async #fetchNow(domain: string, id: string): Promise<StsPolicy | undefined> {
-    const { fetch, now, log, store, onFault } = this.#terms;
+    const { fetch, now, log, store, onFault } = this.#options;
     try {
       const held = { id, text: await fetch(domain), fetchedAt: now() };
       const policy = parseStsPolicy(held.text);

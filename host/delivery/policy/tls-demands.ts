@@ -19,13 +19,13 @@ export interface DemandOptions {
 type UsableDane = Extract<DaneFinding, { kind: 'usable' }>;
 type UnusableDane = Extract<DaneFinding, { kind: 'unusable' }>;
 
-/** RFC 7672 section 3. `listDomain`: where the MX records stood, behind all aliases; undefined if there were none. */
+/** RFC 7672 section 3. `listDomain`: where the MX records stood, after all aliases; undefined if there were none. */
 export function daneDemand(
   { records, baseDomain }: UsableDane,
   listDomain: string | undefined,
-  terms: DemandOptions,
+  options: DemandOptions,
 ): TlsDemand {
-  const { domain, counters, now, minimumVersion } = terms;
+  const { domain, counters, now, minimumVersion } = options;
   // RFC 7672 section 3.2.2: the domain of the mailboxes counts too, DNSSEC has led from it to the host.
   const names = [...new Set([baseDomain, domain, listDomain ?? domain])];
   return {
@@ -44,15 +44,15 @@ export function daneDemand(
 }
 
 /** A certificate as authorities of the web issue it, with the name of the host. RFC 8461 section 4.2, RFC 8689 section 4.2.1. */
-export const webDemand = (host: string, policyType: PolicyType, terms: DemandOptions): TlsDemand => ({
+export const webDemand = (host: string, policyType: PolicyType, options: DemandOptions): TlsDemand => ({
   level: 'verified',
   names: [host],
-  authorities: terms.authorities,
-  minimumVersion: terms.minimumVersion,
-  judge: (certificate) => judgeByAuthorities(host, certificate, policyType, terms),
+  authorities: options.authorities,
+  minimumVersion: options.minimumVersion,
+  judge: (certificate) => judgeByAuthorities(host, certificate, policyType, options),
 });
 
-/** Encryption with whoever answers. RFC 7672 section 2.2. */
+/** Encryption with whatever host answers. RFC 7672 section 2.2. */
 export const blindDemand = ({ baseDomain }: UnusableDane, { minimumVersion }: DemandOptions): TlsDemand => ({
   level: 'required',
   serverName: baseDomain,
@@ -60,14 +60,14 @@ export const blindDemand = ({ baseDomain }: UnusableDane, { minimumVersion }: De
 });
 
 /** What can be had; where a policy is being tried out (RFC 8461 section 5, `testing`), what would be wrong is counted. */
-export const opportunisticDemand = (host: string, isTested: boolean, terms: DemandOptions): TlsDemand => ({
+export const opportunisticDemand = (host: string, isTested: boolean, options: DemandOptions): TlsDemand => ({
   level: 'opportunistic',
   names: [host],
-  authorities: terms.authorities,
-  minimumVersion: terms.minimumVersion,
+  authorities: options.authorities,
+  minimumVersion: options.minimumVersion,
   judge: (certificate) => {
-    if (isTested) return judgeByAuthorities(host, certificate, 'sts', terms);
-    terms.counters.success(terms.domain, 'no-policy-found');
+    if (isTested) return judgeByAuthorities(host, certificate, 'sts', options);
+    options.counters.success(options.domain, 'no-policy-found');
     return problemOf(certificate, certificate.hasName)?.text;
   },
 });

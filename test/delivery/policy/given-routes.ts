@@ -15,7 +15,7 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
-export async function given(zone: Zone, sts?: string, terms: Partial<RouteOptions> = {}) {
+export async function given(zone: Zone, sts?: string, options: Partial<RouteOptions> = {}) {
   const server = await ZoneServer.start(zone);
   servers.push(server);
   const counters = new PolicyCounters();
@@ -34,7 +34,7 @@ export async function given(zone: Zone, sts?: string, terms: Partial<RouteOption
     authorities: undefined,
     minimumVersion: undefined,
     log,
-    ...terms,
+    ...options,
   });
   return { routes, server, counters, log };
 }
