@@ -67,6 +67,10 @@ export function addressOctets(address: string): readonly number[] | undefined {
   return readAddress(address) === undefined ? undefined : ipaddr.process(address).toByteArray();
 }
 
+/** An address as RFC 5952 has it, `::ffff:192.0.2.1` as the IPv4 address it is; undefined for what is none. */
+export const canonicalIpAddress = (address: string): string | undefined =>
+  readAddress(address) === undefined ? undefined : ipaddr.process(address).toString();
+
 /** True for the loopback addresses of both families. */
 export const isLoopback = (address: string): boolean => LOOPBACK.has(address);
 

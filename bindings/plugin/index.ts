@@ -28,6 +28,7 @@ export { AddressList, type AddressListEntry, type AddressListOptions } from './a
 export { bodyLines, type BodyLinesOptions } from './body-lines.ts';
 export {
   addressOctets,
+  canonicalIpAddress,
   ClientRanges,
   isIpAddress,
   isLoopback,

@@ -10,10 +10,10 @@ import type {
   IntroductionOptions,
 } from '../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../bindings/plugin/log-level.ts';
+import type { Services } from '../../bindings/plugin/services.ts';
 import { Deadlines } from '../../bindings/timing/deadlines.ts';
 import { SmtpCutThrough } from '../delivery/cut-through/smtp-cut-through.ts';
 import { ClientIntroduction } from '../delivery/introduction/client-introduction.ts';
-import { openKeyWarning } from '../tls/key-pair.ts';
 import { withTlsFiles } from '../delivery/smtp/tls-files.ts';
 import { DEFAULT_TIMEOUTS } from '../delivery/smtp/hop-timeouts.ts';
 import { readLoginFile } from '../delivery/smtp/login-file.ts';
@@ -29,10 +29,10 @@ export interface ClosableHops extends Hops {
 
 export class HopService implements ClosableHops {
   readonly #outlets = new Set<HopOutlet>();
-  readonly #random: () => number;
+  readonly #services: Pick<Services, 'connect' | 'files' | 'random'>;
 
-  constructor(random: () => number) {
-    this.#random = random;
+  constructor(services: Pick<Services, 'connect' | 'files' | 'random'>) {
+    this.#services = services;
   }
 
   introduction(terms: IntroductionOptions, log: Log): HopIntroduction | undefined {
@@ -66,25 +66,24 @@ export class HopService implements ClosableHops {
     const { tls = { level: 'opportunistic' }, loginFile, allowsClearLogin = false } = options;
     const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
     const { key } = options.tlsFiles ?? {};
-    const warning = key === undefined ? undefined : openKeyWarning(key);
+    const { connect, files, random } = this.#services;
+    const warning = key === undefined ? undefined : files.openKeyWarning(key);
     if (warning !== undefined) options.log.warn(warning);
-    if (loginFile !== undefined) readLoginFile(loginFile);
-    const login =
-      loginFile === undefined
-        ? undefined
-        : { file: loginFile, allowsClear: allowsClearLogin, timeoutMs: timeouts.helloMs };
+    const read = loginFile === undefined ? undefined : () => readLoginFile(loginFile, files);
+    read?.();
     return {
       protocol,
       helloName: options.helloName,
       timeouts,
-      tls: withTlsFiles(tls, options.tlsFiles),
-      login,
+      tls: withTlsFiles(tls, options.tlsFiles, { connect, files }),
+      login: read && { read, allowsClear: allowsClearLogin, timeoutMs: timeouts.helloMs },
+      connect,
       introduction: options.introduction,
       deadlines,
       log: options.log,
       idleMs: options.idleMs ?? 15_000,
       eightBit: options.eightBit ?? 'refuse',
-      random: this.#random,
+      random,
     } as const;
   }
 

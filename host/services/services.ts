@@ -34,13 +34,15 @@ export function makeServices(
   readonly logs: ClosableLogs;
   readonly hops: ClosableHops;
 } {
+  const files = new SystemFiles(systemClock, rehearsal);
+  const random = (): number => Math.random();
   return {
     clock: systemClock,
-    random: () => Math.random(),
+    random,
     programs,
     connect,
     dns: new SystemDns({ trustedResolvers: () => trustedResolvers(settings.current) }),
-    files: new SystemFiles(systemClock, rehearsal),
+    files,
     system: {
       hostName: host,
       processId: process.pid,
@@ -50,7 +52,7 @@ export function makeServices(
       environment: (name) => process.env[name],
     },
     logs: makeLogs(host, writeError, rehearsal),
-    hops: new HopService(() => Math.random()),
+    hops: new HopService({ connect, files, random }),
     http: webClient,
     webOutlets: {
       webhook: (terms, log) => new WebhookOutlet(terms, log, systemClock),

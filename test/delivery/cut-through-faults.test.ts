@@ -11,7 +11,7 @@ import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import type { TestClient } from '../../host/testing/index.ts';
 import { beginData, cutThroughTo, type Given, type Setting } from './cut-through.ts';
 import { hopWith } from './hop-closers.ts';
-import { hostOf, keptLog } from './mail-object.ts';
+import { hopServices, hostOf, keptLog } from './mail-object.ts';
 import type { Script } from './scripted-hop.ts';
 import { address } from './transaction.ts';
 import { until } from '../patience.ts';
@@ -318,7 +318,7 @@ describe('a hop that takes only so many recipients', () => {
 test('a recipient that is offered while the hop waits for content is not said into it', async () => {
   setting = await cutThroughTo({});
   const hop = await hopWith();
-  const transaction = new HopService(() => 0.5)
+  const transaction = new HopService(hopServices)
     .cutThrough({ hosts: [hostOf(hop)], helloName: 'mx.test', log: keptLog(), timeouts: { rcptMs: 2_000 } })
     .begin();
   const recipientOf = (mailbox: string) => ({ address: address(mailbox), parameters: new Map() });

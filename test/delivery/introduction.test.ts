@@ -62,6 +62,10 @@ describe('the header of the PROXY protocol', () => {
     expect(proxyHeader(mapped)).toEqual(proxyHeader(CLIENT));
   });
 
+  test('leaves out the interface of a link-local address', () => {
+    expect(proxyHeader({ ...CLIENT, ip: 'fe80::1%eth0' })).toEqual(proxyHeader({ ...CLIENT, ip: 'fe80::1' }));
+  });
+
   test('is LOCAL for messages of our own and for clients without an address', () => {
     expect(proxyHeader(undefined).toString('hex')).toBe(`${signature}20000000`);
     expect(proxyHeader({ ...CLIENT, ip: '' })).toEqual(proxyHeader(undefined));
@@ -74,6 +78,14 @@ describe('attributes', () => {
     expect(attributeLine('XCLIENT', xclientAttributes(client), ALL)).toBe(
       'XCLIENT NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8::1 PORT=4711 HELO=a+2Bb+3Dc+20d+0D+0AMAIL PROTO=ESMTP',
     );
+  });
+
+  test.each([
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['fe80::1%eth0', 'IPV6:fe80::1%eth0'],
+    ['', '[UNAVAILABLE]'],
+  ])('the address %j is %s', (ip, text) => {
+    expect(new Map(xclientAttributes({ ...CLIENT, ip })).get('ADDR')).toBe(text);
   });
 
   test('are only those the hop knows', () => {

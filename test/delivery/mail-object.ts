@@ -5,10 +5,16 @@ import type { MailObject } from '../../bindings/plugin/delivery.ts';
 import type { HopOptions, HopOutlet } from '../../bindings/plugin/hop-services.ts';
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { Address } from '../../bindings/wire/address.ts';
+import { connect } from '../../host/connect/connect.ts';
+import { SystemFiles } from '../../host/services/files.ts';
 import { HopService } from '../../host/services/hop-service.ts';
+import { systemClock } from '../../host/services/services.ts';
 import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import type { ScriptedHop } from './scripted-hop.ts';
 import { address, messageOf } from './transaction.ts';
+
+/** The real network and real files; chance stays where it is. */
+export const hopServices = { connect, files: new SystemFiles(systemClock), random: () => 0.5 };
 
 export const LETTER = 'Subject: x\r\n\r\n.one\r\ntwo\r\n';
 
@@ -83,7 +89,7 @@ export function outletTo(
   options: Partial<HopOptions> = {},
 ): HopOutlet & { readonly log: string[] } {
   const log = keptLog();
-  const outlet = new HopService(() => 0.5).open({
+  const outlet = new HopService(hopServices).open({
     hosts: hops.map((hop, index) => ({ ...hostOf(hop), preference: index })),
     helloName: 'mx.test',
     log,

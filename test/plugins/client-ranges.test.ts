@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   ClientRanges,
+  canonicalIpAddress,
   isIpAddress,
   isLoopback,
   prefixKeys,
@@ -111,6 +112,15 @@ test('prefixKeys names an address as databases of relay clients do', () => {
   expect(keys).toContain('2001:db8:');
   expect(new Set(keys).size).toBe(keys.length);
   expect(prefixKeys('nonsense')).toEqual([]);
+});
+
+test.each([
+  ['::ffff:192.0.2.1', '192.0.2.1'],
+  ['2001:DB8:0:0::1', '2001:db8::1'],
+  ['192.0.2.1', '192.0.2.1'],
+  ['mail.example', undefined],
+])('the canonical form of %s', (text, canonical) => {
+  expect(canonicalIpAddress(text)).toBe(canonical);
 });
 
 test('addresses are told from names, and networks compared', () => {

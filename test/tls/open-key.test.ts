@@ -9,6 +9,7 @@ import { HopService } from '../../host/services/hop-service.ts';
 import { Certificates } from '../../host/tls/certificates.ts';
 import { openKeyWarning } from '../../host/tls/key-pair.ts';
 import { DEFAULT_VERSIONS } from '../../host/settings/tls-protocols.ts';
+import { hopServices } from '../delivery/mail-object.ts';
 import { collectingLogger } from '../plugins/plugin-context.ts';
 import { CertificateFolder, makePair } from './secure-server.ts';
 
@@ -68,7 +69,7 @@ test('the server says so when it reads the key, and again only when it was close
 test('so does an outlet with a certificate of its own', () => {
   chmodSync(key, 0o644);
   const { logger, lines } = collectingLogger(LogLevel.WARN);
-  const hops = new HopService(() => 0);
+  const hops = new HopService(hopServices);
   hops.open({
     hosts: [{ host: '127.0.0.1', port: 9 }],
     helloName: 'mx.test',

@@ -1,6 +1,6 @@
 /** The client of a mail object in the words of Postfix's XCLIENT and XFORWARD, whose README files are the specification. */
 
-import ipaddr from 'ipaddr.js';
+import { canonicalIpAddress } from '../../../bindings/plugin/client-ranges.ts';
 import type { SendingClient } from '../../../bindings/plugin/delivery.ts';
 import type { Introduced } from '../../../bindings/plugin/hop-services.ts';
 import { encodeXtext } from '../../../bindings/wire/xtext.ts';
@@ -71,9 +71,11 @@ function coded(text: string | undefined): string {
 }
 
 function addressOf({ ip }: SendingClient): string {
-  if (!ipaddr.isValid(ip)) return UNAVAILABLE;
-  const address = ipaddr.process(ip);
-  return address.kind() === 'ipv4' ? address.toString() : `IPV6:${address.toString()}`;
+  // A link-local address may stand with the interface it was heard on. RFC 4007 section 11.
+  const [text = '', ...zone] = ip.split('%');
+  const address = canonicalIpAddress(text);
+  if (address === undefined) return UNAVAILABLE;
+  return address.includes(':') ? `IPV6:${[address, ...zone].join('%')}` : address;
 }
 
 const portOf = ({ port }: SendingClient): string => (port > 0 ? String(port) : UNAVAILABLE);

@@ -1,6 +1,6 @@
 /** The binary header of the PROXY protocol, version 2: haproxy's `proxy-protocol.txt`, section 2.2; there is no RFC. */
 
-import ipaddr from 'ipaddr.js';
+import { addressOctets } from '../../../bindings/plugin/client-ranges.ts';
 import type { SendingClient } from '../../../bindings/plugin/delivery.ts';
 
 const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
@@ -15,17 +15,23 @@ const TCP6 = 0x21;
 const OURS = Buffer.concat([SIGNATURE, Buffer.from([LOCAL, 0, 0, 0])]);
 
 export function proxyHeader(client: SendingClient | undefined): Buffer {
-  if (client === undefined || !ipaddr.isValid(client.ip) || !ipaddr.isValid(client.localIp)) return OURS;
-  const ends = [client.ip, client.localIp].map((address) => ipaddr.process(address));
-  const isOld = ends.every((address) => address.kind() === 'ipv4');
-  // Both ends have to be of one family: where only one is IPv6 the other goes in its clothes. RFC 4291 section 2.5.5.2.
-  const [from, to] = ends.map((address) =>
-    address instanceof ipaddr.IPv4 && !isOld ? address.toIPv4MappedAddress() : address,
-  );
-  const addresses = Buffer.from([...from!.toByteArray(), ...to!.toByteArray()]);
+  if (client === undefined) return OURS;
+  const [from, to] = [octetsOf(client.ip), octetsOf(client.localIp)];
+  if (from === undefined || to === undefined) return OURS;
+  const isOld = from.length === 4 && to.length === 4;
+  const addresses = Buffer.from(isOld ? [...from, ...to] : [...asNew(from), ...asNew(to)]);
   const rest = Buffer.alloc(4);
   rest.writeUInt16BE(client.port, 0);
   rest.writeUInt16BE(client.localPort, 2);
   const head = Buffer.from([PROXY, isOld ? TCP4 : TCP6, 0, addresses.length + rest.length]);
   return Buffer.concat([SIGNATURE, head, addresses, rest]);
 }
+
+/** A link-local address may stand with the interface it was heard on. RFC 4007 section 11. */
+const octetsOf = (ip: string): readonly number[] | undefined => addressOctets(ip.split('%')[0]!);
+
+const MAPPED = [...new Array<number>(10).fill(0), 0xff, 0xff];
+
+/** Both ends have to be of one family: where only one is IPv6 the other is mapped into it. RFC 4291 section 2.5.5.2. */
+const asNew = (octets: readonly number[]): readonly number[] =>
+  octets.length === 4 ? [...MAPPED, ...octets] : octets;

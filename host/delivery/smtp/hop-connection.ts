@@ -1,17 +1,19 @@
 /** One connection to a next hop: commands out, replies in, each waited for within its time. */
 
-import { connect, type OnReadOpts, type Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import {
+  connectProblem,
+  type Connect,
+  type ConnectionStream,
+  type PeerCertificate,
+} from '../../../bindings/plugin/connect.ts';
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import type { HopHost, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
 import type { Deadlines, Expiring } from '../../../bindings/timing/deadlines.ts';
 import { NOT_IN_SET } from '../../../bindings/timing/dense-set.ts';
-import { departSoon } from './departures.ts';
-import { connectProblem } from '../../../bindings/plugin/connect.ts';
+import { departSoon } from '../../../bindings/timing/departures.ts';
 import { NO_EXTENSIONS } from './extension-table.ts';
 import { HopFault, hopReplies, printReply, type HopStage } from './hop-fault.ts';
 import { ReplyReader } from './reply-reader.ts';
-import { handshake } from './tls-handshake.ts';
 
 /** How long a hop that was told QUIT may take to close the connection. */
 const QUIT_MS = 5_000;
@@ -25,8 +27,11 @@ const LONG_REST_MS = 2_000;
 /** So many octets do not wait for more to go with them. */
 const MAX_OUTGOING = 16_384;
 
-/** Replies are strings by the time a read is over, so one buffer serves all connections: Node would make one for each read. */
-const READS = Buffer.allocUnsafeSlow(16_384);
+interface SecureHop {
+  readonly stream: ConnectionStream;
+  /** The certificate is what `verified` wants, whether it was demanded or not. */
+  readonly isVerified: boolean;
+}
 
 export class HopConnection implements Expiring {
   deadlineAt = Number.POSITIVE_INFINITY;
@@ -45,7 +50,8 @@ export class HopConnection implements Expiring {
   /** Called once, when the connection is gone. */
   onGone: () => void = () => undefined;
   readonly #deadlines: Deadlines;
-  #socket: Socket | TLSSocket;
+  readonly #connect: Connect;
+  #socket: ConnectionStream;
   #reader = new ReplyReader();
   readonly #replies: HopReply[] = [];
   /** Written, and not yet handed to the socket. */
@@ -70,22 +76,16 @@ export class HopConnection implements Expiring {
   };
 
   /** Begins to connect. */
-  constructor(host: HopHost, port: number, deadlines: Deadlines) {
+  constructor(host: HopHost, port: number, connect: Connect, deadlines: Deadlines) {
     const { path } = host;
     this.host = host;
     this.#port = path === undefined ? port : undefined;
     this.#deadlines = deadlines;
-    const onread: OnReadOpts = {
-      buffer: READS,
-      callback: (octets) => {
-        this.#take(READS.subarray(0, octets));
-        return true;
-      },
-    };
-    this.#socket = connect(
-      path === undefined ? { host: host.address ?? host.name, port, onread } : { path, onread },
-    );
-    this.#socket.setNoDelay(true);
+    this.#connect = connect;
+    // Replies are strings by the time a read is over.
+    this.#socket = connect.begin(path === undefined ? { host: host.address ?? host.name, port } : { path }, {
+      onOctets: (octets) => this.#take(octets),
+    });
     deadlines.watch(this);
     this.#listen(this.#socket);
   }
@@ -197,28 +197,39 @@ export class HopConnection implements Expiring {
       throw this.fail(new HopFault('tls', hopReplies.injected));
     }
     this.depart();
-    const plain = this.#socket;
-    const { isVerified, socket } = await this.#within<Awaited<ReturnType<typeof handshake>>>(
-      timeoutMs,
-      (resolve, reject) => {
-        handshake(plain, this.host, demand).then(
-          (secure) => {
-            if (this.isOpen) this.#settle();
-            resolve(secure);
-          },
-          (cause: unknown) =>
-            reject(cause instanceof HopFault ? cause : handshakeFault(cause as NodeJS.ErrnoException)),
-        );
-      },
-    ).catch((cause: HopFault) => {
+    const { stream, isVerified } = await this.#within<SecureHop>(timeoutMs, (resolve, reject) => {
+      this.#shakeHands(demand).then(
+        (secure) => {
+          if (this.isOpen) this.#settle();
+          resolve(secure);
+        },
+        (cause: unknown) =>
+          reject(cause instanceof HopFault ? cause : handshakeFault(cause as NodeJS.ErrnoException)),
+      );
+    }).catch((cause: HopFault) => {
       throw this.fail(cause);
     });
     this.isSecure = true;
     this.isVerified = isVerified;
     this.#reader = new ReplyReader();
-    this.#socket = socket;
-    socket.on('data', (chunk) => this.#take(chunk));
-    this.#listen(socket);
+    this.#socket = stream;
+    stream.on('data', (chunk: Buffer) => this.#take(chunk));
+    this.#listen(stream);
+  }
+
+  async #shakeHands(demand: TlsDemand): Promise<SecureHop> {
+    const { host } = this;
+    const { level, names = [host.name], serverName = host.name } = demand;
+    const { stream, peer } = await this.#connect.secure(this.#socket, {
+      ...demand,
+      names,
+      serverName: host.path === undefined ? serverName : undefined,
+      // Every level and DANE have the same way.
+      isJudgedByCaller: true,
+    });
+    const problem = (demand.judge ?? usualProblem)(peer);
+    if (problem === undefined || level !== 'verified') return { stream, isVerified: problem === undefined };
+    throw new HopFault('tls', hopReplies.distrusted, `certificate of ${host.name}: ${problem}`);
   }
 
   /** No transaction is under way: the process may end, and what the hop sends now means its end of the connection. */
@@ -272,7 +283,7 @@ export class HopConnection implements Expiring {
     this.#expire();
   }
 
-  #listen(socket: Socket | TLSSocket): void {
+  #listen(socket: ConnectionStream): void {
     const lost = (cause?: Error): void => {
       const goodbye = this.#replies.find(({ code }) => code === 421);
       const detail =
@@ -359,6 +370,9 @@ export class HopConnection implements Expiring {
     this.deadlineAt = this.#deadlines.now + timeoutMs;
   }
 }
+
+const usualProblem = ({ distrust, hasName }: PeerCertificate): string | undefined =>
+  distrust ?? (hasName ? undefined : 'it does not stand for the name of the host');
 
 /** What TLS itself says is final; a connection that is lost in between may come about another time. */
 function handshakeFault({ code, message }: NodeJS.ErrnoException): HopFault {

@@ -1,7 +1,6 @@
 /** What goes wrong at a hop without a reply of its own, and the replies that stand for it. */
 
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
-import { QpsmtpdError } from '../../errors/error-classes.ts';
 
 /** How far a connection has come; `end` is behind the last octet of the content. */
 export type HopStage =
@@ -42,12 +41,13 @@ export const hopReplies = {
 } as const;
 
 /** A connection that is of no use any more, or never was. `message` is for the log, `reply` for the client. */
-export class HopFault extends QpsmtpdError {
+export class HopFault extends Error {
   readonly reply: HopReply;
   readonly stage: HopStage;
 
   constructor(stage: HopStage, reply: HopReply, detail = reply.lines.join(' ') || printReply(reply)) {
-    super('Q_DELIVERY', detail);
+    super(detail);
+    this.name = 'HopFault';
     this.stage = stage;
     this.reply = reply;
   }

@@ -3,15 +3,15 @@
 import { decodeBase64 } from '../../../bindings/wire/base64.ts';
 import type { HopConnection } from './hop-connection.ts';
 import { HopFault, hopReplies, printReply } from './hop-fault.ts';
-import { readLoginFile, type HopLogin } from './login-file.ts';
+import type { HopLogin } from './login-file.ts';
 import { chooseMechanism, type SaslClient } from './sasl-clients.ts';
 
 /** Challenges of one exchange: no mechanism needs more than two. */
 const MAX_TURNS = 4;
 
 export interface LoginOptions {
-  /** Read anew for each connection: tokens live for an hour. */
-  readonly file: string;
+  /** Reads the file, anew for each connection: tokens live for an hour. Throws with what is wrong with it. */
+  readonly read: () => HopLogin;
   readonly allowsClear: boolean;
   readonly timeoutMs: number;
 }
@@ -19,7 +19,7 @@ export interface LoginOptions {
 /** Rejects with a `HopFault` if the hop does not let us in. What was said is in no log. */
 export async function logIn(
   connection: HopConnection,
-  { file, allowsClear, timeoutMs }: LoginOptions,
+  { read, allowsClear, timeoutMs }: LoginOptions,
 ): Promise<void> {
   const fail = (detail: string): never => {
     throw new HopFault('login', hopReplies.loginFailed, `AUTH: ${detail}`);
@@ -28,7 +28,7 @@ export async function logIn(
   if (!connection.isSecure && !allowsClear && connection.host.path === undefined) {
     return fail('no password is said in the clear');
   }
-  const login = readAnew(file, fail);
+  const login = readAnew(read, fail);
   const offered = (connection.extensions.get('AUTH') ?? '').toUpperCase().split(/ +/);
   const mechanism =
     chooseMechanism(offered, login) ?? fail(`no mechanism fits what is offered: ${offered.join(' ')}`);
@@ -47,9 +47,9 @@ export async function logIn(
 }
 
 /** It was read when the daemon started; whoever changed it since may have made a mistake. */
-function readAnew(file: string, fail: (detail: string) => never): HopLogin {
+function readAnew(read: () => HopLogin, fail: (detail: string) => never): HopLogin {
   try {
-    return readLoginFile(file);
+    return read();
   } catch (cause) {
     return fail((cause as Error).message);
   }

@@ -1,5 +1,6 @@
 /** From the first octet to a hop that is ready for MAIL. RFC 5321 sections 3.1 and 3.2, RFC 3207. */
 
+import type { Connect } from '../../../bindings/plugin/connect.ts';
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 import type {
   HopHost,
@@ -27,6 +28,7 @@ export interface OpeningOptions {
   readonly tls: TlsDemand;
   readonly login: LoginOptions | undefined;
   readonly introduction: HopIntroduction | undefined;
+  readonly connect: Connect;
   readonly deadlines: Deadlines;
   readonly log: Log;
 }
@@ -59,7 +61,12 @@ async function open(
   demand: TlsDemand,
 ): Promise<HopConnection> {
   const { timeouts, introduction } = terms;
-  const connection = new HopConnection(host, host.port ?? PORTS[terms.protocol], terms.deadlines);
+  const connection = new HopConnection(
+    host,
+    host.port ?? PORTS[terms.protocol],
+    terms.connect,
+    terms.deadlines,
+  );
   attempt.follow(connection);
   try {
     await connection.connected(timeouts.connectMs);

@@ -1,7 +1,6 @@
 /** The file with what a hop wants to know before it takes mail. */
 
-import { readFileSync, statSync } from 'node:fs';
-import { QpsmtpdError } from '../../errors/error-classes.ts';
+import type { Files } from '../../../bindings/plugin/system-services.ts';
 
 export interface HopLogin {
   readonly user: string;
@@ -16,20 +15,16 @@ export interface HopLogin {
 const KEYS = ['user', 'password', 'token', 'mechanism'] as const;
 type Key = (typeof KEYS)[number];
 
-const MAX_OCTETS = 65_536;
-const OTHERS = 0o077;
-
 /**
  * Reads lines `user NAME`, `password SECRET` or `token TOKEN`, and perhaps `mechanism NAME`; `#` begins a comment line. Throws
  * with the path and what to do if something is wrong; the message never quotes the file.
  */
-export function readLoginFile(path: string): HopLogin {
+export function readLoginFile(path: string, files: Pick<Files, 'readSecret'>): HopLogin {
   const fail = (problem: string): never => {
-    throw new QpsmtpdError('Q_CONFIG', `${path}: ${problem}`);
+    throw new Error(`${path}: ${problem}`);
   };
-  const text = textOf(path, fail);
   const found = new Map<Key, string>();
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
+  for (const [index, line] of files.readSecret(path).split(/\r?\n/).entries()) {
     if (/^\s*(?:#|$)/.test(line)) continue;
     const [, key = '', value = ''] = /^(\S+)\s+(\S.*)$/.exec(line.trim()) ?? [];
     const known = KEYS.find((name) => name === key);
@@ -47,17 +42,4 @@ export function readLoginFile(path: string): HopLogin {
     return fail('there has to be a line `password SECRET` or a line `token TOKEN`');
   }
   return { user, password, token, mechanism: found.get('mechanism')?.toUpperCase() };
-}
-
-function textOf(path: string, fail: (problem: string) => never): string {
-  try {
-    const { mode, size } = statSync(path);
-    // A user that can read it can send mail in our name.
-    if ((mode & OTHERS) !== 0) return fail('others may read it: chmod 600');
-    if (size > MAX_OCTETS) return fail('too large');
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    if (cause instanceof QpsmtpdError) throw cause;
-    return fail(`can't be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown'})`);
-  }
 }

@@ -1,37 +1,35 @@
-import { readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
+import type { Connect } from '../../../bindings/plugin/connect.ts';
 import type { HopTlsFiles, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
-import { QpsmtpdError } from '../../errors/error-classes.ts';
+import type { Files } from '../../../bindings/plugin/system-services.ts';
+
+/** The authorities of a whole system have less than a megabyte. */
+const MAX_PEM_OCTETS = 16_777_216;
 
 /** The demand with what the files hold. Throws with the path if one can't be read, or if they don't fit together. */
-export function withTlsFiles(demand: TlsDemand, files: HopTlsFiles | undefined): TlsDemand {
-  if (files === undefined) return demand;
-  const { authorities, certificate, key } = files;
-  if ((certificate === undefined) !== (key === undefined)) {
-    throw new QpsmtpdError('Q_CONFIG', 'a certificate and its key have to be given together');
-  }
-  const read: Partial<TlsDemand> = {
+export function withTlsFiles(
+  demand: TlsDemand,
+  paths: HopTlsFiles | undefined,
+  { files, connect }: { readonly files: Files; readonly connect: Connect },
+): TlsDemand {
+  if (paths === undefined) return demand;
+  const { authorities, certificate, key } = paths;
+  if ((certificate === undefined) !== (key === undefined))
+    throw new Error('a certificate and its key have to be given together');
+  const textOf = (path: string): string => {
+    const text = files.readNow(path, { maxOctets: MAX_PEM_OCTETS });
+    if (!text.includes('-----BEGIN ')) throw new Error(`${path}: holds nothing in PEM`);
+    return text;
+  };
+  const read: Pick<TlsDemand, 'authorities' | 'certificate' | 'key'> = {
     ...(authorities !== undefined && { authorities: textOf(authorities) }),
     ...(certificate !== undefined && { certificate: textOf(certificate) }),
     ...(key !== undefined && { key: textOf(key) }),
   };
   try {
-    createSecureContext({ ca: read.authorities, cert: read.certificate, key: read.key });
+    connect.check(read);
   } catch (cause) {
     const named = [authorities, certificate, key].filter((path) => path !== undefined).join(', ');
-    throw new QpsmtpdError('Q_CONFIG', `${named}: ${(cause as Error).message}`, { cause });
+    throw new Error(`${named}: ${(cause as Error).message}`, { cause });
   }
   return { ...demand, ...read };
-}
-
-function textOf(path: string): string {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    const { code = 'unknown' } = cause as NodeJS.ErrnoException;
-    throw new QpsmtpdError('Q_CONFIG', `${path}: can't be read (${code})`, { cause });
-  }
-  if (!text.includes('-----BEGIN ')) throw new QpsmtpdError('Q_CONFIG', `${path}: holds nothing in PEM`);
-  return text;
 }

@@ -10,7 +10,7 @@ import { HopService } from '../../../host/services/hop-service.ts';
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
 import { memoryStores } from '../../store/memory-backend.ts';
-import { keptLog, LETTER, mailTo } from '../mail-object.ts';
+import { hopServices, keptLog, LETTER, mailTo } from '../mail-object.ts';
 import { ScriptedHop, type Script } from '../scripted-hop.ts';
 import { messageOf } from '../transaction.ts';
 import { issue, tlsa, type Issued } from './certificates.ts';
@@ -49,7 +49,7 @@ async function given({ zone, certificate, script = {}, sts, options }: Given) {
   const dns = await ZoneServer.start(zone(hop.port));
   const page = await PolicyServer.start(web, authority);
   if (sts !== undefined) page.has(sts);
-  const hops = new HopService(() => 0.5);
+  const hops = new HopService(hopServices);
   const log = keptLog();
   const service = new MxService(
     {

@@ -1,6 +1,6 @@
 /**
- * What goes out to hops leaves once all events that are at hand have been dealt with. Sockets written to one behind the
- * other wake a hop on this host, or the network's driver, once and not once each.
+ * What goes out leaves once all events that are at hand have been dealt with. Sockets written to one after the other wake a
+ * daemon on this host, or the network's driver, once and not once each.
  */
 
 interface Departing {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { departSoon } from '../../host/delivery/smtp/departures.ts';
+import { departSoon } from '../../bindings/timing/departures.ts';
 
 /** What has departed, in order. */
 const gone: string[] = [];
