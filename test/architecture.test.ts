@@ -86,6 +86,7 @@ const FLOORS = [
   'host/spool',
   'host/programs',
   'host/connect',
+  'host/workers',
   'host/services',
   'host/process',
   'host/reference',

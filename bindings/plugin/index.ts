@@ -205,4 +205,12 @@ export {
   whitelistSender,
   type Fingerprint,
 } from './well-known-notes.ts';
+export {
+  WorkerError,
+  type WorkerCall,
+  type WorkerFaultKind,
+  type WorkerPool,
+  type WorkerPoolOptions,
+  type Workers,
+} from './workers.ts';
 export { z } from 'zod';

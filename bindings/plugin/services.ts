@@ -11,6 +11,7 @@ import type { Spools } from './spool-services.ts';
 import type { Stores } from './store.ts';
 import type { SystemServices } from './system-services.ts';
 import type { WebOutlets } from './web-outlet-services.ts';
+import type { Workers } from './workers.ts';
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -46,6 +47,7 @@ export interface Services extends SystemServices {
   readonly store: Stores;
   readonly logs: Logs;
   readonly http: Http;
+  readonly workers: Workers;
   readonly hops: Hops;
   readonly mailExchange: MailExchange;
   readonly webOutlets: WebOutlets;

@@ -14,6 +14,7 @@ import type { SettingValues, Settings } from '../settings/settings.ts';
 import { SystemFiles } from './files.ts';
 import { connect } from '../connect/connect.ts';
 import { localTime } from './local-time.ts';
+import { workers } from '../workers/thread-pool.ts';
 import { programs } from '../programs/programs.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
@@ -54,6 +55,7 @@ export function makeServices(
     logs: makeLogs(host, writeError, rehearsal),
     hops: new HopService({ connect, files, random }),
     http: webClient,
+    workers,
     webOutlets: {
       webhook: (terms, log) => new WebhookOutlet(terms, log, systemClock),
       amqp: (terms, log) => new AmqpOutlet(terms, log, systemClock),

@@ -122,6 +122,11 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
       request: () => Promise.reject(new Error('no network')),
       client: () => ({ request: () => Promise.reject(new Error('no network')), close: () => undefined }),
     },
+    workers: {
+      open: () => {
+        throw new Error('no threads');
+      },
+    },
     hops: {
       introduction: () => undefined,
       cutThrough: () => {
