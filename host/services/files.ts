@@ -25,7 +25,7 @@ import {
   readHead,
 } from './directories.ts';
 import { openKeyWarning } from '../tls/key-pair.ts';
-import { openGeoDatabase } from './geo-databases.ts';
+import { openGeoDatabase } from '../../plugins/ident/geoip/geo-databases.ts';
 import { RehearsedFile, stageFile } from './staged-file.ts';
 
 const LOOK_EVERY_MS = 1_000;

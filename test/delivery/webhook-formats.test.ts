@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { DataFlag } from '../../bindings/core/contract.ts';
 import type { MailObject } from '../../bindings/plugin/delivery.ts';
 import type { WebhookOptions } from '../../bindings/plugin/web-outlet-services.ts';
-import { WebhookOutlet } from '../../host/delivery/webhook/webhook-outlet.ts';
+import { WebhookOutlet } from '../../plugins/queue/webhook/webhook-outlet.ts';
 import { clock } from '../message/folder.ts';
 import { logOf, MAIL, mailObject, secretsFile, webhookTerms } from './web-mail.ts';
 import { messageOf } from './transaction.ts';

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { RouteTable, whitelistRecipients, type Outlet } from '../../bindings/plugin/index.ts';
-import { routingKeyOf } from '../../host/delivery/amqp/routing-key.ts';
+import { routingKeyOf } from '../../plugins/queue/amqp/routing-key.ts';
 import { namesAuthority } from '../../host/message/authentication-results.ts';
 import badmailfrom from '../../plugins/badmailfrom.ts';
 import badmailfromto from '../../plugins/badmailfromto.ts';

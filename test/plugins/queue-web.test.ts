@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Outlet, RecipientOutcome, Services } from '../../bindings/plugin/index.ts';
-import amqp from '../../plugins/queue/amqp.ts';
-import webhook from '../../plugins/queue/webhook.ts';
+import amqp from '../../plugins/queue/amqp/index.ts';
+import webhook from '../../plugins/queue/webhook/index.ts';
 import { given, words } from './plugin-context.ts';
 
 function outlets(outcomes: readonly Partial<RecipientOutcome>[] = []) {

@@ -1,6 +1,6 @@
 /** The file with what a hop wants to know before it takes mail. */
 
-import type { Files } from '../../../bindings/plugin/system-services.ts';
+import type { Files } from '../../../bindings/plugin/files.ts';
 
 export interface HopLogin {
   readonly user: string;

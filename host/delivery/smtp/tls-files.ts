@@ -1,6 +1,6 @@
 import type { Connect } from '../../../bindings/plugin/connect.ts';
 import type { HopTlsFiles, TlsDemand } from '../../../bindings/plugin/hop-services.ts';
-import type { Files } from '../../../bindings/plugin/system-services.ts';
+import type { Files } from '../../../bindings/plugin/files.ts';
 
 /** The authorities of a whole system have less than a megabyte. */
 const MAX_PEM_OCTETS = 16_777_216;

@@ -8,7 +8,7 @@ import { webClient } from '../../../host/http/web-client.ts';
 import { HopService } from '../../../host/services/hop-service.ts';
 import { fakeResolver } from '../../../host/testing/fake-resolver.ts';
 import { memoryStores } from '../../store/memory-backend.ts';
-import { keptLog, mailTo } from '../mail-object.ts';
+import { hopServices, keptLog, mailTo } from '../mail-object.ts';
 
 test.each([
   '127.0.0.1',
@@ -44,7 +44,7 @@ test('a policy host on this machine is not connected to', async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   const log = keptLog();
-  const hops = new HopService(() => 0.5);
+  const hops = new HopService(hopServices);
   onTestFinished(() => hops.close());
   const dns = fakeResolver({
     'a.example': { MX: ['0 .'] },

@@ -4,7 +4,7 @@ import type { ChannelModel, ConfirmChannel, connect, Options } from 'amqplib';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Clock } from '../../../bindings/plugin/services.ts';
 import { connectProblem } from '../../../bindings/plugin/connect.ts';
-import { requirePackage, type OptionalPackages } from '../../package/optional-package.ts';
+import { requirePackage, type OptionalPackages } from '../../../host/package/optional-package.ts';
 import type { Situation } from '../web/situations.ts';
 import type { Publication } from './publication.ts';
 

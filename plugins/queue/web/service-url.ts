@@ -1,7 +1,7 @@
 /** Where a service is, and whether a message may go there. */
 
 import { isLoopback } from '../../../bindings/plugin/client-ranges.ts';
-import { QpsmtpdError } from '../../errors/error-classes.ts';
+import { QpsmtpdError } from '../../../host/errors/error-classes.ts';
 
 /** The two schemes of a protocol, with their colons. */
 export interface Schemes {

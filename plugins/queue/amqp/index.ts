@@ -1,4 +1,4 @@
-import { defineOutlet, flag, oneOf, PORTIONS, wholeNumber, z } from '../../bindings/plugin/index.ts';
+import { defineOutlet, flag, oneOf, PORTIONS, wholeNumber, z } from '../../../bindings/plugin/index.ts';
 
 /** No broker takes more than 512 MiB. */
 const MAX_OCTETS = 536_870_912;

@@ -3,7 +3,7 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import type { Email } from 'postal-mime';
-import { QpsmtpdError } from '../../../errors/error-classes.ts';
+import { QpsmtpdError } from '../../../../host/errors/error-classes.ts';
 import { LABELS, LETTERS, withUtf8Header } from './windows-1252.ts';
 
 /** Deeper messages are made to exhaust whoever reads them; mail that people write has a handful of levels. */

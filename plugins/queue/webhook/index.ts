@@ -6,7 +6,7 @@ import {
   WEBHOOK_FORMATS,
   wholeNumber,
   z,
-} from '../../bindings/plugin/index.ts';
+} from '../../../bindings/plugin/index.ts';
 
 const MAX_OCTETS = 1_073_741_824;
 

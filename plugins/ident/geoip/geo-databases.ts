@@ -2,9 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import type { Reader, Response } from 'maxmind';
-import type { GeoDatabase, GeoRecord } from '../../bindings/plugin/files.ts';
-import { QpsmtpdError } from '../errors/error-classes.ts';
-import { requirePackage, type OptionalPackages } from '../package/optional-package.ts';
+import type { GeoDatabase, GeoRecord } from '../../../bindings/plugin/files.ts';
+import { QpsmtpdError } from '../../../host/errors/error-classes.ts';
+import { requirePackage, type OptionalPackages } from '../../../host/package/optional-package.ts';
 
 /** Undefined if there is no such file; throws if it is no database. */
 export function openGeoDatabase(path: string): GeoDatabase | undefined {

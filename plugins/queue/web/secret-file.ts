@@ -1,7 +1,7 @@
 /** Passwords and keys, in a file of their own. */
 
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { QpsmtpdError } from '../../errors/error-classes.ts';
+import { QpsmtpdError } from '../../../host/errors/error-classes.ts';
 
 const MAX_OCTETS = 16_384;
 /** Bits of group and others. */

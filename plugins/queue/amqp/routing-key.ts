@@ -1,5 +1,5 @@
 import type { Address } from '../../../bindings/wire/address.ts';
-import { QpsmtpdError } from '../../errors/error-classes.ts';
+import { QpsmtpdError } from '../../../host/errors/error-classes.ts';
 
 /** AMQP keeps routing keys in short strings. AMQP 0-9-1 section 4.2.5.3. */
 const MAX_OCTETS = 255;

@@ -11,7 +11,7 @@ import {
   type GeoRecord,
   type HookContext,
   type Setup,
-} from '../../bindings/plugin/index.ts';
+} from '../../../bindings/plugin/index.ts';
 
 /** Two letters: `EU`. */
 export const geoContinent = connectionNote<string>('geoip_continent');

@@ -1,4 +1,4 @@
-import { QpsmtpdError } from '../../errors/error-classes.ts';
+import { QpsmtpdError } from '../../../host/errors/error-classes.ts';
 import { readSecrets } from '../web/secret-file.ts';
 
 /** Octets of a signing key that can't be guessed; Standard Webhooks asks for 24. */

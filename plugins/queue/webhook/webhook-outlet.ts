@@ -13,7 +13,7 @@ import type {
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import type { Clock } from '../../../bindings/plugin/services.ts';
 import type { Portion, WebhookOptions } from '../../../bindings/plugin/web-outlet-services.ts';
-import { QpsmtpdError } from '../../errors/error-classes.ts';
+import { QpsmtpdError } from '../../../host/errors/error-classes.ts';
 import { mapAtMost, withinWindow } from '../web/delivery-window.ts';
 import { Semaphore } from '../../../bindings/timing/semaphore.ts';
 import { lastingDigest, retryKey } from '../web/retry-key.ts';
