@@ -71,19 +71,27 @@ export default tseslint.config(
         {
           patterns: [
             {
-              group: ['node:*', '!node:stream', '**/host/**'],
+              group: [
+                'node:*',
+                '!node:buffer',
+                '!node:crypto',
+                '!node:path',
+                '!node:stream',
+                '!node:util',
+                '**/host/**',
+              ],
               message: 'plugins get services in their context',
             },
           ],
         },
       ],
-    },
-  },
-  {
-    files: ['plugins/**/*.ts', 'bindings/plugin/**/*.ts'],
-    rules: {
-      'no-restricted-globals': ['error', 'process', 'setTimeout', 'setInterval', 'setImmediate', 'Date'],
-      'no-restricted-properties': ['error', { object: 'Math', property: 'random' }],
+      'no-restricted-globals': ['error', 'process', 'setTimeout', 'setInterval', 'setImmediate'],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Math', property: 'random' },
+        { object: 'Date', property: 'now' },
+      ],
+      'no-restricted-syntax': ['error', "NewExpression[callee.name='Date']"],
     },
   },
   { files: ['bin/**'], rules: { '@typescript-eslint/no-require-imports': 'off' } },

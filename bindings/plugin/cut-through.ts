@@ -4,12 +4,12 @@
  */
 
 import type { Recipient, Transaction } from './connection.ts';
-import type { Introduced } from './hop-services.ts';
+import type { MailObject } from './delivery.ts';
 import type { Address } from '../wire/address.ts';
 import type { Verdict } from './verdict.ts';
 
 /** The envelope as it stands, and whose it is. */
-export interface CutThroughEnvelope extends Introduced {
+export interface CutThroughEnvelope extends Pick<MailObject, 'client' | 'id'> {
   readonly reversePath: Address;
   readonly mailOptions: Transaction['mailOptions'];
   /** Those the hop and our plugins have accepted so far, and those plugins added. */

@@ -108,28 +108,7 @@ export { HostList } from './host-list.ts';
 export { karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from './karma-record.ts';
 export { formatLogLine, formatNamedLine } from './log-line.ts';
 export type { LogOutput, Logs, SyslogTarget } from './log-services.ts';
-export { hopList } from './hop-list.ts';
-export { hopOptions, hopOptionsOf, hopTalkOptions, hopTalkOptionsOf } from './hop-option-kinds.ts';
-export type { CutThroughTransaction, CutThroughEnvelope, CutThrough, ContentSink } from './cut-through.ts';
-export type {
-  CutThroughOptions,
-  HopCertificate,
-  HopCounters,
-  HopExtensions,
-  HopHost,
-  HopIntroduction,
-  HopOptions,
-  HopOutlet,
-  HopRoute,
-  Hops,
-  HopTalk,
-  HopTimeouts,
-  HopTlsFiles,
-  Introduced,
-  IntroductionOptions,
-  TlsDemand,
-  TlsLevel,
-} from './hop-services.ts';
+export type { ContentSink, CutThrough, CutThroughEnvelope, CutThroughTransaction } from './cut-through.ts';
 export {
   HttpError,
   type Http,
@@ -148,7 +127,6 @@ export { connectionNote, Notes, transactionNote, type Lifetime, type Note } from
 export { decimal, directoryMode, flag, logLevel, oneOf, timestamp, wholeNumber } from './option-kinds.ts';
 export { compilePattern, type Pattern } from './pattern.ts';
 export type { ProgramEnd, ProgramOrder, ProgramResult, Programs } from './programs.ts';
-export type { MailExchange, MxOptions, TlsPolicyCount } from './mx-services.ts';
 export type { Change, Store, Stores } from './store.ts';
 export type { Spools, SpoolOptions } from './spool-services.ts';
 export { strftime, type LocalTime } from './strftime.ts';
@@ -186,6 +164,7 @@ export {
   nameOf,
   ok,
   ReturnCode,
+  withoutClass,
   withReplyCode,
   type EnhancedStatus,
   type Verdict,

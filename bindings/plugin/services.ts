@@ -1,10 +1,8 @@
 /** Everything with a side effect reaches plugins through here: that is what makes tests and replays exact. */
 
 import type { Connect } from './connect.ts';
-import type { Hops } from './hop-services.ts';
 import type { Http } from './http.ts';
 import type { Logs } from './log-services.ts';
-import type { MailExchange } from './mx-services.ts';
 import type { Outlets } from './outlets.ts';
 import type { Programs } from './programs.ts';
 import type { Spools } from './spool-services.ts';
@@ -48,7 +46,5 @@ export interface Services extends SystemServices {
   readonly logs: Logs;
   readonly http: Http;
   readonly workers: Workers;
-  readonly hops: Hops;
-  readonly mailExchange: MailExchange;
   readonly webOutlets: WebOutlets;
 }

@@ -37,11 +37,9 @@ import {
   type SpoolSettings,
 } from '../message/spool-directory.ts';
 import { StoredMessage } from '../message/stored-message.ts';
-import type { ClosableHops } from '../services/hop-service.ts';
 import { timedErrors, writeError } from '../observe/error-stream.ts';
 import type { ClosableLogs } from '../observe/log-outputs.ts';
 import { Logger, silence } from '../observe/logger.ts';
-import { makeMailExchange } from '../services/mail-exchange.ts';
 import { makeServices, systemClock } from '../services/services.ts';
 import { maskPassword, storeLocationOf } from '../settings/store-location.ts';
 import type { ProcessStores } from '../store/stores.ts';
@@ -109,7 +107,6 @@ export class Runtime implements SessionHost {
   readonly #tls: TlsOffers;
   readonly #limits: HookLimits;
   readonly #logs: ClosableLogs;
-  readonly #hops: ClosableHops;
   readonly #checks: PluginChecks | undefined;
   readonly #spools: SpoolOffers;
   readonly #closings: PluginClosings;
@@ -122,7 +119,6 @@ export class Runtime implements SessionHost {
       keeping: Keeping;
       tls: TlsOffers;
       logs: ClosableLogs;
-      hops: ClosableHops;
       spools: SpoolOffers;
       closings: PluginClosings;
       checks: PluginChecks | undefined;
@@ -141,7 +137,6 @@ export class Runtime implements SessionHost {
     this.#keeping = parts.keeping;
     this.#tls = parts.tls;
     this.#logs = parts.logs;
-    this.#hops = parts.hops;
     this.#checks = parts.checks;
     this.#spools = parts.spools;
     this.#closings = parts.closings;
@@ -174,8 +169,7 @@ export class Runtime implements SessionHost {
       logger.level = rehearsal === undefined ? settings.current.logLevel : LogLevel.NOTICE;
       const store = foundation.stores.under(storeLocationOf(settings.current), rehearsal);
       const spools = foundation.spools.offers(rehearsal);
-      const base = { ...system, tls, store, spools, ...options.services };
-      const services = { ...base, mailExchange: makeMailExchange(base, store) };
+      const services = { ...system, tls, store, spools, ...options.services };
       const packageBases = [...config.directories, process.cwd()];
       const pluginDirs = await attempt([], () => config.lines('plugin_dirs'));
       const environment = {
@@ -213,7 +207,6 @@ export class Runtime implements SessionHost {
       config.close();
       tls.close();
       system.logs.close();
-      system.hops.close();
       throw error;
     }
   }
@@ -280,7 +273,6 @@ export class Runtime implements SessionHost {
     this.config.close();
     this.#tls.close();
     this.#logs.close();
-    this.#hops.close();
   }
 }
 

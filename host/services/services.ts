@@ -2,7 +2,6 @@
 
 import { loadavg } from 'node:os';
 import type { Clock, Services } from '../../bindings/plugin/services.ts';
-import { HopService, type ClosableHops } from './hop-service.ts';
 import { webClient } from '../http/web-client.ts';
 import { makeLogs, type ClosableLogs } from '../observe/log-outputs.ts';
 import { AmqpOutlet } from '../../plugins/queue/amqp/amqp-outlet.ts';
@@ -31,9 +30,8 @@ export function makeServices(
   settings: Pick<Settings, 'current'>,
   writeError: (line: string) => void,
   rehearsal?: Rehearsal,
-): Omit<Services, 'tls' | 'store' | 'logs' | 'outlets' | 'hops' | 'spools' | 'mailExchange'> & {
+): Omit<Services, 'tls' | 'store' | 'logs' | 'outlets' | 'spools'> & {
   readonly logs: ClosableLogs;
-  readonly hops: ClosableHops;
 } {
   const files = new SystemFiles(systemClock, rehearsal);
   const random = (): number => Math.random();
@@ -53,7 +51,6 @@ export function makeServices(
       environment: (name) => process.env[name],
     },
     logs: makeLogs(host, writeError, rehearsal),
-    hops: new HopService({ connect, files, random }),
     http: webClient,
     workers,
     webOutlets: {

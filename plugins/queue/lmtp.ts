@@ -1,11 +1,7 @@
-import {
-  defineOutlet,
-  hopList,
-  hopOptions,
-  hopOptionsOf,
-  wholeNumber,
-  z,
-} from '../../bindings/plugin/index.ts';
+import { defineOutlet, wholeNumber, z } from '../../bindings/plugin/index.ts';
+import { hopList } from './smtp/hop-list.ts';
+import { hopOptions, hopOptionsOf } from './smtp/hop-option-kinds.ts';
+import { openHops } from './smtp/hops.ts';
 
 /** Hands mail to a mail store by LMTP, which answers for each recipient. RFC 2033. */
 export default defineOutlet({
@@ -15,10 +11,9 @@ export default defineOutlet({
   options: z.object({ host: hopList(), port: wholeNumber(1, 65_535).optional(), ...hopOptions }),
   positional: ['host', 'port'],
   switches: ['xclient', 'xforward'],
-  outlet: ({ options, config, log, services }) =>
-    services.hops.open({
-      ...hopOptionsOf({ options, config, log, services }),
-      protocol: 'lmtp',
-      hosts: options.host.map((host) => ({ port: options.port, ...host })),
-    }),
+  outlet(setup) {
+    const { host, port } = setup.options;
+    const hosts = host.map((each) => ({ port, ...each }));
+    return openHops({ ...hopOptionsOf(setup), protocol: 'lmtp', hosts }, setup);
+  },
 });

@@ -2,18 +2,19 @@ import {
   decline,
   defineOutlet,
   dsn,
-  hopList,
-  hopOptions,
-  hopOptionsOf,
   ok,
   oneOf,
   verdictOf,
   withReplyCode,
   wholeNumber,
   z,
-  type HopOutlet,
+  type Outlet,
   type Setup,
 } from '../../bindings/plugin/index.ts';
+import { MxService } from './mx/mx-service.ts';
+import { hopList } from './smtp/hop-list.ts';
+import { hopOptions, hopOptionsOf } from './smtp/hop-option-kinds.ts';
+import { openHops } from './smtp/hops.ts';
 
 const UNABLE = 'Unable to queue message';
 
@@ -42,13 +43,11 @@ export default defineOutlet({
   positional: ['host', 'port'],
   switches: ['xclient', 'xforward'],
   outlet(setup) {
-    const { options, services } = setup;
+    const { options } = setup;
     if (isByMx(options)) return openByMx(setup);
     if (options.policies !== undefined) throw new Error('`policies` goes with the host `mx` alone');
-    return services.hops.open({
-      ...hopOptionsOf(setup),
-      hosts: options.host.map((host) => ({ port: options.port, ...host })),
-    });
+    const hosts = options.host.map((host) => ({ port: options.port, ...host }));
+    return openHops({ ...hopOptionsOf(setup), hosts }, setup);
   },
   hooks: ({ options }) => ({
     /** Asked only where this line stands in front of those that accept recipients. RFC 5321 section 4.5.3.1.10. */
@@ -77,7 +76,7 @@ export default defineOutlet({
 const isByMx = ({ host: [first, ...others] }: Words): boolean =>
   others.length === 0 && first?.name === 'mx' && first.port === undefined && first.path === undefined;
 
-function openByMx(setup: Setup<Words>): HopOutlet {
+function openByMx(setup: Setup<Words>): Outlet {
   const { options, config, services } = setup;
   const { policies = 'all', port } = options;
   const stray = FOR_ONE_HOP.find((word) => isGiven(options, word));
@@ -86,7 +85,19 @@ function openByMx(setup: Setup<Words>): HopOutlet {
       `\`${stray}\` is for hosts that are named; with \`mx\` each domain says which they are and how safely`,
     );
   }
-  return services.mailExchange.open({
+  const { dns, http, store, random, clock } = services;
+  const exchange = new MxService({
+    hops: { open: (hops) => openHops(hops, setup) },
+    http,
+    stores: store,
+    random,
+    now: () => clock.now(),
+    // Reads settings, which is no matter of whoever opens no such outlet.
+    get dns() {
+      return dns.authenticated;
+    },
+  });
+  return exchange.open({
     ...hopOptionsOf(setup),
     port,
     ownNames: [config.me],

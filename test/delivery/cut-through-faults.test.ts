@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Address } from '../../bindings/wire/address.ts';
 import { definePlugin, ReturnCode, type CutThroughEnvelope } from '../../bindings/plugin/index.ts';
-import { HopService } from '../../host/services/hop-service.ts';
+import { openCutThrough } from '../../plugins/queue/cut-through/smtp-cut-through.ts';
 import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import type { TestClient } from '../../host/testing/index.ts';
 import { beginData, cutThroughTo, type Given, type Setting } from './cut-through.ts';
@@ -318,9 +318,9 @@ describe('a hop that takes only so many recipients', () => {
 test('a recipient that is offered while the hop waits for content is not said into it', async () => {
   setting = await cutThroughTo({});
   const hop = await hopWith();
-  const transaction = new HopService(hopServices)
-    .cutThrough({ hosts: [hostOf(hop)], helloName: 'mx.test', log: keptLog(), timeouts: { rcptMs: 2_000 } })
-    .begin();
+  const timeouts = { rcptMs: 2_000 };
+  const options = { hosts: [hostOf(hop)], helloName: 'mx.test', log: keptLog(), timeouts };
+  const transaction = openCutThrough(options, hopServices).begin();
   const recipientOf = (mailbox: string) => ({ address: address(mailbox), parameters: new Map() });
   const [a, b] = [recipientOf('a@x.test'), recipientOf('b@x.test')];
   const envelopeFor = (...recipients: CutThroughEnvelope['recipients']): CutThroughEnvelope => ({

@@ -1,9 +1,10 @@
 /** A server whose transactions go on to a scripted hop while they happen. */
 
-import type { CutThroughOptions } from '../../bindings/plugin/hop-services.ts';
+import type { CutThroughOptions } from '../../plugins/queue/smtp/hop-options.ts';
 import { definePlugin, deny, ok, type PluginDefinition } from '../../bindings/plugin/index.ts';
 import type { TestClient } from '../../host/testing/test-client.ts';
 import { TestServer } from '../../host/testing/test-server.ts';
+import { openCutThrough } from '../../plugins/queue/cut-through/smtp-cut-through.ts';
 import { hostOf } from './mail-object.ts';
 import { ScriptedHop, type Script } from './scripted-hop.ts';
 
@@ -52,12 +53,7 @@ export async function cutThroughTo(script: Script, given: Given = {}): Promise<S
     name: 'way',
     about: 'Cuts through.',
     cutThrough: ({ services, log }) =>
-      services.hops.cutThrough({
-        hosts: [hostOf(hop)],
-        helloName: 'mx.test',
-        log,
-        ...given.options,
-      }),
+      openCutThrough({ hosts: [hostOf(hop)], helloName: 'mx.test', log, ...given.options }, services),
     hooks: {},
   });
   const plugins = [accepting, way, ...(given.plugins ?? [])];

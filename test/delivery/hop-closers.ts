@@ -1,7 +1,7 @@
 /** Hops and outlets that end with the test that started them. */
 
 import { afterEach } from 'vitest';
-import type { HopOptions, HopOutlet } from '../../bindings/plugin/hop-services.ts';
+import type { HopOptions, HopOutlet } from '../../plugins/queue/smtp/hop-options.ts';
 import { outletTo } from './mail-object.ts';
 import { ScriptedHop, type Script } from './scripted-hop.ts';
 

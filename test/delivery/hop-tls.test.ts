@@ -1,6 +1,7 @@
 import { createSecureContext } from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import type { HopCertificate, TlsDemand } from '../../bindings/plugin/hop-services.ts';
+import type { PeerCertificate } from '../../bindings/plugin/index.ts';
+import type { TlsDemand } from '../../plugins/queue/smtp/hop-options.ts';
 import { Address } from '../../bindings/wire/address.ts';
 import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import { makeSelfSigned } from '../../host/tls/self-signed.ts';
@@ -101,8 +102,8 @@ test('TLS from the first octet', async () => {
 });
 
 test('a judge decides in place of authorities and names', async () => {
-  const seen: HopCertificate[] = [];
-  const judge = (certificate: HopCertificate): string | undefined => {
+  const seen: PeerCertificate[] = [];
+  const judge = (certificate: PeerCertificate): string | undefined => {
     seen.push(certificate);
     return undefined;
   };

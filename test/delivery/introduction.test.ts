@@ -2,15 +2,15 @@
 
 import { afterEach, describe, expect, test } from 'vitest';
 import type { SendingClient } from '../../bindings/plugin/delivery.ts';
-import type { IntroductionOptions } from '../../bindings/plugin/hop-services.ts';
+import type { IntroductionOptions } from '../../plugins/queue/smtp/hop-options.ts';
 import {
   attributeLine,
   attributeLines,
   xclientAttributes,
   xforwardAttributes,
-} from '../../host/delivery/introduction/client-attributes.ts';
-import { ClientIntroduction } from '../../host/delivery/introduction/client-introduction.ts';
-import { proxyHeader } from '../../host/delivery/introduction/proxy-header.ts';
+} from '../../plugins/queue/smtp/client-attributes.ts';
+import { ClientIntroduction } from '../../plugins/queue/smtp/client-introduction.ts';
+import { proxyHeader } from '../../plugins/queue/smtp/proxy-header.ts';
 import { keptLog, outletTo, mailTo } from './mail-object.ts';
 import { ScriptedHop, type Script } from './scripted-hop.ts';
 

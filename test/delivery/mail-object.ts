@@ -2,19 +2,26 @@
 
 import type { Recipient } from '../../bindings/plugin/connection.ts';
 import type { MailObject } from '../../bindings/plugin/delivery.ts';
-import type { HopOptions, HopOutlet } from '../../bindings/plugin/hop-services.ts';
+import type { HopOptions, HopOutlet } from '../../plugins/queue/smtp/hop-options.ts';
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { Address } from '../../bindings/wire/address.ts';
 import { connect } from '../../host/connect/connect.ts';
 import { SystemFiles } from '../../host/services/files.ts';
-import { HopService } from '../../host/services/hop-service.ts';
+import { openHops, type HopSetup } from '../../plugins/queue/smtp/hops.ts';
 import { systemClock } from '../../host/services/services.ts';
 import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import type { ScriptedHop } from './scripted-hop.ts';
 import { address, messageOf } from './transaction.ts';
 
 /** The real network and real files; chance stays where it is. */
-export const hopServices = { connect, files: new SystemFiles(systemClock), random: () => 0.5 };
+export const hopServices: HopSetup['services'] = {
+  connect,
+  files: new SystemFiles(systemClock),
+  random: () => 0.5,
+};
+
+/** A set-up whose outlets a test closes by itself. */
+export const hopSetup: HopSetup = { services: hopServices, onClose: () => undefined };
 
 export const LETTER = 'Subject: x\r\n\r\n.one\r\ntwo\r\n';
 
@@ -89,11 +96,7 @@ export function outletTo(
   options: Partial<HopOptions> = {},
 ): HopOutlet & { readonly log: string[] } {
   const log = keptLog();
-  const outlet = new HopService(hopServices).open({
-    hosts: hops.map((hop, index) => ({ ...hostOf(hop), preference: index })),
-    helloName: 'mx.test',
-    log,
-    ...options,
-  });
+  const hosts = hops.map((hop, index) => ({ ...hostOf(hop), preference: index }));
+  const outlet = openHops({ hosts, helloName: 'mx.test', log, ...options }, hopSetup);
   return Object.assign(outlet, { log: log.lines });
 }

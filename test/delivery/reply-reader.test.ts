@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ReplyReader } from '../../host/delivery/smtp/reply-reader.ts';
+import { ReplyReader } from '../../plugins/queue/smtp/reply-reader.ts';
 
 /** The replies in `octets`, or the fault; `cuts` say where the reads of the socket end. */
 function readAll(octets: Buffer, cuts: readonly number[] = []): unknown {

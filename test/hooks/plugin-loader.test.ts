@@ -36,11 +36,6 @@ async function load(texts: string[], dirs = ['a', 'b']) {
     services: fakeServices({
       programs: { ...fakeServices().programs, isExecutable: () => true },
       files: { ...fakeSystem().files, keep: () => MAP },
-      hops: {
-        introduction: () => undefined,
-        cutThrough: () => ({ begin: () => NOWHERE as never }),
-        open: () => NOWHERE as never,
-      },
       webOutlets: { webhook: () => NOWHERE, amqp: () => NOWHERE },
     }),
     logger,

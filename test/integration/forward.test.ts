@@ -6,7 +6,7 @@ import { CertificateFolder, makePair } from '../tls/secure-server.ts';
 import { closeLater } from '../delivery/hop-closers.ts';
 import { outletTo, mailTo } from '../delivery/mail-object.ts';
 import { messageOf } from '../delivery/transaction.ts';
-import type { HopOptions } from '../../bindings/plugin/hop-services.ts';
+import type { HopOptions } from '../../plugins/queue/smtp/hop-options.ts';
 import { missingDovecot, startDovecot } from './receivers/dovecot.ts';
 import { missingExim, startExim } from './receivers/exim.ts';
 import { missingOpenSmtpd, startOpenSmtpd } from './receivers/opensmtpd.ts';

@@ -127,16 +127,6 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
         throw new Error('no threads');
       },
     },
-    hops: {
-      introduction: () => undefined,
-      cutThrough: () => {
-        throw new Error('no network');
-      },
-      open: () => {
-        throw new Error('no network');
-      },
-    },
-    mailExchange: { open: noOutlet, policyCounts: [] },
     webOutlets: { webhook: noOutlet, amqp: noOutlet },
     ...overrides,
   };

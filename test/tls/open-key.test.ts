@@ -5,11 +5,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { systemFiles } from '../../host/config/file-system.ts';
-import { HopService } from '../../host/services/hop-service.ts';
 import { Certificates } from '../../host/tls/certificates.ts';
 import { openKeyWarning } from '../../host/tls/key-pair.ts';
 import { DEFAULT_VERSIONS } from '../../host/settings/tls-protocols.ts';
-import { hopServices } from '../delivery/mail-object.ts';
+import { outletTo } from '../delivery/mail-object.ts';
 import { collectingLogger } from '../plugins/plugin-context.ts';
 import { CertificateFolder, makePair } from './secure-server.ts';
 
@@ -69,13 +68,6 @@ test('the server says so when it reads the key, and again only when it was close
 test('so does an outlet with a certificate of its own', () => {
   chmodSync(key, 0o644);
   const { logger, lines } = collectingLogger(LogLevel.WARN);
-  const hops = new HopService(hopServices);
-  hops.open({
-    hosts: [{ host: '127.0.0.1', port: 9 }],
-    helloName: 'mx.test',
-    tlsFiles: { certificate, key },
-    log: logger.speakingAs({}),
-  } as never);
-  hops.close();
+  outletTo([], { tlsFiles: { certificate, key }, log: logger.speakingAs({}) }).close();
   expect(lines).toEqual([warning(key)]);
 });

@@ -1,9 +1,9 @@
 /** RFC 7672 section 3, case by case, on certificates OpenSSL made. */
 
 import { describe, expect, test } from 'vitest';
-import { publicKeyOf } from '../../../host/delivery/policy/certificates.ts';
-import { judgeByDane } from '../../../host/delivery/policy/dane-judgement.ts';
-import { usableRecords } from '../../../host/delivery/policy/dane-records.ts';
+import { publicKeyOf } from '../../../plugins/queue/mx/certificates.ts';
+import { judgeByDane } from '../../../plugins/queue/mx/dane-judgement.ts';
+import { usableRecords } from '../../../plugins/queue/mx/dane-records.ts';
 import type { TlsaRecord } from '../../../bindings/plugin/resolver.ts';
 import { issue, tlsa, type Issued } from './certificates.ts';
 

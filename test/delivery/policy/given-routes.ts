@@ -1,10 +1,10 @@
 /** Routes over a DNS of the test. */
 
 import { afterEach } from 'vitest';
-import { MailRoutes, type RouteOptions, type SenderWish } from '../../../host/delivery/policy/mail-routes.ts';
-import { PolicyCounters } from '../../../host/delivery/policy/policy-counters.ts';
+import { MailRoutes, type RouteOptions, type SenderWish } from '../../../plugins/queue/mx/mail-routes.ts';
+import { PolicyCounters } from '../../../plugins/queue/mx/policy-counters.ts';
 import { isReachable } from '../../../bindings/plugin/client-ranges.ts';
-import { parseStsPolicy } from '../../../host/delivery/policy/sts-policy.ts';
+import { parseStsPolicy } from '../../../plugins/queue/mx/sts-policy.ts';
 import { ResolverDns } from '../../../host/dns/secure-dns.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
 import { keptLog } from '../mail-object.ts';

@@ -1,7 +1,7 @@
 /** What TLS has to be, case by case: RFC 7672 section 2, RFC 8461, RFC 8689. */
 
 import { describe, expect, test } from 'vitest';
-import type { SenderWish } from '../../../host/delivery/policy/mail-routes.ts';
+import type { SenderWish } from '../../../plugins/queue/mx/mail-routes.ts';
 import { ResolverDns } from '../../../host/dns/secure-dns.ts';
 import type { TlsaRecord } from '../../../bindings/plugin/resolver.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';

@@ -2,15 +2,15 @@
 
 import { createSecureContext } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { MxOptions } from '../../../bindings/plugin/mx-services.ts';
-import { MxService } from '../../../host/delivery/policy/mx-service.ts';
+import type { MxOptions } from '../../../plugins/queue/mx/mx-options.ts';
+import { MxService } from '../../../plugins/queue/mx/mx-service.ts';
 import { ResolverDns } from '../../../host/dns/secure-dns.ts';
 import { webClient } from '../../../host/http/web-client.ts';
-import { HopService } from '../../../host/services/hop-service.ts';
+import { openHops } from '../../../plugins/queue/smtp/hops.ts';
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
 import { memoryStores } from '../../store/memory-backend.ts';
-import { hopServices, keptLog, LETTER, mailTo } from '../mail-object.ts';
+import { hopSetup, keptLog, LETTER, mailTo } from '../mail-object.ts';
 import { ScriptedHop, type Script } from '../scripted-hop.ts';
 import { messageOf } from '../transaction.ts';
 import { issue, tlsa, type Issued } from './certificates.ts';
@@ -49,11 +49,10 @@ async function given({ zone, certificate, script = {}, sts, options }: Given) {
   const dns = await ZoneServer.start(zone(hop.port));
   const page = await PolicyServer.start(web, authority);
   if (sts !== undefined) page.has(sts);
-  const hops = new HopService(hopServices);
   const log = keptLog();
   const service = new MxService(
     {
-      hops,
+      hops: { open: (options) => openHops(options, hopSetup) },
       http: webClient,
       stores: memoryStores({ now: () => Date.now() }),
       dns: new ResolverDns([dns.resolver()], () => performance.now()),
@@ -67,7 +66,7 @@ async function given({ zone, certificate, script = {}, sts, options }: Given) {
     () => hop.close(),
     () => dns.close(),
     () => page.close(),
-    () => hops.close(),
+    () => outlet.close(),
   );
   return { hop, dns, page, service, outlet, log };
 }

@@ -3,12 +3,12 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { isReachable } from '../../../bindings/plugin/client-ranges.ts';
-import { MxService } from '../../../host/delivery/policy/mx-service.ts';
+import { MxService } from '../../../plugins/queue/mx/mx-service.ts';
 import { webClient } from '../../../host/http/web-client.ts';
-import { HopService } from '../../../host/services/hop-service.ts';
+import { openHops } from '../../../plugins/queue/smtp/hops.ts';
 import { fakeResolver } from '../../../host/testing/fake-resolver.ts';
 import { memoryStores } from '../../store/memory-backend.ts';
-import { hopServices, keptLog, mailTo } from '../mail-object.ts';
+import { hopSetup, keptLog, mailTo } from '../mail-object.ts';
 
 test.each([
   '127.0.0.1',
@@ -44,8 +44,6 @@ test('a policy host on this machine is not connected to', async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   const log = keptLog();
-  const hops = new HopService(hopServices);
-  onTestFinished(() => hops.close());
   const dns = fakeResolver({
     'a.example': { MX: ['0 .'] },
     '_mta-sts.a.example': { TXT: ['v=STSv1; id=1;'] },
@@ -54,7 +52,7 @@ test('a policy host on this machine is not connected to', async () => {
   const clock = { now: () => 0 };
   const service = new MxService(
     {
-      hops,
+      hops: { open: (options) => openHops(options, hopSetup) },
       http: webClient,
       stores: memoryStores(clock),
       dns: dns.authenticated,
@@ -64,6 +62,7 @@ test('a policy host on this machine is not connected to', async () => {
     { stsPort: (server.address() as AddressInfo).port },
   );
   const outlet = service.open({ helloName: 'us.example', log });
+  onTestFinished(() => outlet.close());
   const [outcome] = await outlet.deliver(mailTo(['u@a.example']));
   expect(outcome?.reply.status).toBe('5.1.10');
   expect(log.lines.join('\n')).toContain('could not be fetched: mta-sts.a.example leads to no other host');

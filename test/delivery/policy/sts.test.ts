@@ -1,9 +1,9 @@
 /** MTA-STS (RFC 8461): records, policies, how they are fetched and how long they hold. */
 
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { fetchStsPolicy } from '../../../host/delivery/policy/sts-fetch.ts';
-import { StsPolicies } from '../../../host/delivery/policy/sts-policies.ts';
-import { announcedId, isInPolicy, parseStsPolicy } from '../../../host/delivery/policy/sts-policy.ts';
+import { fetchStsPolicy } from '../../../plugins/queue/mx/sts-fetch.ts';
+import { StsPolicies } from '../../../plugins/queue/mx/sts-policies.ts';
+import { announcedId, isInPolicy, parseStsPolicy } from '../../../plugins/queue/mx/sts-policy.ts';
 import { fakeResolver } from '../../../host/testing/fake-resolver.ts';
 import { keptLog } from '../mail-object.ts';
 import { issue } from './certificates.ts';
