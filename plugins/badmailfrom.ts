@@ -1,4 +1,5 @@
-import { AddressList, definePlugin, fail, pass, skip } from '../bindings/plugin/index.ts';
+import { AddressList } from '../bindings/lists/index.ts';
+import { definePlugin, fail, pass, skip } from '../bindings/plugin/index.ts';
 
 /** Refuses reverse-paths an operator has listed. RFC 5321 section 7.9. */
 export default definePlugin({

@@ -1,4 +1,5 @@
-import { AddressList, definePlugin, deny, dsn, pass, skip } from '../bindings/plugin/index.ts';
+import { AddressList } from '../bindings/lists/index.ts';
+import { definePlugin, deny, dsn, pass, skip } from '../bindings/plugin/index.ts';
 
 /** Refuses forward-paths an operator has listed. RFC 5321 section 7.9. */
 export default definePlugin({

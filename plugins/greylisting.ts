@@ -1,5 +1,5 @@
+import { addressNumber, HostList } from '../bindings/lists/index.ts';
 import {
-  addressNumber,
   compileFingerprintTerms,
   definePlugin,
   denySoft,
@@ -9,7 +9,6 @@ import {
   geoCountry,
   GREYLIST_TIMES,
   greylistLifeMs,
-  HostList,
   judgeSender,
   skip,
   transactionNote,

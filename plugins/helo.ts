@@ -1,14 +1,11 @@
+import { compilePattern, isIpAddress, isLoopback, shareNetwork } from '../bindings/lists/index.ts';
 import {
   canonicalDomain,
-  compilePattern,
   connectionNote,
   definePlugin,
   fail,
-  isIpAddress,
-  isLoopback,
   oneOf,
   pass,
-  shareNetwork,
   skip,
   unicodeDomain,
   wholeNumber,

@@ -1,5 +1,5 @@
+import { ClientRanges } from '../bindings/lists/index.ts';
 import {
-  ClientRanges,
   definePlugin,
   denySoft,
   EXTRA_CONNECTIONS,

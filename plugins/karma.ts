@@ -1,5 +1,5 @@
+import { addressNumber } from '../bindings/lists/index.ts';
 import {
-  addressNumber,
   canonicalDomain,
   connectionNote,
   decimal,

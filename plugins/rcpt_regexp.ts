@@ -1,6 +1,6 @@
+import { compilePattern } from '../bindings/lists/index.ts';
 import {
   canonicalEntry,
-  compilePattern,
   definePlugin,
   RETURN_CODE_NAMES,
   verdictFor,

@@ -1,15 +1,5 @@
-import {
-  ClientRanges,
-  definePlugin,
-  deny,
-  flag,
-  ok,
-  pass,
-  prefixKeys,
-  skip,
-  z,
-  type Config,
-} from '../bindings/plugin/index.ts';
+import { ClientRanges, prefixKeys } from '../bindings/lists/index.ts';
+import { definePlugin, deny, flag, ok, pass, skip, z, type Config } from '../bindings/plugin/index.ts';
 
 /** Decides by the client's address who may send to foreign hosts. RFC 5321 section 7.9. */
 export default definePlugin({

@@ -1,11 +1,10 @@
+import { isIpAddress, isLoopback } from '../bindings/lists/index.ts';
 import {
   connectionNote,
   definePlugin,
   denyDisconnect,
   done,
   flag,
-  isIpAddress,
-  isLoopback,
   z,
   type Answer,
   type HookContext,

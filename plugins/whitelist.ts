@@ -1,7 +1,7 @@
+import { ClientRanges } from '../bindings/lists/index.ts';
 import {
   canonicalDomain,
   canonicalEntry,
-  ClientRanges,
   connectionNote,
   definePlugin,
   flag,

@@ -1,6 +1,6 @@
 /** What an option says about the systems it is meant for: `genre,windows,distance,3`. */
 
-import { compilePattern } from './pattern.ts';
+import { compilePattern } from '../lists/pattern.ts';
 import type { Fingerprint } from './well-known-notes.ts';
 
 type Test = (system: Fingerprint) => boolean;

@@ -1,6 +1,5 @@
 /** The plugin API: everything a plugin may import. */
 export { Address } from '../wire/address.ts';
-export { addressNumber, addressOfNumber } from './address-number.ts';
 export { ConfigProblem, type CompiledList, type Config, type Place, type PlacedLine } from './config.ts';
 export type {
   Connection,
@@ -24,19 +23,7 @@ export {
   type PluginDefinition,
   type RejectOptions,
 } from './definition.ts';
-export { AddressList, type AddressListEntry, type AddressListOptions } from './address-list.ts';
 export { bodyLines, type BodyLinesOptions } from './body-lines.ts';
-export {
-  addressOctets,
-  canonicalIpAddress,
-  ClientRanges,
-  isIpAddress,
-  isLoopback,
-  isReachable,
-  prefixKeys,
-  shareNetwork,
-  type ClientRangesOptions,
-} from './client-ranges.ts';
 export {
   mailObjectOf,
   verdictOf,
@@ -53,7 +40,6 @@ export { deliverSplit, type Consignment, type SplitOptions } from './outlet-spli
 export type { OpenedOutlet, Outlets } from './outlets.ts';
 export { requireQuarantine } from './quarantine-place.ts';
 export { namedReportWay, usualReportWay, type ReportWay, type ReportWayOptions } from './report-way.ts';
-export { openingAnew, RouteTable, type Route } from './route-table.ts';
 export { canonicalDomain, canonicalEntry, unicodeDomain } from '../wire/domain-name.ts';
 export { dsn } from './dsn.ts';
 export type {
@@ -104,7 +90,6 @@ export {
   type SecuredStream,
   type SecureTls,
 } from './connect.ts';
-export { HostList } from './host-list.ts';
 export { karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from './karma-record.ts';
 export { formatLogLine, formatNamedLine } from './log-line.ts';
 export type { LogOutput, Logs, SyslogTarget } from './log-services.ts';
@@ -125,7 +110,6 @@ export { LogLevel, parseLogLevel, type Log } from './log-level.ts';
 export type { Header, LineEnds, Message } from './message.ts';
 export { connectionNote, Notes, transactionNote, type Lifetime, type Note } from './notes.ts';
 export { decimal, directoryMode, flag, logLevel, oneOf, timestamp, wholeNumber } from './option-kinds.ts';
-export { compilePattern, type Pattern } from './pattern.ts';
 export type { ProgramEnd, ProgramOrder, ProgramResult, Programs } from './programs.ts';
 export type { Change, Store, Stores } from './store.ts';
 export type { Spools, SpoolOptions } from './spool-services.ts';

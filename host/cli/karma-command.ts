@@ -1,6 +1,6 @@
 /** `qpsmtpd karma`: shows and corrects what the plugin karma remembers, in the columns of qpsmtpd's karma_tool. */
 
-import { addressNumber, addressOfNumber } from '../../bindings/plugin/address-number.ts';
+import { addressNumber, addressOfNumber } from '../../bindings/lists/address-number.ts';
 import { karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from '../../bindings/plugin/karma-record.ts';
 import type { Store } from '../../bindings/plugin/store.ts';
 import { strftime } from '../../bindings/plugin/strftime.ts';

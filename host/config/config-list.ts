@@ -1,6 +1,6 @@
 /** The lines of a configuration name, over all the files they come from, and what is often asked about them. */
 
-import type { PlacedLine } from '../../bindings/plugin/config.ts';
+import type { PlacedLine } from '../../bindings/lists/placed-line.ts';
 import type { Place } from '../errors/error-classes.ts';
 
 const FALSE_WORDS = new Set(['', '0', 'no', 'off', 'false']);

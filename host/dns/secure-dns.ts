@@ -1,6 +1,6 @@
 /** The DNS over resolvers whose word about DNSSEC may count: questions in wire form, answers that are kept. RFC 4035, RFC 7672 section 2.1. */
 
-import { addressOctets } from '../../bindings/plugin/client-ranges.ts';
+import { addressOctets } from '../../bindings/lists/client-ranges.ts';
 import type { DnsAnswer, DnsOptions, Resolver } from '../../bindings/plugin/resolver.ts';
 import { BoundedCache } from '../../bindings/timing/bounded-cache.ts';
 import { Semaphore } from '../../bindings/timing/semaphore.ts';

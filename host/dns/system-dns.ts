@@ -1,7 +1,7 @@
 /** The DNS as plugins ask it: plain questions over the resolver of the system, others over trusted ones. */
 
 import { Resolver as NodeResolver } from 'node:dns/promises';
-import { addressOctets } from '../../bindings/plugin/client-ranges.ts';
+import { addressOctets } from '../../bindings/lists/client-ranges.ts';
 import type { DnsAnswer, DnsOptions, DnsService, Resolver } from '../../bindings/plugin/resolver.ts';
 import { answerWithin, failedAnswer, noSuchName } from './answer-limit.ts';
 import { ResolverDns } from './secure-dns.ts';

@@ -1,8 +1,8 @@
 /** Errors of the host. Each has a stable `code` that documentation and scripts may rely on. */
 
-import { ConfigProblem, type Place } from '../../bindings/plugin/config.ts';
+import { ConfigProblem, type Place } from '../../bindings/lists/placed-line.ts';
 
-export type { Place } from '../../bindings/plugin/config.ts';
+export type { Place } from '../../bindings/lists/placed-line.ts';
 
 export type ErrorCode =
   | 'Q_CONFIG'

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Core } from '../../bindings/core/contract.ts';
-import type { PlacedLine } from '../../bindings/plugin/config.ts';
+import type { PlacedLine } from '../../bindings/lists/placed-line.ts';
 import { EXTRA_CONNECTIONS, type PluginDefinition } from '../../bindings/plugin/definition.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Services } from '../../bindings/plugin/services.ts';

@@ -3,7 +3,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { AddressRanges, NO_RANGES } from '../config/address-ranges.ts';
-import type { PlacedLine } from '../../bindings/plugin/config.ts';
+import type { PlacedLine } from '../../bindings/lists/placed-line.ts';
 
 /** Where defaults come from that depend on the machine. */
 export interface Surroundings {

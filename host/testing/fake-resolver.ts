@@ -1,6 +1,6 @@
 /** A DNS for tests: its zones are an object, its time moves when the test says so, and it keeps a record of what was asked. */
 
-import { addressOctets } from '../../bindings/plugin/client-ranges.ts';
+import { addressOctets } from '../../bindings/lists/client-ranges.ts';
 import type {
   DnsAnswer,
   DnsOptions,

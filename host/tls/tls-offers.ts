@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import type { Clock, TlsFiles, TlsService } from '../../bindings/plugin/services.ts';
-import type { PlacedLine } from '../../bindings/plugin/config.ts';
+import type { PlacedLine } from '../../bindings/lists/placed-line.ts';
 import { systemFiles } from '../config/file-system.ts';
 import type { SettingValues } from '../settings/settings.ts';
 import { ConfigError, QpsmtpdError, type Place } from '../errors/error-classes.ts';

@@ -1,11 +1,10 @@
+import { RouteTable } from '../../bindings/lists/index.ts';
 import {
   ConfigProblem,
   defineOutlet,
   deliverSplit,
   dsn,
   oneOf,
-  openingAnew,
-  RouteTable,
   withReplyCode,
   z,
   type Address,
@@ -13,8 +12,10 @@ import {
   type Consignment,
   type Log,
   type Outlet,
+  type OpenedOutlet,
   type Outlets,
   type MailObject,
+  type Place,
   type Recipient,
   type RecipientOutcome,
   type Setup,
@@ -73,7 +74,7 @@ class RoutedOutlet implements Outlet {
   readonly #log: Log;
   readonly #outlets: Outlets;
   readonly #leftovers: Outlet | undefined;
-  #table: RouteTable;
+  #table: RouteTable<Outlet>;
   /** What the table was made of; the configuration has other lines after a change. */
   #lines: readonly string[];
   #refreshing: Promise<void> | undefined;
@@ -104,7 +105,7 @@ class RoutedOutlet implements Outlet {
   }
 
   /** The table as the file says now; the last good one if the file is wrong, which is logged once. */
-  async refreshed(): Promise<RouteTable> {
+  async refreshed(): Promise<RouteTable<Outlet>> {
     if (this.#config.lines(this.#file) !== this.#lines)
       await (this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined)));
     return this.#table;
@@ -123,14 +124,14 @@ class RoutedOutlet implements Outlet {
     }
   }
 
-  #parse(open: Parameters<typeof RouteTable.parse>[2]): RouteTable {
+  #parse(open: (words: string, place: Place) => Outlet): RouteTable<Outlet> {
     const file = this.#config.placeOf(this.#file);
     return RouteTable.parse(this.#config.linesWithPlaces(this.#file), file, open);
   }
 }
 
 interface Known {
-  readonly table: RouteTable;
+  readonly table: RouteTable<Outlet>;
   readonly outlets: Set<Outlet | undefined>;
   count: number;
   last: Recipient | undefined;
@@ -143,7 +144,7 @@ interface Known {
 class Destinations {
   readonly #known = new WeakMap<Transaction, Known>();
 
-  of(transaction: Transaction, table: RouteTable): ReadonlySet<Outlet | undefined> {
+  of(transaction: Transaction, table: RouteTable<Outlet>): ReadonlySet<Outlet | undefined> {
     const { recipients } = transaction;
     let known = this.#known.get(transaction);
     // Routes change, and recipients may be taken back: then the last one that was seen stands elsewhere.
@@ -170,7 +171,7 @@ function placed(cause: unknown): string {
  * Recipients by outlet: those without a route first, so that nobody has the message when they are refused, then in the
  * order of the routes.
  */
-function consign({ recipients }: MailObject, table: RouteTable): Consignment[] {
+function consign({ recipients }: MailObject, table: RouteTable<Outlet>): Consignment[] {
   const indexes = new Map<Outlet, number[]>(
     [NOWHERE, ...table.outlets().values()].map((outlet) => [outlet, []]),
   );
@@ -187,3 +188,21 @@ const NOWHERE: Outlet = {
     return Promise.resolve(recipients.map(() => ({ kind: 'refused', reply, hop: undefined })));
   },
 };
+
+/** The outlets of a table that is being made, those of the table before it used again: they may hold connections. */
+function openingAnew(
+  before: ReadonlyMap<string, Outlet>,
+  open: (words: string, place: Place) => OpenedOutlet,
+): { open: (words: string, place: Place) => Outlet; ready: () => Promise<unknown> } {
+  const opened: OpenedOutlet[] = [];
+  return {
+    open(words, place) {
+      const kept = before.get(words);
+      if (kept !== undefined) return kept;
+      const outlet = open(words, place);
+      opened.push(outlet);
+      return outlet;
+    },
+    ready: () => Promise.all(opened.map(({ ready }) => ready)),
+  };
+}

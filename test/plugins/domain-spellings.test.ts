@@ -1,7 +1,8 @@
 /** A domain is one domain to every list, however the client and the operator spell it. RFC 5890 section 2.3.2.1. */
 
 import { describe, expect, test } from 'vitest';
-import { RouteTable, whitelistRecipients, type Outlet } from '../../bindings/plugin/index.ts';
+import { RouteTable } from '../../bindings/lists/index.ts';
+import { whitelistRecipients, type Outlet } from '../../bindings/plugin/index.ts';
 import { routingKeyOf } from '../../plugins/queue/amqp/routing-key.ts';
 import { namesAuthority } from '../../host/message/authentication-results.ts';
 import badmailfrom from '../../plugins/badmailfrom.ts';

@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import { RouteTable } from '../../bindings/lists/index.ts';
 import {
   defineOutlet,
   z,
@@ -8,7 +9,6 @@ import {
   type MailObject,
   type PluginDefinition,
   type Recipient,
-  RouteTable,
 } from '../../bindings/plugin/index.ts';
 import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';

@@ -1,11 +1,10 @@
+import { isIpAddress, isLoopback } from '../../../bindings/lists/index.ts';
 import {
   connectionNote,
   decimal,
   definePlugin,
   geoCountry,
   geoCountryName,
-  isIpAddress,
-  isLoopback,
   z,
   type GeoDatabase,
   type GeoRecord,

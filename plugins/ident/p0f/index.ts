@@ -1,11 +1,9 @@
+import { addressOctets, compilePattern, isIpAddress } from '../../../bindings/lists/index.ts';
 import {
-  addressOctets,
-  compilePattern,
   connectionNote,
   definePlugin,
   deny,
   fingerprint,
-  isIpAddress,
   oneOf,
   z,
   type Fingerprint,

@@ -3,7 +3,8 @@
 import { canonicalDomain } from '../../../bindings/wire/domain-name.ts';
 import type { HopOptions, HopOutlet } from '../smtp/hop-options.ts';
 import type { MailExchange, MxOptions, TlsPolicyCount } from './mx-options.ts';
-import { type Http, isReachable, type Resolver, type Stores } from '../../../bindings/plugin/index.ts';
+import { isReachable } from '../../../bindings/lists/index.ts';
+import type { Http, Resolver, Stores } from '../../../bindings/plugin/index.ts';
 import { MailRoutes } from './mail-routes.ts';
 import { MxOutlet } from './mx-outlet.ts';
 import { PolicyCounters } from './policy-counters.ts';

@@ -1,6 +1,7 @@
 /** The client of a mail object in the words of Postfix's XCLIENT and XFORWARD, whose README files are the specification. */
 
-import { canonicalIpAddress, type SendingClient } from '../../../bindings/plugin/index.ts';
+import { canonicalIpAddress } from '../../../bindings/lists/index.ts';
+import type { SendingClient } from '../../../bindings/plugin/index.ts';
 import type { Introduced } from './hop-options.ts';
 import { encodeXtext } from '../../../bindings/wire/xtext.ts';
 

@@ -1,6 +1,7 @@
 /** The binary header of the PROXY protocol, version 2: haproxy's `proxy-protocol.txt`, section 2.2; there is no RFC. */
 
-import { addressOctets, type SendingClient } from '../../../bindings/plugin/index.ts';
+import { addressOctets } from '../../../bindings/lists/index.ts';
+import type { SendingClient } from '../../../bindings/plugin/index.ts';
 
 const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 /** Version and command: the connection is somebody else's, respectively our own. */

@@ -1,6 +1,6 @@
 /** Where a service is, and whether a message may go there. */
 
-import { isLoopback } from '../../../bindings/plugin/client-ranges.ts';
+import { isLoopback } from '../../../bindings/lists/client-ranges.ts';
 import { QpsmtpdError } from '../../../host/errors/error-classes.ts';
 
 /** The two schemes of a protocol, with their colons. */

@@ -3,7 +3,7 @@
 import { afterEach } from 'vitest';
 import { MailRoutes, type RouteOptions, type SenderWish } from '../../../plugins/queue/mx/mail-routes.ts';
 import { PolicyCounters } from '../../../plugins/queue/mx/policy-counters.ts';
-import { isReachable } from '../../../bindings/plugin/client-ranges.ts';
+import { isReachable } from '../../../bindings/lists/client-ranges.ts';
 import { parseStsPolicy } from '../../../plugins/queue/mx/sts-policy.ts';
 import { ResolverDns } from '../../../host/dns/secure-dns.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';

@@ -2,7 +2,7 @@
 
 import { createServer, type AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { isReachable } from '../../../bindings/plugin/client-ranges.ts';
+import { isReachable } from '../../../bindings/lists/client-ranges.ts';
 import { MxService } from '../../../plugins/queue/mx/mx-service.ts';
 import { webClient } from '../../../host/http/web-client.ts';
 import { openHops } from '../../../plugins/queue/smtp/hops.ts';

@@ -5,7 +5,6 @@
 
 import type { Address } from '../wire/address.ts';
 import { canonicalEntry } from '../wire/domain-name.ts';
-import type { Log } from './log-level.ts';
 import { compilePattern, type Pattern } from './pattern.ts';
 
 export interface AddressListEntry {
@@ -19,7 +18,7 @@ export interface AddressListOptions {
   /** Match patterns without regard to case; otherwise they see the address in lower case. */
   readonly ignoreCase?: boolean;
   /** Gets a warning for each entry that can match nothing and is left out. */
-  readonly log: Pick<Log, 'warn'>;
+  readonly log: { warn(text: string): void };
 }
 
 interface Ranked extends AddressListEntry {

@@ -2,25 +2,24 @@
 
 import type { Address } from '../wire/address.ts';
 import { canonicalEntry } from '../wire/domain-name.ts';
-import { ConfigProblem, type Place, type PlacedLine } from './config.ts';
-import type { Outlet } from './delivery.ts';
-import type { OpenedOutlet } from './outlets.ts';
+import { ConfigProblem, type Place, type PlacedLine } from './placed-line.ts';
 
-export interface Route {
+export interface Route<O> {
   readonly pattern: string;
   /** The outlet as the line names it. Routes with the same words share one. */
   readonly words: string;
   readonly place: Place;
-  readonly outlet: Outlet;
+  readonly outlet: O;
 }
 
 /** `*`, a domain, a domain with a dot in front for everything below it, a mailbox, an address literal. */
 const PATTERN = /^(?:\*|\.?[^\s@.*/][^\s@*/]*|[^\s@]+@[^\s@*/]+|postmaster)$/u;
 
-export class RouteTable {
-  readonly #routes: ReadonlyMap<string, Route>;
+/** Routes to outlets, whatever those are: `O`. */
+export class RouteTable<O> {
+  readonly #routes: ReadonlyMap<string, Route<O>>;
 
-  private constructor(routes: ReadonlyMap<string, Route>) {
+  private constructor(routes: ReadonlyMap<string, Route<O>>) {
     this.#routes = routes;
   }
 
@@ -28,13 +27,13 @@ export class RouteTable {
    * Lines `PATTERN OUTLET`. Throws a `ConfigProblem` for a line that cannot be read or says again what one before it
    * said, an `AggregateError` for several, and, with `file`, for a list without any. `open` is asked once for each outlet.
    */
-  static parse(
+  static parse<O>(
     lines: readonly PlacedLine[],
     file: Place,
-    open: (words: string, place: Place) => Outlet,
-  ): RouteTable {
-    const routes = new Map<string, Route>();
-    const outlets = new Map<string, Outlet>();
+    open: (words: string, place: Place) => O,
+  ): RouteTable<O> {
+    const routes = new Map<string, Route<O>>();
+    const outlets = new Map<string, O>();
     const problems: ConfigProblem[] = [];
     for (const line of lines) {
       const problem = problemIn(line, routes);
@@ -58,7 +57,7 @@ export class RouteTable {
    * The most specific route: of the mailbox, of the domain, of the nearest domain above it, and last `*`. Case and the
    * spelling of the domain do not count. Undefined if there is none. The bare `<postmaster>` goes by `postmaster`, else by `*`.
    */
-  find(address: Address): Route | undefined {
+  find(address: Address): Route<O> | undefined {
     const { canonicalDomain: domain } = address;
     const mailbox = address.canonicalMailbox.toLowerCase();
     if (domain === undefined || domain === '') return this.#routes.get(mailbox) ?? this.#routes.get('*');
@@ -72,7 +71,7 @@ export class RouteTable {
   }
 
   /** Every outlet once, by its words. */
-  outlets(): ReadonlyMap<string, Outlet> {
+  outlets(): ReadonlyMap<string, O> {
     return new Map([...this.#routes.values()].map(({ words, outlet }) => [words, outlet]));
   }
 }
@@ -83,7 +82,7 @@ function partsOf({ text }: PlacedLine) {
 }
 
 /** Why a line is no further route; undefined if it is one. */
-function problemIn(line: PlacedLine, routes: ReadonlyMap<string, Route>): ConfigProblem | undefined {
+function problemIn(line: PlacedLine, routes: ReadonlyMap<string, Route<unknown>>): ConfigProblem | undefined {
   const { place } = line;
   const { key, pattern, words } = partsOf(line);
   if (key === undefined || !PATTERN.test(pattern)) {
@@ -95,22 +94,4 @@ function problemIn(line: PlacedLine, routes: ReadonlyMap<string, Route>): Config
   const before = routes.get(key);
   if (before === undefined) return undefined;
   return new ConfigProblem(place, `${pattern} has a route in line ${before.place.line ?? '?'} already`);
-}
-
-/** The outlets of a table that is being made, those of the table before it used again: they may hold connections. */
-export function openingAnew(
-  before: ReadonlyMap<string, Outlet>,
-  open: (words: string, place: Place) => OpenedOutlet,
-): { open: (words: string, place: Place) => Outlet; ready: () => Promise<unknown> } {
-  const opened: OpenedOutlet[] = [];
-  return {
-    open(words, place) {
-      const kept = before.get(words);
-      if (kept !== undefined) return kept;
-      const outlet = open(words, place);
-      opened.push(outlet);
-      return outlet;
-    },
-    ready: () => Promise.all(opened.map(({ ready }) => ready)),
-  };
 }

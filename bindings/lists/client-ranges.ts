@@ -5,13 +5,12 @@
  */
 
 import ipaddr from 'ipaddr.js';
-import type { Log } from './log-level.ts';
 
 export interface ClientRangesOptions {
   /** Take `192.0.2` for `192.0.2.`, too. */
   readonly takesOpenPrefixes?: boolean;
   /** Gets a warning for each entry that is none of the forms and is left out. */
-  readonly log: Pick<Log, 'warn'>;
+  readonly log: { warn(text: string): void };
 }
 
 /** First and last address of a range, as numbers of 32 or 128 bits. */

@@ -6,7 +6,7 @@ import {
   isLoopback,
   prefixKeys,
   shareNetwork,
-} from '../../bindings/plugin/index.ts';
+} from '../../bindings/lists/index.ts';
 
 function list(lines: readonly string[], takesOpenPrefixes = false) {
   const warnings: string[] = [];
