@@ -39,14 +39,14 @@ export default definePlugin({
 function limit({ connection, log }: HookContext): Verdict | undefined {
   const { fromSameAddress, maxFromSameAddress, remoteIp } = connection;
   if (maxFromSameAddress === undefined) return undefined;
-  const most = mostFor(connection.notes.get(karmaHistory), maxFromSameAddress);
+  const most = maxFor(connection.notes.get(karmaHistory), maxFromSameAddress);
   if (fromSameAddress <= most) return undefined;
   log.info(`fail: too many connections from ${remoteIp} (${fromSameAddress} > ${most})`);
   return denySoft(`too many connections from ${remoteIp}, try again later`);
 }
 
 /** `history` is undefined unless the plugin karma has looked it up. */
-function mostFor(history: number | undefined, max: number): number {
+function maxFor(history: number | undefined, max: number): number {
   if (history === undefined) return max;
   if (history > 5) return max + EXTRA_CONNECTIONS;
   return history <= 0 ? 1 : max;

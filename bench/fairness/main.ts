@@ -90,12 +90,12 @@ async function deliverUnder(flood: Flood, roundMs: number): Promise<number[]> {
 }
 
 /** What is left of the flood has to be worked through before the server is measured at rest again. */
-async function comeToRest(port: number, usualMs: number): Promise<void> {
+async function comeToRest(port: number, defaultMs: number): Promise<void> {
   const until = performance.now() + REST_MS;
   let isSlow = true;
   while (isSlow && performance.now() < until) {
     await wait(LEAD_MS / 4);
-    isSlow = (await deliverOne(port)) > 3 * usualMs;
+    isSlow = (await deliverOne(port)) > 3 * defaultMs;
   }
 }
 

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MOST_SOCKETS 65536
+#define MAX_SOCKETS 65536
 #define CHUNK 65536
 #define REPLIES 65536
 #define LINE 512
@@ -30,7 +30,7 @@ static struct session {
   int matched;
   int length;
   char line[LINE];
-} sessions[MOST_SOCKETS];
+} sessions[MAX_SOCKETS];
 
 static char chunk[CHUNK];
 static char replies[REPLIES];
@@ -141,7 +141,7 @@ static void admit(int epoll, int listener) {
     int one = 1;
     int client = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
     if (client < 0) return;
-    if (client >= MOST_SOCKETS) {
+    if (client >= MAX_SOCKETS) {
       close(client);
       continue;
     }

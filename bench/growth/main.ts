@@ -12,7 +12,7 @@ const MAX_GROWTH = 8;
 /** Runs of each length, of which the fastest counts: others use this machine too. */
 const RUNS = 5;
 /** What takes less says nothing about growth, and is no harm at this length. */
-const LEAST_MS = 5;
+const MIN_MS = 5;
 
 function fastest({ text, read }: Workload, size: number): number {
   const given = text(size);
@@ -28,7 +28,7 @@ function fastest({ text, read }: Workload, size: number): number {
 /** How much more the text takes that is four times as long; 0 if it takes next to nothing. */
 function growth(workload: Workload, size: number): number {
   const long = fastest(workload, size * TIMES);
-  return long < LEAST_MS ? 0 : long / fastest(workload, size);
+  return long < MIN_MS ? 0 : long / fastest(workload, size);
 }
 
 function main(): void {

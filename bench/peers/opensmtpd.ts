@@ -41,7 +41,7 @@ export const OPENSMTPD: Peer = {
     'queue in memory, delivery paused (it has no way to discard: a null queue stalls), one domain accepted, no log, names looked up in the file of hosts only',
     'at most 5 sessions: its listen backlog is 5, and connections that do not fit wait a second for their next try',
   ],
-  mostSessions: 5,
+  maxSessions: 5,
   async prepare({ installs }) {
     requireRoot('OpenSMTPD');
     if (!existsSync('/usr/bin/unshare'))

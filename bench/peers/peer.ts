@@ -31,9 +31,9 @@ export interface Peer {
   /** Sessions it needs to be kept busy where each message has a connection of its own. */
   readonly saturatedBy?: number;
   /** Sessions it stands at a time. */
-  readonly mostSessions?: number;
+  readonly maxSessions?: number;
   /** Idle sessions beyond which it is not asked: one process each. */
-  readonly mostIdle?: number;
+  readonly maxIdle?: number;
   /** Not measured under load by itself, only where it is named. */
   readonly isOnlyFor?: readonly string[];
   /** Installs what is missing; returns the version. Throws a `MissingError` if it cannot be had. */

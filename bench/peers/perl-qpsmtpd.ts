@@ -76,7 +76,7 @@ export const PERL_FORKSERVER: Peer = {
   kind: 'peer',
   offers: ['plain'],
   settings: [...SETTINGS, 'a process per connection, up to 400'],
-  mostIdle: 100,
+  maxIdle: 100,
   prepare,
   launch: (place, _need, port) =>
     launch(
@@ -93,7 +93,7 @@ export const PERL_PREFORK: Peer = {
   kind: 'peer',
   offers: ['plain'],
   settings: [...SETTINGS, '25 idle processes, up to 30 in all (120 for idle sessions)'],
-  mostIdle: 100,
+  maxIdle: 100,
   prepare,
   launch: (place, _need, port) =>
     launch(

@@ -155,7 +155,7 @@ export const POSTFIX: Peer = {
     'own configuration directory, no chroot, no lookups of names, no limits per client, delays on errors off, no log',
     'access action DISCARD: the message passes through cleanup into a queue file that is removed unsynced',
   ],
-  mostIdle: 100,
+  maxIdle: 100,
   prepare,
   launch: (place, need, port) => launch(place, 'DISCARD', need === 'tls', port),
 };

@@ -19,7 +19,7 @@ const pipelined = (id: string, plan: Partial<Workload['plan']>): Workload => ({
   about: id,
   generator: 'load',
   sessions: 20,
-  leastPerSession: 10,
+  minPerSession: 10,
   needs: 'plain',
   isGreetingBound: false,
   plan: { octets: KIB, perConnection: 100, isPipelined: true, ...plan },

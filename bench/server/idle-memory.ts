@@ -19,10 +19,10 @@ const EARLY_SHARE = 0.2;
 
 /** Measures one peer in a process of its own, with as many sessions as it stands. */
 export async function measureIdle(stage: Stage, peer: Peer, wanted: number): Promise<IdleCell> {
-  const most = Math.min(wanted, peer.mostIdle ?? wanted);
+  const most = Math.min(wanted, peer.maxIdle ?? wanted);
   const early = Math.max(1, Math.round(most * EARLY_SHARE));
   const server = await stage.startFresh(peer, 'plain');
-  const sessions = new IdleSessions(server.port, peer.mostSessions);
+  const sessions = new IdleSessions(server.port, peer.maxSessions);
   try {
     await wait(REST_MS);
     const before = memoryOf(server.pid);

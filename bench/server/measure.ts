@@ -30,7 +30,7 @@ const warmed = new WeakSet<RunningServer>();
 
 /** Finds out how many messages make a run of the wished length, and warms the server up on the way. */
 export async function findAmount(subject: Subject, workload: Workload, amount: Amount): Promise<number> {
-  const least = subject.sessions * workload.leastPerSession;
+  const least = subject.sessions * workload.minPerSession;
   const guess = await measure(subject, workload, least);
   if (warmed.has(subject.server) && !amount.warmsAlways) return messagesFor(guess, amount, least);
   warmed.add(subject.server);

@@ -79,7 +79,7 @@ async function admit(stage: Stage, peer: Peer, workload: Workload, amount: Amoun
   if (lacking.length > 0) throw new LoadError(`does not offer ${lacking.join(', ')}`);
   const wanted =
     workload.isGreetingBound && peer.saturatedBy !== undefined ? peer.saturatedBy : workload.sessions;
-  const sessions = Math.min(wanted, peer.mostSessions ?? wanted);
+  const sessions = Math.min(wanted, peer.maxSessions ?? wanted);
   const subject: Subject = { name: peer.name, server, sessions, generatorCore: stage.generatorCore };
   return { ...subject, messages: await findAmount(subject, workload, amount) };
 }

@@ -26,7 +26,7 @@ export interface Workload {
   readonly sessions: number;
   readonly plan: Omit<LoadPlan, 'port' | 'messages' | 'sessions'>;
   /** Fewest messages of a run for each session: where connections are kept, opening them must not be what is measured. */
-  readonly leastPerSession: number;
+  readonly minPerSession: number;
   /** Which of the server's configurations it needs. */
   readonly needs: 'plain' | 'tls' | 'durable' | 'forward';
   /** A new connection for every message: a server that waits before it greets needs more of them at a time. */
@@ -37,12 +37,12 @@ const KIB = 1_024;
 const KEPT = 100;
 
 /** Where a connection is kept. */
-const LEAST_KEPT = 25;
+const MIN_KEPT = 25;
 
 const base = {
   generator: 'smtp-source',
   sessions: 20,
-  leastPerSession: LEAST_KEPT,
+  minPerSession: MIN_KEPT,
   needs: 'plain',
   isGreetingBound: false,
 } as const;
@@ -54,7 +54,7 @@ export const WORKLOADS: readonly Workload[] = [
     title: '1 KiB, a connection each',
     about: 'Each message of 1 KiB on a connection of its own, 20 at a time, no pipelining.',
     plan: { octets: KIB, perConnection: 1 },
-    leastPerSession: 2,
+    minPerSession: 2,
     isGreetingBound: true,
   },
   {
@@ -78,7 +78,7 @@ export const WORKLOADS: readonly Workload[] = [
     title: '50 KiB, a connection each',
     about: 'Each message of 50 KiB on a connection of its own, 20 at a time.',
     plan: { octets: 50 * KIB, perConnection: 1 },
-    leastPerSession: 2,
+    minPerSession: 2,
     isGreetingBound: true,
   },
   {
@@ -88,7 +88,7 @@ export const WORKLOADS: readonly Workload[] = [
     about: 'Messages of 5 MiB one after the other on 4 connections.',
     sessions: 4,
     plan: { octets: 5 * KIB * KIB, perConnection: 10 },
-    leastPerSession: 1,
+    minPerSession: 1,
   },
   {
     ...base,
@@ -107,7 +107,7 @@ export const WORKLOADS: readonly Workload[] = [
     generator: 'load',
     plan: { octets: KIB, perConnection: 1, usesTls: true },
     needs: 'tls',
-    leastPerSession: 2,
+    minPerSession: 2,
     isGreetingBound: true,
   },
   {
@@ -155,7 +155,7 @@ export const WORKLOADS: readonly Workload[] = [
     about:
       'As W1, beside the same server handing each message on by SMTP to a sink on another core before it accepts it. Clients of an edge host mostly come like this.',
     plan: { octets: KIB, perConnection: 1 },
-    leastPerSession: 2,
+    minPerSession: 2,
     isGreetingBound: true,
     needs: 'forward',
   },

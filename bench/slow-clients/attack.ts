@@ -12,7 +12,7 @@ export interface Attack {
   readonly port: number;
   readonly clients: number;
   /** Where all clients together stop sending, for the sake of the disk; they stay connected. */
-  readonly mostOctets: number;
+  readonly maxOctets: number;
 }
 
 /** Sent to the parent when all clients are in place, and as the last word. */

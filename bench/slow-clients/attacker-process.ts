@@ -65,7 +65,7 @@ function trickle(sockets: readonly Socket[]): void {
 /** Writes as fast as the server reads, until all clients together have sent what they may. */
 function pour(socket: Socket, block: Buffer): void {
   const write = (): void => {
-    while (octets < attack.mostOctets && socket.writable) {
+    while (octets < attack.maxOctets && socket.writable) {
       octets += block.length;
       if (!socket.write(block)) return;
     }

@@ -56,7 +56,7 @@ async function measureLatency(roundMs: number) {
     kind: 'slow',
     port: loaded.port,
     clients: SLOW_CLIENTS,
-    mostOctets: 0,
+    maxOctets: 0,
   });
   try {
     const rounds = await compareLatency(idle.port, loaded.port, ROUNDS, roundMs);
@@ -85,9 +85,9 @@ const quantiles = (samples: readonly number[]) => ({
 });
 
 /** The peak is read while the clients still send, or wait for the server to take what they sent. */
-async function measureEndless({ name, kind, settings }: Scenario, seconds: number, mostOctets: number) {
+async function measureEndless({ name, kind, settings }: Scenario, seconds: number, maxOctets: number) {
   const server = await startServer(settings);
-  const attackers = await startAttackers({ kind, port: server.port, clients: ENDLESS_CLIENTS, mostOctets });
+  const attackers = await startAttackers({ kind, port: server.port, clients: ENDLESS_CLIENTS, maxOctets });
   try {
     await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
     const peakMiB = server.peakMiB();

@@ -39,7 +39,7 @@ export { defineOutlet, logReport, queueInto, type OutletDefinition } from './out
 export { deliverSplit, type Consignment, type SplitOptions } from './outlet-split.ts';
 export type { OpenedOutlet, Outlets } from './outlets.ts';
 export { requireQuarantine } from './quarantine-place.ts';
-export { namedReportWay, usualReportWay, type ReportWay, type ReportWayOptions } from './report-way.ts';
+export { namedReportWay, defaultReportWay, type ReportWay, type ReportWayOptions } from './report-way.ts';
 export { canonicalDomain, canonicalEntry, unicodeDomain } from '../wire/domain-name.ts';
 export { dsn } from './dsn.ts';
 export type {

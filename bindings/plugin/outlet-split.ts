@@ -27,10 +27,10 @@ export interface SplitOptions {
 /** Delivers and puts the reports together, in the order of the mail object's recipients. Never rejects if no outlet does. */
 export async function deliverSplit(
   mail: MailObject,
-  terms: SplitOptions,
+  options: SplitOptions,
   signal?: AbortSignal,
 ): Promise<DeliveryReport> {
-  const { consignments } = terms;
+  const { consignments } = options;
   const outcomes = new Array<RecipientOutcome | undefined>(mail.recipients.length).fill(undefined);
   const deliver = async ({ outlet, indexes }: Consignment): Promise<DeliveryReport> => {
     const recipients = indexes.map((index) => mail.recipients[index]!);
@@ -45,7 +45,7 @@ export async function deliverSplit(
   for (const consignment of consignments) {
     const failure = (await deliver(consignment)).find(({ kind }) => kind !== 'delivered');
     if (failure === undefined) continue;
-    await settleRest(mail, outcomes, failure, terms, signal);
+    await settleRest(mail, outcomes, failure, options, signal);
     break;
   }
   return outcomes.map((outcome) => outcome ?? NOT_REPORTED);

@@ -57,7 +57,7 @@ export function namedReportWay(
  * The outlet of the messages for senders whom it reaches, MX delivery for all others. Where the DNS leads back to this host, the
  * outlet of the messages is the place after all: it serves that domain.
  */
-export function usualReportWay({ own, ownDestinationOf, open, log }: ReportWayOptions): ReportWay {
+export function defaultReportWay({ own, ownDestinationOf, open, log }: ReportWayOptions): ReportWay {
   let mx: Outlet | undefined;
   const look = (): void => {
     if (own.reaches === undefined) return;

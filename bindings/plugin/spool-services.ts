@@ -40,5 +40,5 @@ export interface Spools {
    * the message is durable, and defers with 452 4.3.1 while it is full. Under a running server it hands messages on by
    * itself. Only for use while a plugin is set up; throws with path and remedy if the directory can't be used.
    */
-  open(directory: string, terms: SpoolOptions): Outlet;
+  open(directory: string, options: SpoolOptions): Outlet;
 }

@@ -11,7 +11,7 @@ export const MAX_LATE = 10;
 const LATE_WINDOW_MS = 60_000;
 /** The first time out; each further one lasts twice as long, up to ten minutes. */
 export const FIRST_PAUSE_MS = 30_000;
-export const LONGEST_PAUSE_MS = 600_000;
+export const MAX_PAUSE_MS = 600_000;
 
 export class Breaker {
   /** The plugin is not to be asked, unless `letTry` says so. */
@@ -72,13 +72,13 @@ export class Breaker {
 
   #takeOut(now: number): void {
     // A plugin that was in for long is out for the first time again.
-    if (!this.isOut && now - this.#inAgainAt > LONGEST_PAUSE_MS) this.pauseMs = 0;
+    if (!this.isOut && now - this.#inAgainAt > MAX_PAUSE_MS) this.pauseMs = 0;
     this.isOut = true;
     this.#isTrying = false;
     this.#inRow = 0;
     this.#late = 0;
     this.trips++;
-    this.pauseMs = this.pauseMs === 0 ? FIRST_PAUSE_MS : Math.min(this.pauseMs * 2, LONGEST_PAUSE_MS);
+    this.pauseMs = this.pauseMs === 0 ? FIRST_PAUSE_MS : Math.min(this.pauseMs * 2, MAX_PAUSE_MS);
     this.#backAt = now + this.pauseMs;
   }
 }

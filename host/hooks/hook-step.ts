@@ -98,9 +98,9 @@ export class HookStep {
     this.isPlain = !this.isFollowed && !this.isNested && hook !== 'user_config';
   }
 
-  /** How long an answer is waited for; `usualMs` is what `plugin_timeout` says. */
-  budgetMs(usualMs: number): number {
-    return this.plugin.settings.timeoutMs ?? usualMs * (PATIENT.has(this.hook) ? PATIENT_FACTOR : 1);
+  /** How long an answer is waited for; `defaultMs` is what `plugin_timeout` says. */
+  budgetMs(defaultMs: number): number {
+    return this.plugin.settings.timeoutMs ?? defaultMs * (PATIENT.has(this.hook) ? PATIENT_FACTOR : 1);
   }
 }
 

@@ -39,7 +39,7 @@ const PROGRAM_OCTETS = 67_108_864;
 /** Envelopes are kept in the heap; the other half is for what the collector has not come to yet. */
 const SHARE_OF_HEAP = 1 / 2;
 /** A heap that is hardly larger than the program gives this share. */
-const LEAST_SHARE_OF_HEAP = 1 / 8;
+const MIN_SHARE_OF_HEAP = 1 / 8;
 /** Contents are kept outside the heap. The rest is for the heap, the system's own buffers, and other programs. */
 const SHARE_OF_MACHINE = 1 / 4;
 /** Connections that keep silent may use up this share: from half of the budget on, messages go to disk. */
@@ -63,7 +63,7 @@ export function roomOf(workers: number): Room {
 
 /** Octets of a budget that nobody has set. */
 export function budgetFor({ heap, machine, workers }: Room): number {
-  const ofHeap = Math.max((heap - PROGRAM_OCTETS) * SHARE_OF_HEAP, heap * LEAST_SHARE_OF_HEAP);
+  const ofHeap = Math.max((heap - PROGRAM_OCTETS) * SHARE_OF_HEAP, heap * MIN_SHARE_OF_HEAP);
   return Math.floor(Math.min(ofHeap, (machine * SHARE_OF_MACHINE) / workers));
 }
 

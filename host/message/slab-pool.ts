@@ -19,14 +19,14 @@ export const SHARE_OF_FREE_SLABS = 1 / 8;
  */
 export class SlabPool {
   readonly #free: Buffer[] = [];
-  readonly #mostFree: number;
+  readonly #maxFree: number;
   readonly #patienceMs: number;
   /** The fewest that were free since the last look: those were needed by nobody. */
   #spare = 0;
   #look: NodeJS.Timeout | undefined;
 
-  constructor(mostFree = MAX_FREE, patienceMs = PATIENCE_MS) {
-    this.#mostFree = mostFree;
+  constructor(maxFree = MAX_FREE, patienceMs = PATIENCE_MS) {
+    this.#maxFree = maxFree;
     this.#patienceMs = patienceMs;
   }
 
@@ -43,11 +43,11 @@ export class SlabPool {
   }
 
   /**
-   * Takes slabs back, to keep `mostOctets` of them at most. Nobody may hold a view of them: it would come to show another
+   * Takes slabs back, to keep `maxOctets` of them at most. Nobody may hold a view of them: it would come to show another
    * message (a leak of mail).
    */
-  giveBack(slabs: readonly Buffer[], mostOctets = Number.POSITIVE_INFINITY): void {
-    const most = Math.min(this.#mostFree, Math.floor(mostOctets / SLAB_OCTETS));
+  giveBack(slabs: readonly Buffer[], maxOctets = Number.POSITIVE_INFINITY): void {
+    const most = Math.min(this.#maxFree, Math.floor(maxOctets / SLAB_OCTETS));
     for (const slab of slabs) if (this.#free.length < most) this.#free.push(slab);
     if (this.#free.length > 0)
       this.#look ??= setTimeout(() => this.#lookForSpares(), this.#patienceMs).unref();

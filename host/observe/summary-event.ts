@@ -7,7 +7,7 @@ import { MAX_TEXT } from './log-text.ts';
 export type SummaryFields = Readonly<Record<string, string | number | undefined>>;
 
 /** Characters of one value: a client may send a name as long as its line. */
-const LONGEST_VALUE = 320;
+const MAX_VALUE = 320;
 /** Room for the field that says how many recipients the line does not name. */
 const ROOM_FOR_REST = 20;
 
@@ -21,19 +21,19 @@ export function summaryEvent(
   let text = name;
   for (const [field, value] of Object.entries(fields)) {
     if (value === undefined) continue;
-    const kept = typeof value === 'string' ? value.slice(0, LONGEST_VALUE) : value;
+    const kept = typeof value === 'string' ? value.slice(0, MAX_VALUE) : value;
     event[field] = kept;
     text += ` ${field}=${typeof kept === 'string' ? quoted(kept) : kept}`;
   }
   const named: string[] = [];
   let more = 0;
   for (const recipient of recipients) {
-    const piece = ` to=${quoted(recipient.slice(0, LONGEST_VALUE))}`;
+    const piece = ` to=${quoted(recipient.slice(0, MAX_VALUE))}`;
     if (more > 0 || text.length + piece.length > MAX_TEXT - ROOM_FOR_REST) {
       more++;
       continue;
     }
-    named.push(recipient.slice(0, LONGEST_VALUE));
+    named.push(recipient.slice(0, MAX_VALUE));
     text += piece;
   }
   if (named.length > 0) event['to'] = named;

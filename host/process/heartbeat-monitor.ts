@@ -1,11 +1,10 @@
 /** How long a process has sent no heartbeat, and how often it has to send one. */
 
-const LONGEST_BEAT_MS = 1_000;
+const MAX_BEAT_MS = 1_000;
 const BEATS_IN_TIMEOUT = 10;
 
 /** How often a process that may be silent for `timeoutMs` sends a heartbeat. */
-export const beatEveryMs = (timeoutMs: number): number =>
-  Math.min(LONGEST_BEAT_MS, timeoutMs / BEATS_IN_TIMEOUT);
+export const beatEveryMs = (timeoutMs: number): number => Math.min(MAX_BEAT_MS, timeoutMs / BEATS_IN_TIMEOUT);
 
 /**
  * Counts its own ticks and reads no clock: while the machine was suspended, or the whole group of processes was stopped, the monitor

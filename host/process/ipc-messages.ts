@@ -15,7 +15,7 @@ export type PrimaryMessage =
   ({ readonly qpsmtpd: 'admission'; readonly id: number } & Admission) | { readonly qpsmtpd: 'reopen-logs' };
 
 /** The longest text of an address: IPv6 with an embedded IPv4 address and a zone. */
-const LONGEST_IP = 64;
+const MAX_IP = 64;
 
 /** Reads what came from a worker; undefined for anything that is not of ours. */
 export function readWorkerMessage(message: unknown): WorkerMessage | undefined {
@@ -79,5 +79,5 @@ function fieldsOf(message: unknown): Fields | undefined {
 }
 
 function isAddress(ip: unknown): ip is string {
-  return typeof ip === 'string' && ip.length <= LONGEST_IP;
+  return typeof ip === 'string' && ip.length <= MAX_IP;
 }

@@ -36,7 +36,7 @@ export class WorkerProcess {
   /** Messages that came: each is a sign of life. */
   #signs = 0;
   #silence: HeartbeatMonitor | undefined = undefined;
-  #mostSilenceMs = Number.POSITIVE_INFINITY;
+  #maxSilenceMs = Number.POSITIVE_INFINITY;
 
   /** `note` hears of a worker that is killed for its silence. */
   constructor(worker: Worker, ledger: SharedLedger, readyTimeoutMs: number, note: (text: string) => void) {
@@ -84,7 +84,7 @@ export class WorkerProcess {
   /** A signal and no message: it also reaches a worker that does not listen to messages yet. */
   drain(): void {
     this.#worker.process.kill('SIGTERM');
-    this.#mostSilenceMs = Math.min(this.#mostSilenceMs, SILENCE_IN_DRAIN_MS);
+    this.#maxSilenceMs = Math.min(this.#maxSilenceMs, SILENCE_IN_DRAIN_MS);
     this.#judgeSilence();
   }
 
@@ -133,7 +133,7 @@ export class WorkerProcess {
     const everyMs = beatEveryMs(timeoutMs);
     const silence = new HeartbeatMonitor(everyMs);
     this.#silence = silence;
-    this.#mostSilenceMs = Math.min(this.#mostSilenceMs, timeoutMs + BEATS_OF_PATIENCE * everyMs);
+    this.#maxSilenceMs = Math.min(this.#maxSilenceMs, timeoutMs + BEATS_OF_PATIENCE * everyMs);
     const timer = setInterval(() => {
       silence.tick(this.#signs);
       this.#judgeSilence();
@@ -143,7 +143,7 @@ export class WorkerProcess {
 
   #judgeSilence(): void {
     const silentMs = this.#silence?.silentMs ?? 0;
-    if (silentMs < this.#mostSilenceMs) return;
+    if (silentMs < this.#maxSilenceMs) return;
     this.#silence = undefined;
     this.#note(
       `worker ${this.pid}: no sign of life for ${Math.round(silentMs / 1_000)} s, killed; its sessions are lost`,

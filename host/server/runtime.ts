@@ -227,7 +227,7 @@ export class Runtime implements SessionHost {
   }
 
   get tls(): TlsOptions | undefined {
-    return this.#tls.terms;
+    return this.#tls.options;
   }
 
   get isDraining(): boolean {
@@ -318,7 +318,7 @@ async function openKeeping({
   rehearsal: Rehearsal | undefined;
 }): Promise<Keeping> {
   const { spoolDirectory, spoolMode } = settings.current;
-  const terms: SpoolSettings = {
+  const options: SpoolSettings = {
     path: spoolDirectory,
     mode: spoolMode,
     place: config.placeOf('spool_dir'),
@@ -328,8 +328,8 @@ async function openKeeping({
   };
   const spool =
     rehearsal === undefined
-      ? openSpoolDirectory(terms)
-      : await rehearsal.attempt(new SpoolDirectory(terms), () => openSpoolDirectory(terms));
+      ? openSpoolDirectory(options)
+      : await rehearsal.attempt(new SpoolDirectory(options), () => openSpoolDirectory(options));
   const removed = rehearsal === undefined ? sweepSpool(spoolDirectory) : 0;
   if (removed > 0) logger.log(LogLevel.NOTICE, `${removed} files of dead processes removed from the spool`);
   return {

@@ -23,7 +23,7 @@ const NONCE_OCTETS = 18;
 /** Octets of a response line with its CRLF: what RFC 4954 section 4 calls sufficient for all mechanisms in use. */
 const MAX_RESPONSE_LINE = 12_288;
 /** However often somebody guesses, no session sleeps longer. */
-const LONGEST_DELAY_MS = 30_000;
+const MAX_DELAY_MS = 30_000;
 const LF = 0x0a;
 const CR = 0x0d;
 
@@ -275,7 +275,7 @@ function refuseAttempt(
   const { counters, host } = session;
   const { authDelayMs } = host.settings;
   counters.authFailures++;
-  const whole = Math.min(authDelayMs * 2 ** (counters.authFailures - 1), LONGEST_DELAY_MS);
+  const whole = Math.min(authDelayMs * 2 ** (counters.authFailures - 1), MAX_DELAY_MS);
   const left = exchange.attempt.respondedAt + whole - performance.now();
   const tell = (): Progress =>
     session.isOpen ? concludeWith(session, exchange, () => endExchange(session, reply, first, second)) : STOP;

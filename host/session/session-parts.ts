@@ -93,10 +93,10 @@ export class SessionParts {
    * All input was read. No view may be left of the memory it lay in, which comes to hold what others send (a leak from one
    * session to the next): a command that somebody still knows has no text from here on.
    */
-  protected releaseInput(mostOctets: number): void {
+  protected releaseInput(maxOctets: number): void {
     if (this.#unread?.isLent !== true) return;
     this.#command?.release();
-    this.#unread.release(mostOctets);
+    this.#unread.release(maxOctets);
   }
 
   /** Hands over the input that waits. */

@@ -51,10 +51,10 @@ export class UnreadInput {
     this.keep(this.#slab.subarray(0, octets.length), stream);
   }
 
-  /** All of it was read, and nobody has a view of it any more. Keeps slabs of `mostOctets` for the next one. */
-  release(mostOctets: number): void {
+  /** All of it was read, and nobody has a view of it any more. Keeps slabs of `maxOctets` for the next one. */
+  release(maxOctets: number): void {
     if (this.#slab === undefined) return;
-    slabPool.giveBack([this.#slab], mostOctets);
+    slabPool.giveBack([this.#slab], maxOctets);
     this.#slab = undefined;
   }
 

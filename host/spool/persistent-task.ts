@@ -4,7 +4,7 @@ import type { Log } from '../../bindings/plugin/log-level.ts';
 
 const FIRST_PAUSE_MS = 1_000;
 /** An operator who has made room, or mended a folder, does not wait for longer. */
-const LONGEST_PAUSE_MS = 60_000;
+const MAX_PAUSE_MS = 60_000;
 
 export interface PersistentTaskOptions<T> {
   readonly work: () => Promise<T>;
@@ -17,19 +17,19 @@ export interface PersistentTaskOptions<T> {
 }
 
 export class PersistentTask<T> {
-  readonly #terms: PersistentTaskOptions<T>;
+  readonly #options: PersistentTaskOptions<T>;
   #running: Promise<T> | undefined;
   #again: NodeJS.Timeout | undefined;
   #pauseMs = FIRST_PAUSE_MS;
   #complaint = '';
 
-  constructor(terms: PersistentTaskOptions<T>) {
-    this.#terms = terms;
+  constructor(options: PersistentTaskOptions<T>) {
+    this.#options = options;
   }
 
   /** Done once, for all who ask; whoever asks after a failure has it tried at once. Rejects if this try fails. */
   run(): Promise<T> {
-    this.#running ??= this.#terms.work().then(
+    this.#running ??= this.#options.work().then(
       (result) => this.#succeed(result),
       (error: unknown) => this.#fail(error),
     );
@@ -50,7 +50,7 @@ export class PersistentTask<T> {
   #succeed(result: T): T {
     this.stop();
     this.#pauseMs = FIRST_PAUSE_MS;
-    const { log, mended } = this.#terms;
+    const { log, mended } = this.#options;
     if (this.#complaint !== '') log().notice(mended);
     this.#complaint = '';
     return result;
@@ -58,7 +58,7 @@ export class PersistentTask<T> {
 
   #fail(error: unknown): never {
     this.#running = undefined;
-    const { log, failed, isWanted } = this.#terms;
+    const { log, failed, isWanted } = this.#options;
     const complaint = `${failed}: ${String(error)}`;
     if (complaint !== this.#complaint) log().error(complaint);
     this.#complaint = complaint;
@@ -69,8 +69,8 @@ export class PersistentTask<T> {
   #tryLater(): void {
     this.#again = setTimeout(() => {
       this.#again = undefined;
-      if (this.#terms.isWanted()) this.run().catch(() => undefined);
+      if (this.#options.isWanted()) this.run().catch(() => undefined);
     }, this.#pauseMs).unref();
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, MAX_PAUSE_MS);
   }
 }

@@ -1,4 +1,4 @@
-/** All spools of this process. They outlive a reload, which only changes the terms under which they work. */
+/** All spools of this process. They outlive a reload, which only changes the options under which they work. */
 
 import { realpathSync } from 'node:fs';
 import type { Outlet } from '../../bindings/plugin/delivery.ts';
@@ -21,7 +21,7 @@ export class ProcessSpools {
   /** What one reading of the configuration asks for; nothing of it takes effect before `begin`, or ever in a rehearsal. */
   offers(rehearsal?: Rehearsal): SpoolOffers {
     return new SpoolOffers(
-      (directory, terms) => this.#spoolAt(directory, terms, rehearsal),
+      (directory, options) => this.#spoolAt(directory, options, rehearsal),
       (named) => {
         for (const [path, spool] of this.#spools) {
           if (named.has(spool)) this.#working.add(path);
@@ -40,42 +40,42 @@ export class ProcessSpools {
     await Promise.all([...this.#spools.values()].map((spool) => spool.close(graceMs)));
   }
 
-  #spoolAt(directory: string, terms: SpoolOptions, rehearsal: Rehearsal | undefined): Spool {
+  #spoolAt(directory: string, options: SpoolOptions, rehearsal: Rehearsal | undefined): Spool {
     const prepared = new SpoolFolder(directory);
     prepared.prepare(rehearsal);
-    if (rehearsal !== undefined) return new Spool(prepared, terms, this.#sources);
+    if (rehearsal !== undefined) return new Spool(prepared, options, this.#sources);
     const path = realpathSync(directory);
     const known = this.#spools.get(path);
     if (known !== undefined) return known;
-    const spool = new Spool(new SpoolFolder(path), terms, this.#sources);
+    const spool = new Spool(new SpoolFolder(path), options, this.#sources);
     this.#spools.set(path, spool);
     return spool;
   }
 }
 
 export class SpoolOffers implements Spools {
-  readonly #spoolAt: (directory: string, terms: SpoolOptions) => Spool;
+  readonly #spoolAt: (directory: string, options: SpoolOptions) => Spool;
   readonly #choose: (named: ReadonlySet<Spool>) => void;
-  readonly #offered: { readonly spool: Spool; readonly terms: SpoolOptions }[] = [];
+  readonly #offered: { readonly spool: Spool; readonly options: SpoolOptions }[] = [];
 
   constructor(
-    spoolAt: (directory: string, terms: SpoolOptions) => Spool,
+    spoolAt: (directory: string, options: SpoolOptions) => Spool,
     choose: (named: ReadonlySet<Spool>) => void,
   ) {
     this.#spoolAt = spoolAt;
     this.#choose = choose;
   }
 
-  open(directory: string, terms: SpoolOptions): Outlet {
-    const spool = this.#spoolAt(directory, terms);
-    this.#offered.push({ spool, terms });
+  open(directory: string, options: SpoolOptions): Outlet {
+    const spool = this.#spoolAt(directory, options);
+    this.#offered.push({ spool, options });
     return spool;
   }
 
   /** The configuration counts from now on: the spools work by it. */
   async begin(): Promise<void> {
     this.#choose(new Set(this.#offered.map(({ spool }) => spool)));
-    for (const { spool, terms } of this.#offered) spool.adopt(terms);
+    for (const { spool, options } of this.#offered) spool.adopt(options);
     await Promise.all(this.#offered.map(({ spool }) => spool.begin()));
   }
 }

@@ -134,8 +134,8 @@ export class Runner {
   /** True if there may be more to do at once. */
   async #round(): Promise<boolean> {
     const { index, clock, limits } = this.#parts;
-    const terms = { ...limits(), nowMs: clock.now(), leaseMs: LEASE_MS };
-    const { claims, next, isUnfinished } = await index.claim(terms, this.#next);
+    const options = { ...limits(), nowMs: clock.now(), leaseMs: LEASE_MS };
+    const { claims, next, isUnfinished } = await index.claim(options, this.#next);
     this.#next = next;
     for (const claim of claims) this.#begin(claim);
     return isUnfinished;

@@ -39,7 +39,7 @@ export class Spool implements Outlet {
   readonly folder: SpoolFolder;
   readonly #sources: SpoolSources;
   readonly #space: SpoolSpace;
-  #terms: SpoolOptions;
+  #options: SpoolOptions;
   readonly #opening: PersistentTask<OpenSpool>;
   #isRunning = false;
   #isPaused = false;
@@ -48,9 +48,9 @@ export class Spool implements Outlet {
   #isFull = false;
 
   /** `folder` has been prepared. */
-  constructor(folder: SpoolFolder, terms: SpoolOptions, sources: SpoolSources) {
+  constructor(folder: SpoolFolder, options: SpoolOptions, sources: SpoolSources) {
     this.folder = folder;
-    this.#terms = terms;
+    this.#options = options;
     this.#sources = sources;
     this.#space = new SpoolSpace(() => folder.freeOctets());
     this.#opening = new PersistentTask({
@@ -58,19 +58,19 @@ export class Spool implements Outlet {
       isWanted: () => this.#isWorking,
       failed: `${folder.path} can't be opened, and takes no messages`,
       mended: `${folder.path} is open again`,
-      log: () => this.#terms.log,
+      log: () => this.#options.log,
     });
   }
 
-  /** From now on messages go by these terms; attempts under way end under the old ones. */
-  adopt(terms: SpoolOptions): void {
-    this.#terms = terms;
+  /** From now on messages go by these options; attempts under way end under the old ones. */
+  adopt(options: SpoolOptions): void {
+    this.#options = options;
     this.#rest(false);
   }
 
   /** No plugin names the spool any more: what it holds stays where it is. */
   abandon(): void {
-    const { log } = this.#terms;
+    const { log } = this.#options;
     log.warn(`${this.folder.path} is named by no plugin any more: the messages in it stay there`);
     this.#rest(true);
   }
@@ -98,7 +98,7 @@ export class Spool implements Outlet {
     }
     try {
       const { index, runner } = open;
-      const problem = await this.#space.reserve(octets, index.totals(), this.#terms);
+      const problem = await this.#space.reserve(octets, index.totals(), this.#options);
       this.#noteFull(problem);
       if (problem !== undefined) return all(spoolReplies.full);
       try {
@@ -110,7 +110,7 @@ export class Spool implements Outlet {
         this.#space.release(octets);
       }
     } catch (error) {
-      this.#terms.log.error(`${mail.id}: ${String(error)}`);
+      this.#options.log.error(`${mail.id}: ${String(error)}`);
       return all(replyFor(error));
     }
   }
@@ -161,8 +161,8 @@ export class Spool implements Outlet {
     const runner = new Runner({
       index,
       clock,
-      log: () => this.#terms.log,
-      limits: () => this.#terms,
+      log: () => this.#options.log,
+      limits: () => this.#options,
       attemptParts: () => this.#attemptParts(index),
     });
     runner.rest(this.#isResting);
@@ -173,7 +173,7 @@ export class Spool implements Outlet {
       isWanted: () => !this.#isPaused,
       failed: `${folder.path} can't be checked, and may hold messages that are not handed on`,
       mended: `${folder.path} has been checked`,
-      log: () => this.#terms.log,
+      log: () => this.#options.log,
     });
     // With a million files this takes minutes, and no client should wait for it.
     checking.run().catch(() => undefined);
@@ -182,17 +182,17 @@ export class Spool implements Outlet {
 
   async #check(index: SpoolIndex, runner: Runner): Promise<void> {
     const { folder } = this;
-    const { log } = this.#terms;
+    const { log } = this.#options;
     await folder.sweepDrafts(Date.now());
-    const { found } = await checkSpool(folder, index, this.#terms, log, () => this.#isPaused);
+    const { found } = await checkSpool(folder, index, this.#options, log, () => this.#isPaused);
     if (found > 0) log.notice(`${folder.path}: ${found} messages were found that the index did not know`);
     runner.wake();
   }
 
   #attemptParts(index: SpoolIndex): AttemptParts {
     const { core, clock, random } = this.#sources;
-    const terms = this.#terms;
-    const { outlet, log } = terms;
+    const options = this.#options;
+    const { outlet, log } = options;
     const { folder } = this;
     return {
       folder,
@@ -201,8 +201,8 @@ export class Spool implements Outlet {
       clock,
       random,
       outlet,
-      reportOutlet: terms.reports?.outlet ?? outlet,
-      times: terms,
+      reportOutlet: options.reports?.outlet ?? outlet,
+      times: options,
       log,
       tell: async (kind, recipients, file, { dest, job }) => {
         const { envelope: original } = file;
@@ -217,8 +217,8 @@ export class Spool implements Outlet {
         if (await folder.has(id)) return;
         await folder.discardDraft(id);
         const nowMs = clock.now();
-        const untilMs = original.arrivedMs + terms.lifeMs;
-        const { host } = terms;
+        const untilMs = original.arrivedMs + options.lifeMs;
+        const { host } = options;
         const report = { id, kind, original, recipients, host, nowMs, untilMs };
         await this.#store(await reportMail(report, file, core), id, index);
         log.info(`${original.id}: report ${id} of ${kind} to ${sender.toString()}`);
@@ -229,12 +229,12 @@ export class Spool implements Outlet {
   async #store(mail: MailObject, id: string, index: SpoolIndex): Promise<void> {
     const arrivedMs = this.#sources.clock.now();
     const marks = { id, arrivedMs, order: this.#nextOrder(arrivedMs) };
-    const { reports, destinationOf: usual } = this.#terms;
+    const { reports, destinationOf: usual } = this.#options;
     const destinationOf = isReport(mail) ? (reports?.destinationOf ?? usual) : usual;
     const envelope = envelopeOf(mail, marks, destinationOf);
     const size = await writeMessageFile(this.folder, envelope, mail.message.blocks('crlf'));
     try {
-      await index.add(entriesOf(envelope, size, [], this.#terms));
+      await index.add(entriesOf(envelope, size, [], this.#options));
     } catch (error) {
       await this.folder.discard(id).catch(() => undefined);
       throw error;
@@ -251,8 +251,8 @@ export class Spool implements Outlet {
     const isFull = problem !== undefined;
     if (isFull === this.#isFull) return;
     this.#isFull = isFull;
-    if (isFull) this.#terms.log.error(`${this.folder.path} takes no more messages: ${problem}`);
-    else this.#terms.log.notice(`${this.folder.path} has room again`);
+    if (isFull) this.#options.log.error(`${this.folder.path} takes no more messages: ${problem}`);
+    else this.#options.log.notice(`${this.folder.path} has room again`);
   }
 }
 

@@ -60,7 +60,7 @@ const SPACE_OCTETS = 1_048_576;
 /** A file begins with two pages that describe it: their header of 24 octets, or 16 in older files, is followed by this number. */
 const MAGIC = 0xbeefc0de;
 const MAGIC_AT: readonly number[] = [6, 4];
-const LEAST_OCTETS = 8_192;
+const MIN_OCTETS = 8_192;
 
 /** Throws an Error that says what is wrong. A missing or empty file is in order: it will be made. */
 export async function checkStoreFile(directory: string): Promise<void> {
@@ -78,7 +78,7 @@ export async function checkStoreFile(directory: string): Promise<void> {
     if (size === 0) return;
     const words = new Uint32Array(8);
     await file.read(words, 0, words.byteLength, 0);
-    if (size < LEAST_OCTETS || !MAGIC_AT.some((at) => words[at] === MAGIC)) {
+    if (size < MIN_OCTETS || !MAGIC_AT.some((at) => words[at] === MAGIC)) {
       throw new Error(`${path} is no LMDB file; move it away, and a new one is made`);
     }
   } finally {

@@ -8,7 +8,7 @@ import { TLSSocket, type PeerCertificate } from 'node:tls';
 import type { TlsFacts } from '../../bindings/plugin/connection.ts';
 import type { TlsContext } from './tls-context.ts';
 
-/** On which terms TLS is spoken, as they are at the moment of a handshake. */
+/** On which options TLS is spoken, as they are at the moment of a handshake. */
 export interface TlsOptions {
   /** From the first octet to the last of the handshake. */
   readonly handshakeTimeoutMs: number;
@@ -44,16 +44,16 @@ export class HandshakeError extends Error {
  * handshake is through. Rejects with a `HandshakeError` after destroying the stream: nothing said afterwards could be
  * trusted by either side (RFC 3207 section 4.1). Octets that were written before go out first, in the clear.
  */
-export function startTls(intake: Securable, terms: TlsOptions): Promise<void> {
+export function startTls(intake: Securable, options: TlsOptions): Promise<void> {
   const plain = intake.stream;
   if (plain.destroyed) return Promise.reject(new HandshakeError('the client has gone'));
   // From here on its errors are the secured stream's.
   plain.on('error', ignore);
-  const { contextFor } = terms;
+  const { contextFor } = options;
   const secured = new TLSSocket(plain, {
     isServer: true,
-    secureContext: terms.context,
-    requestCert: terms.asksForCertificate,
+    secureContext: options.context,
+    requestCert: options.asksForCertificate,
     rejectUnauthorized: false,
     ...(contextFor === undefined
       ? {}
@@ -74,9 +74,9 @@ export function startTls(intake: Securable, terms: TlsOptions): Promise<void> {
       plain.destroy();
     };
     const cutOff = setTimeout(() => {
-      remember(new Error(`not finished after ${terms.handshakeTimeoutMs / 1_000} s`));
+      remember(new Error(`not finished after ${options.handshakeTimeoutMs / 1_000} s`));
       giveUp();
-    }, terms.handshakeTimeoutMs);
+    }, options.handshakeTimeoutMs);
     cutOff.unref();
     secured.on('_tlsError', remember).on('error', remember).once('close', fail).once('end', giveUp);
     // There is nothing to read yet, but only who reads learns that the client has closed its side.
@@ -84,7 +84,7 @@ export function startTls(intake: Securable, terms: TlsOptions): Promise<void> {
     secured.once('secure', () => {
       secured.pause();
       try {
-        intake.tls = factsOf(secured, terms);
+        intake.tls = factsOf(secured, options);
       } catch (error) {
         // Whatever a client's certificate holds, it must not end more than his connection.
         remember(error as Error);

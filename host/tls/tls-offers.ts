@@ -32,7 +32,7 @@ export class TlsOffers implements TlsService {
   readonly #log: Log;
   readonly #clock: Clock;
   #certificates: Certificates | undefined;
-  #terms: TlsOptions | undefined;
+  #options: TlsOptions | undefined;
 
   constructor(places: TlsPlaces, settings: { readonly current: SettingValues }, log: Log, clock: Clock) {
     this.#places = places;
@@ -42,12 +42,12 @@ export class TlsOffers implements TlsService {
   }
 
   /** Undefined as long as nobody asked for TLS. */
-  get terms(): TlsOptions | undefined {
-    return this.#terms;
+  get options(): TlsOptions | undefined {
+    return this.#options;
   }
 
   offer(files: TlsFiles): void {
-    if (this.#terms !== undefined) {
+    if (this.#options !== undefined) {
       throw new QpsmtpdError(
         'Q_PLUGIN_OPTION',
         'TLS is offered already (further certificates stand in the file tls_certificates)',
@@ -67,7 +67,7 @@ export class TlsOffers implements TlsService {
       () => this.#clock.now(),
     );
     this.#certificates = certificates;
-    this.#terms = {
+    this.#options = {
       get handshakeTimeoutMs(): number {
         return settings.current.tlsHandshakeTimeoutMs;
       },

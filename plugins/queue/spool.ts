@@ -3,7 +3,7 @@ import {
   defineOutlet,
   namedReportWay,
   oneOf,
-  usualReportWay,
+  defaultReportWay,
   wholeNumber,
   z,
   type Address,
@@ -60,15 +60,15 @@ export default defineOutlet({
     const { via, reports } = wordsOf(given.via);
     const open = (words: string): OpenedOutlet => services.outlets.open(words);
     const outlet = open(via.join(' '));
-    const destinationOf = destinationsBy(given.by ?? usualFor(via), config.me);
+    const destinationOf = destinationsBy(given.by ?? defaultBy(via), config.me);
     const way: ReportWayOptions = { own: outlet, ownDestinationOf: destinationOf, open, log };
     const terms: SpoolOptions = {
       outlet,
       destinationOf,
       reports:
         reports === undefined
-          ? usualReportWay(way)
-          : namedReportWay(reports, destinationsBy(usualFor(reports), config.me), way),
+          ? defaultReportWay(way)
+          : namedReportWay(reports, destinationsBy(defaultBy(reports), config.me), way),
       firstRetryMs: given.first_retry * MS,
       longestRetryMs: given.longest_retry * MS,
       lifeMs: given.life * MS,
@@ -97,7 +97,7 @@ function wordsOf(words: readonly string[]): {
     : { via: words.slice(0, at), reports: words.slice(at + 2) };
 }
 
-const usualFor = (via: readonly string[]): 'hop' | 'domain' =>
+const defaultBy = (via: readonly string[]): 'hop' | 'domain' =>
   via.some((word) => BY_DOMAIN.has(word)) ? 'domain' : 'hop';
 
 /** `<postmaster>` without a domain is this host's. RFC 5321 section 4.5.1. */

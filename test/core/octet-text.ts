@@ -2,7 +2,7 @@
 
 const NAMED: Readonly<Record<string, number>> = { r: 0x0d, n: 0x0a, t: 0x09, 0: 0, '\\': 0x5c };
 const SHORTEST_RUN = 24;
-const LONGEST_PERIOD = 20;
+const MAX_PERIOD = 20;
 
 /**
  * Reads `\r`, `\n`, `\t`, `\0`, `\\`, `\xNN` and `\{N:text}` (the text N times over). Line breaks in the file mean
@@ -49,7 +49,7 @@ export function quoteOctets(octets: Uint8Array): string {
 
 /** The shortest text at `at` that repeats over at least `SHORTEST_RUN` octets, or one octet once. */
 function findRun(octets: Uint8Array, at: number): { period: number; times: number } {
-  for (let period = 1; period <= LONGEST_PERIOD; period++) {
+  for (let period = 1; period <= MAX_PERIOD; period++) {
     let same = 0;
     while (at + same + period < octets.length && octets[at + same] === octets[at + same + period]) same++;
     const times = 1 + Math.floor(same / period);

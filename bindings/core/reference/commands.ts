@@ -12,7 +12,7 @@ const VERBS = new Map<string, Verb>(
     .filter(([name]) => name !== 'Unknown')
     .map(([name, verb]) => [name.toUpperCase(), verb]),
 );
-const LONGEST_VERB = 8;
+const MAX_VERB = 8;
 
 export interface CommandSplit {
   readonly count: number;
@@ -77,7 +77,7 @@ function readLine(
 }
 
 function findVerb(octets: Uint8Array): Verb {
-  if (octets.length > LONGEST_VERB) return Verb.Unknown;
+  if (octets.length > MAX_VERB) return Verb.Unknown;
   return VERBS.get(Buffer.from(octets).latin1Slice().toUpperCase()) ?? Verb.Unknown;
 }
 

@@ -52,18 +52,24 @@ export interface Round {
   readonly isUnfinished: boolean;
 }
 
-export function claimRound(records: IndexRecords, terms: RoundOptions, from: string): Round {
-  const active = countClaims(records, terms.inAll);
+export function claimRound(records: IndexRecords, options: RoundOptions, from: string): Round {
+  const active = countClaims(records, options.inAll);
   const claims: Claim[] = [];
-  const moved = wakeJobs(records, terms.nowMs) + openDestinations(records, terms.nowMs);
-  const aged = claimAged(records, terms, claims);
-  let free = terms.inAll - active.total - claims.length;
+  const moved = wakeJobs(records, options.nowMs) + openDestinations(records, options.nowMs);
+  const aged = claimAged(records, options, claims);
+  let free = options.inAll - active.total - claims.length;
   const open = destinationsFrom(records, from);
   let next = '';
   for (const dest of open) {
     next = dest;
     if (free <= 0) break;
-    const taken = claimAt(records, dest, Math.min(free, freeAt(records, dest, terms, active)), terms, claims);
+    const taken = claimAt(
+      records,
+      dest,
+      Math.min(free, freeAt(records, dest, options, active)),
+      options,
+      claims,
+    );
     free -= taken;
   }
   const isUnfinished = moved >= MAX_MOVES || aged >= MAX_MOVES || open.length >= MAX_DESTINATIONS;
@@ -108,8 +114,8 @@ function countClaims(records: IndexRecords, inAll: number): Active {
 }
 
 /** A destination that failed last time is tried by one message first. */
-function freeAt(records: IndexRecords, dest: string, terms: RoundOptions, active: Active): number {
-  const places = destinationEntry(records, dest) === undefined ? terms.perDestination : 1;
+function freeAt(records: IndexRecords, dest: string, options: RoundOptions, active: Active): number {
+  const places = destinationEntry(records, dest) === undefined ? options.perDestination : 1;
   return places - (active.byDestination.get(dest) ?? 0);
 }
 
@@ -136,10 +142,10 @@ function openDestinations(records: IndexRecords, nowMs: number): number {
   return moves;
 }
 
-function claimAged(records: IndexRecords, terms: RoundOptions, claims: Claim[]): number {
+function claimAged(records: IndexRecords, options: RoundOptions, claims: Claim[]): number {
   let moves = 0;
   for (const key of records.keys('a/', MAX_MOVES)) {
-    if (!isDue(key, terms.nowMs)) break;
+    if (!isDue(key, options.nowMs)) break;
     const [, dest, id] = partsOf(key) as [string, string, string];
     const [job, message] = [jobEntry(records, id, dest), messageEntry(records, id)];
     moves++;
@@ -147,18 +153,18 @@ function claimAged(records: IndexRecords, terms: RoundOptions, claims: Claim[]):
       records.remove(key);
       continue;
     }
-    const isExpired = terms.nowMs >= message.arrivedMs + terms.lifeMs;
+    const isExpired = options.nowMs >= message.arrivedMs + options.lifeMs;
     // Nobody gives up a message that was never tried, however long the daemon was down.
     const isUntried = isExpired && job.tries === 0 && destinationEntry(records, dest) === undefined;
     if (job.state === 'claimed' || isUntried) {
       records.remove(key);
-      const later = { ...job, ageMs: terms.nowMs + AGE_PAUSE_MS };
+      const later = { ...job, ageMs: options.nowMs + AGE_PAUSE_MS };
       records.put(keys.job(id, dest), JSON.stringify(later));
       records.put(keys.age(later.ageMs, dest, id), '1');
       continue;
     }
     const purpose = isExpired || job.state === 'kept' ? 'expiry' : 'delay-notice';
-    claims.push(claim(records, id, dest, job, purpose, terms));
+    claims.push(claim(records, id, dest, job, purpose, options));
   }
   return moves;
 }
@@ -175,7 +181,7 @@ function claimAt(
   records: IndexRecords,
   dest: string,
   places: number,
-  terms: RoundOptions,
+  options: RoundOptions,
   claims: Claim[],
 ): number {
   if (places <= 0) return 0;
@@ -192,7 +198,7 @@ function claimAt(
       records.remove(key);
       continue;
     }
-    claims.push(claim(records, id, dest, job, 'attempt', terms));
+    claims.push(claim(records, id, dest, job, 'attempt', options));
     taken++;
   }
   return taken;

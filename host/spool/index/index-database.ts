@@ -33,7 +33,7 @@ const ABSENT = null as unknown as number;
 const NEVER_EARLY = 2 ** 52;
 
 /** Octets that must be free before a commit. One that finds the disk full can corrupt the heap of the library, which aborts. */
-const LEAST_FREE = 1_048_576;
+const MIN_FREE = 1_048_576;
 
 interface Condition {
   readonly store: Database<string, string>;
@@ -166,7 +166,7 @@ export class IndexDatabase {
 
   #refuseFullDisk(): void {
     const { bavail, bsize } = statfsSync(this.#directory);
-    if (bavail * bsize < LEAST_FREE) throw new Error(`ENOSPC: less than 1 MiB is free in ${this.#directory}`);
+    if (bavail * bsize < MIN_FREE) throw new Error(`ENOSPC: less than 1 MiB is free in ${this.#directory}`);
   }
 
   #refuseClosed(): void {

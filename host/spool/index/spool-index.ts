@@ -92,9 +92,9 @@ export class SpoolIndex {
     return this.#database.write((records) => placeMessage(records, message));
   }
 
-  claim(terms: Omit<RoundOptions, 'holder'>, from: string): Promise<Round> {
+  claim(options: Omit<RoundOptions, 'holder'>, from: string): Promise<Round> {
     return this.#database.write(
-      (records) => claimRound(records, { ...terms, holder: this.holder }, from),
+      (records) => claimRound(records, { ...options, holder: this.holder }, from),
       'claims',
     );
   }

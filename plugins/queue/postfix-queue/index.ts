@@ -58,12 +58,12 @@ export default definePlugin({
   },
   // By itself and not around the outlet: other plugins choose sockets and flags by the transaction's notes.
   hooks(setup) {
-    const { flags: usualFlags, names: usualNames, outletTo } = prepare(setup);
+    const { flags: defaultFlags, names: defaultNames, outletTo } = prepare(setup);
     return {
       queue(context) {
         const { notes } = context.transaction;
-        const names = notes.get(postfixQueueSockets) ?? usualNames();
-        const flags = notes.get(postfixQueueFlags) ?? usualFlags;
+        const names = notes.get(postfixQueueSockets) ?? defaultNames();
+        const flags = notes.get(postfixQueueFlags) ?? defaultFlags;
         notes.set(postfixQueueSockets, names);
         notes.set(postfixQueueFlags, flags);
         return queueInto(outletTo(names, flags), verdictOfCleanup)(context);
@@ -83,8 +83,8 @@ const UNDECIDED = 451;
 function prepare({ options, services, config, log }: Setup<z.output<typeof lineOptions>>) {
   const { words, cleanup_timeout } = options;
   const fromEnvironment = services.system.environment('POSTFIXQUEUE');
-  const usualSocket = words[0] !== undefined && isSocket(words[0]) ? words[0] : DEFAULT_SOCKET;
-  const usual = checked([fromEnvironment || usualSocket]);
+  const defaultSocket = words[0] !== undefined && isSocket(words[0]) ? words[0] : DEFAULT_SOCKET;
+  const usual = checked([fromEnvironment || defaultSocket]);
   const listedSockets = config.list('cleanup_sockets', checked);
   return {
     flags: words.reduce((sum, word) => sum | (FLAGS[word] ?? 0), 0),
