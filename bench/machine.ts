@@ -62,8 +62,8 @@ function readSystem(): string {
 }
 
 function readCommit(): string | undefined {
-  const git = (...words: string[]): string =>
-    execFileSync('git', words, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  const git = (...args: string[]): string =>
+    execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   try {
     const commit = git('rev-parse', '--short=10', 'HEAD');
     const changes = git(

@@ -77,10 +77,10 @@ const printable = (line: string): string =>
     .slice(0, LINE_OCTETS);
 
 /** A name without a slash means a file in `help/`. */
-function pathsByCommand(words: readonly string[], log: Pick<Log, 'warn'>): ReadonlyMap<string, string> {
+function pathsByCommand(options: readonly string[], log: Pick<Log, 'warn'>): ReadonlyMap<string, string> {
   const paths = new Map<string, string>();
-  for (let index = 0; index < words.length; index += 2) {
-    const [command = '', file] = words.slice(index, index + 2);
+  for (let index = 0; index < options.length; index += 2) {
+    const [command = '', file] = options.slice(index, index + 2);
     if (file === undefined || !/^\w+$/.test(command) || !/^[\w./-]+$/.test(file)) {
       log.warn(`\`${command} ${file ?? ''}\` is no pair of a command and its file`);
     } else {

@@ -179,33 +179,33 @@ async function settle(context: Context, store: Store): Promise<undefined> {
   const { karma } = connection;
   if (karma === 0 || key === undefined) return;
   const now = Math.floor(services.clock.now() / 1_000);
-  let outcome = '';
+  let result = '';
   const after = await change(context, store, key, (before) => {
-    const { next, word } = judge(before, karma, now, options);
-    outcome = word;
+    const { next, outcome } = judge(before, karma, now, options);
+    result = outcome;
     return next;
   });
-  log.info(`${outcome}, (msg: ${karma}, his: ${historyOf(after)})`);
+  log.info(`${result}, (msg: ${karma}, his: ${historyOf(after)})`);
 }
 
 interface Judgement {
   readonly next: KarmaRecord;
   /** For the log. */
-  readonly word: string;
+  readonly outcome: string;
 }
 
 /** What a connection that ended with `karma` adds to the record. `now` is in seconds. */
 function judge(before: KarmaRecord, karma: number, now: number, { negative, strikes }: Options): Judgement {
   const counted = { ...before, connects: before.connects + 1 };
-  if (karma >= strikes) return { next: { ...counted, nice: before.nice + 1 }, word: 'positive' };
-  if (karma > -strikes) return { next: counted, word: 'neutral' };
+  if (karma >= strikes) return { next: { ...counted, nice: before.nice + 1 }, outcome: 'positive' };
+  if (karma > -strikes) return { next: counted, outcome: 'neutral' };
   const next = { ...counted, naughty: before.naughty + 1 };
   const history = historyOf(next);
-  if (history > -negative) return { next, word: 'negative' };
-  const word = 'negative, sent to penalty box';
-  if (next.nice > 0 || history >= BONUS_HISTORY) return { next: { ...next, penaltyStart: now }, word };
+  if (history > -negative) return { next, outcome: 'negative' };
+  const outcome = 'negative, sent to penalty box';
+  if (next.nice > 0 || history >= BONUS_HISTORY) return { next: { ...next, penaltyStart: now }, outcome };
   const penaltyStart = now - history * 86_400;
-  return { next: { ...next, penaltyStart }, word: `${word}, penalty box bonus!` };
+  return { next: { ...next, penaltyStart }, outcome: `${outcome}, penalty box bonus!` };
 }
 
 const historyOf = ({ nice, naughty }: KarmaRecord): number => nice - naughty;

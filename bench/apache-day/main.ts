@@ -26,11 +26,11 @@ const WARM_UP = 0.1;
 /** What the clients report. */
 type DayOutcome = LoadOutcome & { readonly fates: Readonly<Partial<Record<Fate, number>>> };
 
-async function main(words: readonly string[]): Promise<void> {
-  const options = parseDayOptions(words);
+async function main(args: readonly string[]): Promise<void> {
+  const options = parseDayOptions(args);
   if (options.help) return print(DAY_USAGE);
   const run = describeRun(
-    ['npm run bench:apache-day', ...(words.length > 0 ? ['--', ...words] : [])].join(' '),
+    ['npm run bench:apache-day', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
   );
   // Everything runs everywhere, as it would: the day is about this machine, not about a core of it.
   const stage = new Stage({ ...options, isPinned: false });
@@ -91,8 +91,8 @@ async function playSample(
 
 /** Throws if the server did not accept exactly what the sample holds to be accepted. */
 async function playDay(sample: DaySample): Promise<DayOutcome> {
-  const words = [join(COMPILED, 'apache-day', 'load.js'), JSON.stringify(sample)];
-  const { stdout } = await execute(process.execPath, words);
+  const args = [join(COMPILED, 'apache-day', 'load.js'), JSON.stringify(sample)];
+  const { stdout } = await execute(process.execPath, args);
   const outcome = JSON.parse(stdout) as DayOutcome;
   const wanted = outcome.fates.accepted ?? 0;
   if (outcome.accepted !== wanted) {

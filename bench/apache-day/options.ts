@@ -52,10 +52,10 @@ ${PARAMETERS.map((name) => `  --${optionName(name)} N  (${DEFAULT_MIX[name]})`).
 `;
 
 /** Reads the command line; throws with what is wrong about it. */
-export function parseDayOptions(words: readonly string[]): DayOptions {
+export function parseDayOptions(args: readonly string[]): DayOptions {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
-    args: [...words],
+    args: [...args],
     options: {
       ...Object.fromEntries(PARAMETERS.map((name) => [optionName(name), text])),
       messages: text,

@@ -9,7 +9,7 @@ import { parseClientFinal, parseClientFirst } from '../../bindings/wire/scram-me
 import { announcedId, parseStsPolicy } from '../../plugins/queue/mx/sts-policy.ts';
 import { AttributeReader } from '../../plugins/queue/postfix-queue/records.ts';
 import { replyText } from '../../plugins/queue/kit/outcome.ts';
-import { ownWords } from '../../plugins/queue/qmail-queue/qmail-exit-codes.ts';
+import { ownText } from '../../plugins/queue/qmail-queue/qmail-exit-codes.ts';
 import { ReplyReader } from '../../plugins/queue/smtp/reply-reader.ts';
 import { stuffedWhole } from '../../bindings/wire/dot-stuffing.ts';
 import { encodePart } from '../../host/spool/report/part-encoding.ts';
@@ -76,7 +76,7 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   parseClientFinal: (text) => parseClientFinal(`c=biws,r=${text},p=${text}`),
   'announcedId, blanks': (text) => announcedId([`v=STSv1;${text}x`]),
   'parseStsPolicy, value': (text) => parseStsPolicy(`version:${text}x`),
-  'ownWords, text': (text) => ownWords(82, new Map([[4, `D${text}x`]])),
+  'ownText, text': (text) => ownText(82, new Map([[4, `D${text}x`]])),
   cleanValue,
   readValue: (text) => readValue(Buffer.from(text), 0, Buffer.byteLength(text), true),
   namesAuthority: (text) => namesAuthority(text, 'mx.example'),

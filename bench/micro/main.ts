@@ -10,10 +10,10 @@ import { timeCalls, workDone } from './timing.ts';
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
-async function main(words: readonly string[]): Promise<void> {
-  const options = parseMicroOptions(words);
+async function main(args: readonly string[]): Promise<void> {
+  const options = parseMicroOptions(args);
   if (options.help) return print(MICRO_USAGE);
-  const run = describeRun(['npm run bench', ...(words.length > 0 ? ['--', ...words] : [])].join(' '));
+  const run = describeRun(['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' '));
   const field = new Field();
   await field.check();
   print('all contestants give the same answers');

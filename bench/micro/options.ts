@@ -27,9 +27,9 @@ give the same answers first.
 `;
 
 /** Reads the command line; throws with what is wrong about it. */
-export function parseMicroOptions(words: readonly string[]): MicroOptions {
+export function parseMicroOptions(args: readonly string[]): MicroOptions {
   const { values } = parseArgs({
-    args: [...words],
+    args: [...args],
     options: {
       only: { type: 'string', multiple: true, default: [] },
       rounds: { type: 'string' },

@@ -20,7 +20,7 @@ export const AIOSMTPD: Peer = {
   prepare: () => requireDebian('python3-aiosmtpd'),
   launch: ({ folder, key, cert }, need, port) => ({
     program: PYTHON,
-    words: [
+    args: [
       join(BENCH, 'peers', 'programs', 'aiosmtpd-sink.py'),
       ...[String(port), ACCEPTED_DOMAIN],
       ...(need === 'tls' ? [key, cert] : []),

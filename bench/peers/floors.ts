@@ -16,7 +16,7 @@ export const NODE_FLOOR: Peer = {
   prepare: ({ node }) => Promise.resolve(execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()),
   launch: ({ folder, node, key, cert }, need, port) => ({
     program: node,
-    words: [join(BENCH, 'floors', 'node-floor.mjs'), String(port), ...(need === 'tls' ? [key, cert] : [])],
+    args: [join(BENCH, 'floors', 'node-floor.mjs'), String(port), ...(need === 'tls' ? [key, cert] : [])],
     folder,
     log: join(folder, 'log'),
     port,
@@ -30,9 +30,9 @@ export const C_FLOOR: Peer = {
   offers: ['plain'],
   settings: ['one thread, epoll, ready replies, one send per read; compiled with cc -O2; knows no TLS'],
   prepare({ installs }) {
-    const words = ['-O2', '-o', join(installs, 'epoll-floor'), join(BENCH, 'floors', 'epoll-floor.c')];
+    const args = ['-O2', '-o', join(installs, 'epoll-floor'), join(BENCH, 'floors', 'epoll-floor.c')];
     try {
-      execFileSync('cc', words, { stdio: 'pipe' });
+      execFileSync('cc', args, { stdio: 'pipe' });
     } catch {
       throw new MissingError('there is no C compiler: apt-get install gcc libc6-dev');
     }
@@ -40,7 +40,7 @@ export const C_FLOOR: Peer = {
   },
   launch: ({ installs, folder }, _need, port) => ({
     program: join(installs, 'epoll-floor'),
-    words: [String(port)],
+    args: [String(port)],
     folder,
     log: join(folder, 'log'),
     port,

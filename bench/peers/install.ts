@@ -19,7 +19,7 @@ export async function installNpm(installs: string, name: string, version: string
     (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version === version;
   if (isThere) return folder;
   mkdirSync(prefix, { recursive: true });
-  const words = [
+  const args = [
     'install',
     '--prefix',
     prefix,
@@ -28,7 +28,7 @@ export async function installNpm(installs: string, name: string, version: string
     '--omit=optional',
     `${name}@${version}`,
   ];
-  await execute('npm', words, { cwd: prefix, timeout: INSTALL_PATIENCE_MS }).catch((error: unknown) => {
+  await execute('npm', args, { cwd: prefix, timeout: INSTALL_PATIENCE_MS }).catch((error: unknown) => {
     throw new MissingError(`npm install ${name}@${version} failed: ${firstLine(error)}`);
   });
   return folder;

@@ -37,7 +37,7 @@ export const SMTP_SERVER: Peer = {
     );
     return {
       program: node,
-      words: [
+      args: [
         join(BENCH, 'peers', 'programs', 'smtp-server.mjs'),
         ...[entry, String(port), ACCEPTED_DOMAIN],
         ...(need === 'tls' ? [key, cert] : []),
@@ -87,14 +87,14 @@ export const HARAKA: Peer = {
     const home = join(installs, `Haraka-${HARAKA_VERSION}`, 'node_modules', 'Haraka');
     if (need === 'tls') {
       // Otherwise it computes parameters of its own for a minute after the start, beside what is measured.
-      const words = ['genpkey', '-genparam', '-algorithm', 'DH', '-pkeyopt', 'group:ffdhe2048'];
-      writeFileSync(join(config, 'dhparams.pem'), execFileSync('openssl', words, { stdio: 'pipe' }));
+      const args = ['genpkey', '-genparam', '-algorithm', 'DH', '-pkeyopt', 'group:ffdhe2048'];
+      writeFileSync(join(config, 'dhparams.pem'), execFileSync('openssl', args, { stdio: 'pipe' }));
     }
     // Without this one it throws at the first connection.
     copyFileSync(join(home, 'config', 'connection.ini'), join(config, 'connection.ini'));
     return {
       program: node,
-      words: [join(home, 'bin', 'haraka'), '-c', folder],
+      args: [join(home, 'bin', 'haraka'), '-c', folder],
       folder,
       log: join(folder, 'log'),
       port,

@@ -86,7 +86,7 @@ export const OPENSMTPD: Peer = {
     for (const path of [folder, upper, join(upper, 'etc')]) chmodSync(path, 0o755);
     return {
       program: 'unshare',
-      words: ['--mount', 'sh', '-c', START, 'sh', folder],
+      args: ['--mount', 'sh', '-c', START, 'sh', folder],
       folder,
       log: join(folder, 'log'),
       port,

@@ -54,7 +54,7 @@ const SETTINGS = [
 ];
 
 /** Taint mode, as Debian runs it. */
-function words(place: Place, program: string, own: readonly string[]): readonly string[] {
+function args(place: Place, program: string, own: readonly string[]): readonly string[] {
   const { library } = configure(place);
   return ['-T', `-I${library}`, program, ...own];
 }
@@ -62,7 +62,7 @@ function words(place: Place, program: string, own: readonly string[]): readonly 
 function launch(place: Place, program: string, own: readonly string[], port: number) {
   return {
     program: 'perl',
-    words: words(place, program, own),
+    args: args(place, program, own),
     folder: place.folder,
     environment: { QPSMTPD_CONFIG: join(place.folder, 'config'), TZ: 'UTC' },
     log: join(place.folder, 'log'),

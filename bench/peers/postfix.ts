@@ -27,7 +27,7 @@ function launchSink(folder: string, port: number, ...options: string[]): Launch 
   const user = process.getuid?.() === 0 ? ['-u', 'postfix'] : [];
   return {
     program: SINK,
-    words: [...user, ...options, '-m', '12000', '-h', 'mx.example.test', `127.0.0.1:${port}`, '1024'],
+    args: [...user, ...options, '-m', '12000', '-h', 'mx.example.test', `127.0.0.1:${port}`, '1024'],
     folder,
     log: join(folder, 'log'),
     port,
@@ -138,7 +138,7 @@ function launch(place: Place, action: 'DISCARD' | 'HOLD', usesTls: boolean, port
   execFileSync('/usr/sbin/postfix', ['-c', config, 'check'], { stdio: 'pipe' });
   return {
     program: join(DAEMONS, 'master'),
-    words: ['-c', config, '-d'],
+    args: ['-c', config, '-d'],
     folder,
     environment: { MAIL_CONFIG: config },
     log: join(folder, 'log'),

@@ -63,17 +63,7 @@ export function launchOwn(
   const listen = ['--listen', `tcp://127.0.0.1:${port}`];
   return {
     program: node,
-    words: [
-      main,
-      'serve',
-      '--config',
-      config,
-      ...listen,
-      '--workers',
-      workers,
-      '--user',
-      userInfo().username,
-    ],
+    args: [main, 'serve', '--config', config, ...listen, '--workers', workers, '--user', userInfo().username],
     folder,
     log: join(folder, 'log'),
     port,

@@ -28,11 +28,11 @@ export function runSection({ takenAt, command, version, commit, machine }: RunFa
 }
 
 export function verdictTable(verdicts: readonly Verdict[]): string {
-  const word = ({ isKept }: Verdict): string =>
+  const outcome = ({ isKept }: Verdict): string =>
     isKept === undefined ? 'not measured' : isKept ? 'kept' : '**missed**';
   return markdownTable(
     ['budget', 'measured', ''],
-    verdicts.map((verdict) => [verdict.promise, verdict.measured, word(verdict)]),
+    verdicts.map((verdict) => [verdict.promise, verdict.measured, outcome(verdict)]),
     () => false,
   );
 }

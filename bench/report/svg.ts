@@ -33,11 +33,11 @@ export const circle = (x: number, y: number, fill: string): string =>
 export const text = (
   x: number,
   y: number,
-  words: string,
+  text: string,
   anchor: 'start' | 'middle' | 'end' = 'start',
   weight = 'normal',
 ): string =>
-  `<text x="${round(x)}" y="${round(y)}" text-anchor="${anchor}" font-weight="${weight}" fill="${TEXT}">${escapeText(words)}</text>`;
+  `<text x="${round(x)}" y="${round(y)}" text-anchor="${anchor}" font-weight="${weight}" fill="${TEXT}">${escapeText(text)}</text>`;
 
 /** A whole document; `title` is what screen readers say. */
 export function svg(width: number, height: number, title: string, shapes: readonly string[]): string {

@@ -61,23 +61,23 @@ export async function sendWithLoad(plan: LoadPlan, core: number | undefined): Pr
 
 async function sendWithSmtpSource(plan: LoadPlan, core: number | undefined): Promise<Sent> {
   if (SMTP_SOURCE === undefined) throw new LoadError('smtp-source is missing: apt-get install postfix');
-  const words = [
+  const args = [
     ...(plan.perConnection > 1 ? ['-d'] : []),
     ...['-s', String(plan.sessions), '-m', String(plan.messages), '-l', String(plan.octets)],
     ...['-f', 'john.doe@example.com', '-t', 'jane.roe@example.test', '-M', 'client.example.com', '-C', '100'],
     `127.0.0.1:${plan.port}`,
   ];
-  const { seconds } = await run(SMTP_SOURCE, words, core);
+  const { seconds } = await run(SMTP_SOURCE, args, core);
   return { messages: plan.messages, seconds };
 }
 
 async function run(
   program: string,
-  words: readonly string[],
+  args: readonly string[],
   core: number | undefined,
 ): Promise<{ readonly output: string; readonly seconds: number }> {
   const [first, ...rest] =
-    core === undefined ? [program, ...words] : ['taskset', '-c', String(core), program, ...words];
+    core === undefined ? [program, ...args] : ['taskset', '-c', String(core), program, ...args];
   const begunAt = performance.now();
   const child = spawn(first!, rest, { stdio: ['ignore', 'pipe', 'pipe'], timeout: PATIENCE_MS });
   let output = '';

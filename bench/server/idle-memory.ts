@@ -51,11 +51,11 @@ export class IdleSessions {
 
   /** `atOnce`: connections under way at a time; the generator's own choice if undefined. */
   constructor(port: number, atOnce?: number) {
-    const words = ['-c', 'ulimit -n "$(ulimit -Hn)"; exec "$@"', 'sh', process.execPath];
+    const args = ['-c', 'ulimit -n "$(ulimit -Hn)"; exec "$@"', 'sh', process.execPath];
     this.#child = spawn(
       'sh',
       [
-        ...words,
+        ...args,
         join(COMPILED, 'load', 'idle.js'),
         String(port),
         ...(atOnce === undefined ? [] : [String(atOnce)]),

@@ -20,10 +20,10 @@ const note = (text: string): void => void process.stderr.write(`${text}\n`);
 /** Points of a chart stand beside each other: they need fewer rounds than servers that are compared. */
 const CHART_ROUNDS = 3;
 
-async function main(words: readonly string[]): Promise<void> {
-  const options = parseServerOptions(words);
+async function main(args: readonly string[]): Promise<void> {
+  const options = parseServerOptions(args);
   if (options.help) return print(SERVER_USAGE);
-  const run = describeRun(['npm run bench:server', ...(words.length > 0 ? ['--', ...words] : [])].join(' '));
+  const run = describeRun(['npm run bench:server', ...(args.length > 0 ? ['--', ...args] : [])].join(' '));
   const stage = new Stage(options);
   try {
     await prepareAll(stage, options);

@@ -49,9 +49,9 @@ charts:     ${CHART_IDS.join(', ')}
 `;
 
 /** Reads the command line; throws with what is wrong about it. */
-export function parseServerOptions(words: readonly string[]): ServerOptions {
+export function parseServerOptions(args: readonly string[]): ServerOptions {
   const { values } = parseArgs({
-    args: [...words],
+    args: [...args],
     options: {
       only: { type: 'string', multiple: true, default: [] },
       rounds: { type: 'string' },

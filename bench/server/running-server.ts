@@ -10,7 +10,7 @@ import { pidsOf } from './process-tree.ts';
 /** How to start a server. */
 export interface Launch {
   readonly program: string;
-  readonly words: readonly string[];
+  readonly args: readonly string[];
   readonly folder: string;
   readonly environment?: Readonly<Record<string, string>>;
   /** File for its output; its end is shown if it does not start. */
@@ -53,7 +53,7 @@ export async function findFreePort(): Promise<number> {
 export async function startServer(launch: Launch, core: number | undefined): Promise<RunningServer> {
   const pin = core === undefined ? [] : ['taskset', '-c', String(core)];
   const log = openSync(launch.log, 'a');
-  const child = spawn('sh', ['-c', RAISE_LIMIT, 'sh', ...pin, launch.program, ...launch.words], {
+  const child = spawn('sh', ['-c', RAISE_LIMIT, 'sh', ...pin, launch.program, ...launch.args], {
     cwd: launch.folder,
     env: {
       PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',

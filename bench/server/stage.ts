@@ -140,7 +140,7 @@ export class Stage {
 
   #makeCertificate(): void {
     const { key, cert } = this.#place('certificate');
-    const words = [
+    const args = [
       'req',
       '-x509',
       '-newkey',
@@ -151,7 +151,7 @@ export class Stage {
       '-days',
       '2',
     ];
-    execFileSync('openssl', [...words, '-subj', '/CN=mx.example.test', '-keyout', key, '-out', cert], {
+    execFileSync('openssl', [...args, '-subj', '/CN=mx.example.test', '-keyout', key, '-out', cert], {
       stdio: 'pipe',
     });
     chmodSync(key, 0o644);

@@ -15,7 +15,7 @@ export interface Attack {
   readonly maxOctets: number;
 }
 
-/** Sent to the parent when all clients are in place, and as the last word. */
+/** Sent to the parent when all clients are in place, and again at the end. */
 export interface AttackReport {
   readonly state: 'begun' | 'over';
   readonly octets: number;

@@ -18,19 +18,19 @@ const blocks: Record<Exclude<AttackKind, 'slow'>, Buffer> = {
   'endless-messages': Buffer.alloc(BLOCK - (BLOCK % 80), `${'x'.repeat(78)}\r\n`),
 };
 
-/** Resolves once the server has said `word`. */
-function hear(socket: Socket, word: string): Promise<void> {
+/** Resolves once the server has said `expected`. */
+function hear(socket: Socket, expected: string): Promise<void> {
   return new Promise((resolve, reject) => {
     let text = '';
     const listen = (chunk: Buffer): void => {
       text += chunk.toString('latin1');
-      if (!text.includes(word)) return;
+      if (!text.includes(expected)) return;
       socket.off('data', listen);
       socket.resume();
       resolve();
     };
     socket.on('data', listen);
-    socket.once('close', () => reject(new Error(`closed before "${word}" came: ${text}`)));
+    socket.once('close', () => reject(new Error(`closed before "${expected}" came: ${text}`)));
   });
 }
 
@@ -50,14 +50,14 @@ async function open(isInData: boolean): Promise<Socket> {
 /** Every client gets its octet once a second, evenly spread over the second. */
 function trickle(sockets: readonly Socket[]): void {
   const began = performance.now();
-  const words = ['NOOP\r\n', 'text\r\n'].map((word) => [...word].map((octet) => Buffer.from(octet)));
+  const lines = ['NOOP\r\n', 'text\r\n'].map((line) => [...line].map((octet) => Buffer.from(octet)));
   setInterval(() => {
     const due = ((performance.now() - began) / 1_000) * sockets.length;
     for (; octets < due; octets++) {
       const at = octets % sockets.length;
       const round = Math.floor(octets / sockets.length);
       const socket = sockets[at]!;
-      if (socket.writable) socket.write(words[at % 2]![round % 6]!);
+      if (socket.writable) socket.write(lines[at % 2]![round % 6]!);
     }
   }, TICK_MS);
 }

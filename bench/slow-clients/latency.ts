@@ -32,7 +32,7 @@ export class OrdinaryClient {
   /** Delivers one message and returns the milliseconds it took. */
   async deliver(): Promise<number> {
     const began = performance.now();
-    for (const [words, code] of STEPS) await this.#say(words, code);
+    for (const [text, code] of STEPS) await this.#say(text, code);
     return performance.now() - began;
   }
 
@@ -40,9 +40,9 @@ export class OrdinaryClient {
     this.#socket.destroy();
   }
 
-  #say(words: string, code: string): Promise<void> {
+  #say(text: string, code: string): Promise<void> {
     const heard = this.#hear(code);
-    this.#socket.write(words, 'latin1');
+    this.#socket.write(text, 'latin1');
     return heard;
   }
 

@@ -29,7 +29,7 @@ export async function startServer(settings: Readonly<Record<string, string>> = {
     ...settings,
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), `${text}\n`);
-  const words = [
+  const args = [
     'serve',
     '--config',
     folder,
@@ -42,7 +42,7 @@ export async function startServer(settings: Readonly<Record<string, string>> = {
     '--user',
     userInfo().username,
   ];
-  const child = spawn(process.execPath, [DAEMON, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [DAEMON, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   process.once('exit', () => child.kill('SIGKILL'));

@@ -6,8 +6,8 @@ import { ConfigProblem, type Place, type PlacedLine } from './placed-line.ts';
 
 export interface Route<O> {
   readonly pattern: string;
-  /** The outlet as the line names it. Routes with the same words share one. */
-  readonly words: string;
+  /** The outlet as the line names it. Routes with the same text share one. */
+  readonly spec: string;
   readonly place: Place;
   readonly outlet: O;
 }
@@ -30,7 +30,7 @@ export class RouteTable<O> {
   static parse<O>(
     lines: readonly PlacedLine[],
     file: Place,
-    open: (words: string, place: Place) => O,
+    open: (spec: string, place: Place) => O,
   ): RouteTable<O> {
     const routes = new Map<string, Route<O>>();
     const outlets = new Map<string, O>();
@@ -41,10 +41,10 @@ export class RouteTable<O> {
         problems.push(problem);
         continue;
       }
-      const { key, pattern, words } = partsOf(line);
-      const outlet = outlets.get(words) ?? open(words, line.place);
-      outlets.set(words, outlet);
-      routes.set(key!, { pattern, words, place: line.place, outlet });
+      const { key, pattern, spec } = partsOf(line);
+      const outlet = outlets.get(spec) ?? open(spec, line.place);
+      outlets.set(spec, outlet);
+      routes.set(key!, { pattern, spec, place: line.place, outlet });
     }
     const [first, ...others] = problems;
     if (first !== undefined) throw others.length === 0 ? first : new AggregateError(problems, first.message);
@@ -70,26 +70,26 @@ export class RouteTable<O> {
     return this.#routes.get('*');
   }
 
-  /** Every outlet once, by its words. */
+  /** Every outlet once, by its text. */
   outlets(): ReadonlyMap<string, O> {
-    return new Map([...this.#routes.values()].map(({ words, outlet }) => [words, outlet]));
+    return new Map([...this.#routes.values()].map(({ spec, outlet }) => [spec, outlet]));
   }
 }
 
 function partsOf({ text }: PlacedLine) {
   const [, pattern = '', rest = ''] = /^(\S+)\s*(.*)$/su.exec(text.trim()) ?? [];
-  return { pattern, words: rest.trim().replace(/\s+/g, ' '), key: canonicalEntry(pattern) };
+  return { pattern, spec: rest.trim().replace(/\s+/g, ' '), key: canonicalEntry(pattern) };
 }
 
 /** Why a line is no further route; undefined if it is one. */
 function problemIn(line: PlacedLine, routes: ReadonlyMap<string, Route<unknown>>): ConfigProblem | undefined {
   const { place } = line;
-  const { key, pattern, words } = partsOf(line);
+  const { key, pattern, spec } = partsOf(line);
   if (key === undefined || !PATTERN.test(pattern)) {
     const remedy = 'write `*`, `example.org`, `.example.org` for what is below it, or `user@example.org`';
     return new ConfigProblem(place, `\`${pattern}\` is no pattern of recipients`, remedy);
   }
-  if (words === '')
+  if (spec === '')
     return new ConfigProblem(place, `${pattern} has no outlet`, 'such as `smtp-forward 10.0.0.5 25`');
   const before = routes.get(key);
   if (before === undefined) return undefined;

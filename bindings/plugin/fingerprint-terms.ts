@@ -10,8 +10,8 @@ type Test = (system: Fingerprint) => boolean;
  * to case, `uptime` if it is less, `distance` if it is more. What p0f does not know matches nothing. Throws an Error
  * that quotes a pair it does not understand.
  */
-export function compileFingerprintTerms(words: string): Test {
-  const parts = words.split(',');
+export function compileFingerprintTerms(terms: string): Test {
+  const parts = terms.split(',');
   const tests = parts.flatMap((kind, index) =>
     index % 2 === 0 ? [compileTerm(kind, parts[index + 1] ?? '')] : [],
   );

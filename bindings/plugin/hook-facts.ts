@@ -30,7 +30,7 @@ type Facts<A extends readonly unknown[]> = {
   readonly told: { readonly [I in keyof A]: ArgumentFacts<A[I]> };
 };
 
-const HELO_WORDS = 'what follows the name, split at blanks';
+const HELO_ARGS = 'what follows the name, split at blanks';
 const AUTH_TOLD = [
   ['mechanism', 'string', 'its name in lower case, such as `scram-sha-256`'],
   ['credentials', 'Credentials', 'user, and what the mechanism brings; `verify(secret)` compares it'],
@@ -78,14 +78,14 @@ export const hookFacts: { readonly [N in HookName]: Facts<HookArguments[N]> } = 
     asked: 'HELO',
     told: [
       ['host', 'string', 'the name the client gives itself'],
-      ['words', 'readonly string[]', HELO_WORDS],
+      ['args', 'readonly string[]', HELO_ARGS],
     ],
   },
   ehlo: {
     asked: 'EHLO',
     told: [
       ['host', 'string', 'the name the client gives itself'],
-      ['words', 'readonly string[]', HELO_WORDS],
+      ['args', 'readonly string[]', HELO_ARGS],
     ],
   },
   auth_parse: {

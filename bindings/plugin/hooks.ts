@@ -28,8 +28,8 @@ export interface HookArguments {
   connect: [];
   helo_parse: [line: string];
   ehlo_parse: [line: string];
-  helo: [host: string, words: readonly string[]];
-  ehlo: [host: string, words: readonly string[]];
+  helo: [host: string, args: readonly string[]];
+  ehlo: [host: string, args: readonly string[]];
   auth_parse: [line: string];
   auth: [mechanism: string, credentials: Credentials];
   'auth-plain': [mechanism: string, credentials: Credentials];
@@ -70,7 +70,7 @@ export interface HookArguments {
   'post-fork': [];
 }
 
-/** What a Received field would say, for a plugin that words it differently. */
+/** What a Received field would say, for a plugin that writes it differently. */
 export interface ReceivedParts {
   /** Transmission type of RFC 3848, such as `ESMTPS`. */
   readonly protocol: string;
@@ -121,7 +121,7 @@ export type Answer = void | undefined | Verdict | Finding;
 
 export type Hook<O, N extends HookName> = (
   context: N extends SetupHookName ? Setup<O> : HookContext<O>,
-  ...words: HookArguments[N]
+  ...args: HookArguments[N]
 ) => Answer | Promise<Answer>;
 
 /** The hooks of one plugin. */

@@ -124,7 +124,7 @@ export type {
   Resolver,
   TlsaRecord,
 } from './resolver.ts';
-export { refusal, RETURN_CODE_NAMES, verdictFor } from './verdict-word.ts';
+export { refusal, RETURN_CODE_NAMES, verdictFor } from './verdict-name.ts';
 export type { Clock, Services, TlsFiles, TlsService } from './services.ts';
 export {
   PORTIONS,

@@ -15,9 +15,9 @@ export type LogLevel = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 const BY_NAME = new Map<string, LogLevel>(Object.entries(LogLevel).map(([name, level]) => [name, level]));
 
 /** Reads `4`, `LOGWARN` or `warn`; undefined for anything else. */
-export function parseLogLevel(word: string): LogLevel | undefined {
-  if (/^[0-7]$/.test(word)) return Number(word) as LogLevel;
-  return BY_NAME.get(word.toUpperCase().replace(/^LOG/, ''));
+export function parseLogLevel(text: string): LogLevel | undefined {
+  if (/^[0-7]$/.test(text)) return Number(text) as LogLevel;
+  return BY_NAME.get(text.toUpperCase().replace(/^LOG/, ''));
 }
 
 /** Writes to the log of one plugin in one session. Control characters are made visible, secrets never passed. */

@@ -1,4 +1,4 @@
-/** Schemas for what the words of a plugin's line commonly stand for. */
+/** Schemas for what the values of a plugin's line commonly stand for. */
 
 import { z } from 'zod';
 import { parseLogLevel, type LogLevel } from './log-level.ts';
@@ -35,8 +35,8 @@ export function isMode(kind: unknown): boolean {
 
 /** A log level by number or by name: `4`, `LOGWARN`, `warn`. */
 export const logLevel = () =>
-  z.string().transform((word, context): LogLevel => {
-    const level = parseLogLevel(word);
+  z.string().transform((value, context): LogLevel => {
+    const level = parseLogLevel(value);
     if (level !== undefined) return level;
     context.addIssue({ code: 'custom', message: 'must be 0 to 7 or a name such as LOGWARN' });
     return z.NEVER;
@@ -56,13 +56,13 @@ export const decimal = (min: number, max: number) =>
 
 /** A switch: `1`, `yes`, `on`, `true` or `0`, `no`, `off`, `false`. */
 export const flag = () =>
-  z.string().transform((word, context): boolean => {
-    if (/^(?:1|yes|on|true)$/i.test(word)) return true;
-    if (/^(?:0|no|off|false)$/i.test(word)) return false;
+  z.string().transform((value, context): boolean => {
+    if (/^(?:1|yes|on|true)$/i.test(value)) return true;
+    if (/^(?:0|no|off|false)$/i.test(value)) return false;
     context.addIssue({ code: 'custom', message: 'must be 1 or 0, or yes or no' });
     return z.NEVER;
   });
 
-/** One of `words`, in whatever case it is written. */
-export const oneOf = <const T extends readonly [string, ...string[]]>(words: T) =>
-  z.string().toLowerCase().pipe(z.enum(words));
+/** One of `values`, in whatever case it is written. */
+export const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.string().toLowerCase().pipe(z.enum(values));

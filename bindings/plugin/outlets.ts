@@ -1,4 +1,4 @@
-/** Outlets by the words that configure them, for plugins that hand messages on to whatever the operator names. */
+/** Outlets by the text that names and configures them, for plugins that hand messages on to any outlet the operator names. */
 
 import type { Place } from './config.ts';
 import type { Outlet } from './delivery.ts';
@@ -6,7 +6,7 @@ import type { Outlet } from './delivery.ts';
 /** An outlet that may still be loading; until it is ready nobody knows what it `reaches`. */
 export interface OpenedOutlet extends Outlet {
   /**
-   * Resolves once the outlet can be used; rejects with the place and the remedy if its words are wrong. While a plugin is
+   * Resolves once the outlet can be used; rejects with the place and the remedy if its text is wrong. While a plugin is
    * set up the server waits for all it has opened, and does not start if one fails: only a plugin that opens outlets later
    * has to look at this. Nobody has to handle its rejection.
    */
@@ -16,7 +16,7 @@ export interface OpenedOutlet extends Outlet {
 export interface Outlets {
   /**
    * The outlet of the plugin `queue/NAME` under the same options: `smtp-forward 10.0.0.5 25`. A NAME with a slash in it is
-   * the plugin's own. `place` is where the words stand, for errors; without it, the line of the plugin that asks.
+   * the plugin's own. `place` is where the text stands, for errors; without it, the line of the plugin that asks.
    */
-  open(words: string, place?: Place): OpenedOutlet;
+  open(spec: string, place?: Place): OpenedOutlet;
 }

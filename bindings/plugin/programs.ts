@@ -38,7 +38,7 @@ export interface Programs {
   /** True if the file exists and may be executed. Only for use while a plugin is set up. */
   isExecutable(path: string): boolean;
   /** Runs a program without input; rejects after `timeoutMs` or if it can't be started. Output is capped. */
-  run(path: string, words: readonly string[], options?: { timeoutMs?: number }): Promise<ProgramResult>;
+  run(path: string, args: readonly string[], options?: { timeoutMs?: number }): Promise<ProgramResult>;
   /**
    * Runs a program with a message on its descriptors, and resolves when it has ended; never rejects. An aborted `signal` ends
    * it and all it has started: SIGTERM, then SIGKILL. If the message can't be read it is killed before it sees the end of its

@@ -26,7 +26,7 @@ export interface ReportWayOptions {
   /** The way of the messages. */
   readonly own: OpenedOutlet;
   readonly ownDestinationOf: (address: Address) => string;
-  readonly open: (words: string) => OpenedOutlet;
+  readonly open: (spec: string) => OpenedOutlet;
   readonly log: Pick<Log, 'notice' | 'warn'>;
 }
 
@@ -35,13 +35,13 @@ const apart = (destination: string): string => `reports:${destination}`;
 
 const byDomain = ({ domain }: Address): string => apart(domain.toLowerCase());
 
-/** The outlet that the operator names, as `words`. */
+/** The outlet that the operator names, as `spec`. */
 export function namedReportWay(
-  words: readonly string[],
+  spec: readonly string[],
   destinationOf: ReportWay['destinationOf'],
   { open, log }: ReportWayOptions,
 ): ReportWay {
-  const text = words.join(' ');
+  const text = spec.join(' ');
   const outlet = open(text);
   const look = (): void => {
     if (outlet.reaches?.(ELSEWHERE) === false)

@@ -10,7 +10,7 @@ export interface Mechanism {
   /** As EHLO lists it. */
   readonly name: string;
   /** As plugins and the header have it. */
-  readonly word: string;
+  readonly lowerName: string;
   readonly hook: AuthHookName;
   /** A plugin with the hook `auth` is enough to offer it; otherwise one must have the mechanism's own hook. */
   readonly isCoveredByAuth: boolean;
@@ -23,7 +23,7 @@ function row(
   isCoveredByAuth: boolean,
   begin: Mechanism['begin'],
 ): Mechanism {
-  return { name, word: name.toLowerCase(), hook, isCoveredByAuth, begin };
+  return { name, lowerName: name.toLowerCase(), hook, isCoveredByAuth, begin };
 }
 
 /**

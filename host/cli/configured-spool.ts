@@ -52,10 +52,10 @@ function locate(configDir: string | undefined): string {
   const config = new ConfigDirectory({ directories, log: silence, watch: false });
   try {
     for (const line of config.lines('plugins')) {
-      const [name = '', ...words] = line.split(/[ \t]+/);
+      const [name = '', ...options] = line.split(/[ \t]+/);
       if (name.replace(/:\d+$/, '') !== 'queue/spool') continue;
       // No other option in front of `via` takes an absolute path.
-      const path = words.slice(0, words.indexOf('via')).find((word) => word.startsWith('/'));
+      const path = options.slice(0, options.indexOf('via')).find((option) => option.startsWith('/'));
       if (path !== undefined) return path;
     }
   } finally {

@@ -58,11 +58,11 @@ function locate(name: keyof typeof PLUGINS, configDir: string | undefined): Stor
   try {
     const settings = new Settings(config, silence);
     settings.check();
-    const words = config
+    const options = config
       .lines('plugins')
       .map((line) => line.split(/[ \t]+/))
       .find(([plugin = '']) => plugin.replace(/:\d+$/, '') === PLUGINS[name]);
-    const own = ownPlace(words ?? []);
+    const own = ownPlace(options ?? []);
     if (own !== undefined) return parseStoreLocation(own);
     const { store, storeDirectory } = settings.current;
     const location = storeLocationOf(settings.current);
@@ -93,10 +93,10 @@ function daemonsOf(directory: string): string {
 }
 
 /** The options with which a plugin's line names a place of its own. */
-function ownPlace(words: readonly string[]): string | undefined {
+function ownPlace(options: readonly string[]): string | undefined {
   const valueOf = (option: string): string | undefined => {
-    const index = words.indexOf(option);
-    return index === -1 ? undefined : words[index + 1];
+    const index = options.indexOf(option);
+    return index === -1 ? undefined : options[index + 1];
   };
   const redis = valueOf('redis');
   if (redis !== undefined) return `redis://${redis.includes(':') ? redis : `${redis}:6379`}/0`;

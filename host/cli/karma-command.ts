@@ -39,14 +39,14 @@ export const KARMA_HELP = printHelp(
   KARMA_OPTIONS,
 );
 
-type Action = (store: Store, word: string | undefined, terminal: Terminal) => Promise<void>;
+type Action = (store: Store, argument: string | undefined, terminal: Terminal) => Promise<void>;
 
 const ACTIONS: ReadonlyMap<string, Action> = new Map([
-  ['list', (store, word, terminal) => list(store, checkNothing(word), terminal)],
+  ['list', (store, argument, terminal) => list(store, checkNothing(argument), terminal)],
   ['search', search],
   ['prune', prune],
-  ['capture', (store, word) => revise(store, word, capture)],
-  ['release', (store, word) => revise(store, word, release)],
+  ['capture', (store, argument) => revise(store, argument, capture)],
+  ['release', (store, argument) => revise(store, argument, release)],
 ]);
 
 export async function runKarma(
@@ -59,7 +59,7 @@ export async function runKarma(
     terminal.out(KARMA_HELP);
     return 0;
   }
-  const [name, word, ...rest] = given.positionals;
+  const [name, argument, ...rest] = given.positionals;
   const action = ACTIONS.get(name ?? '');
   if (name === undefined) throw new UsageError(`karma needs an action: ${[...ACTIONS.keys()].join(', ')}`);
   if (action === undefined)
@@ -68,7 +68,7 @@ export async function runKarma(
   const { store, place, close } = openConfiguredStore('karma', readConfigDir(given.text('config')));
   try {
     terminal.out(`using karma db at ${place}`);
-    await action(store, word, terminal);
+    await action(store, argument, terminal);
   } finally {
     await close();
   }
@@ -91,21 +91,21 @@ async function list(store: Store, kind: Kind | undefined, terminal: Terminal): P
   terminal.out(String(totals));
 }
 
-function checkNothing(word: string | undefined): undefined {
-  if (word !== undefined) throw new UsageError(`karma list: "${word}" is not understood`);
+function checkNothing(argument: string | undefined): undefined {
+  if (argument !== undefined) throw new UsageError(`karma list: "${argument}" is not understood`);
 }
 
-async function search(store: Store, word: string | undefined, terminal: Terminal): Promise<void> {
-  if (word !== undefined && KINDS.includes(word)) return list(store, word as Kind, terminal);
-  const key = keyOf(word, 'search naughty, nice, both or an IP address');
+async function search(store: Store, argument: string | undefined, terminal: Terminal): Promise<void> {
+  if (argument !== undefined && KINDS.includes(argument)) return list(store, argument as Kind, terminal);
+  const key = keyOf(argument, 'search naughty, nice, both or an IP address');
   const record = parseKarma(await store.get(key));
-  const name = await new DnsReverseLookup().nameOf(word!);
+  const name = await new DnsReverseLookup().nameOf(argument!);
   terminal.out(KARMA_HEADER);
-  terminal.out(karmaRow(word!, record, name));
+  terminal.out(karmaRow(argument!, record, name));
 }
 
-async function prune(store: Store, word: string | undefined, terminal: Terminal): Promise<void> {
-  const days = word === undefined ? DEFAULT_DAYS : readCount('days', word, 0, 36_500);
+async function prune(store: Store, argument: string | undefined, terminal: Terminal): Promise<void> {
+  const days = argument === undefined ? DEFAULT_DAYS : readCount('days', argument, 0, 36_500);
   terminal.out(`pruned ${await store.prune(Date.now() - days * DAY_MS)} entries`);
 }
 
@@ -114,8 +114,8 @@ type Revision = (record: KarmaRecord, now: number) => KarmaRecord;
 const capture: Revision = (record, now) => ({ ...record, penaltyStart: now, naughty: record.naughty + 1 });
 const release: Revision = (record) => ({ ...record, penaltyStart: 0, naughty: 0 });
 
-async function revise(store: Store, word: string | undefined, revision: Revision): Promise<void> {
-  const key = keyOf(word, 'an IP address is missing');
+async function revise(store: Store, argument: string | undefined, revision: Revision): Promise<void> {
+  const key = keyOf(argument, 'an IP address is missing');
   const nowMs = Date.now();
   await store.transact(key, (value) => {
     const record = revision(parseKarma(value), Math.floor(nowMs / 1_000));
@@ -123,10 +123,10 @@ async function revise(store: Store, word: string | undefined, revision: Revision
   });
 }
 
-function keyOf(word: string | undefined, otherwise: string): string {
-  const key = word === undefined ? undefined : addressNumber(word);
+function keyOf(argument: string | undefined, otherwise: string): string {
+  const key = argument === undefined ? undefined : addressNumber(argument);
   if (key === undefined)
-    throw new UsageError(word === undefined ? `karma: ${otherwise}` : `karma: not an IP: ${word}`);
+    throw new UsageError(argument === undefined ? `karma: ${otherwise}` : `karma: not an IP: ${argument}`);
   return key;
 }
 

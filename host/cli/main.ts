@@ -58,12 +58,12 @@ export async function qpsmtpd(
   loader: DaemonLoader,
   terminal: Terminal,
 ): Promise<number> {
-  const [word, ...rest] = args;
-  if (word === undefined) return refuseNothing(terminal);
-  if (word === 'help') return printHelpOf(rest, terminal);
-  const command = COMMANDS.get(word);
+  const [name, ...rest] = args;
+  if (name === undefined) return refuseNothing(terminal);
+  if (name === 'help') return printHelpOf(rest, terminal);
+  const command = COMMANDS.get(name);
   if (command !== undefined) return command.run(rest, loader, terminal);
-  if (!word.startsWith('-')) throw unknownCommand(word);
+  if (!name.startsWith('-')) throw unknownCommand(name);
   const given = readArguments(args, TOP_OPTIONS);
   refusePositionals(given);
   terminal.out(given.has('version') ? `qpsmtpd ${version}` : TOP_HELP);
@@ -82,15 +82,15 @@ function refuseNothing(terminal: Terminal): number {
   return ExitCode.USAGE;
 }
 
-function printHelpOf([word, ...rest]: readonly string[], terminal: Terminal): number {
+function printHelpOf([name, ...rest]: readonly string[], terminal: Terminal): number {
   if (rest.length > 0) throw new UsageError('help takes one command');
-  const command = word === undefined ? undefined : COMMANDS.get(word);
-  if (word !== undefined && command === undefined) throw unknownCommand(word);
+  const command = name === undefined ? undefined : COMMANDS.get(name);
+  if (name !== undefined && command === undefined) throw unknownCommand(name);
   terminal.out(command?.help ?? TOP_HELP);
   return ExitCode.OK;
 }
 
-function unknownCommand(word: string): UsageError {
-  const hint = suggest(word, [...COMMANDS.keys(), 'help']);
-  return new UsageError(`"${word}" is no command of qpsmtpd${hint}; see qpsmtpd --help`);
+function unknownCommand(name: string): UsageError {
+  const hint = suggest(name, [...COMMANDS.keys(), 'help']);
+  return new UsageError(`"${name}" is no command of qpsmtpd${hint}; see qpsmtpd --help`);
 }

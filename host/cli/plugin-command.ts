@@ -33,13 +33,13 @@ export async function runPlugin(
   loader: DaemonLoader,
   terminal: Terminal,
 ): Promise<number> {
-  const [word, ...rest] = args;
-  const command = COMMANDS.get(word ?? '');
+  const [name, ...rest] = args;
+  const command = COMMANDS.get(name ?? '');
   if (command !== undefined) return command(rest, loader, terminal);
-  if (word === '--help' || word === '-h') {
+  if (name === '--help' || name === '-h') {
     terminal.out(PLUGIN_HELP);
     return 0;
   }
-  if (word === undefined) throw new UsageError('plugin: new, test or list? See qpsmtpd plugin --help');
-  throw new UsageError(`"plugin ${word}" is no command of qpsmtpd${suggest(word, COMMANDS.keys())}`);
+  if (name === undefined) throw new UsageError('plugin: new, test or list? See qpsmtpd plugin --help');
+  throw new UsageError(`"plugin ${name}" is no command of qpsmtpd${suggest(name, COMMANDS.keys())}`);
 }

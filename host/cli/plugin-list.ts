@@ -35,9 +35,9 @@ function describe(
   { name, about, file, options, before, after }: PluginDescription,
   index: number,
 ): readonly string[] {
-  const words = Object.entries(options).map(([key, value]) => `${key} ${value}`);
+  const shown = Object.entries(options).map(([key, value]) => `${key} ${value}`);
   return [
-    `${String(index + 1).padStart(4)}  ${name}${words.length === 0 ? '' : `  (${words.join(', ')})`}`,
+    `${String(index + 1).padStart(4)}  ${name}${shown.length === 0 ? '' : `  (${shown.join(', ')})`}`,
     `      ${about === '' ? 'no description' : about}`,
     ...(file === undefined ? [] : [`      ${file}`]),
     ...(before.length === 0 ? [] : [`      stands before ${before.join(', ')}`]),

@@ -41,13 +41,14 @@ export function runPluginNew(
   return Promise.resolve(0);
 }
 
-function readLanguage(word: string | undefined): Language {
-  if (word === undefined) return RUNS_TYPESCRIPT ? 'ts' : 'js';
-  if (word !== 'js' && word !== 'ts') throw new UsageError(`--language: "${word}" is neither js nor ts`);
-  if (word === 'ts' && !RUNS_TYPESCRIPT) {
+function readLanguage(language: string | undefined): Language {
+  if (language === undefined) return RUNS_TYPESCRIPT ? 'ts' : 'js';
+  if (language !== 'js' && language !== 'ts')
+    throw new UsageError(`--language: "${language}" is neither js nor ts`);
+  if (language === 'ts' && !RUNS_TYPESCRIPT) {
     throw new UsageError(`--language: Node ${process.version} does not run TypeScript (22.18 and later do)`);
   }
-  return word;
+  return language;
 }
 
 function write(file: string, text: string): void {

@@ -7,7 +7,7 @@ const FALSE_WORDS = new Set(['', '0', 'no', 'off', 'false']);
 const NUMBER = /^[+-]?\d{1,16}(\.\d{1,16})?$/;
 
 /** What counts as false in a file that says yes or no. */
-export const isFalseWord = (word: string): boolean => FALSE_WORDS.has(word.toLowerCase());
+export const meansFalse = (word: string): boolean => FALSE_WORDS.has(word.toLowerCase());
 
 /**
  * A finished list. Line numbers are kept apart from the texts and places made on demand: a list of a million
@@ -30,7 +30,7 @@ export class ConfigList {
     this.#stretches = stretches;
     this.first = lines[0];
     this.number = this.first !== undefined && NUMBER.test(this.first) ? Number(this.first) : NaN;
-    this.isTrue = !isFalseWord(this.first ?? '');
+    this.isTrue = !meansFalse(this.first ?? '');
   }
 
   /** Where the line at `index`, counted from 0, stands; undefined if there is none. */

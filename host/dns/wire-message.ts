@@ -56,13 +56,13 @@ const MAX_RECORDS = 256;
 export function encodeQuestion(id: number, name: string, type: RecordType): Buffer | undefined {
   const wireName = encodeName(name);
   if (wireName === undefined) return undefined;
-  const header = words(id, RECURSION_DESIRED | AUTHENTIC_DATA, 1, 0, 0, 1);
+  const header = uint16s(id, RECURSION_DESIRED | AUTHENTIC_DATA, 1, 0, 0, 1);
   // The OPT record: no name, size in place of the class, flags in the lower half of the TTL. RFC 6891 section 6.1.2.
-  const opt = Buffer.concat([Buffer.of(0), words(OPT, UDP_OCTETS, 0, DNSSEC_OK, 0)]);
-  return Buffer.concat([header, wireName, words(RECORD_TYPES[type], CLASS_IN), opt]);
+  const opt = Buffer.concat([Buffer.of(0), uint16s(OPT, UDP_OCTETS, 0, DNSSEC_OK, 0)]);
+  return Buffer.concat([header, wireName, uint16s(RECORD_TYPES[type], CLASS_IN), opt]);
 }
 
-function words(...values: readonly number[]): Buffer {
+function uint16s(...values: readonly number[]): Buffer {
   const octets = Buffer.alloc(values.length * 2);
   for (const [index, value] of values.entries()) octets.writeUInt16BE(value, index * 2);
   return octets;

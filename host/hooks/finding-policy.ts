@@ -1,6 +1,6 @@
 /**
  * What becomes of a finding: the settings `reject` and `reject_type` of the plugin's line turn it into a
- * verdict, and the log gets a line in the words log analysers know (`pass`, `fail, tolerated`, `skip`, `error`).
+ * verdict, and the log gets a line in the outcome log analysers know (`pass`, `fail, tolerated`, `skip`, `error`).
  */
 
 import {
@@ -67,7 +67,7 @@ function judgeFailure(finding: Finding, settings: FindingSettings, context: Hook
 
 const FAILURE_WORDS = { '0': 'fail, tolerated', '1': 'fail', naughty: 'fail, NAUGHTY' } as const;
 
-function logLine(words: string, { log, text }: Finding): string {
+function logLine(outcome: string, { log, text }: Finding): string {
   const detail = log ?? text;
-  return detail === '' ? words : `${words}, ${detail}`;
+  return detail === '' ? outcome : `${outcome}, ${detail}`;
 }

@@ -1,4 +1,4 @@
-/** A definition and the words of its line become a plugin that is ready to be asked. */
+/** A definition and the arguments of its line become a plugin that is ready to be asked. */
 
 import {
   commonOptions,
@@ -22,7 +22,7 @@ import { ConfigError, configErrorOf, lastingCode, PluginErrors } from '../errors
 import type { Logger, Speaker } from '../observe/logger.ts';
 import { placeInStack } from './fault-place.ts';
 import { nearest } from './nearest.ts';
-import { parseOptions, sortWords } from './option-words.ts';
+import { parseOptions, sortArguments } from './plugin-options.ts';
 import type { PluginChecks } from './plugin-checks.ts';
 import { PluginClosings } from './plugin-closings.ts';
 import type { PluginLine } from './plugin-line.ts';
@@ -220,7 +220,7 @@ function readOptions(definition: PluginDefinition, line: PluginLine) {
   const { rejects } = definition;
   const shapes = rejects === undefined ? [own, commonOptions] : [own, rejectOptions, commonOptions];
   const { positional = [], switches, rest } = definition;
-  const raw = sortWords(line, { shapes, positional, switches, rest });
+  const raw = sortArguments(line, { shapes, positional, switches, rest });
   const { options, problems } = parseOptions(line, own, raw);
   const shared = parseOptions(line, commonOptions, without(raw, own));
   const refusal = rejects === undefined ? undefined : parseOptions(line, rejectOptions, without(raw, own));
@@ -232,15 +232,15 @@ function readOptions(definition: PluginDefinition, line: PluginLine) {
   return { options, settings, loglevel: shared.options.loglevel };
 }
 
-/** A plugin may have an option of its own by the name of a shared one; the shared one then does not see the words. */
-const without = (raw: ReturnType<typeof sortWords>, own: OptionShape): ReturnType<typeof sortWords> =>
+/** A plugin may have an option of its own by the name of a shared one; the shared one then does not see the arguments. */
+const without = (raw: ReturnType<typeof sortArguments>, own: OptionShape): ReturnType<typeof sortArguments> =>
   Object.fromEntries(Object.entries(raw).filter(([key]) => !Object.hasOwn(own.shape, key)));
 
 /** `N` is the level itself, `+N` and `-N` are added to it. */
-export function levelAdjustment(word: string | undefined): ((level: LogLevel) => LogLevel) | undefined {
-  if (word === undefined) return undefined;
-  const number = Number(word);
-  if (!/^[+-]/.test(word)) return () => number as LogLevel;
+export function levelAdjustment(arg: string | undefined): ((level: LogLevel) => LogLevel) | undefined {
+  if (arg === undefined) return undefined;
+  const number = Number(arg);
+  if (!/^[+-]/.test(arg)) return () => number as LogLevel;
   return (level) => Math.min(7, Math.max(0, level + number)) as LogLevel;
 }
 

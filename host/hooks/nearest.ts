@@ -1,9 +1,9 @@
-/** The candidate that differs from `word` in the fewest letters, if few enough to be a slip of the pen. */
-export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+/** The candidate that differs from `name` in the fewest letters, if few enough to be a slip of the pen. */
+export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let least = Math.max(1, Math.floor(name.length / 3)) + 1;
   for (const candidate of candidates) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < least) [best, least] = [candidate, distance];
   }
   return best;
@@ -26,8 +26,8 @@ export function editDistance(a: string, b: string): number {
   return last[b.length]!;
 }
 
-/** ` (did you mean --listen?)` with the blank in front, or nothing if no candidate is near `word`. */
-export function suggest(word: string, candidates: Iterable<string>): string {
-  const meant = nearest(word, candidates);
+/** ` (did you mean --listen?)` with the blank in front, or nothing if no candidate is near `name`. */
+export function suggest(name: string, candidates: Iterable<string>): string {
+  const meant = nearest(name, candidates);
   return meant === undefined ? '' : ` (did you mean ${meant}?)`;
 }

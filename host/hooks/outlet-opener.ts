@@ -37,8 +37,8 @@ export class OutletOpener implements Outlets {
     this.#load = load;
   }
 
-  open(words: string, place = this.#place): OpenedOutlet {
-    const opened = new LoadingOutlet(this.#begin(words, place), this.#beginDelivery);
+  open(spec: string, place = this.#place): OpenedOutlet {
+    const opened = new LoadingOutlet(this.#begin(spec, place), this.#beginDelivery);
     this.#opened?.push(opened);
     return opened;
   }
@@ -59,14 +59,14 @@ export class OutletOpener implements Outlets {
     );
   }
 
-  async #begin(words: string, place: Place): Promise<LoadedOutlet> {
+  async #begin(spec: string, place: Place): Promise<LoadedOutlet> {
     if (this.#depth >= MAX_NESTED) {
       const remedy = 'an outlet must not lead back to itself';
-      throw new ConfigError(place, `\`${words}\`: outlets nest more than ${MAX_NESTED} deep`, remedy);
+      throw new ConfigError(place, `\`${spec}\`: outlets nest more than ${MAX_NESTED} deep`, remedy);
     }
-    const [name = ''] = words.split(/[ \t]/, 1);
+    const [name = ''] = spec.split(/[ \t]/, 1);
     if (name === '') throw new ConfigError(place, 'no outlet is named', 'such as `maildir /var/mail/in`');
-    const text = name.includes('/') || name.startsWith('npm:') ? words : `queue/${words}`;
+    const text = name.includes('/') || name.startsWith('npm:') ? spec : `queue/${spec}`;
     return await this.#load(parsePluginLine({ text, place }));
   }
 }

@@ -8,11 +8,11 @@ import { nearest } from './nearest.ts';
 export type PerlPlugin =
   /** A plugin of this server has the name. */
   | { readonly kind: 'same' }
-  /** A plugin of this server does the same under the name `to`; `translate` gives it the words it understands. */
+  /** A plugin of this server does the same under the name `to`; `translate` gives it the arguments it understands. */
   | {
       readonly kind: 'renamed';
       readonly to: string;
-      readonly translate?: (words: readonly string[]) => readonly string[];
+      readonly translate?: (args: readonly string[]) => readonly string[];
       readonly note?: string;
     }
   /** Nobody has built it yet; `lost` is what a configuration without it does not do. */
@@ -25,7 +25,7 @@ const coming = (lost: string): PerlPlugin => ({ kind: 'coming', lost });
 const replaced = (by: string): PerlPlugin => ({ kind: 'replaced', by });
 const renamed = (
   to: string,
-  translate?: (words: readonly string[]) => readonly string[],
+  translate?: (args: readonly string[]) => readonly string[],
   note?: string,
 ): PerlPlugin => ({
   kind: 'renamed',
@@ -35,10 +35,10 @@ const renamed = (
 });
 
 /** `check_basicheaders [DAYS]` looked for From and Date, and at both sides of today. */
-function headersWords(words: readonly string[]): readonly string[] {
-  const [days, ...rest] = words[0] === 'days' ? words.slice(1) : words;
+function headersWords(args: readonly string[]): readonly string[] {
+  const [days, ...rest] = args[0] === 'days' ? args.slice(1) : args;
   const required = ['require', 'From,Date'];
-  if (days === undefined || !/^\d+$/.test(days)) return [...required, ...words];
+  if (days === undefined || !/^\d+$/.test(days)) return [...required, ...args];
   return [...required, 'past', days, 'future', days, ...rest];
 }
 

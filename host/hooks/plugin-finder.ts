@@ -19,7 +19,7 @@ const ENDINGS: readonly string[] = ['.js', '.mjs', ...(RUNS_TYPESCRIPT ? ['.ts']
 
 export interface FoundPlugin {
   readonly path: string;
-  /** The line as the plugin reads it: with the name it has here, and words it understands. */
+  /** The line as the plugin reads it: with the name it has here, and arguments it understands. */
   readonly line: PluginLine;
   /** It comes with the server. */
   readonly isBuiltIn: boolean;
@@ -51,13 +51,9 @@ export function findPlugin(
   if (packageNamed(line.file) !== undefined) return requirePackage(line, pluginDirs, packageBases);
   const meaning = PERL_PLUGINS.get(line.file);
   if (meaning?.kind !== 'renamed') throw notFound(line, dirs, perl);
-  const { to, translate = (words) => words } = meaning;
+  const { to, translate = (args) => args } = meaning;
   const name = to + line.name.slice(line.file.length);
-  const found = findPlugin(
-    { ...line, name, file: to, words: translate(line.words) },
-    pluginDirs,
-    packageBases,
-  );
+  const found = findPlugin({ ...line, name, file: to, args: translate(line.args) }, pluginDirs, packageBases);
   return { ...found, passedOver: perl ?? found.passedOver };
 }
 

@@ -1,4 +1,4 @@
-/** One line of `config/plugins`: a name, perhaps an instance number, and words split at blanks without quoting. */
+/** One line of `config/plugins`: a name, perhaps an instance number, and arguments split at blanks without quoting. */
 
 import { ConfigError, type Place } from '../errors/error-classes.ts';
 import { packageNamed } from './npm-package.ts';
@@ -14,7 +14,7 @@ export interface PluginLine {
   readonly name: string;
   /** Without the instance number: the name of the file. */
   readonly file: string;
-  readonly words: readonly string[];
+  readonly args: readonly string[];
   readonly place: Place;
 }
 
@@ -23,7 +23,7 @@ export function parsePluginLine({ text, place }: ConfigLine): PluginLine {
     const shown = JSON.stringify(text.slice(0, 200));
     throw new ConfigError(place, `unsafe characters in config line: ${shown}`, 'use printable ASCII only');
   }
-  const [name = '', ...words] = text.trim().split(/[ \t]+/);
+  const [name = '', ...args] = text.trim().split(/[ \t]+/);
   const [, file = '', instance] = /^((?:npm:)?[^:]*)(:\d+)?$/.exec(name) ?? [];
   if (name.includes('::')) {
     throw new ConfigError(place, `\`${name}\` is a Perl module`, 'name a plugin of this server instead');
@@ -36,5 +36,5 @@ export function parsePluginLine({ text, place }: ConfigLine): PluginLine {
       'letters, digits, `_`, `-` and `/` inside, or `npm:PACKAGE`; then `:2` for a second instance',
     );
   }
-  return { name: instance === undefined ? file : name, file, words, place };
+  return { name: instance === undefined ? file : name, file, args, place };
 }

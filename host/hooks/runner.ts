@@ -65,13 +65,13 @@ export class HookRunner {
   }
 
   /**
-   * The first verdict other than DECLINED. If there is none: DECLINED, with the words of the last plugin that had
+   * The first verdict other than DECLINED. If there is none: DECLINED, with the text of the last plugin that had
    * some. Never throws and never rejects.
    */
   run<N extends SessionHookName>(
     hook: N,
     session: HookSession,
-    ...words: HookArguments[N]
+    ...args: HookArguments[N]
   ): Verdict | Promise<Verdict>;
   run(hook: SessionHookName, session: HookSession, a?: unknown, b?: unknown): Verdict | Promise<Verdict> {
     const chain = this.#chains[hook];
@@ -85,7 +85,7 @@ export class HookRunner {
   runAll<N extends SessionHookName>(
     hook: N,
     session: HookSession,
-    ...words: HookArguments[N]
+    ...args: HookArguments[N]
   ): void | Promise<void>;
   runAll(hook: SessionHookName, session: HookSession, a?: unknown, b?: unknown): void | Promise<void> {
     const chain = this.#chains[hook];
@@ -193,11 +193,11 @@ export class HookRunner {
 
   #logVerdict(step: HookStep, session: HookSession, { code, lines }: Verdict): void {
     // What auth_parse puts in the place of the line holds the client's secret, too.
-    const words =
+    const said =
       lines.length === 0 || step.hook === 'auth_parse'
         ? ''
         : `, ${conceal(lines.join(' '), session.secrets)}`;
-    const text = `Plugin ${step.plugin.name}, hook ${step.hook} returned ${nameOf(code)}${words}`;
+    const text = `Plugin ${step.plugin.name}, hook ${step.hook} returned ${nameOf(code)}${said}`;
     this.#caller.log(LogLevel.DEBUG, text, step, session);
   }
 }

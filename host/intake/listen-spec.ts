@@ -30,8 +30,8 @@ const DEFAULT_SOCKET_MODE = 0o660;
 
 /** Reads a listen spec; throws `Q_USAGE` with the offending part. */
 export function parseListen(spec: string): ListenSpec {
-  const [where = '', ...words] = spec.trim().split(/[ \t]+/);
-  const options = new Options(spec, words);
+  const [where = '', ...given] = spec.trim().split(/[ \t]+/);
+  const options = new Options(spec, given);
   const place = parseAddress(spec, where, options);
   const tls = options.take('tls', /^(implicit|starttls)$/, 'tls=implicit or tls=starttls');
   options.refuseRest();
@@ -44,30 +44,30 @@ function parseAddress(spec: string, where: string, options: Options): ListenSpec
   throw refused(spec, 'it must start with tcp:// or unix:', 'for instance tcp://127.0.0.1:2525');
 }
 
-/** The words behind the address, each `NAME=VALUE`. */
+/** The options behind the address, each `NAME=VALUE`. */
 class Options {
   readonly #spec: string;
-  readonly #words: string[];
+  readonly #options: string[];
 
-  constructor(spec: string, words: readonly string[]) {
+  constructor(spec: string, options: readonly string[]) {
     this.#spec = spec;
-    this.#words = [...words];
+    this.#options = [...options];
   }
 
   /** The value of an option, which then is done with; undefined if it is not given. */
   take(name: string, form: RegExp, hint: string): string | undefined {
-    const index = this.#words.findIndex((word) => word.startsWith(`${name}=`));
-    const [word] = index === -1 ? [] : this.#words.splice(index, 1);
-    const value = word?.slice(name.length + 1);
-    if (word !== undefined && !form.test(value!))
-      throw refused(this.#spec, `"${word}" is not understood`, hint);
+    const index = this.#options.findIndex((option) => option.startsWith(`${name}=`));
+    const [option] = index === -1 ? [] : this.#options.splice(index, 1);
+    const value = option?.slice(name.length + 1);
+    if (option !== undefined && !form.test(value!))
+      throw refused(this.#spec, `"${option}" is not understood`, hint);
     return value;
   }
 
   /** Also what is given twice is left over. */
   refuseRest(): void {
-    const [word] = this.#words;
-    if (word !== undefined) throw refused(this.#spec, `"${word}" is not understood`);
+    const [option] = this.#options;
+    if (option !== undefined) throw refused(this.#spec, `"${option}" is not understood`);
   }
 }
 

@@ -9,16 +9,16 @@ const RESTART_MS = 1_000;
 
 export class LogCommand implements LogOutput {
   readonly #command: string;
-  readonly #words: readonly string[];
+  readonly #args: readonly string[];
   readonly #complain: (problem: string) => void;
   #child: ChildProcess | undefined = undefined;
   #startedAt = Number.NEGATIVE_INFINITY;
   #lost = 0;
 
-  /** With `words` it is a program, started without a shell. */
-  constructor(command: string, complain: (problem: string) => void, words?: readonly string[]) {
-    this.#command = words === undefined ? '/bin/sh' : command;
-    this.#words = words ?? ['-c', command];
+  /** With `args` it is a program, started without a shell. */
+  constructor(command: string, complain: (problem: string) => void, args?: readonly string[]) {
+    this.#command = args === undefined ? '/bin/sh' : command;
+    this.#args = args ?? ['-c', command];
     this.#complain = (problem) => complain(`log command \`${command}\`: ${problem}`);
   }
 
@@ -45,7 +45,7 @@ export class LogCommand implements LogOutput {
     const now = performance.now();
     if (now - this.#startedAt < RESTART_MS) return undefined;
     this.#startedAt = now;
-    const child = spawn(this.#command, this.#words, { stdio: ['pipe', 2, 2] });
+    const child = spawn(this.#command, this.#args, { stdio: ['pipe', 2, 2] });
     const gone = (how: string): void => {
       if (this.#child !== child) return;
       this.#child = undefined;

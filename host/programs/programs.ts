@@ -24,10 +24,10 @@ export const programs: Programs = {
     }
   },
 
-  run(path, words, { timeoutMs = DEFAULT_TIMEOUT_MS } = {}) {
+  run(path, args, { timeoutMs = DEFAULT_TIMEOUT_MS } = {}) {
     return new Promise<ProgramResult>((resolve, reject) => {
       const limits = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_OCTETS } as const;
-      const child = execFile(path, [...words], limits, (error, output) => {
+      const child = execFile(path, [...args], limits, (error, output) => {
         if (error === null) resolve({ exitCode: 0, output });
         else if (typeof error.code === 'number') resolve({ exitCode: error.code, output });
         else reject(error);
@@ -64,13 +64,13 @@ export function runProgram(
   return new ProgramRun(child, order, limit).end(signal);
 }
 
-function start({ command: [program = '', ...words], environment, inputs, outputs }: ProgramOrder) {
+function start({ command: [program = '', ...args], environment, inputs, outputs }: ProgramOrder) {
   const highest = Math.max(2, ...inputs.map(({ fd }) => fd), ...outputs);
   const stdio = Array.from({ length: highest + 1 }, (_, fd) =>
     inputs.some((input) => input.fd === fd) || outputs.includes(fd) ? ('pipe' as const) : ('ignore' as const),
   );
   try {
-    const child = spawn(program, words, {
+    const child = spawn(program, args, {
       stdio,
       env: { ...(environment ?? process.env) },
       detached: true,

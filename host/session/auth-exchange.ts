@@ -185,11 +185,11 @@ function judge(session: Session, exchange: AuthExchange, credentials: HostCreden
   exchange.isComplete = true;
   credentials.secrets.forEach((secret) => exchange.attempt.hide(secret));
   const { hooks } = session.host;
-  const { hook, word } = exchange.mechanism;
+  const { hook, lowerName } = exchange.mechanism;
   if (credentials.password === '') return refuseCredentials(session, exchange, credentials);
-  return settled(session, hooks.run(hook, session, word, credentials), (_, own) =>
+  return settled(session, hooks.run(hook, session, lowerName, credentials), (_, own) =>
     own.code === ReturnCode.DECLINED
-      ? settled(session, hooks.run('auth', session, word, credentials), (__, general) =>
+      ? settled(session, hooks.run('auth', session, lowerName, credentials), (__, general) =>
           settle(session, exchange, credentials, general),
         )
       : settle(session, exchange, credentials, own),
@@ -245,9 +245,9 @@ function accept(
   return sendChallenge(session, exchange, proof);
 }
 
-function welcome(session: Session, { name, word }: Mechanism, user: string, about: string): Progress {
+function welcome(session: Session, { name, lowerName }: Mechanism, user: string, about: string): Progress {
   const { facts } = session;
-  facts.auth = { user, mechanism: word };
+  facts.auth = { user, mechanism: lowerName };
   facts.relayClient = true;
   if (facts.notes.get(naughty) !== undefined) session.log(LogLevel.INFO, 'auth success cleared naughty');
   facts.notes.delete(naughty);

@@ -3,7 +3,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LogLevel, parseLogLevel } from '../../bindings/plugin/log-level.ts';
-import { isFalseWord } from '../config/config-list.ts';
+import { meansFalse } from '../config/config-list.ts';
 import { hostNameOf } from '../../bindings/wire/domain-name.ts';
 import { LIMITS } from './limit-settings.ts';
 import { MAIL_EXCHANGE_SETTINGS } from './mail-exchange-settings.ts';
@@ -234,7 +234,7 @@ export const SETTINGS = {
       about: 'A LOGIN that comes with XCLIENT counts as a successful AUTH: the client may relay.',
       takesEffect: 'next XCLIENT',
     },
-    (word) => !isFalseWord(word),
+    (word) => !meansFalse(word),
   ),
   esmtpParameters: oneOf({
     file: 'esmtp_parameters',
@@ -256,7 +256,7 @@ export const SETTINGS = {
       about: 'Offer REQUIRETLS inside TLS: only where the queue plugins deliver here or honour it.',
       takesEffect: 'next EHLO, next MAIL',
     },
-    (word) => !isFalseWord(word),
+    (word) => !meansFalse(word),
   ),
   authFailures: count({
     file: 'auth_failures',
@@ -282,6 +282,6 @@ export const SETTINGS = {
   ),
   tlsBeforeAuth: flag(
     { file: 'tls_before_auth', about: 'Offer AUTH only inside TLS.', takesEffect: 'next EHLO, next AUTH' },
-    (word) => !isFalseWord(word),
+    (word) => !meansFalse(word),
   ),
 };

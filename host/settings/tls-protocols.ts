@@ -30,13 +30,13 @@ export function parseVersions(text: string): TlsVersions {
   const wanted = new Set<TlsVersion>();
   const unwanted = new Set<TlsVersion>();
   let isAnyWanted = false;
-  for (const word of text.split(/[:,\s]+/).filter((part) => part !== '')) {
-    const isExcluded = word.startsWith('!');
-    const name = (isExcluded ? word.slice(1) : word).toUpperCase();
+  for (const part of text.split(/[:,\s]+/).filter((each) => each !== '')) {
+    const isExcluded = part.startsWith('!');
+    const name = (isExcluded ? part.slice(1) : part).toUpperCase();
     const version = SPOKEN.get(name);
     if (version !== undefined) (isExcluded ? unwanted : wanted).add(version);
     else if (WHATEVER.has(name) && !isExcluded) isAnyWanted = true;
-    else refuseUnlessExcluded(word, name, isExcluded);
+    else refuseUnlessExcluded(part, name, isExcluded);
   }
   const all: readonly TlsVersion[] = ['TLSv1.2', 'TLSv1.3'];
   const left = all.filter(
@@ -49,13 +49,13 @@ export function parseVersions(text: string): TlsVersions {
   return { minimum, maximum };
 }
 
-function refuseUnlessExcluded(word: string, name: string, isExcluded: boolean): void {
+function refuseUnlessExcluded(part: string, name: string, isExcluded: boolean): void {
   if (!BROKEN.has(name)) {
-    throw new Error(`'${word}' is no version of TLS; TLSv1_2 and TLSv1_3 are spoken`);
+    throw new Error(`'${part}' is no version of TLS; TLSv1_2 and TLSv1_3 are spoken`);
   }
   if (isExcluded) return;
   throw new Error(
-    `'${word}' asks for a version that can be broken and is not spoken (RFC 8996, RFC 7568); ` +
+    `'${part}' asks for a version that can be broken and is not spoken (RFC 8996, RFC 7568); ` +
       'leave the file out for TLS 1.2 and 1.3',
   );
 }

@@ -5,10 +5,11 @@ import { allLines, directoryPath, seconds, text } from './setting-kinds.ts';
 
 const AT_START = 'start, SIGHUP';
 
-function cipherList(words: string): string {
+function cipherList(ciphers: string): string {
   // OpenSSL says which ciphers it knows; here is only kept out what would not be a list.
-  if (!/^[!-~]+$/.test(words)) throw new Error(`'${words}' is no list of ciphers: names joined by colons`);
-  return words;
+  if (!/^[!-~]+$/.test(ciphers))
+    throw new Error(`'${ciphers}' is no list of ciphers: names joined by colons`);
+  return ciphers;
 }
 
 export const TLS_SETTINGS = {
@@ -24,7 +25,7 @@ export const TLS_SETTINGS = {
     {
       file: 'tls_protocols',
       about:
-        "Versions of TLS in qpsmtpd's words; 1.2 and 1.3 are all there is, `TLSv1_3` leaves only the latter.",
+        "Versions of TLS in qpsmtpd's ciphers; 1.2 and 1.3 are all there is, `TLSv1_3` leaves only the latter.",
       takesEffect: AT_START,
       form: '`TLSv1_2`, `TLSv1_3`, `SSLv23:!SSLv3` and the like',
       otherwise: 'TLS 1.2 and 1.3',

@@ -242,7 +242,7 @@ export class DeliveryAttempt {
       const first = recipients[indices[0]!]!.address.toString();
       const to = indices.length === 1 ? first : `${first} and ${indices.length - 1} more`;
       const answer = [reply.code, reply.status, ...reply.lines]
-        .filter((word) => word !== undefined)
+        .filter((part) => part !== undefined)
         .join(' ');
       const line = `${id}: ${kind}: from ${reversePath.toString()} to ${to}: ${hop ?? 'no hop'}: ${answer}`;
       if (kind === 'delivered') log.info(line);

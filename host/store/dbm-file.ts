@@ -53,10 +53,10 @@ export async function readDbmFile(
 
 function run(
   perl: string,
-  words: readonly string[],
+  args: readonly string[],
 ): Promise<{ output: string; problem: string | undefined }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(perl, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(perl, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const output: Buffer[] = [];
     let problem = '';
     child.stdout.on('data', (chunk: Buffer) => output.push(chunk));

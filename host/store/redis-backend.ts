@@ -66,8 +66,8 @@ class RedisBackend implements Backend {
     expiresInMs: number | undefined,
   ): Promise<boolean> {
     const life = expiresInMs === undefined ? '' : String(Math.max(1, Math.ceil(expiresInMs)));
-    const words = [seen?.text ?? '', text ?? '', life];
-    return (await this.#client.eval(SWAP, { keys: [PREFIX + key], arguments: words })) === 1;
+    const args = [seen?.text ?? '', text ?? '', life];
+    return (await this.#client.eval(SWAP, { keys: [PREFIX + key], arguments: args })) === 1;
   }
 
   async *keys(prefix: string): AsyncGenerator<readonly string[]> {

@@ -76,9 +76,9 @@ export async function checkStoreFile(directory: string): Promise<void> {
   try {
     const { size } = await file.stat();
     if (size === 0) return;
-    const words = new Uint32Array(8);
-    await file.read(words, 0, words.byteLength, 0);
-    if (size < MIN_OCTETS || !MAGIC_AT.some((at) => words[at] === MAGIC)) {
+    const numbers = new Uint32Array(8);
+    await file.read(numbers, 0, numbers.byteLength, 0);
+    if (size < MIN_OCTETS || !MAGIC_AT.some((at) => numbers[at] === MAGIC)) {
       throw new Error(`${path} is no LMDB file; move it away, and a new one is made`);
     }
   } finally {

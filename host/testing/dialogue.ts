@@ -47,22 +47,22 @@ export function parseDialogue(text: string): Dialogue {
   let plugins: readonly string[] | undefined;
   let client: string | undefined;
   for (const [index, line] of [first, ...rest].entries()) {
-    const [, directive, words = ''] = /^# (plugins|config|client): (.*)$/.exec(line) ?? [];
-    if (directive === 'plugins') plugins = split(words);
-    else if (directive === 'client') client = words.trim();
+    const [, directive, text = ''] = /^# (plugins|config|client): (.*)$/.exec(line) ?? [];
+    if (directive === 'plugins') plugins = split(text);
+    else if (directive === 'client') client = text.trim();
     else if (directive === 'config') {
-      const [name = '', values = ''] = words.split(/ = (.*)/s);
+      const [name = '', values = ''] = text.split(/ = (.*)/s);
       config[name.trim()] = split(values);
     } else if (line !== '' && !line.startsWith('#')) lines.push(parseLine(line, index + 1));
   }
   return { title: first.replace(/^#+ */, ''), plugins, config, client, lines };
 }
 
-const split = (words: string): readonly string[] =>
-  words
+const split = (text: string): readonly string[] =>
+  text
     .split(' | ')
-    .map((word) => word.trim())
-    .filter((word) => word !== '');
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
 
 function parseLine(line: string, number: number): DialogueLine {
   if (/^S: ?/.test(line)) return { kind: 'hear', text: line.slice(3).replaceAll('VERSION', version), number };

@@ -8,16 +8,16 @@ const FACILITIES =
 const SYNONYMS: Readonly<Record<string, string>> = { ERR: 'ERROR', WARNING: 'WARN', PANIC: 'EMERG' };
 
 /** `LOG_MAIL`, `mail`. */
-const facility = z.string().transform((word, context): number => {
-  const number = FACILITIES.indexOf(word.toUpperCase().replace(/^LOG_/, ''));
+const facility = z.string().transform((text, context): number => {
+  const number = FACILITIES.indexOf(text.toUpperCase().replace(/^LOG_/, ''));
   if (number >= 0) return number;
   context.addIssue({ code: 'custom', message: 'must be a facility of syslog such as LOG_MAIL' });
   return z.NEVER;
 });
 
 /** `LOG_NOTICE`, `LOGNOTICE`, `notice`, `5`. */
-const priority = z.string().transform((word, context): LogLevel => {
-  const name = word.toUpperCase().replace(/^LOG_?/, '');
+const priority = z.string().transform((text, context): LogLevel => {
+  const name = text.toUpperCase().replace(/^LOG_?/, '');
   const level = parseLogLevel(SYNONYMS[name] ?? name);
   if (level !== undefined) return level;
   context.addIssue({ code: 'custom', message: 'must be a priority of syslog such as LOG_NOTICE' });

@@ -87,7 +87,7 @@ class RoutedOutlet implements Outlet {
     const { leftovers } = given;
     this.#leftovers = leftovers === undefined ? undefined : this.#outlets.open(leftovers.join(' '));
     this.#lines = config.lines(this.#file);
-    this.#table = this.#parse((words, place) => this.#outlets.open(words, place));
+    this.#table = this.#parse((spec, place) => this.#outlets.open(spec, place));
   }
 
   /** A route that names the address or its domain is meant for it; `*` is for whatever comes, and may lead to one mailbox. */
@@ -113,7 +113,7 @@ class RoutedOutlet implements Outlet {
 
   async #refresh(): Promise<void> {
     this.#lines = this.#config.lines(this.#file);
-    const opening = openingAnew(this.#table.outlets(), (words, place) => this.#outlets.open(words, place));
+    const opening = openingAnew(this.#table.outlets(), (spec, place) => this.#outlets.open(spec, place));
     try {
       const table = this.#parse(opening.open);
       await opening.ready();

@@ -49,14 +49,14 @@ function quotedLine(line: Buffer): string {
   for (const [at, octet] of line.entries()) {
     const isBlank = octet === BLANK || octet === TAB;
     const isPlain = (octet > BLANK && octet < 0x7f && octet !== EQUALS) || (isBlank && at < line.length - 1);
-    const word = isPlain
+    const part = isPlain
       ? String.fromCharCode(octet)
       : `=${octet.toString(16).toUpperCase().padStart(2, '0')}`;
-    if (text.length + word.length >= MAX_ENCODED) {
+    if (text.length + part.length >= MAX_ENCODED) {
       broken.push(`${text}=`);
       text = '';
     }
-    text += word;
+    text += part;
   }
   return [...broken, text].join('\r\n');
 }

@@ -46,7 +46,7 @@ function explain({ kind, untilMs }: ReportCase): readonly string[] {
 }
 
 function recipientLines({ recipient, reply, hop, isExpired }: ReportedRecipient): readonly string[] {
-  const answer = [String(reply.code), reply.status, ...reply.lines].filter((word) => word !== undefined);
+  const answer = [String(reply.code), reply.status, ...reply.lines].filter((part) => part !== undefined);
   const said = hop === undefined ? 'the mail system said' : `${shown(hop)} said`;
   return [
     shown(recipient.address.toString()),

@@ -46,14 +46,14 @@ function recipientFields(
   const { mailbox } = recipient.address;
   const first = recipient.options?.originalRecipient;
   const original = first && typed(first.type, first.address, isGlobal);
-  const words = [String(reply.code), reply.status, ...reply.lines].filter((word) => word !== undefined);
+  const parts = [String(reply.code), reply.status, ...reply.lines].filter((part) => part !== undefined);
   return [
     original === undefined ? '' : field('Original-Recipient', original),
     field('Final-Recipient', typed('rfc822', mailbox, isGlobal) ?? `rfc822; ${asciiOnly(mailbox)}`),
     field('Action', action),
     field('Status', isExpired ? EXPIRED : (reply.status ?? CLASS[action])),
     hop === undefined ? '' : field('Remote-MTA', `dns; ${asciiOnly(hop)}`),
-    field('Diagnostic-Code', `${hop === undefined ? 'x-qpsmtpd' : 'smtp'}; ${asciiOnly(words.join(' '))}`),
+    field('Diagnostic-Code', `${hop === undefined ? 'x-qpsmtpd' : 'smtp'}; ${asciiOnly(parts.join(' '))}`),
     field('Last-Attempt-Date', formatDate(new Date(nowMs))),
     action === 'delayed' ? field('Will-Retry-Until', formatDate(new Date(untilMs))) : '',
   ].join('');
@@ -81,12 +81,12 @@ const asciiOnly = (text: string): string => printable(text).replace(/[^ -~]/g, '
 export function field(name: string, value: string): string {
   const lines: string[] = [];
   let line = `${name}:`;
-  for (const word of value.split(' ')) {
-    if (line.length + 1 + word.length > LINE && line.includes(' ')) {
+  for (const part of value.split(' ')) {
+    if (line.length + 1 + part.length > LINE && line.includes(' ')) {
       lines.push(line);
       line = '';
     }
-    line += ` ${word}`;
+    line += ` ${part}`;
   }
   return `${[...lines, line].join('\r\n')}\r\n`;
 }

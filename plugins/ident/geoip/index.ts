@@ -29,7 +29,7 @@ const options = z.object({
   add_headers: z
     .string()
     .default('true')
-    .transform((word) => !/false/i.test(word)),
+    .transform((part) => !/false/i.test(part)),
 });
 type Options = z.output<typeof options>;
 type Context = HookContext<Options>;
@@ -103,8 +103,8 @@ function note(
     notes.set(geoDistance, distance);
     if (options.too_far !== undefined && distance > options.too_far) adjustKarma(-1);
   }
-  const words = [continent, country, city, distance === undefined ? undefined : `\t${distance} km`];
-  log.info(words.filter((word) => word !== undefined).join(', '));
+  const parts = [continent, country, city, distance === undefined ? undefined : `\t${distance} km`];
+  log.info(parts.filter((part) => part !== undefined).join(', '));
 }
 
 /** Along the great circle; undefined if either place is unknown. */

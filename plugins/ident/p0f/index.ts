@@ -33,7 +33,7 @@ const options = z.object({
   add_headers: z
     .string()
     .default('true')
-    .transform((word) => !/false/i.test(word)),
+    .transform((text) => !/false/i.test(text)),
 });
 type Options = z.output<typeof options>;
 type Context = HookContext<Options>;

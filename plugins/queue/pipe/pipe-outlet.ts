@@ -16,7 +16,7 @@ import { delivered, deferred, forAll, refused, replyText } from '../kit/outcome.
 import type { ProgramLimits } from '../program/program-options.ts';
 import { ProgramStation } from '../program/program-station.ts';
 import { unfitFor } from '../kit/safe-envelope.ts';
-import { CommandWords, inCommands, type UnsafeWord } from './command-words.ts';
+import { CommandArguments, inCommands, type UnsafeArgument } from './command-arguments.ts';
 import { meaningOfExit } from './sysexits.ts';
 
 const INPUT = 0;
@@ -26,19 +26,19 @@ const ERRORS = 2;
 const PATH = '/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin';
 
 export interface PipeOptions extends ProgramLimits {
-  /** Absolute path, and words with patterns: %s reverse-path, %r recipient, %u its local part, %d its domain, %% a percent sign. */
+  /** Absolute path, and arguments with patterns: %s reverse-path, %r recipient, %u its local part, %d its domain, %% a percent sign. */
   readonly command: readonly string[];
   /** One run for each recipient, or as few as the length of a command allows. */
   readonly per: 'recipient' | 'message';
   readonly lineEnds: LineEnds;
-  /** What %s stands for if the reverse-path is null: an empty word would make `-f` take the next one. */
+  /** What %s stands for if the reverse-path is null: an empty argument would make `-f` take the next one. */
   readonly nullSender: string;
 }
 
 export class PipeOutlet implements Outlet {
   readonly #options: PipeOptions;
   readonly #log: Log;
-  readonly #words: CommandWords;
+  readonly #args: CommandArguments;
   readonly #program: string;
   readonly #station: ProgramStation;
 
@@ -46,7 +46,7 @@ export class PipeOutlet implements Outlet {
   constructor(options: PipeOptions, programs: Programs, log: Log) {
     this.#options = options;
     this.#log = log;
-    this.#words = new CommandWords(options.command, options.nullSender);
+    this.#args = new CommandArguments(options.command, options.nullSender);
     this.#program = options.command[0]!;
     this.#station = new ProgramStation(programs, options);
   }
@@ -61,7 +61,7 @@ export class PipeOutlet implements Outlet {
     const { recipients, isTrackedByRecipient } = mail;
     const outcomes = new Map<Recipient, RecipientOutcome>();
     for (const recipient of recipients) {
-      const command = this.#words.expand(mail.reversePath, [recipient.address]);
+      const command = this.#args.expand(mail.reversePath, [recipient.address]);
       if (!('problem' in command)) continue;
       if (isTrackedByRecipient !== true) return forAll(mail, this.#unsafe(command));
       outcomes.set(recipient, this.#unsafe(command));
@@ -79,7 +79,7 @@ export class PipeOutlet implements Outlet {
 
   #groups(recipients: readonly Recipient[]): readonly (readonly Recipient[])[] {
     if (this.#options.per === 'recipient') return recipients.map((recipient) => [recipient]);
-    if (!this.#words.namesRecipients) return recipients.length === 0 ? [] : [recipients];
+    if (!this.#args.namesRecipients) return recipients.length === 0 ? [] : [recipients];
     return inCommands(recipients, ({ address }) => Buffer.byteLength(address.mailbox) + 64);
   }
 
@@ -89,7 +89,7 @@ export class PipeOutlet implements Outlet {
     signal: AbortSignal,
   ): Promise<RecipientOutcome> {
     const addresses = recipients.map(({ address }) => address);
-    const command = this.#words.expand(mail.reversePath, addresses);
+    const command = this.#args.expand(mail.reversePath, addresses);
     if ('problem' in command) return this.#unsafe(command);
     const order = {
       command,
@@ -117,7 +117,7 @@ export class PipeOutlet implements Outlet {
     else if (said !== '') this.#log.info(`${who}${said}`);
   }
 
-  #unsafe({ whose, problem }: UnsafeWord): RecipientOutcome {
+  #unsafe({ whose, problem }: UnsafeArgument): RecipientOutcome {
     const status = whose === 'sender' ? '5.1.7' : '5.1.3';
     return refused(this.#program, `an address of the ${whose} ${problem}`, status, 553);
   }

@@ -27,11 +27,11 @@ export function outcomeOf(hop: string, status: number, reason: string): Recipien
   }
   const { text, status: usual, isPermanent } = meaning;
   // cleanup's reason may begin with a code and a status, as in `550 5.7.1 Not here`.
-  const [, code, own, words] =
+  const [, code, own, said] =
     /^(?:([45]\d\d) )?(?:([45]\.\d{1,3}\.\d{1,3}) )?(.*)$/s.exec(reason.trim()) ?? [];
   const kept = own?.[0] === usual[0] ? own : usual;
-  const said = replyText(words ?? '', text);
+  const shown = replyText(said ?? '', text);
   return isPermanent
-    ? refused(hop, said, kept, code?.[0] === '5' ? Number(code) : 552)
-    : deferred(hop, said, kept, code?.[0] === '4' && code !== '451' ? Number(code) : 452);
+    ? refused(hop, shown, kept, code?.[0] === '5' ? Number(code) : 552)
+    : deferred(hop, shown, kept, code?.[0] === '4' && code !== '451' ? Number(code) : 452);
 }

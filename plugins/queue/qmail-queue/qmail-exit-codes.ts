@@ -49,16 +49,16 @@ export function meaningOf(code: number): QmailMeaning {
  * Programs that exit with 82 or 88 have written their own words: `D` and a text refuses for good, `Z` and a text for now.
  * netqmail's patch has them on descriptor 4, notqmail on 6, indimail on 2. Undefined if there are none.
  */
-export function ownWords(code: number, outputs: ReadonlyMap<number, string>): QmailMeaning | undefined {
+export function ownText(code: number, outputs: ReadonlyMap<number, string>): QmailMeaning | undefined {
   if (code !== 82 && code !== 88) return undefined;
-  for (const fd of OWN_WORDS_AT) {
+  for (const fd of OWN_TEXT_AT) {
     const [, kind, text = ''] = /^([DZ])([^\r\n\0]*)/.exec(outputs.get(fd) ?? '') ?? [];
     if (kind !== undefined) return worded(kind === 'D', text);
   }
   return undefined;
 }
 
-export const OWN_WORDS_AT = [4, 6, 2] as const;
+export const OWN_TEXT_AT = [4, 6, 2] as const;
 
 /** The text may end in a status, as qmail writes it: `(#5.7.1)`. */
 function worded(isPermanent: boolean, text: string): QmailMeaning {

@@ -12,7 +12,7 @@ import type {
 import { delivered, deferred, messageIdOf, refused } from '../kit/outcome.ts';
 import type { ProgramOutletOptions } from '../program/program-options.ts';
 import { ProgramStation } from '../program/program-station.ts';
-import { meaningOf, ownWords, OWN_WORDS_AT } from './qmail-exit-codes.ts';
+import { meaningOf, ownText, OWN_TEXT_AT } from './qmail-exit-codes.ts';
 
 /** Where the program reads the message and the envelope. */
 const MESSAGE_FD = 0;
@@ -40,7 +40,7 @@ export class QmailQueueOutlet implements Outlet {
         { fd: MESSAGE_FD, blocks: mail.message.blocks('lf') },
         { fd: ENVELOPE_FD, blocks: [envelopeOf(mail)] },
       ],
-      outputs: [ENVELOPE_FD, ...OWN_WORDS_AT],
+      outputs: [ENVELOPE_FD, ...OWN_TEXT_AT],
     });
     const outcome = (end: ProgramEnd): RecipientOutcome => this.#outcome(end, mail);
     return this.#station.deliver(mail, this.#options, signal, order, outcome);
@@ -60,7 +60,7 @@ export class QmailQueueOutlet implements Outlet {
       complain('exit code 0, but it did not read all of the message and the envelope');
       return deferred(program, 'Unable to queue message (54)');
     }
-    const own = ownWords(code, outputs);
+    const own = ownText(code, outputs);
     const { isPermanent, text, status } = own ?? meaningOf(code);
     complain(`exit code ${code}, ${text}${printed(outputs)}`);
     if (isPermanent) return refused(program, text, status);

@@ -60,16 +60,16 @@ export class QmqpOutlet implements Outlet {
     return forAll(mail, deferred('qmqp', 'no host takes messages now', '4.4.1'));
   }
 
-  /** `K`, `Z` or `D`, and words for the sender. */
+  /** `K`, `Z` or `D`, and said for the sender. */
   #outcome(hop: string, answer: string, { id }: MailObject): RecipientOutcome {
     const text = replyText(answer.slice(1), '');
     if (answer.startsWith('K')) return delivered(hop, text === '' ? 'Queued' : text);
     this.#log.error(`${id}: ${hop}: ${answer}`);
-    const [, words = text, status] = /^(.*?)\s*\(#([45]\.\d{1,3}\.\d{1,3})\)$/.exec(text) ?? [];
+    const [, said = text, status] = /^(.*?)\s*\(#([45]\.\d{1,3}\.\d{1,3})\)$/.exec(text) ?? [];
     if (answer.startsWith('D')) {
-      return refused(hop, words === '' ? 'the next host refuses the message' : words, inClass('5', status));
+      return refused(hop, said === '' ? 'the next host refuses the message' : said, inClass('5', status));
     }
-    return deferred(hop, words === '' ? 'the next host defers the message' : words, inClass('4', status));
+    return deferred(hop, said === '' ? 'the next host defers the message' : said, inClass('4', status));
   }
 }
 

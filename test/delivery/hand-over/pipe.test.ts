@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { Address } from '../../../bindings/wire/address.ts';
-import { CommandWords, inCommands } from '../../../plugins/queue/pipe/command-words.ts';
+import { CommandArguments, inCommands } from '../../../plugins/queue/pipe/command-arguments.ts';
 import { PipeOutlet, type PipeOptions } from '../../../plugins/queue/pipe/pipe-outlet.ts';
 import { programs } from '../../../host/programs/programs.ts';
 import pipe from '../../../plugins/queue/pipe/index.ts';
@@ -218,13 +218,13 @@ test('of recipients that are tracked, those with a safe command have the message
 });
 
 test('behind other characters, an address that begins with a hyphen is no option', () => {
-  const words = new CommandWords(['/bin/x', '-f%s', '--to=%r'], '<>');
+  const words = new CommandArguments(['/bin/x', '-f%s', '--to=%r'], '<>');
   expect(words.expand(address('-a@b'), [address('-c@d')])).toEqual(['/bin/x', '-f-a@b', '--to=-c@d']);
   expect(words.expand(address(''), [address('e@f')])).toEqual(['/bin/x', '-f<>', '--to=e@f']);
 });
 
 test('what no program takes for a path or an option is handed to it as it is', () => {
-  const words = new CommandWords(['/bin/x', '%s', '-d%u', '%d'], '<>');
+  const words = new CommandArguments(['/bin/x', '%s', '-d%u', '%d'], '<>');
   const made = words.expand(address('list+17/x=y@lists.example'), [address('a..b.-c@d')]);
   expect(made).toEqual(['/bin/x', 'list+17/x=y@lists.example', '-da..b.-c', 'd']);
   expect(words.expand(address(''), [address('postmaster')])).toEqual(['/bin/x', '<>', '-dpostmaster', '']);
@@ -234,7 +234,7 @@ test('no envelope leads a program that makes file names of its words out of its 
   const part = fc.array(fc.constantFrom('/', '.', '..', '-', 'a', '@'), { maxLength: 6 });
   fc.assert(
     fc.property(part, part, part, (local, domain, sender) => {
-      const words = new CommandWords(['/bin/x', '%s', '%r', '%u', '%d', 'a%u%d'], '<>');
+      const words = new CommandArguments(['/bin/x', '%s', '%r', '%u', '%d', 'a%u%d'], '<>');
       const to = new Address(local.join(''), domain.join(''));
       const made = words.expand(new Address(sender.join(''), 's'), [to]);
       if ('problem' in made) return;
@@ -251,9 +251,10 @@ test('no envelope makes a word an option', () => {
   const part = fc.string({ minLength: 1 });
   fc.assert(
     fc.property(part, part, part, (local, domain, sender) => {
-      const made = new CommandWords(['/bin/x', '%s', '%r', '%u', '%d'], '<>').expand(address(`${sender}@s`), [
-        address(`${local}@${domain}`),
-      ]);
+      const made = new CommandArguments(['/bin/x', '%s', '%r', '%u', '%d'], '<>').expand(
+        address(`${sender}@s`),
+        [address(`${local}@${domain}`)],
+      );
       if ('problem' in made) return;
       for (const word of made.slice(1)) expect(word.startsWith('-')).toBe(false);
     }),
@@ -261,7 +262,7 @@ test('no envelope makes a word an option', () => {
 });
 
 test.each([['%x'], ['%'], ['100%']])('the word %s is refused', (word) => {
-  expect(() => new CommandWords(['/bin/x', word], '<>')).toThrow('can not stand here');
+  expect(() => new CommandArguments(['/bin/x', word], '<>')).toThrow('can not stand here');
 });
 
 test('so many recipients as fit go into one command', () => {

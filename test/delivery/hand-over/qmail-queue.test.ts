@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
-import { ownWords } from '../../../plugins/queue/qmail-queue/qmail-exit-codes.ts';
+import { ownText } from '../../../plugins/queue/qmail-queue/qmail-exit-codes.ts';
 import { QmailQueueOutlet } from '../../../plugins/queue/qmail-queue/qmail-queue-outlet.ts';
 import { collectingLog, LIMITS, mail, shown, SYSTEM, TEXT_LF, unreadable, Workshop } from './mail-objects.ts';
 import { PATIENCE } from '../../patience.ts';
@@ -78,7 +78,7 @@ test.each([
 test('own words may hold as many blanks as they like', () => {
   // With a pattern for the blanks in front of the status this takes minutes.
   const text = `Dno${' '.repeat(400_000)}why (#5.7.1)  `;
-  expect(ownWords(82, new Map([[4, text]]))).toEqual({ isPermanent: true, text: 'no why', status: '5.7.1' });
+  expect(ownText(82, new Map([[4, text]]))).toEqual({ isPermanent: true, text: 'no why', status: '5.7.1' });
 });
 
 test('own words can not put a second line into the reply', async () => {

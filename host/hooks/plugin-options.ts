@@ -1,11 +1,11 @@
-/** Turns the words of a plugin's line into its options: `KEY VALUE` pairs, and values given by place alone. */
+/** Turns the arguments of a plugin's line into its options: `KEY VALUE` pairs, and values given by place alone. */
 
 import type { OptionShape, z } from '../../bindings/plugin/index.ts';
 import { ConfigError } from '../errors/error-classes.ts';
 import { nearest } from './nearest.ts';
 import type { PluginLine } from './plugin-line.ts';
 
-/** The words by key: a list for options that may be repeated. */
+/** The arguments by key: a list for options that may be repeated. */
 export type RawOptions = Record<string, string | string[]>;
 
 /** What a line may say. Shapes later in `shapes` yield to earlier ones that have the same key. */
@@ -16,8 +16,8 @@ export interface OptionGrammar {
   readonly rest?: string | undefined;
 }
 
-/** Sorts the words into options; throws a `ConfigError` at the first that fits nowhere. */
-export function sortWords({ name, words, place }: PluginLine, grammar: OptionGrammar): RawOptions {
+/** Sorts the arguments into options; throws a `ConfigError` at the first that fits nowhere. */
+export function sortArguments({ name, args, place }: PluginLine, grammar: OptionGrammar): RawOptions {
   const refuse = (problem: string, remedy?: string): never => {
     throw new ConfigError(place, `${name}: ${problem}`, remedy, 'Q_PLUGIN_OPTION');
   };
@@ -31,33 +31,33 @@ export function sortWords({ name, words, place }: PluginLine, grammar: OptionGra
   const placed: string[] = [];
   const { switches = [], rest } = grammar;
   const slots = rest === undefined ? grammar.positional : [...grammar.positional, rest];
-  for (let index = 0; index < words.length; index++) {
-    const word = words[index]!;
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index]!;
     if (rest !== undefined && Object.hasOwn(raw, rest)) {
-      take(rest, word);
+      take(rest, arg);
       continue;
     }
-    if (switches.includes(word)) {
-      if (!isOpen(word)) return refuse(`option \`${word}\` is given twice`);
-      take(word, '1');
+    if (switches.includes(arg)) {
+      if (!isOpen(arg)) return refuse(`option \`${arg}\` is given twice`);
+      take(arg, '1');
       continue;
     }
-    if (kinds.has(word)) {
-      const value = words[++index];
-      if (value === undefined) return refuse(`option \`${word}\` has no value`);
-      if (!isOpen(word)) return refuse(`option \`${word}\` is given twice`);
-      take(word, value);
+    if (kinds.has(arg)) {
+      const value = args[++index];
+      if (value === undefined) return refuse(`option \`${arg}\` has no value`);
+      if (!isOpen(arg)) return refuse(`option \`${arg}\` is given twice`);
+      take(arg, value);
       continue;
     }
     const slot = slots.find(isOpen);
-    if (slot === undefined) return refuse(...unknownOption([...placed, word], [...kinds.keys()]));
-    placed.push(word);
-    take(slot, word);
+    if (slot === undefined) return refuse(...unknownOption([...placed, arg], [...kinds.keys()]));
+    placed.push(arg);
+    take(slot, arg);
   }
   return raw;
 }
 
-/** Has `schema` judge those of the words that are its own; every complaint becomes a `ConfigError`. */
+/** Has `schema` judge those of the arguments that are its own; every complaint becomes a `ConfigError`. */
 export function parseOptions<S extends OptionShape>(
   { name, place }: PluginLine,
   schema: S,
@@ -102,16 +102,13 @@ interface SchemaKind {
 }
 
 /**
- * The last of `words` has no place. A misspelt key before it may have been taken for a value; then that one is what
+ * The last of `args` has no place. A misspelt key before it may have been taken for a value; then that one is what
  * the operator has to look at.
  */
-function unknownOption(
-  words: readonly string[],
-  keys: readonly string[],
-): [problem: string, remedy?: string] {
-  for (const word of words) {
-    const meant = nearest(word, keys);
-    if (meant !== undefined) return [`unknown option \`${word}\`, did you mean \`${meant}\`?`];
+function unknownOption(args: readonly string[], keys: readonly string[]): [problem: string, remedy?: string] {
+  for (const arg of args) {
+    const meant = nearest(arg, keys);
+    if (meant !== undefined) return [`unknown option \`${arg}\`, did you mean \`${meant}\`?`];
   }
-  return [`unknown option \`${words.at(-1)}\``, `it takes ${keys.join(', ')}`];
+  return [`unknown option \`${args.at(-1)}\``, `it takes ${keys.join(', ')}`];
 }

@@ -11,11 +11,11 @@ import {
 
 /**
  * The verdict that a list of an operator's orders: a return code by name (`DENY`, `DENYSOFT_DISCONNECT`) and a text
- * for the client. Undefined for a word that is no return code.
+ * for the client. Undefined for a name that is no return code.
  */
-export function verdictFor(word: string, text: string): Verdict | undefined {
-  if (!Object.hasOwn(ReturnCode, word)) return undefined;
-  return { ...deny(text), code: ReturnCode[word as keyof typeof ReturnCode] };
+export function verdictFor(name: string, text: string): Verdict | undefined {
+  if (!Object.hasOwn(ReturnCode, name)) return undefined;
+  return { ...deny(text), code: ReturnCode[name as keyof typeof ReturnCode] };
 }
 
 /** The names of all return codes, for messages. */
