@@ -23,7 +23,7 @@ const STAGED = 'build/staged';
 const TESTS_MS = 10_000;
 /** Whatever these change concerns every file. */
 const CONCERNS_ALL =
-  /^(package(-lock)?\.json|tsconfig\.json|eslint\.config\.js|vitest\.config\.ts|\.prettier.*)$/;
+  /^(package(-lock)?\.json|tsconfig\.json|eslint\.config\.js|vitest\.config\.ts|test\/reporting\/.*|\.prettier.*)$/;
 const TYPED = /\.[cm]?ts$/;
 const LINTED = /\.([cm]?js|ts)$/;
 

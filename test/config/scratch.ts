@@ -3,20 +3,15 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { ConfigDirectory, type ConfigDirectoryOptions } from '../../host/config/config-directory.ts';
 import { systemFiles, type FileSystem } from '../../host/config/file-system.ts';
 
-const cleanUp: (() => void)[] = [];
-afterEach(() => {
-  for (const task of cleanUp.splice(0).reverse()) task();
-});
-
 /** A directory that is gone after the test. */
 export function scratch(): string {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'qpsmtpd-config-')));
-  cleanUp.push(() => rmSync(directory, { recursive: true, force: true }));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
@@ -64,7 +59,7 @@ export function open(
     watch: false,
     ...options,
   });
-  cleanUp.push(() => config.close());
+  onTestFinished(() => config.close());
   return { config, log };
 }
 

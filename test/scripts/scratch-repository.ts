@@ -15,6 +15,7 @@ const RULES = [
   'package.json',
   'tsconfig.json',
   'vitest.config.ts',
+  'test/reporting',
 ];
 
 /** Variables of a hook that runs this test, and of the user's configuration, would reach the wrong repository. */
@@ -33,7 +34,7 @@ export class ScratchRepository {
   readonly folder = mkdtempSync(join(tmpdir(), 'qpsmtpd-scratch-'));
 
   constructor() {
-    for (const file of RULES) cpSync(join(ROOT, file), join(this.folder, file));
+    for (const file of RULES) cpSync(join(ROOT, file), join(this.folder, file), { recursive: true });
     cpSync(join(ROOT, 'scripts'), join(this.folder, 'scripts'), { recursive: true });
     // The folder itself is this repository's own: caches are not to be shared.
     mkdirSync(join(this.folder, 'node_modules'));

@@ -1,25 +1,24 @@
 /** Servers that play a daemon of a mail system, badly where a test wants it. */
 
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 
-const open: Server[] = [];
-const sockets = new Set<Socket>();
+const closed = (server: Server): Promise<unknown> => new Promise((resolve) => server.close(resolve));
 
-afterEach(async () => {
-  for (const socket of sockets) socket.destroy();
-  sockets.clear();
-  for (const server of open.splice(0)) await new Promise((resolve) => server.close(resolve));
-});
-
-/** Listens on `path`, or on a free port of 127.0.0.1, whose number it resolves with. */
+/**
+ * Listens on `path`, or on a free port of 127.0.0.1, whose number it resolves with, until the test is over.
+ */
 export async function serve(play: (socket: Socket) => void, path?: string): Promise<number> {
+  const sockets: Socket[] = [];
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => undefined);
-    sockets.add(socket);
+    sockets.push(socket);
     play(socket);
   });
-  open.push(server);
+  onTestFinished(async () => {
+    for (const socket of sockets) socket.destroy();
+    if (server.listening) await closed(server);
+  });
   const at = path === undefined ? { port: 0, host: '127.0.0.1' } : { path };
   await new Promise<void>((resolve) => server.listen(at, resolve));
   return path === undefined ? (server.address() as AddressInfo).port : 0;
@@ -27,9 +26,10 @@ export async function serve(play: (socket: Socket) => void, path?: string): Prom
 
 /** A port nobody listens on. */
 export async function closedPort(): Promise<number> {
-  const port = await serve(() => undefined);
-  const server = open.pop()!;
-  await new Promise((resolve) => server.close(resolve));
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen({ port: 0, host: '127.0.0.1' }, resolve));
+  const { port } = server.address() as AddressInfo;
+  await closed(server);
   return port;
 }
 

@@ -5,7 +5,6 @@ import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
 import type { TlsaRecord } from '../../../bindings/plugin/resolver.ts';
 import { PATIENCE_MS } from '../../patience.ts';
 
@@ -28,13 +27,20 @@ interface IssueOptions {
   readonly usage?: string;
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'policy-certificates-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let count = 0;
 
 export function issue(subject: string, options: IssueOptions = {}): Issued {
+  const folder = mkdtempSync(join(tmpdir(), 'policy-certificates-'));
+  try {
+    return issueIn(folder, subject, options);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function issueIn(folder: string, subject: string, options: IssueOptions): Issued {
   const { by, names = [], isAuthority = false, isExpired = false, usage } = options;
-  const path = (ending: string): string => join(folder, `${count}.${ending}`);
+  const path = (ending: string): string => join(folder, ending);
   count++;
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();

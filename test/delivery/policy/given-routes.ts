@@ -1,6 +1,6 @@
 /** Routes over a DNS of the test. */
 
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { MailRoutes, type RouteOptions, type SenderWish } from '../../../plugins/queue/mx/mail-routes.ts';
 import { PolicyCounters } from '../../../plugins/queue/mx/policy-counters.ts';
 import { isReachable } from '../../../bindings/lists/client-ranges.ts';
@@ -9,15 +9,9 @@ import { ResolverDns } from '../../../host/dns/secure-dns.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
 import { keptLog } from '../mail-object.ts';
 
-/** Closed after each test. */
-export const servers: ZoneServer[] = [];
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
-
 export async function given(zone: Zone, sts?: string, options: Partial<RouteOptions> = {}) {
   const server = await ZoneServer.start(zone);
-  servers.push(server);
+  onTestFinished(() => server.close());
   const counters = new PolicyCounters();
   const log = keptLog();
   const policy = sts === undefined ? undefined : parseStsPolicy(sts);

@@ -1,11 +1,11 @@
 /** What TLS has to be, case by case: RFC 7672 section 2, RFC 8461, RFC 8689. */
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { SenderWish } from '../../../plugins/queue/mx/mail-routes.ts';
 import { ResolverDns } from '../../../host/dns/secure-dns.ts';
 import type { TlsaRecord } from '../../../bindings/plugin/resolver.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
-import { a, FAILS, given, mx, PLAIN, routeOf, SECURE, servers } from './given-routes.ts';
+import { a, FAILS, given, mx, PLAIN, routeOf, SECURE } from './given-routes.ts';
 import { policyText } from './policy-server.ts';
 
 const ee: TlsaRecord = { usage: 3, selector: 1, matching: 1, data: Buffer.alloc(32, 1) };
@@ -210,7 +210,7 @@ describe('DANE (RFC 7672 section 2)', () => {
 
   test('a resolver nobody vouches for is not believed', async () => {
     const server = await ZoneServer.start(signed({ [TLSA]: tlsaAt('mx.a.example', ee) }));
-    servers.push(server);
+    onTestFinished(() => server.close());
     const dns = new ResolverDns([server.resolver(false)], () => 0, { attemptMs: 200 });
     const { routes } = await given({}, undefined, { dns });
     const route = await routes.routeTo('a.example');
