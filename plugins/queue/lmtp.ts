@@ -1,6 +1,5 @@
 import { defineOutlet, wholeNumber, z } from '../../bindings/plugin/index.ts';
-import { hopList } from './smtp/hop-list.ts';
-import { hopOptions, hopOptionsOf } from './smtp/hop-option-kinds.ts';
+import { hopList, hopOptions, hopOptionsOf } from './smtp/hop-option-kinds.ts';
 import { openHops } from './smtp/hops.ts';
 
 /** Hands mail to a mail store by LMTP, which answers for each recipient. RFC 2033. */

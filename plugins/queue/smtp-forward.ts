@@ -12,8 +12,7 @@ import {
   type Setup,
 } from '../../bindings/plugin/index.ts';
 import { MxService } from './mx/mx-service.ts';
-import { hopList } from './smtp/hop-list.ts';
-import { hopOptions, hopOptionsOf } from './smtp/hop-option-kinds.ts';
+import { hopList, hopOptions, hopOptionsOf } from './smtp/hop-option-kinds.ts';
 import { openHops } from './smtp/hops.ts';
 
 const UNABLE = 'Unable to queue message';
@@ -27,7 +26,7 @@ const options = z.object({
   ...hopOptions,
 });
 
-type Words = z.output<typeof options>;
+type Options = z.output<typeof options>;
 
 /** Options about one hop: by MX the domains have the say, and strangers are told nothing about our clients. */
 const FOR_ONE_HOP = [
@@ -58,7 +57,7 @@ export default defineOutlet({
         : undefined;
     },
   }),
-  /** As in qpsmtpd the next queue plugin is asked where no hop has heard of the message; the hop's own words count. */
+  /** As in qpsmtpd the next queue plugin is asked where no hop has heard of the message; the hop's own text counts. */
   verdict(report) {
     const verdict = verdictOf(report);
     if (report.every(({ hop, kind }) => hop === undefined && kind === 'deferred')) {
@@ -73,13 +72,13 @@ export default defineOutlet({
 });
 
 /** A host of that name is written with its port: `mx:25`. */
-const isByMx = ({ host: [first, ...others] }: Words): boolean =>
+const isByMx = ({ host: [first, ...others] }: Options): boolean =>
   others.length === 0 && first?.name === 'mx' && first.port === undefined && first.path === undefined;
 
-function openByMx(setup: Setup<Words>): Outlet {
+function openByMx(setup: Setup<Options>): Outlet {
   const { options, config, services } = setup;
   const { policies = 'all', port } = options;
-  const stray = FOR_ONE_HOP.find((word) => isGiven(options, word));
+  const stray = FOR_ONE_HOP.find((name) => isGiven(options, name));
   if (stray !== undefined) {
     throw new Error(
       `\`${stray}\` is for hosts that are named; with \`mx\` each domain says which they are and how safely`,
@@ -106,7 +105,7 @@ function openByMx(setup: Setup<Words>): Outlet {
   });
 }
 
-function isGiven(options: Words, word: (typeof FOR_ONE_HOP)[number]): boolean {
-  const value = options[word];
-  return word === 'proxy' ? value !== 'none' : value !== undefined && value !== false;
+function isGiven(options: Options, name: (typeof FOR_ONE_HOP)[number]): boolean {
+  const value = options[name];
+  return name === 'proxy' ? value !== 'none' : value !== undefined && value !== false;
 }

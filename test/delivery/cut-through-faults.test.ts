@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Address } from '../../bindings/wire/address.ts';
 import { definePlugin, ReturnCode, type CutThroughEnvelope } from '../../bindings/plugin/index.ts';
-import { openCutThrough } from '../../plugins/queue/cut-through/smtp-cut-through.ts';
+import { openCutThrough } from '../../plugins/queue/cut-through/index.ts';
 import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import type { TestClient } from '../../host/testing/index.ts';
 import { beginData, cutThroughTo, type Given, type Setting } from './cut-through.ts';

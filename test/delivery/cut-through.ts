@@ -4,7 +4,7 @@ import type { CutThroughOptions } from '../../plugins/queue/smtp/hop-options.ts'
 import { definePlugin, deny, ok, type PluginDefinition } from '../../bindings/plugin/index.ts';
 import type { TestClient } from '../../host/testing/test-client.ts';
 import { TestServer } from '../../host/testing/test-server.ts';
-import { openCutThrough } from '../../plugins/queue/cut-through/smtp-cut-through.ts';
+import { openCutThrough } from '../../plugins/queue/cut-through/index.ts';
 import { hostOf } from './mail-object.ts';
 import { ScriptedHop, type Script } from './scripted-hop.ts';
 

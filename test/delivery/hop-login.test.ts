@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { afterAll, expect, test } from 'vitest';
-import { ScramClient } from '../../plugins/queue/smtp/scram-client.ts';
+import { ScramClient } from '../../plugins/queue/smtp/sasl-clients.ts';
 import { makePair } from '../tls/secure-server.ts';
 import { hopWith, outlet } from './hop-closers.ts';
 import { mailTo } from './mail-object.ts';

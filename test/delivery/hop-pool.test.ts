@@ -2,8 +2,7 @@
 
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { HostHealth } from '../../plugins/queue/smtp/host-health.ts';
-import { orderOf } from '../../plugins/queue/smtp/host-order.ts';
+import { HostHealth, orderOf } from '../../plugins/queue/smtp/host-choice.ts';
 import { closeLater, hopWith, outlet } from './hop-closers.ts';
 import { hostOf, mailTo, shortFrom } from './mail-object.ts';
 import type { HopSide } from './scripted-hop.ts';

@@ -9,8 +9,7 @@ import {
   xclientAttributes,
   xforwardAttributes,
 } from '../../plugins/queue/smtp/client-attributes.ts';
-import { ClientIntroduction } from '../../plugins/queue/smtp/client-introduction.ts';
-import { proxyHeader } from '../../plugins/queue/smtp/proxy-header.ts';
+import { ClientIntroduction, proxyHeader } from '../../plugins/queue/smtp/client-introduction.ts';
 import { keptLog, outletTo, mailTo } from './mail-object.ts';
 import { ScriptedHop, type Script } from './scripted-hop.ts';
 

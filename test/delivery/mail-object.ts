@@ -7,7 +7,7 @@ import type { Log } from '../../bindings/plugin/log-level.ts';
 import { Address } from '../../bindings/wire/address.ts';
 import { connect } from '../../host/connect/connect.ts';
 import { SystemFiles } from '../../host/services/files.ts';
-import { openHops, type HopSetup } from '../../plugins/queue/smtp/hops.ts';
+import { type HopSetup, openHops } from '../../plugins/queue/smtp/hops.ts';
 import { systemClock } from '../../host/services/services.ts';
 import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import type { ScriptedHop } from './scripted-hop.ts';

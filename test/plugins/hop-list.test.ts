@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hopList } from '../../plugins/queue/smtp/hop-list.ts';
+import { hopList } from '../../plugins/queue/smtp/hop-option-kinds.ts';
 
 test.each([
   ['10.0.0.5', [{ name: '10.0.0.5' }]],

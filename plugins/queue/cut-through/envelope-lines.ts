@@ -1,11 +1,10 @@
 /** The envelope for the hop, before anybody knows what the content will be. RFC 5321 sections 4.1.1.2 and 4.1.1.3. */
 
 import type { CutThroughEnvelope, HopReply, Recipient } from '../../../bindings/plugin/index.ts';
-import { isAscii, mailCommand } from '../smtp/envelope-commands.ts';
+import { isAscii, mailCommand } from '../smtp/extensions.ts';
 import type { HopConnection } from '../smtp/hop-connection.ts';
-import { hopReplies } from '../smtp/hop-fault.ts';
-import { holdsControls } from '../smtp/mail-fitness.ts';
-import { lackOfSafety } from '../smtp/required-tls.ts';
+import { hopReplies } from '../smtp/hop-replies.ts';
+import { holdsControls, lackOfSafety } from '../smtp/mail-fitness.ts';
 
 /** MAIL without its line end. 8-bit content is announced wherever the hop takes it: it may still come. */
 export function mailLine(

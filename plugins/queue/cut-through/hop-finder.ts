@@ -3,10 +3,9 @@
 import type { HopHost, Introduced } from '../smtp/hop-options.ts';
 import { Attempt } from '../smtp/attempt.ts';
 import type { HopConnection } from '../smtp/hop-connection.ts';
-import { HopFault, hopReplies } from '../smtp/hop-fault.ts';
+import { HopFault, hopReplies } from '../smtp/hop-replies.ts';
 import { openHop, type OpeningOptions } from '../smtp/hop-opening.ts';
-import { HostHealth } from '../smtp/host-health.ts';
-import { orderOf, placeOf } from '../smtp/host-order.ts';
+import { HostHealth, orderOf, placeOf } from '../smtp/host-choice.ts';
 
 export interface FinderOptions extends OpeningOptions {
   readonly hosts: readonly HopHost[];
@@ -18,17 +17,17 @@ export interface FinderOptions extends OpeningOptions {
 }
 
 export class HopFinder {
-  readonly terms: FinderOptions;
+  readonly options: FinderOptions;
   readonly #health = new HostHealth();
   #open = 0;
 
-  constructor(terms: FinderOptions) {
-    this.terms = terms;
+  constructor(options: FinderOptions) {
+    this.options = options;
   }
 
   /** Rejects with the `HopFault` of the host tried last, or because `signal` says so. */
   async find(introduced: Introduced, signal: AbortSignal): Promise<HopConnection> {
-    const { deadlines, withinMs, connections } = this.terms;
+    const { deadlines, withinMs, connections } = this.options;
     if (this.#open >= connections) throw new HopFault('connect', hopReplies.tooBusy);
     this.#open++;
     const attempt = new Attempt(deadlines, withinMs, signal);
@@ -43,11 +42,11 @@ export class HopFinder {
   }
 
   async #openFirst(introduced: Introduced, attempt: Attempt): Promise<HopConnection> {
-    const { hosts, random, log } = this.terms;
+    const { hosts, random, log } = this.options;
     let last = new HopFault('connect', hopReplies.noHosts);
     for (const host of orderOf(hosts, random, (host) => (this.#health.isAvoided(placeOf(host)) ? 1 : 0))) {
       try {
-        return await openHop(host, introduced, attempt, this.terms);
+        return await openHop(host, introduced, attempt, this.options);
       } catch (cause) {
         if (!(cause instanceof HopFault)) throw cause;
         log.warn(`${introduced.id}: ${host.name}: ${cause.message}`);

@@ -1,7 +1,9 @@
-import { definePlugin, wholeNumber, z } from '../../../bindings/plugin/index.ts';
-import { hopList } from '../smtp/hop-list.ts';
-import { hopTalkOptions, hopTalkOptionsOf } from '../smtp/hop-option-kinds.ts';
-import { openCutThrough } from './smtp-cut-through.ts';
+import { type CutThrough, definePlugin, wholeNumber, z } from '../../../bindings/plugin/index.ts';
+import { hopList, hopTalkOptions, hopTalkOptionsOf } from '../smtp/hop-option-kinds.ts';
+import type { CutThroughOptions } from '../smtp/hop-options.ts';
+import { connectionOptions, type HopSetup } from '../smtp/hops.ts';
+import { HopFinder } from './hop-finder.ts';
+import { SmtpCutThroughTransaction } from './smtp-cut-through-transaction.ts';
 
 const SECOND_MS = 1_000;
 
@@ -28,3 +30,11 @@ export default definePlugin({
   },
   hooks: {},
 });
+
+/** Takes transactions to next hops while they happen. Throws as `openHops` does. */
+export function openCutThrough(options: CutThroughOptions, services: HopSetup['services']): CutThrough {
+  const talk = connectionOptions(options, 'smtp', services);
+  const { hosts, withinMs = 120_000, connections = 100 } = options;
+  const finder = new HopFinder({ ...talk, hosts, withinMs, connections });
+  return { begin: () => new SmtpCutThroughTransaction(finder, talk) };
+}

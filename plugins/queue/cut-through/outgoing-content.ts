@@ -3,7 +3,7 @@
 import type { HopReply } from '../../../bindings/plugin/index.ts';
 import { DotStuffing } from '../../../bindings/wire/dot-stuffing.ts';
 import type { HopConnection } from '../smtp/hop-connection.ts';
-import { isGood } from '../smtp/hop-fault.ts';
+import { isGood } from '../smtp/hop-replies.ts';
 
 /** Octets of a chunk of BDAT, about. */
 const CHUNK = 65_536;

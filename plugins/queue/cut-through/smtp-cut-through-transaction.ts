@@ -1,23 +1,26 @@
 /** One client's transactions, taken to the hop while they happen. RFC 5321 sections 3.3 and 3.7. */
 
 import { isDeepStrictEqual } from 'node:util';
-import type {
-  CutThroughEnvelope,
-  CutThroughTransaction,
-  HopReply,
-  Recipient,
-  Verdict,
+import {
+  type CutThroughEnvelope,
+  type CutThroughTransaction,
+  deny,
+  denySoft,
+  type HopReply,
+  ok,
+  type Recipient,
+  type Verdict,
+  withoutClass,
+  withReplyCode,
 } from '../../../bindings/plugin/index.ts';
 import { StrayLineEnd } from '../../../bindings/wire/dot-stuffing.ts';
-import { rcptCommand } from '../smtp/envelope-commands.ts';
+import { rcptCommand } from '../smtp/extensions.ts';
 import type { HopConnection } from '../smtp/hop-connection.ts';
-import { HopFault, hopReplies, isGood, printReply, type HopStage } from '../smtp/hop-fault.ts';
 import { talkTo } from '../smtp/hop-opening.ts';
-import { hasNoRoom } from '../smtp/outcome.ts';
+import { hasNoRoom, HopFault, hopReplies, type HopStage, isGood, printReply } from '../smtp/hop-replies.ts';
 import { mailLine, problemWithMail, problemWithRecipient } from './envelope-lines.ts';
 import type { HopFinder } from './hop-finder.ts';
-import { verdictOfReply } from './hop-verdict.ts';
-import { OutgoingChunks, OutgoingData, type OutgoingContent } from './outgoing-content.ts';
+import { OutgoingChunks, type OutgoingContent, OutgoingData } from './outgoing-content.ts';
 
 export interface SmtpCutThroughOptions {
   readonly eightBit: 'refuse' | 'send';
@@ -33,10 +36,10 @@ const changed: HopReply = {
 
 export class SmtpCutThroughTransaction implements CutThroughTransaction {
   readonly #finder: HopFinder;
-  readonly #terms: SmtpCutThroughOptions;
+  readonly #options: SmtpCutThroughOptions;
   readonly #gone = new AbortController();
   #connection: HopConnection | undefined;
-  /** Whom the connection was introduced with. */
+  /** The client that the connection was introduced with. */
   #key: string | undefined;
   /** The hop has an envelope of ours: MAIL was accepted. */
   #hasEnvelope = false;
@@ -53,9 +56,9 @@ export class SmtpCutThroughTransaction implements CutThroughTransaction {
   #failure: HopReply | undefined;
   #isEnding = false;
 
-  constructor(finder: HopFinder, terms: SmtpCutThroughOptions) {
+  constructor(finder: HopFinder, options: SmtpCutThroughOptions) {
     this.#finder = finder;
-    this.#terms = terms;
+    this.#options = options;
   }
 
   offer(envelope: CutThroughEnvelope, recipient: Recipient): Promise<Verdict> {
@@ -139,7 +142,7 @@ export class SmtpCutThroughTransaction implements CutThroughTransaction {
     } catch (cause) {
       const fault =
         cause instanceof HopFault ? cause : new HopFault(stage, hopReplies.unreadable, String(cause));
-      const { log } = this.#finder.terms;
+      const { log } = this.#finder.options;
       log.warn(`${id}: ${this.#connection?.host.name ?? 'next hop'}: ${fault.message}`);
       if (this.#isEnding) log.warn(`${id}: lost behind the end of the message: it may arrive twice`);
       this.#drop();
@@ -167,7 +170,7 @@ export class SmtpCutThroughTransaction implements CutThroughTransaction {
 
   /** True for a connection kept from an earlier transaction. */
   async #connect(envelope: CutThroughEnvelope): Promise<boolean> {
-    const { introduction } = this.#finder.terms;
+    const { introduction } = this.#finder.options;
     const key = introduction?.keyOf(envelope);
     const kept = this.#connection;
     if (kept?.isOpen === true && !kept.isClosing && (introduction === undefined || key === this.#key)) {
@@ -183,15 +186,15 @@ export class SmtpCutThroughTransaction implements CutThroughTransaction {
 
   async #sayMail(envelope: CutThroughEnvelope): Promise<HopReply | undefined> {
     const connection = this.#connection!;
-    const { terms } = this.#finder;
-    const { helloMs, mailMs } = terms.timeouts;
+    const { options } = this.#finder;
+    const { helloMs, mailMs } = options.timeouts;
     if (this.#hasEnvelope && !isGood(await connection.say('RSET', 'mail', helloMs)))
       throw connection.fail(new HopFault('mail', hopReplies.garbage('RSET is refused')));
     this.#hasEnvelope = this.#isCurrent = this.#isFull = false;
     this.#accepted.clear();
-    const problem = problemWithMail(envelope, connection, this.#terms.eightBit);
+    const problem = problemWithMail(envelope, connection, this.#options.eightBit);
     if (problem !== undefined) return this.#refusing(problem);
-    await terms.introduction?.beforeMail?.(talkTo(connection, terms), envelope);
+    await options.introduction?.beforeMail?.(talkTo(connection, options), envelope);
     const reply = await connection.say(mailLine(envelope, connection), 'mail', mailMs);
     // A kept connection whose time was up.
     if (reply.code === 421) throw connection.fail(new HopFault('mail', reply));
@@ -205,7 +208,7 @@ export class SmtpCutThroughTransaction implements CutThroughTransaction {
     const problem = problemWithRecipient(recipient, connection);
     if (problem !== undefined) return problem;
     const line = rcptCommand(recipient, connection.extensions);
-    const reply = await connection.say(line, 'rcpt', this.#finder.terms.timeouts.rcptMs);
+    const reply = await connection.say(line, 'rcpt', this.#finder.options.timeouts.rcptMs);
     if (reply.code === 421) throw connection.fail(new HopFault('rcpt', reply));
     const mailbox = recipient.address.canonicalMailbox;
     if (isGood(reply)) {
@@ -247,7 +250,7 @@ export class SmtpCutThroughTransaction implements CutThroughTransaction {
   /** Makes the hop ready for content; the refusal if it does not want any. */
   async #begin({ mailOptions }: CutThroughEnvelope): Promise<HopReply | undefined> {
     const connection = this.#connection!;
-    const { dataMs, blockMs } = this.#finder.terms.timeouts;
+    const { dataMs, blockMs } = this.#finder.options.timeouts;
     this.#failure = undefined;
     this.#isFlowing = false;
     if (mailOptions.body === 'binarymime') {
@@ -273,7 +276,7 @@ export class SmtpCutThroughTransaction implements CutThroughTransaction {
     if (!connection.isOpen) return connection.fail(new HopFault('data', hopReplies.lost('data'))).reply;
     if (!this.#matches(envelope)) return changed;
     const isRefused =
-      isEightBit && this.#terms.eightBit === 'refuse' && !connection.extensions.has('8BITMIME');
+      isEightBit && this.#options.eightBit === 'refuse' && !connection.extensions.has('8BITMIME');
     return isRefused ? hopReplies.needsEightBit : undefined;
   }
 
@@ -281,7 +284,7 @@ export class SmtpCutThroughTransaction implements CutThroughTransaction {
     const connection = this.#connection!;
     this.#isEnding = true;
     this.#content!.end();
-    const reply = await connection.reply('end', this.#finder.terms.timeouts.endMs);
+    const reply = await connection.reply('end', this.#finder.options.timeouts.endMs);
     connection.deliveries++;
     this.#content = undefined;
     this.#hasEnvelope = this.#isCurrent = false;
@@ -292,7 +295,7 @@ export class SmtpCutThroughTransaction implements CutThroughTransaction {
   }
 
   #report({ id, recipients }: CutThroughEnvelope, reply: HopReply): void {
-    const { log } = this.#finder.terms;
+    const { log } = this.#finder.options;
     const text = `${id}: ${this.#connection!.host.name}: ${printReply(reply)} (${recipients.length} recipients)`;
     if (isGood(reply)) log.info(text);
     else log.notice(text);
@@ -304,7 +307,7 @@ export class SmtpCutThroughTransaction implements CutThroughTransaction {
   }
 
   #rest(): void {
-    this.#connection?.rest(this.#terms.idleMs);
+    this.#connection?.rest(this.#options.idleMs);
   }
 
   /** The content that was begun is never ended: the connection goes, and with it what the hop has of it. */
@@ -328,3 +331,19 @@ export class SmtpCutThroughTransaction implements CutThroughTransaction {
 }
 
 const ready: HopReply = { code: 250, status: undefined, lines: [] };
+
+/**
+ * What the hop says, as a verdict for the client: its code, status and text; where it has no text, what our reply to RCPT says
+ * by itself would be wrong. 421 announces the end of the connection to the hop, not of that to the client, which would
+ * close its own; what makes no sense as an answer leaves the matter open.
+ */
+function verdictOfReply({ code, status, lines }: HopReply): Verdict {
+  const rest = withoutClass(status);
+  if (code >= 200 && code < 300) return withReplyCode(ok(lines, rest), code);
+  const hasText = lines.some((line) => line !== '');
+  if (code >= 500) return withReplyCode(deny(hasText ? lines : 'refused by the next hop', rest), code);
+  return withReplyCode(
+    denySoft(hasText ? lines : 'put off by the next hop', rest),
+    code >= 400 && code !== 421 ? code : 451,
+  );
+}

@@ -9,8 +9,8 @@ import {
   type Outlet,
 } from '../../../bindings/plugin/index.ts';
 import type { HopCounters, HopOptions, HopOutlet } from '../smtp/hop-options.ts';
-import { hopReplies } from '../smtp/hop-fault.ts';
-import { isLackOfSafety } from '../smtp/required-tls.ts';
+import { hopReplies } from '../smtp/hop-replies.ts';
+import { isLackOfSafety } from '../smtp/mail-fitness.ts';
 import { withDeadline } from '../../../bindings/timing/time-limit.ts';
 import type { MailRoute, MailRoutes, SenderWish } from './mail-routes.ts';
 import type { PolicyCounters } from './policy-counters.ts';

@@ -1,7 +1,7 @@
 import type { Deadlines, Expiring } from '../../../bindings/timing/deadlines.ts';
 import { NOT_IN_SET } from '../../../bindings/timing/dense-set.ts';
 import type { HopConnection } from './hop-connection.ts';
-import { HopFault, hopReplies } from './hop-fault.ts';
+import { HopFault, hopReplies } from './hop-replies.ts';
 
 /** One call of `deliver`: what it waits for can be broken off, by the caller or because its time is up. */
 export class Attempt implements Expiring {

@@ -1,4 +1,4 @@
-/** The client of a mail object in the words of Postfix's XCLIENT and XFORWARD, whose README files are the specification. */
+/** The client of a mail object as Postfix's XCLIENT and XFORWARD write it. Their README files are the specification. */
 
 import { canonicalIpAddress } from '../../../bindings/lists/index.ts';
 import type { SendingClient } from '../../../bindings/plugin/index.ts';
@@ -45,10 +45,10 @@ export function attributeLines(
   const lines: string[] = [];
   for (const [name, value] of attributes) {
     if (!known.has(name)) continue;
-    const word = ` ${name}=${value}`;
+    const attribute = ` ${name}=${value}`;
     const last = lines.length - 1;
-    if (last >= 0 && lines[last]!.length + word.length <= MAX_LINE) lines[last] += word;
-    else lines.push(verb + word);
+    if (last >= 0 && lines[last]!.length + attribute.length <= MAX_LINE) lines[last] += attribute;
+    else lines.push(verb + attribute);
   }
   return lines;
 }

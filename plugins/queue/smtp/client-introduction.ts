@@ -1,10 +1,10 @@
 /** Tells a hop who the client of a mail object is: by PROXY, by XCLIENT, by XFORWARD, or by several of them. */
 
-import type { HopIntroduction, HopTalk, Introduced, IntroductionOptions } from './hop-options.ts';
-import type { Log } from '../../../bindings/plugin/index.ts';
-import { HopFault, isGood, printReply } from './hop-fault.ts';
+import { addressOctets } from '../../../bindings/lists/index.ts';
+import type { Log, SendingClient } from '../../../bindings/plugin/index.ts';
 import { attributeLine, attributeLines, xclientAttributes, xforwardAttributes } from './client-attributes.ts';
-import { proxyHeader } from './proxy-header.ts';
+import type { HopIntroduction, HopTalk, Introduced, IntroductionOptions } from './hop-options.ts';
+import { HopFault, isGood, printReply } from './hop-replies.ts';
 
 /** The key of mail objects that may share connections with all others. */
 const SHARED = '';
@@ -12,11 +12,11 @@ const SHARED = '';
 const OURS = 'ours';
 
 export class ClientIntroduction implements HopIntroduction {
-  readonly #terms: IntroductionOptions;
+  readonly #options: IntroductionOptions;
   readonly #log: Log;
 
-  constructor(terms: IntroductionOptions, log: Log) {
-    this.#terms = terms;
+  constructor(options: IntroductionOptions, log: Log) {
+    this.#options = options;
     this.#log = log;
   }
 
@@ -25,7 +25,7 @@ export class ClientIntroduction implements HopIntroduction {
    * what it knows of the other. XFORWARD holds for one message.
    */
   keyOf({ client }: Introduced): string {
-    const { proxy, xclient } = this.#terms;
+    const { proxy, xclient } = this.#options;
     if (proxy !== true && xclient !== true) return SHARED;
     if (client === undefined) return OURS;
     const ends = [client.ip, client.port, client.localIp, client.localPort];
@@ -34,12 +34,12 @@ export class ClientIntroduction implements HopIntroduction {
   }
 
   beforeGreeting({ client }: Introduced): Buffer | undefined {
-    return this.#terms.proxy === true ? proxyHeader(client) : undefined;
+    return this.#options.proxy === true ? proxyHeader(client) : undefined;
   }
 
   async afterHello(talk: HopTalk, introduced: Introduced): Promise<void> {
-    if (this.#terms.xclient === true) await sayXclient(talk, introduced);
-    if (this.#terms.xforward === true && !talk.extensions.has('XFORWARD')) {
+    if (this.#options.xclient === true) await sayXclient(talk, introduced);
+    if (this.#options.xforward === true && !talk.extensions.has('XFORWARD')) {
       this.#log.notice('the next hop does not offer XFORWARD: it is not told who the client is');
     }
   }
@@ -47,7 +47,7 @@ export class ClientIntroduction implements HopIntroduction {
   /** The hop forgets it with the message. What is refused does not keep the mail: Postfix does the same. */
   async beforeMail(talk: HopTalk, introduced: Introduced): Promise<void> {
     const offered = talk.extensions.get('XFORWARD');
-    if (this.#terms.xforward !== true || offered === undefined) return;
+    if (this.#options.xforward !== true || offered === undefined) return;
     for (const line of attributeLines('XFORWARD', xforwardAttributes(introduced), offered)) {
       const reply = await talk.say(line);
       if (isGood(reply)) continue;
@@ -59,7 +59,7 @@ export class ClientIntroduction implements HopIntroduction {
 
 /**
  * A hop that would take our address for the client's might let everybody relay, so without XCLIENT it gets nothing. The
- * words are those of qpsmtpd's queue/smtp-forward.
+ * texts are those of qpsmtpd's queue/smtp-forward.
  */
 async function sayXclient(talk: HopTalk, { client }: Introduced): Promise<void> {
   if (client === undefined) return;
@@ -77,3 +77,37 @@ function unable(what: string, why?: string): HopFault {
   const reply = { code: 451, status: undefined, lines: [what] };
   return new HopFault('introduction', reply, why === undefined ? what : `${what}: ${why}`);
 }
+
+const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
+/** Version and command: the connection is somebody else's, respectively our own. */
+const PROXY = 0x21;
+const LOCAL = 0x20;
+/** Family and transport: TCP over IPv4, respectively IPv6. */
+const TCP4 = 0x11;
+const TCP6 = 0x21;
+
+/** A message of our own, or a client without an address (Unix socket): the hop takes our address for what it is. */
+const LOCAL_HEADER = Buffer.concat([SIGNATURE, Buffer.from([LOCAL, 0, 0, 0])]);
+
+/** The binary header of the PROXY protocol, version 2: haproxy's `proxy-protocol.txt`, section 2.2; there is no RFC. */
+export function proxyHeader(client: SendingClient | undefined): Buffer {
+  if (client === undefined) return LOCAL_HEADER;
+  const [from, to] = [octetsOf(client.ip), octetsOf(client.localIp)];
+  if (from === undefined || to === undefined) return LOCAL_HEADER;
+  const isOld = from.length === 4 && to.length === 4;
+  const addresses = Buffer.from(isOld ? [...from, ...to] : [...asNew(from), ...asNew(to)]);
+  const rest = Buffer.alloc(4);
+  rest.writeUInt16BE(client.port, 0);
+  rest.writeUInt16BE(client.localPort, 2);
+  const head = Buffer.from([PROXY, isOld ? TCP4 : TCP6, 0, addresses.length + rest.length]);
+  return Buffer.concat([SIGNATURE, head, addresses, rest]);
+}
+
+/** A link-local address may stand with the interface it was heard on. RFC 4007 section 11. */
+const octetsOf = (ip: string): readonly number[] | undefined => addressOctets(ip.split('%')[0]!);
+
+const MAPPED = [...new Array<number>(10).fill(0), 0xff, 0xff];
+
+/** Both ends have to be of one family: where only one is IPv6 the other is mapped into it. RFC 4291 section 2.5.5.2. */
+const asNew = (octets: readonly number[]): readonly number[] =>
+  octets.length === 4 ? [...MAPPED, ...octets] : octets;

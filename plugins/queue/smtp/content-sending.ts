@@ -4,7 +4,7 @@ import type { HopReply, Message } from '../../../bindings/plugin/index.ts';
 import type { HopTimeouts } from './hop-options.ts';
 import { DotStuffing, stuffedWhole } from '../../../bindings/wire/dot-stuffing.ts';
 import type { HopConnection } from './hop-connection.ts';
-import { isGood } from './hop-fault.ts';
+import { isGood } from './hop-replies.ts';
 
 /** A chunk is sent once it has so many octets: few replies, and no more than that in memory. */
 const CHUNK = 1_048_576;
@@ -33,7 +33,7 @@ const RECIPIENT_VERB = /RCPT/i;
 
 /**
  * True if the content, read as commands, could name a recipient: hops have been seen (Exchange 2000) that refuse a chunk for
- * which there is no recipient, and do not swallow it. A client who has all his recipients refused could have such a hop
+ * which there is no recipient, and do not swallow it. A client whose recipients are all refused could have such a hop
  * deliver in our name what no plugin has seen (SMTP smuggling).
  */
 export function couldNameRecipients(content: readonly Buffer[]): boolean {
@@ -42,7 +42,7 @@ export function couldNameRecipients(content: readonly Buffer[]): boolean {
   return RECIPIENT_VERB.test(text);
 }
 
-/** The commands, each with its line end, and behind them the content as the last chunk. */
+/** The commands, each with its line end, and after them the content as the last chunk. */
 export function inOneChunk(commands: string, content: readonly Buffer[]): Buffer {
   const lines = `${commands}BDAT ${octetsOf(content)} LAST\r\n`;
   return Buffer.concat([Buffer.from(lines), ...content]);
@@ -79,7 +79,7 @@ async function sendBlocks(
   return endContent(sending, stuffing.end());
 }
 
-/** What was said before the end is not about the message, and what is said behind it would go to the next one. */
+/** What was said before the end is not about the message, and what is said after it would go to the next one. */
 function endContent({ connection, transaction }: Sending, octets: Buffer): boolean {
   if (connection.hasReply) return false;
   if (connection.isOpen) transaction.isEnding = true;
@@ -89,7 +89,7 @@ function endContent({ connection, transaction }: Sending, octets: Buffer): boole
 
 /**
  * Sends the content in chunks. Resolves with undefined once the last one is out, with `lastReplies` replies owed for it;
- * with the reply to a chunk that was refused, behind which the connection is of no more use.
+ * with the reply to a chunk that was refused, after which the connection is of no more use.
  */
 export async function sendChunks(sending: Sending, lastReplies: number): Promise<HopReply | undefined> {
   const { connection, message, timeouts, transaction } = sending;

@@ -11,8 +11,8 @@ import type { HopHost, TlsDemand } from './hop-options.ts';
 import type { Deadlines, Expiring } from '../../../bindings/timing/deadlines.ts';
 import { NOT_IN_SET } from '../../../bindings/timing/dense-set.ts';
 import { departSoon } from '../../../bindings/timing/departures.ts';
-import { NO_EXTENSIONS } from './extension-table.ts';
-import { HopFault, hopReplies, printReply, type HopStage } from './hop-fault.ts';
+import { NO_EXTENSIONS } from './extensions.ts';
+import { HopFault, hopReplies, type HopStage, printReply } from './hop-replies.ts';
 import { ReplyReader } from './reply-reader.ts';
 
 /** How long a hop that was told QUIT may take to close the connection. */

@@ -1,10 +1,10 @@
-/** AUTH at a hop. RFC 4954 section 4. */
+/** AUTH at a hop, with the login of a file. RFC 4954 section 4. */
 
+import type { Files } from '../../../bindings/plugin/index.ts';
 import { decodeBase64 } from '../../../bindings/wire/base64.ts';
 import type { HopConnection } from './hop-connection.ts';
-import { HopFault, hopReplies, printReply } from './hop-fault.ts';
-import type { HopLogin } from './login-file.ts';
-import { chooseMechanism, type SaslClient } from './sasl-clients.ts';
+import { HopFault, hopReplies, printReply } from './hop-replies.ts';
+import { chooseMechanism, type HopLogin, type SaslClient } from './sasl-clients.ts';
 
 /** Challenges of one exchange: no mechanism needs more than two. */
 const MAX_TURNS = 4;
@@ -46,7 +46,7 @@ export async function logIn(
   }
 }
 
-/** It was read when the daemon started; whoever changed it since may have made a mistake. */
+/** It was read when the daemon started; a change since then may be a mistake. */
 function readAnew(read: () => HopLogin, fail: (detail: string) => never): HopLogin {
   try {
     return read();
@@ -71,9 +71,41 @@ async function answerTo(client: SaslClient, text: string): Promise<string> {
   }
 }
 
-/** The last word of the hop may come with its consent. RFC 4954 section 4. */
+/** The last challenge of the hop may come with its consent. RFC 4954 section 4. */
 async function finish(client: SaslClient, text: string): Promise<void> {
   const last = /^v=/.test(decodeBase64(text)?.toString() ?? '') ? decodeBase64(text) : undefined;
   if (last !== undefined) await client.next(last);
   client.finish?.();
+}
+
+const KEYS = ['user', 'password', 'token', 'mechanism'] as const;
+type Key = (typeof KEYS)[number];
+
+/**
+ * Reads lines `user NAME`, `password SECRET` or `token TOKEN`, and perhaps `mechanism NAME`; `#` begins a comment line. Throws
+ * with the path and what to do if something is wrong; the message never quotes the file.
+ */
+export function readLoginFile(path: string, files: Pick<Files, 'readSecret'>): HopLogin {
+  const fail = (problem: string): never => {
+    throw new Error(`${path}: ${problem}`);
+  };
+  const found = new Map<Key, string>();
+  for (const [index, line] of files.readSecret(path).split(/\r?\n/).entries()) {
+    if (/^\s*(?:#|$)/.test(line)) continue;
+    const [, key = '', value = ''] = /^(\S+)\s+(\S.*)$/.exec(line.trim()) ?? [];
+    const known = KEYS.find((name) => name === key);
+    if (known === undefined || found.has(known) || /[\u0000-\u001f\u007f]/.test(value)) {
+      return fail(
+        `line ${index + 1}: there has to be one each of \`user\`, \`password\` or \`token\`, \`mechanism\``,
+      );
+    }
+    found.set(known, value);
+  }
+  const user = found.get('user') ?? fail('there is no line `user NAME`');
+  const password = found.get('password');
+  const token = found.get('token');
+  if ((password === undefined) === (token === undefined)) {
+    return fail('there has to be a line `password SECRET` or a line `token TOKEN`');
+  }
+  return { user, password, token, mechanism: found.get('mechanism')?.toUpperCase() };
 }

@@ -4,10 +4,10 @@ import type { Connect, HopReply, Log } from '../../../bindings/plugin/index.ts';
 import type { HopHost, HopIntroduction, HopTalk, HopTimeouts, Introduced, TlsDemand } from './hop-options.ts';
 import type { Deadlines } from '../../../bindings/timing/deadlines.ts';
 import type { Attempt } from './attempt.ts';
-import { extensionsOf, NO_EXTENSIONS } from './extension-table.ts';
+import { extensionsOf, NO_EXTENSIONS } from './extensions.ts';
 import { HopConnection } from './hop-connection.ts';
 import { logIn, type LoginOptions } from './hop-login.ts';
-import { HopFault, hopReplies, isGood, printReply, type HopStage } from './hop-fault.ts';
+import { HopFault, hopReplies, type HopStage, isGood, printReply } from './hop-replies.ts';
 
 const PORTS = { smtp: 25, lmtp: 24 } as const;
 
@@ -29,18 +29,18 @@ export async function openHop(
   host: HopHost,
   mail: Introduced,
   attempt: Attempt,
-  terms: OpeningOptions,
+  options: OpeningOptions,
 ): Promise<HopConnection> {
-  const demand = demandFor(host, terms.tls);
+  const demand = demandFor(host, options.tls);
   try {
-    return await open(host, mail, attempt, terms, demand);
+    return await open(host, mail, attempt, options, demand);
   } catch (cause) {
     const isHandshake =
       cause instanceof HopFault && cause.stage === 'tls' && demand.level === 'opportunistic';
     if (!isHandshake || demand.isImplicit === true) throw cause;
     // RFC 7435 section 3: whoever asks for no more than what can be had sends in the clear rather than not at all.
-    terms.log.notice(`${host.name}: ${cause.message}: going on without TLS`);
-    return open(host, mail, attempt, terms, { level: 'none' });
+    options.log.notice(`${host.name}: ${cause.message}: going on without TLS`);
+    return open(host, mail, attempt, options, { level: 'none' });
   }
 }
 
@@ -48,15 +48,15 @@ async function open(
   host: HopHost,
   mail: Introduced,
   attempt: Attempt,
-  terms: OpeningOptions,
+  options: OpeningOptions,
   demand: TlsDemand,
 ): Promise<HopConnection> {
-  const { timeouts, introduction } = terms;
+  const { timeouts, introduction } = options;
   const connection = new HopConnection(
     host,
-    host.port ?? PORTS[terms.protocol],
-    terms.connect,
-    terms.deadlines,
+    host.port ?? PORTS[options.protocol],
+    options.connect,
+    options.deadlines,
   );
   attempt.follow(connection);
   try {
@@ -64,10 +64,10 @@ async function open(
     const prelude = introduction?.beforeGreeting?.(mail);
     if (prelude !== undefined) connection.write(prelude);
     if (demand.isImplicit === true) await connection.upgrade(demand, timeouts.helloMs);
-    await greet(connection, terms);
-    await startTls(connection, demand, terms);
-    if (terms.login !== undefined) await logIn(connection, terms.login);
-    await introduction?.afterHello?.(talkTo(connection, terms), mail);
+    await greet(connection, options);
+    await startTls(connection, demand, options);
+    if (options.login !== undefined) await logIn(connection, options.login);
+    await introduction?.afterHello?.(talkTo(connection, options), mail);
     return connection;
   } catch (cause) {
     const fault =
@@ -87,19 +87,19 @@ function demandFor(host: HopHost, usual: TlsDemand): TlsDemand {
 }
 
 /** What `HopIntroduction` may do with a connection. */
-export const talkTo = (connection: HopConnection, terms: OpeningOptions): HopTalk => ({
+export const talkTo = (connection: HopConnection, options: OpeningOptions): HopTalk => ({
   get extensions() {
     return connection.extensions;
   },
-  say: (line) => connection.say(line, 'introduction', terms.timeouts.helloMs),
-  hello: () => hello(connection, terms),
+  say: (line) => connection.say(line, 'introduction', options.timeouts.helloMs),
+  hello: () => hello(connection, options),
 });
 
-async function greet(connection: HopConnection, terms: OpeningOptions): Promise<void> {
+async function greet(connection: HopConnection, options: OpeningOptions): Promise<void> {
   connection.owe(1);
-  const greeting = await connection.reply('greeting', terms.timeouts.greetingMs);
+  const greeting = await connection.reply('greeting', options.timeouts.greetingMs);
   if (greeting.code !== 220) throw refusedAt('greeting', greeting);
-  await hello(connection, terms);
+  await hello(connection, options);
 }
 
 async function hello(
@@ -112,29 +112,33 @@ async function hello(
     connection.extensions = extensionsOf(reply);
     return;
   }
-  // RFC 5321 section 3.2: hops from before ESMTP. LMTP has no other word.
+  // RFC 5321 section 3.2: hops from before ESMTP. LMTP has no other verb.
   if (reply.code < 500 || protocol === 'lmtp') throw refusedAt('hello', reply);
   const older = await connection.say(`HELO ${helloName}`, 'hello', timeouts.helloMs);
   if (!isGood(older)) throw refusedAt('hello', older);
   connection.extensions = NO_EXTENSIONS;
 }
 
-async function startTls(connection: HopConnection, demand: TlsDemand, terms: OpeningOptions): Promise<void> {
+async function startTls(
+  connection: HopConnection,
+  demand: TlsDemand,
+  options: OpeningOptions,
+): Promise<void> {
   if (connection.isSecure || demand.level === 'none') return;
   const isDemanded = demand.level !== 'opportunistic';
   if (!connection.extensions.has('STARTTLS')) {
     if (isDemanded) throw new HopFault('tls', hopReplies.noTls);
     return;
   }
-  const reply = await connection.say('STARTTLS', 'tls', terms.timeouts.helloMs);
+  const reply = await connection.say('STARTTLS', 'tls', options.timeouts.helloMs);
   if (reply.code !== 220) {
     const meaning = reply.code < 500 ? hopReplies.tlsNotNow : hopReplies.noTls;
     if (isDemanded) throw new HopFault('tls', meaning, `STARTTLS: ${printReply(reply)}`);
     return;
   }
-  await connection.upgrade(demand, terms.timeouts.helloMs);
+  await connection.upgrade(demand, options.timeouts.helloMs);
   // RFC 3207 section 4.2: what was said in the clear counts no more.
-  await hello(connection, terms);
+  await hello(connection, options);
 }
 
 const refusedAt = (stage: HopStage, reply: HopReply): HopFault =>

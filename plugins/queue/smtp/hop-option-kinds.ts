@@ -1,8 +1,8 @@
-/** The options of every plugin that hands mail to next hops. */
+/** The options of every plugin that hands mail to next hops, and the hops as they are written there. */
 
-import { flag, oneOf, wholeNumber, z, type Log, type Setup } from '../../../bindings/plugin/index.ts';
+import { flag, type Log, oneOf, type Setup, wholeNumber, z } from '../../../bindings/plugin/index.ts';
 import { ClientIntroduction } from './client-introduction.ts';
-import type { CutThroughOptions, HopOptions, TlsDemand } from './hop-options.ts';
+import type { CutThroughOptions, HopHost, HopOptions, TlsDemand } from './hop-options.ts';
 
 const SECOND_MS = 1_000;
 const path = () => z.string().regex(/^\//, 'must be a path that begins with /');
@@ -41,12 +41,12 @@ export const hopOptions = {
   within: wholeNumber(1, 3_600).default(270),
 } as const;
 
-type HopTalkWords = z.output<z.ZodObject<typeof hopTalkOptions>>;
-type HopWords = z.output<z.ZodObject<typeof hopOptions>>;
+type HopTalkLine = z.output<z.ZodObject<typeof hopTalkOptions>>;
+type HopLine = z.output<z.ZodObject<typeof hopOptions>>;
 type Given<W> = Pick<Setup<W>, 'options' | 'config' | 'log'>;
 
 /** What `openHops` needs, but for the hosts and the protocol. */
-export function hopOptionsOf(given: Given<HopWords>): Omit<HopOptions, 'hosts' | 'protocol'> {
+export function hopOptionsOf(given: Given<HopLine>): Omit<HopOptions, 'hosts' | 'protocol'> {
   const { within, connections, messages, waiting } = given.options;
   return { ...hopTalkOptionsOf(given), withinMs: within * SECOND_MS, connections, messages, waiting };
 }
@@ -56,7 +56,7 @@ export function hopTalkOptionsOf({
   options,
   config,
   log,
-}: Given<HopTalkWords>): Omit<CutThroughOptions, 'hosts' | 'withinMs' | 'connections'> {
+}: Given<HopTalkLine>): Omit<CutThroughOptions, 'hosts' | 'withinMs' | 'connections'> {
   const connectMs = options.connect_timeout * SECOND_MS;
   const replyMs = options.reply_timeout * SECOND_MS;
   return {
@@ -82,16 +82,13 @@ export function hopTalkOptionsOf({
   };
 }
 
-function introductionOf(
-  { xclient, xforward, proxy }: HopTalkWords,
-  log: Log,
-): ClientIntroduction | undefined {
+function introductionOf({ xclient, xforward, proxy }: HopTalkLine, log: Log): ClientIntroduction | undefined {
   const wanted = { xclient, xforward, proxy: proxy === 'v2' };
   return Object.values(wanted).includes(true) ? new ClientIntroduction(wanted, log) : undefined;
 }
 
-/** A login says a password: without a word about TLS it goes to a hop with a good certificate alone. */
-function demandOf({ tls, auth, auth_clear, tls_name, tls_min }: HopTalkWords): TlsDemand {
+/** A login says a password: with nothing said of TLS it goes to a hop with a good certificate alone. */
+function demandOf({ tls, auth, auth_clear, tls_name, tls_min }: HopTalkLine): TlsDemand {
   const wanted = tls ?? (auth !== undefined && !auth_clear ? 'verified' : 'opportunistic');
   const [isImplicit, level] =
     wanted === 'implicit' || wanted === 'implicit-verified'
@@ -103,4 +100,37 @@ function demandOf({ tls, auth, auth_clear, tls_name, tls_min }: HopTalkWords): T
     minimumVersion: `TLSv${tls_min}`,
     ...(tls_name !== undefined && { names: [tls_name], serverName: tls_name }),
   };
+}
+
+const MAX_PORT = 65_535;
+const MAX_HOPS = 64;
+const UNIX = /^unix:(\/[^\s*]+)$/;
+const PLACE =
+  /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?))(?::(\d{1,5}))?(?:\*(\d{1,4}))?$/;
+
+const RULE = 'must be hosts such as mx1.example:25*3,[2001:db8::1],unix:/run/lmtp.sock';
+
+/**
+ * `HOST[:PORT][*WEIGHT]` with commas between, IPv6 addresses in brackets; `unix:PATH` for a Unix socket. The greater its
+ * weight, the more of the mail a host gets.
+ */
+export const hopList = () =>
+  z.string().transform((text, context): readonly HopHost[] => {
+    const hosts = text.split(',').map(parseHop);
+    const known = hosts.filter((host) => host !== undefined);
+    if (known.length === hosts.length && hosts.length <= MAX_HOPS) return known;
+    context.addIssue({ code: 'custom', message: RULE });
+    return z.NEVER;
+  });
+
+function parseHop(text: string): HopHost | undefined {
+  const path = UNIX.exec(text)?.[1];
+  if (path !== undefined) return { name: path, path };
+  const [, address6, name, portText, weightText = '1'] = PLACE.exec(text) ?? [];
+  const host = address6 ?? name;
+  const port = portText === undefined ? undefined : Number(portText);
+  const weight = Number(weightText);
+  if (host === undefined || weight === 0 || port === 0 || (port ?? 1) > MAX_PORT) return undefined;
+  if (address6?.includes(':') === false) return undefined;
+  return { name: host, ...(port !== undefined && { port }), ...(weight !== 1 && { weight }) };
 }

@@ -74,26 +74,26 @@ export interface HopTimeouts {
   readonly dataMs: number;
   /** For the hop to take the next block of content. */
   readonly blockMs: number;
-  /** Behind the end of the content. */
+  /** After the end of the content. */
   readonly endMs: number;
 }
 
-/** The extensions a hop offers: keywords in upper case, with what stands behind them. RFC 5321 section 4.1.1.1. */
+/** The extensions a hop offers: keywords in upper case, with what stands after them. RFC 5321 section 4.1.1.1. */
 export type HopExtensions = ReadonlyMap<string, string>;
 
-/** A connection to a hop between two transactions, for those who have something to say there. */
+/** A connection to a hop between two transactions, for what has to be said there. */
 export interface HopTalk {
   readonly extensions: HopExtensions;
   /** Sends a command line, given without its end, and returns the reply. Rejects if the connection is lost. */
   say(line: string): Promise<HopReply>;
-  /** Says EHLO again, as XCLIENT wants it behind its reply; `extensions` are new then. Rejects if that is refused. */
+  /** Says EHLO again, as XCLIENT wants it after its reply; `extensions` are new then. Rejects if that is refused. */
   hello(): Promise<void>;
 }
 
 /** What of a mail object a hop is told before it. */
 export type Introduced = Pick<MailObject, 'client' | 'id'>;
 
-/** By what a hop is told who the client is. */
+/** How a hop is told which client it is. */
 export interface IntroductionOptions {
   /** The header of the PROXY protocol, version 2, in front of everything: the hop has to expect it. */
   readonly proxy?: boolean | undefined;
@@ -105,7 +105,7 @@ export interface IntroductionOptions {
 
 /** What a hop is told about the client of a mail object: PROXY, XCLIENT, XFORWARD. */
 export interface HopIntroduction {
-  /** MailObjects with the same key may share a connection; undefined: the mail object gets one of its own, closed behind it. */
+  /** Mail objects with the same key may share a connection; undefined: the mail object gets one of its own, closed after it. */
   keyOf(mail: Introduced): string | undefined;
   /** Octets that go out in front of everything, TLS included. */
   beforeGreeting?(mail: Introduced): Buffer | undefined;
@@ -119,9 +119,9 @@ export interface HopIntroduction {
 export type HopRoute = readonly HopHost[] | RecipientOutcome;
 
 export interface HopOptions {
-  /** The hosts, or who finds them for each mail object. Must not reject. */
+  /** The hosts, or what finds them for each mail object. Must not reject. */
   readonly hosts: readonly HopHost[] | ((mail: MailObject, signal?: AbortSignal) => Promise<HopRoute>);
-  /** Undefined: `smtp`. LMTP (RFC 2033) has an answer for each recipient behind the content. */
+  /** Undefined: `smtp`. LMTP (RFC 2033) has an answer for each recipient after the content. */
   readonly protocol?: 'smtp' | 'lmtp' | undefined;
   /** Our name in EHLO. */
   readonly helloName: string;
@@ -142,7 +142,7 @@ export interface HopOptions {
   readonly messages?: number | undefined;
   /** How long an unused connection is kept; 0: not at all. Undefined: 15,000. */
   readonly idleMs?: number | undefined;
-  /** MailObjects that wait for a connection to one host; more are deferred. Undefined: 1,000. */
+  /** Mail objects that wait for a connection to one host; more are deferred. Undefined: 1,000. */
   readonly waiting?: number | undefined;
   /** 8-bit content for a hop without 8BITMIME. Undefined: `refuse` (RFC 6152 section 3); `send` is what Perl's qpsmtpd does. */
   readonly eightBit?: 'refuse' | 'send' | undefined;
@@ -176,3 +176,20 @@ export interface HopOutlet extends Outlet {
 export type CutThroughOptions = Omit<HopOptions, 'hosts' | 'protocol' | 'messages' | 'waiting'> & {
   readonly hosts: readonly HopHost[];
 };
+
+const MINUTE_MS = 60_000;
+
+/** The least that RFC 5321 section 4.5.3.2 allows; the times without a section are ours. */
+export const DEFAULT_TIMEOUTS: HopTimeouts = Object.freeze({
+  connectMs: 30_000,
+  /** Section 4.5.3.2.1. */
+  greetingMs: 5 * MINUTE_MS,
+  helloMs: 5 * MINUTE_MS,
+  /** Sections 4.5.3.2.2 and 4.5.3.2.3. */
+  mailMs: 5 * MINUTE_MS,
+  rcptMs: 5 * MINUTE_MS,
+  /** Sections 4.5.3.2.4 to 4.5.3.2.6. */
+  dataMs: 2 * MINUTE_MS,
+  blockMs: 3 * MINUTE_MS,
+  endMs: 10 * MINUTE_MS,
+});

@@ -10,11 +10,18 @@ import {
   sendData,
   type Sending,
 } from './content-sending.ts';
-import { mailCommand, rcptCommand } from './envelope-commands.ts';
+import { mailCommand, rcptCommand } from './extensions.ts';
 import type { HopConnection } from './hop-connection.ts';
-import { HopFault, hopReplies, isGood, type HopStage } from './hop-fault.ts';
-import { deferral, hasNoRoom, outcomeOf } from './outcome.ts';
-import { fitnessOf, type Fitness } from './mail-fitness.ts';
+import {
+  deferral,
+  hasNoRoom,
+  HopFault,
+  hopReplies,
+  type HopStage,
+  isGood,
+  outcomeOf,
+} from './hop-replies.ts';
+import { type Fitness, fitnessOf } from './mail-fitness.ts';
 
 export interface TransactionOptions {
   readonly protocol: 'smtp' | 'lmtp';
@@ -45,12 +52,12 @@ export class HopTransaction {
   #apart: Set<number> | undefined;
   readonly #connection: HopConnection;
   readonly #mailObject: MailObject;
-  readonly #terms: TransactionOptions;
+  readonly #options: TransactionOptions;
 
-  constructor(connection: HopConnection, mailObject: MailObject, terms: TransactionOptions) {
+  constructor(connection: HopConnection, mailObject: MailObject, options: TransactionOptions) {
     this.#connection = connection;
     this.#mailObject = mailObject;
-    this.#terms = terms;
+    this.#options = options;
     this.outcomes = mailObject.recipients.map(() => undefined);
   }
 
@@ -73,7 +80,7 @@ export class HopTransaction {
    * rest is open then.
    */
   run(): Promise<void> | undefined {
-    const fitness = fitnessOf(this.#mailObject, this.#connection, this.#terms.eightBit);
+    const fitness = fitnessOf(this.#mailObject, this.#connection, this.#options.eightBit);
     this.#settleUnfit(fitness);
     if (this.#givesUp()) return undefined;
     const chosen = this.#open();
@@ -106,8 +113,8 @@ export class HopTransaction {
   }
 
   /**
-   * True if nobody is left to deliver to. Where all have to get the message or nobody, a recipient who cannot decides for
-   * all: the others get his outcome, so that the client hears why.
+   * True if nobody is left to deliver to. Where all have to get the message or nobody, a recipient that cannot decides for
+   * all: the others get its outcome, so that the client hears why.
    */
   #givesUp(): boolean {
     if (this.outcomes.every((outcome) => outcome === undefined)) return false;
@@ -126,11 +133,11 @@ export class HopTransaction {
 
   /**
    * Envelope and content may leave together, which saves a round trip and half of the work. Not over a connection that lay
-   * idle, nor to a hop that may close behind each message: what was sent before that is noticed could not be sent again
+   * idle, nor to a hop that may close after each message: what was sent before that is noticed could not be sent again
    * without the risk of a double.
    */
   #mayGoWhole(recipients: number): boolean {
-    if (!this.#usesChunks || this.#terms.protocol === 'lmtp') return false;
+    if (!this.#usesChunks || this.#options.protocol === 'lmtp') return false;
     if (this.asksFirst || this.#connection.hasRested) return false;
     return this.#isPipelined && (this.#isPartial || recipients === 1);
   }
@@ -155,7 +162,7 @@ export class HopTransaction {
   async #sendWhole(chosen: readonly number[], isUtf8: boolean, content: readonly Buffer[]): Promise<void> {
     const connection = this.#connection;
     const { extensions } = connection;
-    const { timeouts } = this.#terms;
+    const { timeouts } = this.#options;
     let lines = `${mailCommand(this.#mailObject, extensions, isUtf8)}\r\n`;
     for (const index of chosen)
       lines += `${rcptCommand(this.#mailObject.recipients[index]!, extensions)}\r\n`;
@@ -178,7 +185,7 @@ export class HopTransaction {
     connection.deliveries++;
   }
 
-  /** The reply to the last chunk. Behind a bad one nobody knows what the hop still holds. RFC 3030 section 2. */
+  /** The reply to the last chunk. After a bad one nobody knows what the hop still holds. RFC 3030 section 2. */
   #settleChunk(those: readonly number[], reply: HopReply, accepted: readonly number[]): void {
     this.#refuseGoAhead('end', reply);
     if (!isGood(reply)) this.needsReset = true;
@@ -192,7 +199,7 @@ export class HopTransaction {
   }
 
   /**
-   * Settles some of those whom the hop has accepted, or leaves them to transactions with fewer recipients: if it finds only
+   * Settles some of those that the hop has accepted, or leaves them to transactions with fewer recipients: if it finds only
    * now that there are too many, or if it refuses a message of which it has refused further recipients.
    */
   #settleAccepted(those: readonly number[], reply: HopReply, accepted: readonly number[]): void {
@@ -226,7 +233,7 @@ export class HopTransaction {
     this.#provisional = NOBODY;
   }
 
-  /** Behind a 3yz that nothing was said for the hop waits for content, and takes for that whatever it is told next. */
+  /** After a 3yz that nothing was said for the hop waits for content, and takes for that whatever it is told next. */
   #refuseGoAhead(stage: HopStage, { code }: HopReply): void {
     if (code >= 300 && code < 400)
       throw this.#connection.fail(
@@ -238,7 +245,7 @@ export class HopTransaction {
   async #sendEnvelope(chosen: readonly number[], isUtf8: boolean): Promise<readonly number[]> {
     const connection = this.#connection;
     const { extensions } = connection;
-    const { timeouts } = this.#terms;
+    const { timeouts } = this.#options;
     const isPipelined = this.#isPipelined;
     const dataGoesAlong = isPipelined && this.#mayDataGoAlong(chosen.length);
     const mail = `${mailCommand(this.#mailObject, extensions, isUtf8)}\r\n`;
@@ -260,7 +267,7 @@ export class HopTransaction {
       // Most replies to a pipelined envelope come in one read.
       const answer = connection.reply('rcpt', timeouts.rcptMs);
       const reply = answer instanceof Promise ? await answer : answer;
-      // Behind a refused MAIL it says nothing about the recipient.
+      // After a refused MAIL it says nothing about the recipient.
       if (isTaken && !isGood(reply)) this.#settleRecipient(index, reply, chosen);
     }
     this.#openAmong(chosen);
@@ -296,7 +303,7 @@ export class HopTransaction {
    */
   #settleData(reply: HopReply, isWanted: boolean): readonly number[] | Promise<readonly number[]> {
     const connection = this.#connection;
-    const { timeouts, protocol } = this.#terms;
+    const { timeouts, protocol } = this.#options;
     if (reply.code < 400 && reply.code !== 354)
       throw connection.fail(new HopFault('data', hopReplies.garbage(`${reply.code} for DATA`)));
     this.#endGroup();
@@ -320,7 +327,7 @@ export class HopTransaction {
 
   async #sendContent(accepted: readonly number[]): Promise<void> {
     const connection = this.#connection;
-    const { protocol, timeouts } = this.#terms;
+    const { protocol, timeouts } = this.#options;
     const replies = protocol === 'lmtp' ? accepted.length : 1;
     const sending: Sending = { connection, message: this.#mailObject.message, timeouts, transaction: this };
     if (this.#usesChunks) {

@@ -2,13 +2,17 @@
 
 import type { Setup } from '../../../bindings/plugin/index.ts';
 import { Deadlines } from '../../../bindings/timing/deadlines.ts';
-import type { HopOptions, HopOutlet } from './hop-options.ts';
+import { readLoginFile } from './hop-login.ts';
 import type { OpeningOptions } from './hop-opening.ts';
+import {
+  DEFAULT_TIMEOUTS,
+  type HopOptions,
+  type HopOutlet,
+  type HopTlsFiles,
+  type TlsDemand,
+} from './hop-options.ts';
 import type { TransactionOptions } from './hop-transaction.ts';
-import { DEFAULT_TIMEOUTS } from './hop-timeouts.ts';
-import { readLoginFile } from './login-file.ts';
 import { SmtpOutlet } from './smtp-outlet.ts';
-import { withTlsFiles } from './tls-files.ts';
 
 /** One timer for all connections to all hops. */
 const deadlines = new Deadlines();
@@ -63,4 +67,36 @@ export function connectionOptions(
     eightBit: options.eightBit ?? 'refuse',
     random,
   };
+}
+
+/** The authorities of a whole system have less than a megabyte. */
+const MAX_PEM_OCTETS = 16_777_216;
+
+/** The demand with what the files hold. Throws with the path if one can't be read, or if they don't fit together. */
+function withTlsFiles(
+  demand: TlsDemand,
+  paths: HopTlsFiles | undefined,
+  { files, connect }: Pick<HopSetup['services'], 'files' | 'connect'>,
+): TlsDemand {
+  if (paths === undefined) return demand;
+  const { authorities, certificate, key } = paths;
+  if ((certificate === undefined) !== (key === undefined))
+    throw new Error('a certificate and its key have to be given together');
+  const textOf = (path: string): string => {
+    const text = files.readNow(path, { maxOctets: MAX_PEM_OCTETS });
+    if (!text.includes('-----BEGIN ')) throw new Error(`${path}: holds nothing in PEM`);
+    return text;
+  };
+  const read: Pick<TlsDemand, 'authorities' | 'certificate' | 'key'> = {
+    ...(authorities !== undefined && { authorities: textOf(authorities) }),
+    ...(certificate !== undefined && { certificate: textOf(certificate) }),
+    ...(key !== undefined && { key: textOf(key) }),
+  };
+  try {
+    connect.check(read);
+  } catch (cause) {
+    const named = [authorities, certificate, key].filter((path) => path !== undefined).join(', ');
+    throw new Error(`${named}: ${(cause as Error).message}`, { cause });
+  }
+  return { ...demand, ...read };
 }

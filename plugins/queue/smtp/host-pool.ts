@@ -1,8 +1,8 @@
-/** The connections to one host: kept for the next message, limited in number, with a line of those who wait for one. */
+/** The connections to one host: kept for the next message, limited in number, with a line of those that wait for one. */
 
 import type { Attempt } from './attempt.ts';
 import type { HopConnection } from './hop-connection.ts';
-import { HopFault, hopReplies, isGood } from './hop-fault.ts';
+import { HopFault, hopReplies, isGood } from './hop-replies.ts';
 
 export interface PoolLimits {
   readonly connections: number;

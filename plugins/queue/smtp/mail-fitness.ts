@@ -1,11 +1,9 @@
-/** What a hop cannot take for want of an extension is not sent there. */
+/** What a hop cannot take for want of an extension, or of TLS that the message requires, is not sent there. */
 
 import type { HopReply, MailObject } from '../../../bindings/plugin/index.ts';
-import { isAscii } from './envelope-commands.ts';
-import { sizeLimitOf } from './extension-table.ts';
+import { isAscii, sizeLimitOf } from './extensions.ts';
 import type { HopConnection } from './hop-connection.ts';
-import { hopReplies } from './hop-fault.ts';
-import { lackOfSafety } from './required-tls.ts';
+import { hopReplies } from './hop-replies.ts';
 
 /** An attacker that makes addresses with a line end in them would have the hop read commands in them (command injection). */
 const CONTROL = /[\u0000-\u001f\u007f]/;
@@ -77,3 +75,35 @@ const hasUtf8Header = ({ hasEightBit, header }: MailObject['message']): boolean 
   [...new Set(header.names().map((name) => name.toLowerCase()))].some((name) =>
     header.all(name).some((value) => !isAscii(value)),
   );
+
+/**
+ * Why a message that requires TLS must not go over this connection; undefined if it may. Reports on such messages go on
+ * without the hop's promise, under the same TLS: they would be lost. RFC 8689 sections 4.2.1 and 5.
+ */
+export function lackOfSafety(
+  { reversePath, mailOptions }: Pick<MailObject, 'reversePath' | 'mailOptions'>,
+  { extensions, isSecure, isVerified }: Pick<HopConnection, 'extensions' | 'isSecure' | 'isVerified'>,
+): HopReply | undefined {
+  if (!mailOptions.requireTls) return undefined;
+  if (!isSecure) return hopReplies.needsEncryption;
+  if (!isVerified) return hopReplies.needsCertainty;
+  return extensions.has('REQUIRETLS') || reversePath.isNull ? undefined : hopReplies.needsSafeHop;
+}
+
+const LASTING: ReadonlyMap<HopReply, HopReply> = new Map([
+  [hopReplies.noTls, hopReplies.needsEncryption],
+  [hopReplies.handshakeRefused, hopReplies.needsEncryption],
+  [hopReplies.distrusted, hopReplies.needsCertainty],
+  ...[hopReplies.needsEncryption, hopReplies.needsCertainty, hopReplies.needsSafeHop].map(
+    (reply) => [reply, reply] as const,
+  ),
+]);
+
+/**
+ * What the sender is told if all hosts failed like this one, which `reply` stands for; undefined where the host may do
+ * better another time: it was not reached, say, or had no time.
+ */
+export const lastingLack = (reply: HopReply): HopReply | undefined => LASTING.get(reply);
+
+/** True for what only a message that requires TLS is told. */
+export const isLackOfSafety = (reply: HopReply): boolean => LASTING.get(reply) === reply;

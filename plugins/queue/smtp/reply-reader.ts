@@ -86,10 +86,10 @@ function replyOf(code: number, texts: readonly string[]): HopReply {
     return printable(text.slice(found[0].length));
   });
   const said = lines.filter((text) => text !== '');
-  // The first line of a good reply counts even if it is empty: behind it the extensions stand.
+  // The first line of a good reply counts even if it is empty: after it the extensions stand.
   if (said.length > 0 && lines[0] === '' && code < 300) said.unshift('');
   return { code, status, lines: said };
 }
 
-/** The client is shown these words, and so is the log: neither may be fed control characters or 8-bit octets. */
+/** The client is shown this text, and so is the log: neither may be fed control characters or 8-bit octets. */
 const printable = (text: string): string => text.replace(/[^ -~]/g, '?').trim();

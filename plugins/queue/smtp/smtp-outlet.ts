@@ -17,14 +17,12 @@ import type {
 } from './hop-options.ts';
 import { Attempt } from './attempt.ts';
 import { StrayLineEnd } from '../../../bindings/wire/dot-stuffing.ts';
-import { HopFault, hopReplies } from './hop-fault.ts';
+import { deferral, HopFault, hopReplies, outcomeOf } from './hop-replies.ts';
 import { openHop, talkTo, type OpeningOptions } from './hop-opening.ts';
 import { HopTransaction, type TransactionOptions } from './hop-transaction.ts';
-import { HostHealth } from './host-health.ts';
-import { orderOf, placeOf } from './host-order.ts';
+import { HostHealth, orderOf, placeOf } from './host-choice.ts';
 import { HostPool, type Lease, type PoolLimits } from './host-pool.ts';
-import { deferral, outcomeOf } from './outcome.ts';
-import { lackOfSafety, lastingLack } from './required-tls.ts';
+import { lackOfSafety, lastingLack } from './mail-fitness.ts';
 
 /** Everything about an outlet that does not change. */
 export interface SmtpOutletOptions extends OpeningOptions, TransactionOptions, PoolLimits {
@@ -41,7 +39,7 @@ const SHARED = '';
 /** What became of a mail object in one transaction: those without an outcome go into others, of at most `room` recipients. */
 type Passage = Pick<HopTransaction, 'outcomes' | 'room'>;
 
-/** The room of a passage behind which no other is to be tried. */
+/** The room of a passage after which no other is to be tried. */
 const NO_ROOM = 0;
 
 export class SmtpOutlet implements HopOutlet {
@@ -52,14 +50,14 @@ export class SmtpOutlet implements HopOutlet {
     failedConnections: 0,
     uncertain: 0,
   };
-  readonly #terms: SmtpOutletOptions;
+  readonly #options: SmtpOutletOptions;
   readonly #pools = new Map<string, HostPool>();
   readonly #places = new WeakMap<HopHost, string>();
   readonly #health = new HostHealth();
   #isClosed = false;
 
-  constructor(terms: SmtpOutletOptions) {
-    this.#terms = terms;
+  constructor(options: SmtpOutletOptions) {
+    this.#options = options;
   }
 
   get connections(): number {
@@ -69,15 +67,15 @@ export class SmtpOutlet implements HopOutlet {
   }
 
   async deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
-    const attempt = new Attempt(this.#terms.deadlines, this.#terms.withinMs, signal);
+    const attempt = new Attempt(this.#options.deadlines, this.#options.withinMs, signal);
     try {
-      const { hosts } = this.#terms;
+      const { hosts } = this.#options;
       const route: HopRoute = typeof hosts === 'function' ? await hosts(mail, signal) : hosts;
       if ('kind' in route) return mail.recipients.map(() => route);
       const first = await this.#deliverTo(route, mail, attempt);
       return isWhole(first.outcomes) ? first.outcomes : await this.#deliverRest(route, mail, attempt, first);
     } catch (cause) {
-      this.#terms.log.error(`${mail.id}: ${String(cause)}`);
+      this.#options.log.error(`${mail.id}: ${String(cause)}`);
       return all(mail, deferral(hopReplies.unreadable, undefined));
     } finally {
       attempt.finish();
@@ -117,16 +115,16 @@ export class SmtpOutlet implements HopOutlet {
     const count = outcomes.filter(isDelivered).length;
     if (mail.isTrackedByRecipient !== true && count > 0 && count < outcomes.length) {
       const mixture = `${count} of ${outcomes.length} recipients have the message`;
-      this.#terms.log.warn(
+      this.#options.log.warn(
         `${mail.id}: ${mixture}: it can't be taken back, and they get it again with the others`,
       );
     }
     return outcomes.map((outcome) => outcome!);
   }
 
-  /** Until the mail object is mentioned to a host the next one may be tried; behind that it must not be sent twice. */
+  /** Until the mail object is mentioned to a host the next one may be tried; after that it must not be sent twice. */
   async #deliverTo(hosts: readonly HopHost[], mail: MailObject, attempt: Attempt): Promise<Passage> {
-    const { log, random } = this.#terms;
+    const { log, random } = this.#options;
     let last: HopReply | undefined;
     let lack: HopReply | undefined;
     for (const host of this.#isClosed ? [] : orderOf(hosts, random, (host) => this.#rank(host))) {
@@ -159,7 +157,7 @@ export class SmtpOutlet implements HopOutlet {
     const lack = lackOfSafety(mail, connection);
     if (lack === undefined) return;
     attempt.release();
-    const { helloMs } = this.#terms.timeouts;
+    const { helloMs } = this.#options.timeouts;
     this.#poolOf(this.#placeOf(host)).giveBack(connection, this.#keyOf(mail), false, helloMs);
     throw new HopFault('tls', lack);
   }
@@ -176,7 +174,7 @@ export class SmtpOutlet implements HopOutlet {
     const lease = await this.#poolOf(place).take(this.#keyOf(mail), attempt, async () => {
       this.counters.connections++;
       try {
-        const connection = await openHop(host, mail, attempt, this.#terms);
+        const connection = await openHop(host, mail, attempt, this.#options);
         this.#health.worked(place);
         return connection;
       } catch (cause) {
@@ -192,15 +190,15 @@ export class SmtpOutlet implements HopOutlet {
   /** Rejects with a `HopFault` only if the hop has not heard of the mail object. */
   async #send(lease: Lease, host: HopHost, mail: MailObject, attempt: Attempt): Promise<Passage> {
     const { connection, isKept } = lease;
-    const { introduction, timeouts } = this.#terms;
+    const { introduction, timeouts } = this.#options;
     const place = this.#placeOf(host);
-    const transaction = new HopTransaction(connection, mail, this.#terms);
+    const transaction = new HopTransaction(connection, mail, this.#options);
     transaction.asksFirst = isKept && !this.#health.keepsConnections(place);
     transaction.asksInTurn = !this.#health.keepsStep(place);
     attempt.transaction = transaction;
     try {
       if (introduction?.beforeMail !== undefined)
-        await introduction.beforeMail(talkTo(connection, this.#terms), mail);
+        await introduction.beforeMail(talkTo(connection, this.#options), mail);
       await transaction.run();
       if (isKept && transaction.isMailAnswered) this.#health.keptConnection(place);
       // Without its last connection the pool has been forgotten, and is not to be made anew.
@@ -228,7 +226,7 @@ export class SmtpOutlet implements HopOutlet {
   }
 
   #settleRest(transaction: HopTransaction, mail: MailObject, host: HopHost, cause: unknown): void {
-    const { log } = this.#terms;
+    const { log } = this.#options;
     const { name } = host;
     const isFault = cause instanceof HopFault;
     log.warn(`${mail.id}: ${name}: ${isFault ? cause.message : String(cause)}`);
@@ -251,7 +249,7 @@ export class SmtpOutlet implements HopOutlet {
   }
 
   #keyOf(mail: MailObject): string | undefined {
-    const { introduction } = this.#terms;
+    const { introduction } = this.#options;
     return introduction === undefined ? SHARED : introduction.keyOf(mail);
   }
 
@@ -266,7 +264,7 @@ export class SmtpOutlet implements HopOutlet {
   #poolOf(place: string): HostPool {
     const known = this.#pools.get(place);
     if (known !== undefined) return known;
-    const pool = new HostPool(this.#terms, () => this.#pools.delete(place));
+    const pool = new HostPool(this.#options, () => this.#pools.delete(place));
     if (this.#isClosed) pool.close();
     this.#pools.set(place, pool);
     return pool;

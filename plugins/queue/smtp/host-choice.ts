@@ -1,4 +1,35 @@
-/** Which hosts lately could not be reached: others are tried before them. And what may be asked of a host in one go. */
+/** In which order the hosts of an outlet are tried, and what is known of each. RFC 5321 section 5.1. */
+
+import type { HopHost } from './hop-options.ts';
+
+/** One text for one place to connect to under the same terms. */
+export function placeOf({ name, address = name, port, path, tls }: HopHost): string {
+  const place = path === undefined ? `${address}:${port ?? ''}` : `unix:${path}`;
+  if (tls === undefined) return `${name}|${place}`;
+  const { level, isImplicit = false, names = [], judge } = tls;
+  return [name, place, level, isImplicit, names.join(), judge !== undefined].join('|');
+}
+
+/**
+ * By preference; among equals at random, the more often first the greater their weight. Hosts that `rank` puts higher come
+ * after all others, but stay in the list. `random` gives numbers in [0, 1).
+ */
+export function orderOf(
+  hosts: readonly HopHost[],
+  random: () => number,
+  rank: (host: HopHost) => number,
+): readonly HopHost[] {
+  if (hosts.length < 2) return hosts;
+  return hosts
+    .map((host) => ({
+      host,
+      rank: rank(host),
+      // Exponential spacing: the smallest of such draws falls to a host in proportion to its weight.
+      draw: -Math.log(1 - random()) / Math.max(host.weight ?? 1, Number.MIN_VALUE),
+    }))
+    .sort((a, b) => a.rank - b.rank || (a.host.preference ?? 0) - (b.host.preference ?? 0) || a.draw - b.draw)
+    .map(({ host }) => host);
+}
 
 const FIRST_AVOID_MS = 1_000;
 const MAX_AVOID_MS = 300_000;
@@ -42,7 +73,7 @@ export class HostHealth {
     if (!this.#asked.has(host)) this.#ask(host, 0);
   }
 
-  /** It gave up such a connection without a word while a message was on its way. */
+  /** It gave up such a connection without a reply while a message was on its way. */
   droppedConnection(host: string): void {
     this.#asked.delete(host);
     this.#ask(host, this.#now() + DISTRUST_MS);

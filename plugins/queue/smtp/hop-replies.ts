@@ -1,8 +1,8 @@
-/** What goes wrong at a hop without a reply of its own, and the replies that stand for it. */
+/** Replies that stand for what goes wrong at a hop without one of its own, and what a reply means for a recipient. */
 
-import type { HopReply } from '../../../bindings/plugin/index.ts';
+import type { HopReply, RecipientOutcome } from '../../../bindings/plugin/index.ts';
 
-/** How far a connection has come; `end` is behind the last octet of the content. */
+/** How far a connection has come; `end` is after the last octet of the content. */
 export type HopStage =
   'connect' | 'greeting' | 'hello' | 'tls' | 'login' | 'introduction' | 'mail' | 'rcpt' | 'data' | 'end';
 
@@ -58,3 +58,34 @@ export const isGood = ({ code }: HopReply): boolean => code >= 200 && code < 300
 /** One line for the log. */
 export const printReply = ({ code, status, lines }: HopReply): string =>
   [code, status, ...lines].filter((word) => word !== undefined && word !== '').join(' ');
+
+/** What a reply of the hop `hop` means for a recipient. Codes that make no sense here leave the matter open. */
+export function outcomeOf(reply: HopReply, hop: string | undefined): RecipientOutcome {
+  const { code, lines } = reply;
+  const kind = code >= 500 ? 'refused' : code >= 200 && code < 300 ? 'delivered' : 'deferred';
+  return { kind, reply: lines[0] === '' ? { ...reply, lines: lines.slice(1) } : reply, hop };
+}
+
+/** It may work out another time, whatever the reply says. */
+export const deferral = (reply: HopReply, hop: string | undefined): RecipientOutcome => ({
+  kind: 'deferred',
+  reply,
+  hop,
+});
+
+/** A status of RFC 3463 section 3.6 where `ReplyReader` leaves it: of another class than the code, or as qpsmtpd writes it. */
+const NO_ROOM = /^[245]\.5\.3(?: |$)|\(#[245]\.5\.3\)/;
+/** Exim says it without a status. */
+const NO_ROOM_WORDS = /too many recipients/i;
+
+/**
+ * The reply is not about a mailbox: there are more recipients than fit into one transaction, and further ones go into
+ * the next. RFC 5321 section 4.5.3.1.10, RFC 3463 section 3.6. Not to be asked of the first recipient of a transaction: what
+ * is too much for it is too much for any.
+ */
+export function hasNoRoom({ code, status, lines }: HopReply): boolean {
+  if (code < 400 || code === 421) return false;
+  if (status !== undefined) return status.endsWith('.5.3');
+  const saysSo = code === 452 || code === 552;
+  return lines.some((line) => NO_ROOM.test(line) || (saysSo && NO_ROOM_WORDS.test(line)));
+}
