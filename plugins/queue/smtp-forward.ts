@@ -11,7 +11,7 @@ import {
   type Outlet,
   type Setup,
 } from '../../bindings/plugin/index.ts';
-import { MxService } from './mx/mx-service.ts';
+import { openMailExchange } from './mx/mail-exchange.ts';
 import { hopList, hopOptions, hopOptionsOf } from './smtp/hop-option-kinds.ts';
 import { openHops } from './smtp/hops.ts';
 
@@ -26,7 +26,7 @@ const options = z.object({
   ...hopOptions,
 });
 
-type Options = z.output<typeof options>;
+type ForwardOptions = z.output<typeof options>;
 
 /** Options about one hop: by MX the domains have the say, and strangers are told nothing about our clients. */
 const FOR_ONE_HOP = [
@@ -49,7 +49,7 @@ export default defineOutlet({
     return openHops({ ...hopOptionsOf(setup), hosts }, setup);
   },
   hooks: ({ options }) => ({
-    /** Asked only where this line stands in front of those that accept recipients. RFC 5321 section 4.5.3.1.10. */
+    /** Asked only where this line stands before those that accept recipients. RFC 5321 section 4.5.3.1.10. */
     rcpt({ transaction: { recipients } }, { canonicalDomain: domain }) {
       const isOther = recipients.some(({ address }) => address.canonicalDomain !== domain);
       return isOther && isByMx(options)
@@ -72,11 +72,11 @@ export default defineOutlet({
 });
 
 /** A host of that name is written with its port: `mx:25`. */
-const isByMx = ({ host: [first, ...others] }: Options): boolean =>
+const isByMx = ({ host: [first, ...others] }: ForwardOptions): boolean =>
   others.length === 0 && first?.name === 'mx' && first.port === undefined && first.path === undefined;
 
-function openByMx(setup: Setup<Options>): Outlet {
-  const { options, config, services } = setup;
+function openByMx(setup: Setup<ForwardOptions>): Outlet {
+  const { options, config } = setup;
   const { policies = 'all', port } = options;
   const stray = FOR_ONE_HOP.find((name) => isGiven(options, name));
   if (stray !== undefined) {
@@ -84,28 +84,17 @@ function openByMx(setup: Setup<Options>): Outlet {
       `\`${stray}\` is for hosts that are named; with \`mx\` each domain says which they are and how safely`,
     );
   }
-  const { dns, http, store, random, clock } = services;
-  const exchange = new MxService({
-    hops: { open: (hops) => openHops(hops, setup) },
-    http,
-    stores: store,
-    random,
-    now: () => clock.now(),
-    // Reads settings, which is no matter of whoever opens no such outlet.
-    get dns() {
-      return dns.authenticated;
-    },
-  });
-  return exchange.open({
+  const mxOptions = {
     ...hopOptionsOf(setup),
     port,
     ownNames: [config.me],
     isDaneUsed: policies === 'all' || policies === 'dane',
     isStsUsed: policies === 'all' || policies === 'mta-sts',
-  });
+  };
+  return openMailExchange(mxOptions, setup);
 }
 
-function isGiven(options: Options, name: (typeof FOR_ONE_HOP)[number]): boolean {
+function isGiven(options: ForwardOptions, name: (typeof FOR_ONE_HOP)[number]): boolean {
   const value = options[name];
   return name === 'proxy' ? value !== 'none' : value !== undefined && value !== false;
 }

@@ -13,7 +13,7 @@ import { hopReplies } from '../smtp/hop-replies.ts';
 import { isLackOfSafety } from '../smtp/mail-fitness.ts';
 import { withDeadline } from '../../../bindings/timing/time-limit.ts';
 import type { MailRoute, MailRoutes, SenderWish } from './mail-routes.ts';
-import type { PolicyCounters } from './policy-counters.ts';
+import type { PolicyCount, PolicyCounters } from './policy-counters.ts';
 import { routeFaults } from './route-faults.ts';
 
 export interface MxOutletOptions {
@@ -52,6 +52,11 @@ export class MxOutlet implements HopOutlet {
 
   get connections(): number {
     return this.#hops.connections;
+  }
+
+  /** What became of TLS on the way to each domain since the outlet was opened. */
+  get policyCounts(): readonly PolicyCount[] {
+    return this.#options.counters.counts;
   }
 
   deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {

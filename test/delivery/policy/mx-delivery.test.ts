@@ -2,11 +2,9 @@
 
 import { createSecureContext } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { MxOptions } from '../../../plugins/queue/mx/mx-options.ts';
-import { MxService } from '../../../plugins/queue/mx/mx-service.ts';
-import { ResolverDns } from '../../../host/dns/secure-dns.ts';
+import { openMailExchange, type MxOptions } from '../../../plugins/queue/mx/mail-exchange.ts';
+import { SystemDns } from '../../../host/dns/system-dns.ts';
 import { webClient } from '../../../host/http/web-client.ts';
-import { openHops } from '../../../plugins/queue/smtp/hops.ts';
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
 import { memoryStores } from '../../store/memory-backend.ts';
@@ -50,25 +48,25 @@ async function given({ zone, certificate, script = {}, sts, options }: Given) {
   const page = await PolicyServer.start(web, authority);
   if (sts !== undefined) page.has(sts);
   const log = keptLog();
-  const service = new MxService(
-    {
-      hops: { open: (options) => openHops(options, hopSetup) },
-      http: webClient,
-      stores: memoryStores({ now: () => Date.now() }),
-      dns: new ResolverDns([dns.resolver()], () => performance.now()),
-      random: () => 0.5,
-      now: () => Date.now(),
-    },
+  const services = {
+    ...hopSetup.services,
+    clock: { now: () => Date.now() },
+    dns: new SystemDns({ trustedResolvers: () => [dns.resolver()] }),
+    http: webClient,
+    store: memoryStores({ now: () => Date.now() }),
+  };
+  const outlet = openMailExchange(
+    { helloName: 'us.example', port: hop.port, log, ...options },
+    { ...hopSetup, services },
     { mayReach: () => true, stsPort: page.port, authorities: authority.certificate },
   );
-  const outlet = service.open({ helloName: 'us.example', port: hop.port, log, ...options });
   closers.push(
     () => hop.close(),
     () => dns.close(),
     () => page.close(),
     () => outlet.close(),
   );
-  return { hop, dns, page, service, outlet, log };
+  return { hop, dns, page, outlet, log };
 }
 
 const PLAIN: Zone = {
@@ -224,10 +222,10 @@ describe('what is delivered, and what is not', () => {
 });
 
 test('the policy that was applied stands in the log, and what came of it is counted', async () => {
-  const { outlet, log, service } = await given({ zone: withTlsa('3 1 1', own), certificate: own });
+  const { outlet, log } = await given({ zone: withTlsa('3 1 1', own), certificate: own });
   await outlet.deliver(mailTo(['u@a.example']));
   expect(log.lines[0]).toBe('a.example: mx.a.example: DANE by the records of mx.a.example');
-  expect(service.policyCounts).toEqual([
+  expect(outlet.policyCounts).toEqual([
     { domain: 'a.example', policyType: 'tlsa', successes: 1, failures: {} },
   ]);
 });
@@ -254,9 +252,9 @@ test.each<[string, Given, string, object]>([
   ['a policy that is not there', { zone: () => STS }, 'sts', { 'sts-policy-fetch-error': 1 }],
   ['a policy that is none', { zone: () => STS, sts: 'x' }, 'sts', { 'sts-policy-invalid': 1 }],
 ])('counted: %s', async (_, all, policyType, failures) => {
-  const { outlet, service } = await given(all);
+  const { outlet } = await given(all);
   await outlet.deliver(mailTo(['u@a.example']));
-  expect(service.policyCounts).toContainEqual({ domain: 'a.example', policyType, successes: 0, failures });
+  expect(outlet.policyCounts).toContainEqual({ domain: 'a.example', policyType, successes: 0, failures });
 });
 
 describe('several domains', () => {

@@ -3,9 +3,8 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { isReachable } from '../../../bindings/lists/client-ranges.ts';
-import { MxService } from '../../../plugins/queue/mx/mx-service.ts';
+import { openMailExchange } from '../../../plugins/queue/mx/mail-exchange.ts';
 import { webClient } from '../../../host/http/web-client.ts';
-import { openHops } from '../../../plugins/queue/smtp/hops.ts';
 import { fakeResolver } from '../../../host/testing/fake-resolver.ts';
 import { memoryStores } from '../../store/memory-backend.ts';
 import { hopSetup, keptLog, mailTo } from '../mail-object.ts';
@@ -50,18 +49,12 @@ test('a policy host on this machine is not connected to', async () => {
     'mta-sts.a.example': { A: ['127.0.0.1'], AAAA: ['::1'] },
   });
   const clock = { now: () => 0 };
-  const service = new MxService(
-    {
-      hops: { open: (options) => openHops(options, hopSetup) },
-      http: webClient,
-      stores: memoryStores(clock),
-      dns: dns.authenticated,
-      random: () => 0.5,
-      ...clock,
-    },
+  const services = { ...hopSetup.services, clock, dns, http: webClient, store: memoryStores(clock) };
+  const outlet = openMailExchange(
+    { helloName: 'us.example', log },
+    { ...hopSetup, services },
     { stsPort: (server.address() as AddressInfo).port },
   );
-  const outlet = service.open({ helloName: 'us.example', log });
   onTestFinished(() => outlet.close());
   const [outcome] = await outlet.deliver(mailTo(['u@a.example']));
   expect(outcome?.reply.status).toBe('5.1.10');
