@@ -12,6 +12,5 @@ export {
   shareNetwork,
   type ClientRangesOptions,
 } from './client-ranges.ts';
-export { HostList } from './host-list.ts';
 export { compilePattern, type Pattern } from './pattern.ts';
 export { RouteTable, type Route } from './route-table.ts';

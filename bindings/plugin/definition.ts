@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { PluginCommand } from './command.ts';
 import type { HookContext, Setup } from './context.ts';
 import type { CutThrough } from './cut-through.ts';
 import type { Outlet } from './delivery.ts';
@@ -38,6 +39,12 @@ export const rejectOptions = z.object({
     .optional(),
 });
 export type RejectOptions = z.output<typeof rejectOptions>;
+
+/** A value, and how long it is kept. */
+export interface ImportedEntry {
+  readonly value: string;
+  readonly expiresInMs: number;
+}
 
 /** Connections beyond `--max-from-ip` that a plugin which limits them may grant to one address. */
 export const EXTRA_CONNECTIONS = 3;
@@ -97,6 +104,13 @@ export interface PluginDefinition<S extends OptionShape = OptionShape> {
    * plugin may have it.
    */
   readonly cutThrough?: (setup: Setup<z.output<S>>) => CutThrough;
+  /** What `qpsmtpd NAME` does, NAME being the name of the plugin. */
+  readonly command?: PluginCommand;
+  /**
+   * For a plugin whose store takes the place of a database of the Perl daemon: an entry of that as it is stored here, for
+   * `qpsmtpd store import`; undefined for what is none. A life that is over (not above 0) is not worth storing.
+   */
+  readonly importEntry?: (key: string, text: string, nowMs: number) => ImportedEntry | undefined;
   /** The hooks, or a function that makes them once the options are known. */
   readonly hooks: Hooks<z.output<S>> | ((setup: Setup<z.output<S>>) => Hooks<z.output<S>>);
 }

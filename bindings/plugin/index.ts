@@ -1,5 +1,6 @@
 /** The plugin API: everything a plugin may import. */
 export { Address } from '../wire/address.ts';
+export type { CommandContext, CommandOption, CommandStore, PluginCommand } from './command.ts';
 export { ConfigProblem, type CompiledList, type Config, type Place, type PlacedLine } from './config.ts';
 export type {
   Connection,
@@ -19,6 +20,7 @@ export {
   EXTRA_CONNECTIONS,
   hooksOf,
   rejectOptions,
+  type ImportedEntry,
   type OptionShape,
   type PluginDefinition,
   type RejectOptions,
@@ -69,14 +71,6 @@ export {
   type SessionHookName,
   type SetupHookName,
 } from './hooks.ts';
-export { compileFingerprintTerms } from './fingerprint-terms.ts';
-export {
-  GREYLIST_TIMES,
-  greylistLifeMs,
-  judgeSender,
-  type GreylistJudgement,
-  type GreylistTimes,
-} from './greylist-record.ts';
 export {
   connectProblem,
   type BeginOptions,
@@ -90,7 +84,6 @@ export {
   type SecuredStream,
   type SecureTls,
 } from './connect.ts';
-export { karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from './karma-record.ts';
 export { formatLogLine, formatNamedLine } from './log-line.ts';
 export type { LogOutput, Logs, SyslogTarget } from './log-services.ts';
 export type { ContentSink, CutThrough, CutThroughEnvelope, CutThroughTransaction } from './cut-through.ts';
@@ -156,12 +149,9 @@ export {
 export {
   fingerprint,
   geoCountry,
-  geoCountryName,
   karmaHistory,
   naughty,
   naughtyRejectType,
-  postfixQueueFlags,
-  postfixQueueSockets,
   quarantine,
   whitelistHost,
   whitelistRecipients,

@@ -31,16 +31,8 @@ export const karmaHistory = connectionNote<number>('karma_history');
 /** How many recipients of this transaction are on a list of welcome recipients. */
 export const whitelistRecipients = transactionNote<number>('whitelistrcpt');
 
-/**
- * What queue/postfix-queue hands to cleanup: the sum of its flags and the sockets it tries. Set before, they take the
- * place of what the plugin's line says.
- */
-export const postfixQueueFlags = transactionNote<number>('postfix-queue-flags');
-export const postfixQueueSockets = transactionNote<readonly string[]>('postfix-queue-sockets');
-
-/** Where the client is, as far as a database knows; set by ident/geoip. */
+/** The country of the client in two letters, as far as a database knows; set by ident/geoip. */
 export const geoCountry = connectionNote<string>('geoip_country');
-export const geoCountryName = connectionNote<string>('geoip_country_name');
 
 /** What the client's packets tell of its system; set by ident/p0f. */
 export const fingerprint = connectionNote<Fingerprint>('p0f');

@@ -27,15 +27,16 @@ export interface ConfiguredStore {
 }
 
 /**
- * Opens what the plugin `name` would open. Throws a `StoreError` if there is nothing yet and it is not to be made: one that
+ * Opens the store `name` where `plugin` has it. Throws a `StoreError` if there is nothing yet and it is not to be made: one that
  * a command made as the wrong user would keep the daemon from opening it. Root becomes the owner of the store.
  */
 export function openConfiguredStore(
-  name: 'karma' | 'greylist',
+  name: string,
+  plugin: string,
   configDir: string | undefined,
   { isMade = false } = {},
 ): ConfiguredStore {
-  const location = locate(name, configDir);
+  const location = locate(plugin, configDir);
   const place = printStoreLocation(location);
   if (location.kind === 'lmdb') {
     const { directory } = location;
@@ -50,9 +51,7 @@ export function openConfiguredStore(
   return { store: stores.under(location).open(name), place, close: () => stores.close() };
 }
 
-const PLUGINS = { karma: 'karma', greylist: 'greylisting' } as const;
-
-function locate(name: keyof typeof PLUGINS, configDir: string | undefined): StoreLocation {
+function locate(plugin: string, configDir: string | undefined): StoreLocation {
   const directories = openSearchPath(configDir);
   const config = new ConfigDirectory({ directories, log: silence, watch: false });
   try {
@@ -61,7 +60,7 @@ function locate(name: keyof typeof PLUGINS, configDir: string | undefined): Stor
     const options = config
       .lines('plugins')
       .map((line) => line.split(/[ \t]+/))
-      .find(([plugin = '']) => plugin.replace(/:\d+$/, '') === PLUGINS[name]);
+      .find(([line = '']) => line.replace(/:\d+$/, '') === plugin);
     const own = ownPlace(options ?? []);
     if (own !== undefined) return parseStoreLocation(own);
     const { store, storeDirectory } = settings.current;

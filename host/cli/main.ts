@@ -9,7 +9,7 @@ import { suggest } from '../hooks/nearest.ts';
 import { version } from '../package/package-root.ts';
 import { PLUGIN_HELP, runPlugin } from './plugin-command.ts';
 import { isStdinSocket } from './program.ts';
-import { KARMA_HELP, runKarma } from './karma-command.ts';
+import type { FoundCommand } from './command-of-plugin.ts';
 import { QUEUE_HELP, runQueue } from './queue-command.ts';
 import { runSample, SAMPLE_HELP } from './sample-command.ts';
 import { runServe, SERVE_HELP } from './serve-command.ts';
@@ -28,11 +28,16 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['check', { run: runCheck, help: CHECK_HELP }],
   ['sample', { run: runSample, help: SAMPLE_HELP }],
   ['plugin', { run: runPlugin, help: PLUGIN_HELP }],
-  ['karma', { run: runKarma, help: KARMA_HELP }],
   ['queue', { run: runQueue, help: QUEUE_HELP }],
   ['store', { run: runStore, help: STORE_HELP }],
   ['tls-cert', { run: runTlsCert, help: TLS_CERT_HELP }],
 ]);
+
+/** Plugins of the server that bring a command of their name. */
+export const COMMAND_PLUGINS: readonly string[] = ['karma'];
+
+/** Loaded when it is asked for: the other commands do without plugins and what they are given. */
+const commandsOfPlugins = () => import('./command-of-plugin.ts');
 
 const TOP_OPTIONS: readonly OptionSpec[] = [{ name: 'version', help: 'print the version' }, HELP_OPTION];
 
@@ -63,7 +68,10 @@ export async function qpsmtpd(
   if (name === 'help') return printHelpOf(rest, terminal);
   const command = COMMANDS.get(name);
   if (command !== undefined) return command.run(rest, loader, terminal);
-  if (!name.startsWith('-')) throw unknownCommand(name);
+  if (!name.startsWith('-')) {
+    const found = await requireCommand(name, rest);
+    return (await commandsOfPlugins()).runCommand(found, rest, terminal);
+  }
   const given = readArguments(args, TOP_OPTIONS);
   refusePositionals(given);
   terminal.out(given.has('version') ? `qpsmtpd ${version}` : TOP_HELP);
@@ -82,15 +90,17 @@ function refuseNothing(terminal: Terminal): number {
   return ExitCode.USAGE;
 }
 
-function printHelpOf([name, ...rest]: readonly string[], terminal: Terminal): number {
+async function printHelpOf([name, ...rest]: readonly string[], terminal: Terminal): Promise<number> {
   if (rest.length > 0) throw new UsageError('help takes one command');
-  const command = name === undefined ? undefined : COMMANDS.get(name);
-  if (name !== undefined && command === undefined) throw unknownCommand(name);
-  terminal.out(command?.help ?? TOP_HELP);
+  const command = name === undefined ? { help: TOP_HELP } : COMMANDS.get(name);
+  const help = command?.help ?? (await commandsOfPlugins()).helpOf(await requireCommand(name!, []));
+  terminal.out(help);
   return ExitCode.OK;
 }
 
-function unknownCommand(name: string): UsageError {
-  const hint = suggest(name, [...COMMANDS.keys(), 'help']);
-  return new UsageError(`"${name}" is no command of qpsmtpd${hint}; see qpsmtpd --help`);
+async function requireCommand(name: string, args: readonly string[]): Promise<FoundCommand> {
+  const found = await (await commandsOfPlugins()).findCommand(name, args);
+  if (found !== undefined) return found;
+  const hint = suggest(name, [...COMMANDS.keys(), ...COMMAND_PLUGINS, 'help']);
+  throw new UsageError(`"${name}" is no command of qpsmtpd${hint}; see qpsmtpd --help`);
 }

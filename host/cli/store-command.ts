@@ -3,7 +3,7 @@
 import type { DaemonLoader } from '../process/daemon.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { readDbmFile } from '../store/dbm-file.ts';
-import { databaseOf, importEntries, type DatabaseName } from '../store/dbm-import.ts';
+import { databaseOf, importEntries, OWNERS, type DatabaseName } from '../store/dbm-import.ts';
 import { HELP_OPTION, printHelp, readArguments, UsageError, type OptionSpec } from './arguments.ts';
 import { readConfigDir } from './config-dir.ts';
 import { openConfiguredStore } from './configured-store.ts';
@@ -59,9 +59,12 @@ async function importDatabase(
   configDir: string | undefined,
   terminal: Terminal,
 ): Promise<void> {
-  const { store, place, close } = openConfiguredStore(name, configDir, { isMade: true });
+  const plugin = OWNERS[name];
+  const { loadDefinition } = await import('../hooks/plugin-loader.ts');
+  const { importEntry } = await loadDefinition(plugin, [], { file });
+  const { store, place, close } = openConfiguredStore(name, plugin, configDir, { isMade: true });
   try {
-    const { imported, kept, expired, odd } = await importEntries(store, name, entries, Date.now());
+    const { imported, kept, expired, odd } = await importEntries(store, importEntry!, entries, Date.now());
     const rest = `${kept} known already, ${expired} expired, ${odd} not understood`;
     terminal.out(`${file}: ${imported} of ${entries.length} entries imported into ${place} (${rest})`);
   } finally {

@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { PluginDefinition, Services } from '../../bindings/plugin/index.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { ConfigError, printPlace } from '../errors/error-classes.ts';
+import { ConfigError, printPlace, type Place } from '../errors/error-classes.ts';
 import type { Logger } from '../observe/logger.ts';
 import {
   loadError,
@@ -121,6 +121,22 @@ async function setUp<T>(
   guardExits();
   blameFile(pathToFileURL(path).href, charge.blame);
   return callInScope(charge, async () => load(await importDefinition(line, found), origin, found.line));
+}
+
+/**
+ * The definition of the plugin `name`, not set up: for commands. Throws as for a line of `plugins` at `place`; `admit` is told
+ * the path of a plugin that does not come with the server, and throws if its code is not to be run.
+ */
+export async function loadDefinition(
+  name: string,
+  pluginDirs: readonly string[],
+  place: Place,
+  admit?: (path: string) => void,
+): Promise<PluginDefinition> {
+  const line = parsePluginLine({ text: name, place });
+  const found = findPlugin(line, pluginDirs);
+  if (!found.isBuiltIn) admit?.(found.path);
+  return await importDefinition(line, found);
 }
 
 /** What an operator who comes from the Perl daemon may not expect. */

@@ -1,14 +1,7 @@
 /** Takes over what the Perl daemon knew: the entries of greylist.dbm and karma.dbm. */
 
 import { basename } from 'node:path';
-import {
-  GREYLIST_TIMES,
-  greylistLifeMs,
-  karmaLifeMs,
-  parseKarma,
-  printKarma,
-  type Store,
-} from '../../bindings/plugin/index.ts';
+import type { PluginDefinition, Store } from '../../bindings/plugin/index.ts';
 
 export interface ImportCount {
   imported: number;
@@ -22,6 +15,9 @@ export interface ImportCount {
 
 export type DatabaseName = 'greylist' | 'karma';
 
+/** Whose databases these are. */
+export const OWNERS: Readonly<Record<DatabaseName, string>> = { greylist: 'greylisting', karma: 'karma' };
+
 /** The part of the store a file belongs to by its name; undefined for others. */
 export function databaseOf(path: string): DatabaseName | undefined {
   const name = /^(?:denysoft_)?(greylist|karma)(?:\.|$)/.exec(basename(path))?.[1];
@@ -30,13 +26,13 @@ export function databaseOf(path: string): DatabaseName | undefined {
 
 export async function importEntries(
   store: Store,
-  name: DatabaseName,
+  read: NonNullable<PluginDefinition['importEntry']>,
   entries: Iterable<readonly [key: string, value: string]>,
   nowMs: number,
 ): Promise<ImportCount> {
   const count: ImportCount = { imported: 0, kept: 0, expired: 0, odd: 0 };
   for (const [key, text] of entries) {
-    const entry = READERS[name](key, text, nowMs);
+    const entry = read(key, text, nowMs);
     if (entry === undefined) count.odd++;
     else if (entry.expiresInMs <= 0) count.expired++;
     else {
@@ -49,25 +45,3 @@ export async function importEntries(
   }
   return count;
 }
-
-interface Entry {
-  readonly value: string;
-  readonly expiresInMs: number;
-}
-
-const READERS: Record<DatabaseName, (key: string, text: string, nowMs: number) => Entry | undefined> = {
-  greylist(key, value, nowMs) {
-    if (key === '' || !/^\d{1,12}(?::\d{1,9}){3}$/.test(value)) return undefined;
-    const expiresInMs = greylistLifeMs(
-      Number.parseInt(value, 10),
-      nowMs / 1_000,
-      GREYLIST_TIMES.white_timeout,
-    );
-    return { value, expiresInMs };
-  },
-  karma(key, text, nowMs) {
-    if (!/^\d{1,39}$/.test(key) || !/^\d{0,12}(?::\d{0,9}){1,3}$/.test(text)) return undefined;
-    const record = parseKarma(text);
-    return { value: printKarma(record), expiresInMs: karmaLifeMs(record, nowMs) };
-  },
-};

@@ -1,12 +1,14 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CHECK_OPTIONS } from '../../host/cli/check-command.ts';
+import { optionsOf } from '../../host/cli/command-of-plugin.ts';
 import { FORKSERVER_OPTIONS, FORKSERVER_REFUSED, qpsmtpdForkserver } from '../../host/cli/forkserver.ts';
-import { KARMA_OPTIONS } from '../../host/cli/karma-command.ts';
+import karma from '../../plugins/karma/index.ts';
 import { QUEUE_OPTIONS } from '../../host/cli/queue-command.ts';
-import { qpsmtpd } from '../../host/cli/main.ts';
+import { COMMAND_PLUGINS, qpsmtpd } from '../../host/cli/main.ts';
+import { pluginNames } from '../../host/hooks/plugin-finder.ts';
 import { PREFORK_OPTIONS, PREFORK_REFUSED, qpsmtpdPrefork } from '../../host/cli/prefork.ts';
 import { PLUGIN_OPTIONS } from '../../host/cli/plugin-command.ts';
 import { runGuarded } from '../../host/cli/program.ts';
@@ -15,6 +17,7 @@ import { SERVE_OPTIONS } from '../../host/cli/serve-command.ts';
 import { STORE_OPTIONS } from '../../host/cli/store-command.ts';
 import { TLS_CERT_OPTIONS } from '../../host/cli/tls-cert-command.ts';
 import { ConfigError } from '../../host/errors/error-classes.ts';
+import type { PluginDefinition } from '../../bindings/plugin/index.ts';
 import { Logger } from '../../host/observe/logger.ts';
 import type { Daemon, DaemonDescription, DaemonLoader, DaemonOptions } from '../../host/process/daemon.ts';
 import { Rehearsal } from '../../host/errors/rehearsal.ts';
@@ -74,7 +77,21 @@ describe('qpsmtpd', () => {
       expect(out).toContain(`  ${command} `);
   });
 
-  it.each(['serve', 'check', 'sample'])(
+  it('lists each command that a plugin of the server brings, with what it is about', async () => {
+    const brought = new Map<string, string>();
+    for (const name of pluginNames(join(ROOT, 'plugins'))) {
+      const file = [`plugins/${name}.ts`, `plugins/${name}/index.ts`].find((path) =>
+        existsSync(join(ROOT, path)),
+      );
+      const { default: definition } = (await import(join(ROOT, file!))) as { default: PluginDefinition };
+      if (definition.command !== undefined) brought.set(name, definition.command.about);
+    }
+    expect([...brought.keys()]).toEqual(COMMAND_PLUGINS);
+    const { out } = await run(['help']);
+    for (const [name, about] of brought) expect(out).toMatch(new RegExp(`^  ${name} +${about}$`, 'm'));
+  });
+
+  it.each(['serve', 'check', 'sample', 'karma'])(
     'prints the same help for "help %s" and "%s --help"',
     async (command) => {
       const asked = await run(['help', command]);
@@ -84,6 +101,9 @@ describe('qpsmtpd', () => {
   );
 
   it.each([
+    [['krama'], '"krama" is no command of qpsmtpd (did you mean karma?); see qpsmtpd --help'],
+    [['rcpt_ok'], '"rcpt_ok" is no command of qpsmtpd; see qpsmtpd --help'],
+    [['../bin/x'], '"../bin/x" is no command of qpsmtpd; see qpsmtpd --help'],
     [['serv'], '"serv" is no command of qpsmtpd (did you mean serve?); see qpsmtpd --help'],
     [['help', 'chek'], '"chek" is no command of qpsmtpd (did you mean check?); see qpsmtpd --help'],
     [['--verzion'], 'unknown option --verzion (did you mean --version?)'],
@@ -96,6 +116,76 @@ describe('qpsmtpd', () => {
     const { code, err } = await run([]);
     expect(code).toBe(64);
     expect(err).toContain('usage: qpsmtpd COMMAND');
+  });
+});
+
+describe('a command that a plugin of the operator brings', () => {
+  const VISITORS = `export default {
+    name: 'visitors', about: '', hooks: {},
+    command: {
+      about: 'look at visitors', usage: 'list', help: 'what it prints', options: [{ name: 'all', help: 'also the old ones' }],
+      async run({ positionals, option, print, misuse, services, openStore }) {
+        const [action] = positionals;
+        if (action === 'store') return void openStore('visitors');
+        if (action !== 'list') throw misuse('visitors: "' + action + '" is no action', action, ['list']);
+        print('all ' + JSON.stringify(option('all')) + ' ' + typeof services.system.hostName);
+      },
+    },
+  };\n`;
+  function configured(): string {
+    const root = folder();
+    writeFileSync(join(root, 'plugins'), 'visitors\n');
+    writeFileSync(join(root, 'plugin_dirs'), `${root}\n`);
+    writeFileSync(join(root, 'store_dir'), `${root}/store\n`);
+    writeFileSync(join(root, 'visitors.mjs'), VISITORS);
+    return root;
+  }
+  function as(user: number): void {
+    const uid = vi.spyOn(process as { getuid: () => number }, 'getuid').mockReturnValue(user);
+    onTestFinished(() => uid.mockRestore());
+  }
+
+  it('runs with its options, and ends as its errors say', async () => {
+    as(1000);
+    const root = configured();
+    expect(await run(['visitors', 'list', '--all', '--config', root])).toEqual({
+      code: 0,
+      out: 'all "" string',
+      err: '',
+    });
+    expect(await run(['visitors', 'lisst', '--config', root])).toEqual({
+      code: 64,
+      out: '',
+      err: 'visitors: "lisst" is no action (did you mean list?)',
+    });
+    expect((await run(['visitors', '--al', '--config', root])).err).toContain('unknown option --al');
+    expect((await run(['visitors', 'store', '--config', root])).err).toContain(
+      `there is no store in ${root}/store yet`,
+    );
+    const { out } = await run(['visitors', '--help', '--config', root]);
+    expect(out).toMatch(
+      /^usage: qpsmtpd visitors list \[--config DIR\]\n\nwhat it prints\n\noptions:\n.*--config DIR/,
+    );
+    expect(out).toMatch(/--all +also the old ones/);
+  });
+
+  it('is no command where its folder is not configured', async () => {
+    as(1000);
+    const root = folder();
+    writeFileSync(join(root, 'plugins'), '');
+    expect(await run(['visitors', 'list', '--config', root])).toEqual({
+      code: 64,
+      out: '',
+      err: '"visitors" is no command of qpsmtpd; see qpsmtpd --help',
+    });
+  });
+
+  it('does not run as root, whose rights the plugin would have', async () => {
+    as(0);
+    const root = configured();
+    const { code, out, err } = await run(['visitors', 'list', '--config', root]);
+    expect([code, out]).toEqual([77, '']);
+    expect(err).toContain(`${root}/visitors.mjs is no plugin of this server`);
   });
 });
 
@@ -224,7 +314,7 @@ describe('docs/reference/command-line.md', () => {
     ['qpsmtpd check', CHECK_OPTIONS],
     ['qpsmtpd sample', SAMPLE_OPTIONS],
     ['qpsmtpd tls-cert', TLS_CERT_OPTIONS],
-    ['qpsmtpd karma', KARMA_OPTIONS],
+    ['qpsmtpd karma', optionsOf(karma.command!)],
     ['qpsmtpd queue', QUEUE_OPTIONS],
     ['qpsmtpd store', STORE_OPTIONS],
     ['qpsmtpd plugin', PLUGIN_OPTIONS],

@@ -63,7 +63,7 @@ describe('the table', () => {
       .filter((path) => path.endsWith('.ts'))
       .map((path) => readFileSync(`plugins/${path}`, 'utf8'));
     const read = sources.flatMap((text) =>
-      [...text.matchAll(/config\s*\.(?:value|lines|list|map)\('([^']+)'|FILE = '([^']+)'/g)].map(
+      [...text.matchAll(/config\s*\.(?:value|lines|list|map)\('([^']+)'|\bFILE = '([^']+)'/g)].map(
         ([call, name, file]) => (call.includes('.map(') ? `${name}.cdb` : (name ?? file)!),
       ),
     );

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { parseKarma } from '../../bindings/plugin/index.ts';
+import { parseKarma } from '../../plugins/karma/record.ts';
 import { systemClock } from '../../host/services/services.ts';
 import type { StoreLocation } from '../../host/settings/store-location.ts';
 import { ProcessStores } from '../../host/store/stores.ts';

@@ -6,7 +6,7 @@ import {
   type Fingerprint,
   type Stores,
 } from '../../bindings/plugin/index.ts';
-import greylisting from '../../plugins/greylisting.ts';
+import greylisting from '../../plugins/greylisting/index.ts';
 import { brokenStores, memoryStores } from '../store/memory-backend.ts';
 import { address, freshTransaction, given, NO_PARAMETERS, words, type Given } from './plugin-context.ts';
 

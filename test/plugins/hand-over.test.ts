@@ -1,12 +1,11 @@
 import { expect, test, vi } from 'vitest';
-import {
-  postfixQueueFlags,
-  postfixQueueSockets,
-  type RecipientOutcome,
-} from '../../bindings/plugin/index.ts';
+import { type RecipientOutcome } from '../../bindings/plugin/index.ts';
 import eximBsmtp from '../../plugins/queue/exim-bsmtp/index.ts';
 import pipe from '../../plugins/queue/pipe/index.ts';
-import postfixQueue from '../../plugins/queue/postfix-queue/index.ts';
+import postfixQueue, {
+  postfixQueueFlags,
+  postfixQueueSockets,
+} from '../../plugins/queue/postfix-queue/index.ts';
 import qmailQueue from '../../plugins/queue/qmail-queue/index.ts';
 import qmqp from '../../plugins/queue/qmqp/index.ts';
 import { fakeHost } from './fake-system.ts';

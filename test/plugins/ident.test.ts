@@ -7,10 +7,16 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { fingerprint, geoCountry, geoCountryName } from '../../bindings/plugin/index.ts';
+import { fingerprint, geoCountry } from '../../bindings/plugin/index.ts';
 import { askDaemon } from '../../plugins/ident/p0f/daemon-query.ts';
 import { openGeoDatabase } from '../../plugins/ident/geoip/geo-databases.ts';
-import geoip, { geoAsn, geoCity, geoContinent, geoDistance } from '../../plugins/ident/geoip/index.ts';
+import geoip, {
+  geoAsn,
+  geoCity,
+  geoCountryName,
+  geoContinent,
+  geoDistance,
+} from '../../plugins/ident/geoip/index.ts';
 import p0f, { fingerprintExclude } from '../../plugins/ident/p0f/index.ts';
 import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
 import { headerOf, transactionWith } from './stored.ts';

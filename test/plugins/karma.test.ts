@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { karmaHistory, naughty, parseKarma, type Stores } from '../../bindings/plugin/index.ts';
-import karma from '../../plugins/karma.ts';
+import { karmaHistory, naughty, type Stores } from '../../bindings/plugin/index.ts';
+import { parseKarma } from '../../plugins/karma/record.ts';
+import karma from '../../plugins/karma/index.ts';
 import { brokenStores, memoryStores } from '../store/memory-backend.ts';
 import { address, FakeSession, freshTransaction, given, NO_PARAMETERS, words } from './plugin-context.ts';
 

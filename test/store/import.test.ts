@@ -8,6 +8,7 @@ import { qpsmtpd } from '../../host/cli/main.ts';
 import { runGuarded } from '../../host/cli/program.ts';
 import { readDbmFile } from '../../host/store/dbm-file.ts';
 import { importEntries } from '../../host/store/dbm-import.ts';
+import { importGreylist } from '../../plugins/greylisting/record.ts';
 import { temporaryFolder } from './backends.ts';
 import { memoryStores } from './memory-backend.ts';
 
@@ -183,7 +184,7 @@ test('an imported greylist entry lives on as long as it would have: 36 days from
   const store = memoryStores(clock).open('greylist');
   const days = [0, 1, 30, 60];
   const entries = days.map((age) => [`${age} days old`, `${NOW - age * DAY}:1:0:0`] as const);
-  expect(await importEntries(store, 'greylist', entries, clock.now())).toMatchObject({
+  expect(await importEntries(store, importGreylist, entries, clock.now())).toMatchObject({
     imported: 3,
     expired: 1,
   });

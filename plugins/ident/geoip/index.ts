@@ -4,7 +4,6 @@ import {
   decimal,
   definePlugin,
   geoCountry,
-  geoCountryName,
   z,
   type GeoDatabase,
   type GeoRecord,
@@ -12,6 +11,8 @@ import {
   type Setup,
 } from '../../../bindings/plugin/index.ts';
 
+/** In English. */
+export const geoCountryName = connectionNote<string>('geoip_country_name');
 /** Two letters: `EU`. */
 export const geoContinent = connectionNote<string>('geoip_continent');
 export const geoCity = connectionNote<string>('geoip_city');

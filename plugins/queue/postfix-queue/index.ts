@@ -1,8 +1,7 @@
 import {
   definePlugin,
-  postfixQueueFlags,
-  postfixQueueSockets,
   queueInto,
+  transactionNote,
   verdictOf,
   verdictOrDecline,
   z,
@@ -14,6 +13,13 @@ import {
 } from '../../../bindings/plugin/index.ts';
 import { outletSeconds } from '../program/program-options.ts';
 import { CleanupOutlet } from './cleanup-outlet.ts';
+
+/**
+ * What queue/postfix-queue hands to cleanup: the sum of its flags and the sockets it tries. Set before, they take the
+ * place of what the plugin's line says.
+ */
+export const postfixQueueFlags = transactionNote<number>('postfix-queue-flags');
+export const postfixQueueSockets = transactionNote<readonly string[]>('postfix-queue-sockets');
 
 const DEFAULT_SOCKET = '/var/spool/postfix/public/cleanup';
 

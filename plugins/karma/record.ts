@@ -1,5 +1,7 @@
 /** What the karma plugin keeps of an address, and `qpsmtpd karma` shows: a line of qpsmtpd's karma database. */
 
+import type { ImportedEntry } from '../../bindings/plugin/index.ts';
+
 export interface KarmaRecord {
   /** When the penalty began, in seconds since the epoch; later than now for a longer one, 0 for none. */
   readonly penaltyStart: number;
@@ -30,3 +32,10 @@ export const printKarma = ({ penaltyStart, naughty, nice, connects }: KarmaRecor
 /** How long a record is kept: through its penalty, and on from there. */
 export const karmaLifeMs = ({ penaltyStart }: KarmaRecord, nowMs: number): number =>
   KEPT_MS + Math.max(0, penaltyStart * 1_000 - nowMs);
+
+/** An entry of karma.dbm; undefined for what is none. */
+export function importKarma(key: string, text: string, nowMs: number): ImportedEntry | undefined {
+  if (!/^\d{1,39}$/.test(key) || !/^\d{0,12}(?::\d{0,9}){1,3}$/.test(text)) return undefined;
+  const record = parseKarma(text);
+  return { value: printKarma(record), expiresInMs: karmaLifeMs(record, nowMs) };
+}

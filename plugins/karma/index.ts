@@ -1,4 +1,4 @@
-import { addressNumber } from '../bindings/lists/index.ts';
+import { addressNumber } from '../../bindings/lists/index.ts';
 import {
   canonicalDomain,
   connectionNote,
@@ -9,21 +9,19 @@ import {
   fail,
   flag,
   karmaHistory,
-  karmaLifeMs,
   naughty,
   oneOf,
-  parseKarma,
   pass,
-  printKarma,
   skip,
   wholeNumber,
   z,
   type Address,
   type Finding,
   type HookContext,
-  type KarmaRecord,
   type Store,
-} from '../bindings/plugin/index.ts';
+} from '../../bindings/plugin/index.ts';
+import { karmaCommand } from './command.ts';
+import { importKarma, karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from './record.ts';
 
 const days = () => decimal(0.01, 36_500);
 
@@ -72,6 +70,8 @@ export default definePlugin({
   after: ['relay', 'whitelist'],
   // The history grows by everybody, and so does what the form of a path costs.
   skipsImmune: ['connect', 'data', 'data_post'],
+  command: karmaCommand,
+  importEntry: importKarma,
   hooks({ config, options: { db_dir: directory }, services }) {
     const at = directory === undefined ? undefined : `lmdb:${directory}`;
     const store = services.store.open('karma', { at });

@@ -1,6 +1,6 @@
 /** What greylisting keeps of a sender: a line of qpsmtpd's greylist database. RFC 6647 section 2. */
 
-import type { Change } from './store.ts';
+import type { Change, ImportedEntry } from '../../bindings/plugin/index.ts';
 
 /** Both in seconds, the first the shorter one. */
 export interface GreylistTimes {
@@ -47,3 +47,10 @@ export function judgeSender(
 /** How long a record that says `since` is worth keeping; not above 0 for one that is not. */
 export const greylistLifeMs = (since: number, now: number, whiteTimeout: number): number =>
   (since + whiteTimeout - now) * 1_000;
+
+/** An entry of greylist.dbm; undefined for what is none. */
+export function importGreylist(key: string, value: string, nowMs: number): ImportedEntry | undefined {
+  if (key === '' || !/^\d{1,12}(?::\d{1,9}){3}$/.test(value)) return undefined;
+  const since = Number.parseInt(value, 10);
+  return { value, expiresInMs: greylistLifeMs(since, nowMs / 1_000, GREYLIST_TIMES.white_timeout) };
+}

@@ -1,15 +1,9 @@
-import { addressNumber, HostList } from '../bindings/lists/index.ts';
+import { addressNumber } from '../../bindings/lists/index.ts';
 import {
-  compileFingerprintTerms,
   definePlugin,
   denySoft,
   error,
-  fingerprint,
   flag,
-  geoCountry,
-  GREYLIST_TIMES,
-  greylistLifeMs,
-  judgeSender,
   skip,
   transactionNote,
   whitelistRecipients,
@@ -21,7 +15,9 @@ import {
   type HookContext,
   type Setup,
   type Store,
-} from '../bindings/plugin/index.ts';
+} from '../../bindings/plugin/index.ts';
+import { exemptions } from './exemptions.ts';
+import { GREYLIST_TIMES, greylistLifeMs, importGreylist, judgeSender } from './record.ts';
 
 const MESSAGE = 'This mail is temporarily denied';
 /** Where the options may stand as well, one `KEY VALUE` a line. */
@@ -65,6 +61,7 @@ export default definePlugin({
   options,
   onError: 'skip',
   skipsImmune: ['mail', 'rcpt'],
+  importEntry: importGreylist,
   hooks(setup) {
     const terms = withDefaults({ ...parseFile(setup.config.lines(FILE)), ...setup.options });
     if (terms.grey_timeout !== undefined) setup.log.warn('grey_timeout has no effect: leave it out');
@@ -188,35 +185,6 @@ function refuseDeferred({ log, transaction }: Context): Answer {
     return denySoft(message);
   log.warn('skip: all recipients whitelisted');
   return undefined;
-}
-
-type Exemption = (connection: Connection) => string | undefined;
-
-/** Why a client is not greylisted, if it is not: asked for every message, so all that can be is made ready here. */
-function exemptions(setup: Setup<Options>, { p0f, geoip }: Terms): Exemption {
-  const isMeant = p0f === undefined ? undefined : compileFingerprintTerms(p0f);
-  const countries = new Set(geoip?.toLowerCase().split(','));
-  const excluded = excludedHosts(setup);
-  return ({ notes, remoteHost, remoteIp }) => {
-    if (isMeant !== undefined) {
-      const system = notes.get(fingerprint);
-      if (system === undefined) return 'p0f info missing';
-      if (!isMeant(system)) return 'no p0f match';
-    }
-    const country = notes.get(geoCountry)?.toLowerCase();
-    if (country !== undefined && countries.has(country)) return `geoip country match (${country})`;
-    return excluded.has(remoteIp, remoteHost) ? 'excluded host' : undefined;
-  };
-}
-
-/** The hosts in the files that `greylist_exclude_files` lists. */
-function excludedHosts({ config, log, services }: Setup<Options>): HostList {
-  const lines = config.lines('greylist_exclude_files').flatMap((path) => {
-    const found = services.files.keep(path).lines;
-    if (found === undefined) log.warn(`Couldn't open greylist exclude file ${path}`);
-    return found ?? [];
-  });
-  return new HostList(lines);
 }
 
 /** Old databases have the address in dots. */
