@@ -15,7 +15,10 @@ const MAX_FILES = 20;
  * the syntax has no place in Node, except where the program dies of it: the parser of another Node is asked.
  */
 export async function placeOfLoadFault(path: string, thrown: unknown): Promise<string> {
-  const place = thrown instanceof SyntaxError ? await placeInSyntax(path) : placeInStack(path, thrown);
+  const place =
+    thrown instanceof SyntaxError
+      ? (placeOfImport(path, thrown) ?? (await placeInSyntax(path)))
+      : placeInStack(path, thrown);
   return place === undefined ? '' : ` (${place})`;
 }
 
@@ -28,6 +31,14 @@ export function placeInStack(path: string, thrown: unknown): string | undefined 
     if (own.has(file)) return `${file}:${line}`;
   }
   return undefined;
+}
+
+/** Where a name is imported that the module has not: Node puts the place in front of the stack. */
+function placeOfImport(path: string, { stack = '' }: SyntaxError): string | undefined {
+  const [, url = '', line] = /^(file:\/\/\S+?)(?:\?\S*)?:(\d+)\n/.exec(stack) ?? [];
+  if (url === '') return undefined;
+  const file = fileURLToPath(url);
+  return filesOf(path).includes(file) ? `${file}:${line}` : undefined;
 }
 
 async function placeInSyntax(path: string): Promise<string | undefined> {

@@ -200,9 +200,10 @@ export function loadError(
   { name, place }: Pick<PluginLine, 'name' | 'place'>,
   problem: string,
   cause?: unknown,
+  remedy?: string,
 ): ConfigError {
   const code = lastingCode(cause) ?? 'Q_PLUGIN_LOAD';
-  const error = new ConfigError(place, `${name}: ${problem}`, undefined, code);
+  const error = new ConfigError(place, `${name}: ${problem}`, remedy, code);
   error.cause = cause;
   return error;
 }

@@ -21,6 +21,7 @@ import {
 import { showThrown } from './answer.ts';
 import { urlOfCode } from './code-version.ts';
 import { placeOfLoadFault } from './fault-place.ts';
+import { movedExport, withMovedServices } from './moved-names.ts';
 import { blameFile, callInScope, guardExits, type Charge } from './plugin-scope.ts';
 import { OutletOpener } from './outlet-opener.ts';
 import { findPlugin, type FoundPlugin } from './plugin-finder.ts';
@@ -90,7 +91,7 @@ async function setUp<T>(
     setUp(inner, environment, depth + 1, setUpOutlet);
   const beginDelivery = () => environment.closings?.beginDelivery();
   const outlets = new OutletOpener(line.place, depth, open, beginDelivery);
-  const services: Services = { ...environment.services, outlets };
+  const services = withMovedServices({ ...environment.services, outlets });
   const load = async (
     definition: PluginDefinition,
     origin: PluginOrigin,
@@ -173,7 +174,8 @@ async function importDefinition(
     module = (await import(/* @vite-ignore */ url)) as typeof module;
   } catch (cause) {
     const place = isBuiltIn ? '' : await placeOfLoadFault(path, cause);
-    throw loadError(line, `${path} can't be loaded: ${messageOf(cause)}${place}`, cause);
+    const { problem, remedy } = movedExport(cause) ?? { problem: messageOf(cause) };
+    throw loadError(line, `${path} can't be loaded: ${problem}${place}`, cause, remedy);
   }
   if (!isDefinition(module.default)) {
     throw loadError(line, `${path} has no default export made by definePlugin({ name, about, hooks })`);
