@@ -21,7 +21,7 @@ export const CHECK_OPTIONS: readonly OptionSpec[] = [
   HELP_OPTION,
 ];
 
-export const CHECK_HELP = printHelp(
+const CHECK_HELP = printHelp(
   'qpsmtpd check [--config DIR] [--user NAME]',
   'Reads the configuration, loads the plugins, makes nothing, and says whether the daemon would start.',
   CHECK_OPTIONS,

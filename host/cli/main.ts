@@ -4,33 +4,22 @@ import type { DaemonLoader } from '../process/daemon.ts';
 import { ExitCode } from '../process/exit-code.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { HELP_OPTION, readArguments, refusePositionals, UsageError, type OptionSpec } from './arguments.ts';
-import { CHECK_HELP, runCheck } from './check-command.ts';
 import { suggest } from '../hooks/nearest.ts';
 import { version } from '../package/package-root.ts';
-import { PLUGIN_HELP, runPlugin } from './plugin-command.ts';
 import { isStdinSocket } from './program.ts';
 import type { FoundCommand } from './command-of-plugin.ts';
-import { QUEUE_HELP, runQueue } from './queue-command.ts';
-import { runSample, SAMPLE_HELP } from './sample-command.ts';
-import { runServe, SERVE_HELP } from './serve-command.ts';
-import { runStore, STORE_HELP } from './store-command.ts';
-import { runTlsCert, TLS_CERT_HELP } from './tls-cert-command.ts';
 
 type Run = (args: readonly string[], loader: DaemonLoader, terminal: Terminal) => Promise<number>;
 
-interface Command {
-  readonly run: Run;
-  readonly help: string;
-}
-
-const COMMANDS: ReadonlyMap<string, Command> = new Map([
-  ['serve', { run: runServe, help: SERVE_HELP }],
-  ['check', { run: runCheck, help: CHECK_HELP }],
-  ['sample', { run: runSample, help: SAMPLE_HELP }],
-  ['plugin', { run: runPlugin, help: PLUGIN_HELP }],
-  ['queue', { run: runQueue, help: QUEUE_HELP }],
-  ['store', { run: runStore, help: STORE_HELP }],
-  ['tls-cert', { run: runTlsCert, help: TLS_CERT_HELP }],
+/** Loaded when it is asked for: each process of `serve` would otherwise load the spool, the store and the plugin API first. */
+const COMMANDS: ReadonlyMap<string, () => Promise<Run>> = new Map([
+  ['serve', async () => (await import('./serve-command.ts')).runServe],
+  ['check', async () => (await import('./check-command.ts')).runCheck],
+  ['sample', async () => (await import('./sample-command.ts')).runSample],
+  ['plugin', async () => (await import('./plugin-command.ts')).runPlugin],
+  ['queue', async () => (await import('./queue-command.ts')).runQueue],
+  ['store', async () => (await import('./store-command.ts')).runStore],
+  ['tls-cert', async () => (await import('./tls-cert-command.ts')).runTlsCert],
 ]);
 
 /** Plugins of the server that bring a command of their name. */
@@ -65,9 +54,9 @@ export async function qpsmtpd(
 ): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined) return refuseNothing(terminal);
-  if (name === 'help') return printHelpOf(rest, terminal);
-  const command = COMMANDS.get(name);
-  if (command !== undefined) return command.run(rest, loader, terminal);
+  if (name === 'help') return printHelpOf(rest, loader, terminal);
+  const load = COMMANDS.get(name);
+  if (load !== undefined) return (await load())(rest, loader, terminal);
   if (!name.startsWith('-')) {
     const found = await requireCommand(name, rest);
     return (await commandsOfPlugins()).runCommand(found, rest, terminal);
@@ -90,11 +79,17 @@ function refuseNothing(terminal: Terminal): number {
   return ExitCode.USAGE;
 }
 
-async function printHelpOf([name, ...rest]: readonly string[], terminal: Terminal): Promise<number> {
+async function printHelpOf(
+  [name, ...rest]: readonly string[],
+  loader: DaemonLoader,
+  terminal: Terminal,
+): Promise<number> {
   if (rest.length > 0) throw new UsageError('help takes one command');
-  const command = name === undefined ? { help: TOP_HELP } : COMMANDS.get(name);
-  const help = command?.help ?? (await commandsOfPlugins()).helpOf(await requireCommand(name!, []));
-  terminal.out(help);
+  const load = name === undefined ? undefined : COMMANDS.get(name);
+  if (load !== undefined) return (await load())(['--help'], loader, terminal);
+  terminal.out(
+    name === undefined ? TOP_HELP : (await commandsOfPlugins()).helpOf(await requireCommand(name, [])),
+  );
   return ExitCode.OK;
 }
 

@@ -20,7 +20,7 @@ export const PLUGIN_OPTIONS: readonly OptionSpec[] = [
   ...new Set([...PLUGIN_NEW_OPTIONS, ...PLUGIN_TEST_OPTIONS, ...PLUGIN_LIST_OPTIONS, HELP_OPTION]),
 ];
 
-export const PLUGIN_HELP = printHelp(
+const PLUGIN_HELP = printHelp(
   'qpsmtpd plugin new NAME | test PATH... | list',
   `new   writes a plugin, its test and a dialogue into the working directory
 test  plays the dialogues beside a plugin: NAME.txt and NAME.*.txt

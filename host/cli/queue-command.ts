@@ -42,7 +42,7 @@ export const QUEUE_OPTIONS: readonly OptionSpec[] = [
   HELP_OPTION,
 ];
 
-export const QUEUE_HELP = printHelp(
+const QUEUE_HELP = printHelp(
   'qpsmtpd queue ACTION [ID]... [--config DIR]',
   `Run it as the daemon's user; root becomes the owner of the spool. A running daemon notices changes within a second. The actions:
 

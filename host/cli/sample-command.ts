@@ -28,7 +28,7 @@ export const SAMPLE_OPTIONS: readonly OptionSpec[] = [
   HELP_OPTION,
 ];
 
-export const SAMPLE_HELP = printHelp(
+const SAMPLE_HELP = printHelp(
   'qpsmtpd sample [--listen SPEC]',
   `Runs the daemon with the sample configuration. It takes mail for ${DOMAINS.join(' and ')} into ${FOLDER}/Maildir.`,
   SAMPLE_OPTIONS,

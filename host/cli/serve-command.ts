@@ -52,7 +52,7 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   HELP_OPTION,
 ];
 
-export const SERVE_HELP = printHelp(
+const SERVE_HELP = printHelp(
   'qpsmtpd serve [options]',
   'Runs the daemon in the foreground. TERM stops it and lets transactions end, HUP reads the configuration again.',
   SERVE_OPTIONS,

@@ -11,7 +11,7 @@ import { CONFIG_OPTION } from './serve-command.ts';
 
 export const STORE_OPTIONS: readonly OptionSpec[] = [CONFIG_OPTION, HELP_OPTION];
 
-export const STORE_HELP = printHelp(
+const STORE_HELP = printHelp(
   'qpsmtpd store import FILE... [--config DIR]',
   `Reads greylist.dbm and karma.dbm of the Perl daemon, with the help of perl, into the store of the configuration. Entries the
 store has already stay as they are. Run it as the daemon's user; root becomes the owner of the store. The Perl daemon must not be writing meanwhile.`,

@@ -36,7 +36,7 @@ export const TLS_CERT_OPTIONS: readonly OptionSpec[] = [
   HELP_OPTION,
 ];
 
-export const TLS_CERT_HELP = printHelp(
+const TLS_CERT_HELP = printHelp(
   'qpsmtpd tls-cert [--name HOST] [--out DIR]',
   'Makes a key and a certificate that vouches for itself: enough for mail servers, which encrypt without asking for more.',
   TLS_CERT_OPTIONS,

@@ -33,7 +33,8 @@ test('without a descriptor a new rcpthosts waits, the old one goes on, and an un
   for (const [file, text] of Object.entries(files)) writeFileSync(join(config, file), `${text}\n`);
   const listen = ['--listen', 'tcp://127.0.0.1:0', '--workers', '1'];
   program = new RunningProgram(server.program, ['serve', '--config', config, ...listen], {
-    descriptors: 120,
+    // Enough for the modules, which Node reads many at a time.
+    descriptors: 500,
   });
   const client = new LineClient(await program.port());
   expect(await client.reply()).toMatch(/^220 /);
