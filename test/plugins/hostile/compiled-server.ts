@@ -1,21 +1,10 @@
 /** The whole program, compiled to a folder of its own, so that a test of the daemon needs no build. */
 
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import ts from 'typescript';
+import { join } from 'node:path';
+import { compile, PACKAGES, ROOT } from '../../process/compiled-source.ts';
 
-const ROOT = resolve(import.meta.dirname, '../../..');
 const LAYERS = ['bindings', 'host', 'plugins'];
 const CORE = 'core-wasm/core.wasm';
 
@@ -38,25 +27,10 @@ export function compileServer(): CompiledServer {
   // Without a build of the core its reference in TypeScript serves as well.
   if (existsSync(join(ROOT, 'dist', CORE))) copyFileSync(join(ROOT, 'dist', CORE), join(root, 'dist', CORE));
   copyFileSync(join(ROOT, 'package.json'), join(root, 'package.json'));
-  symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
+  symlinkSync(PACKAGES, join(root, 'node_modules'));
   return {
     root,
     program: join(root, 'dist/host/cli/qpsmtpd.js'),
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
-}
-
-function compile(file: string, target: string): void {
-  const { outputText } = ts.transpileModule(readFileSync(join(ROOT, file), 'utf8'), {
-    fileName: file,
-    compilerOptions: {
-      target: ts.ScriptTarget.ES2023,
-      module: ts.ModuleKind.ESNext,
-      verbatimModuleSyntax: true,
-      rewriteRelativeImportExtensions: true,
-    },
-  });
-  const output = join(target, file.replace(/\.ts$/, '.js'));
-  mkdirSync(dirname(output), { recursive: true });
-  writeFileSync(output, outputText);
 }
