@@ -3,7 +3,7 @@
 import type { DayResults } from '../results.ts';
 import { showNumber } from '../statistics.ts';
 import { printTable } from '../text-table.ts';
-import { FATES } from './mix.ts';
+import { OUTCOMES } from './mix.ts';
 
 /** The day in proportion to the sample: nothing in it depends on what came before, so a longer one costs as much more. */
 export function extrapolate({
@@ -28,7 +28,7 @@ export function showDuration(seconds: number): string {
     : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
 }
 
-const FATE_WORDS: Readonly<Record<string, string>> = {
+const OUTCOME_TEXTS: Readonly<Record<string, string>> = {
   connect: 'refused at connect',
   hello: 'refused at HELO',
   mail: 'refused at MAIL',
@@ -37,10 +37,10 @@ const FATE_WORDS: Readonly<Record<string, string>> = {
   accepted: 'accepted',
 };
 
-export const fateRows = ({ outcomes, attempts }: DayResults): string[][] =>
-  FATES.map((fate) => {
-    const count = outcomes[fate] ?? 0;
-    return [FATE_WORDS[fate]!, showNumber(count), `${((count / attempts) * 100).toFixed(1)} %`];
+export const outcomeRows = ({ outcomes, attempts }: DayResults): string[][] =>
+  OUTCOMES.map((outcome) => {
+    const count = outcomes[outcome] ?? 0;
+    return [OUTCOME_TEXTS[outcome]!, showNumber(count), `${((count / attempts) * 100).toFixed(1)} %`];
   });
 
 /** The sentences and the table that a run prints. */
@@ -49,7 +49,7 @@ export function showDay(results: DayResults): string {
     results;
   const share = (dayCpuSeconds / 86_400) * 100;
   return [
-    printTable(['', 'attempts', 'share'], fateRows(results)),
+    printTable(['', 'attempts', 'share'], outcomeRows(results)),
     '',
     `${showNumber(attempts)} attempts from ${sessions} clients at a time to ${workers} worker(s): ${showNumber(seconds)} s, ` +
       `${showNumber((cpuSeconds / attempts) * 1e6)} us of the server's processor time each`,

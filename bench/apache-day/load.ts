@@ -1,7 +1,7 @@
 /** The clients of the day, in a process of their own: a sample as JSON in, what happened out. */
 
 import { runLoad } from '../load/run-load.ts';
-import { visitsOf, type Fate, type Mix } from './mix.ts';
+import { visitsOf, type ClientOutcome, type Mix } from './mix.ts';
 
 /** What the process is told. */
 export interface DaySample {
@@ -14,8 +14,8 @@ export interface DaySample {
 }
 
 const sample = JSON.parse(process.argv[2] ?? '{}') as DaySample;
-const fates: Partial<Record<Fate, number>> = {};
-const count = (fate: Fate): void => void (fates[fate] = (fates[fate] ?? 0) + 1);
+const outcomes: Partial<Record<ClientOutcome, number>> = {};
+const count = (outcome: ClientOutcome): void => void (outcomes[outcome] = (outcomes[outcome] ?? 0) + 1);
 const visits = visitsOf(sample.mix, sample.attempts, { ...sample, count });
 const outcome = await runLoad(sample.port, sample.sessions, visits);
-process.stdout.write(`${JSON.stringify({ ...outcome, fates })}\n`);
+process.stdout.write(`${JSON.stringify({ ...outcome, outcomes })}\n`);

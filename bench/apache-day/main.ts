@@ -14,7 +14,7 @@ import { killServers, type RunningServer } from '../server/running-server.ts';
 import { Stage } from '../server/stage.ts';
 import { extrapolate, showDay } from './account.ts';
 import type { DaySample } from './load.ts';
-import { LISTED_SENDER, type Fate } from './mix.ts';
+import { LISTED_SENDER, type ClientOutcome } from './mix.ts';
 import { DAY_USAGE, parseDayOptions, type DayOptions } from './options.ts';
 import { writeRefusingPlugin } from './refusing-plugin.ts';
 
@@ -24,7 +24,7 @@ const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const WARM_UP = 0.1;
 
 /** What the clients report. */
-type DayOutcome = LoadOutcome & { readonly fates: Readonly<Partial<Record<Fate, number>>> };
+type DayOutcome = LoadOutcome & { readonly outcomes: Readonly<Partial<Record<ClientOutcome, number>>> };
 
 async function main(args: readonly string[]): Promise<void> {
   const options = parseDayOptions(args);
@@ -81,7 +81,7 @@ async function playSample(
     parameters: { ...mix, tlsShare: offersTls ? mix.tlsShare : 0 },
     sessions,
     workers,
-    outcomes: outcome.fates as Record<string, number>,
+    outcomes: outcome.outcomes as Record<string, number>,
     attempts,
     seconds: outcome.seconds,
     cpuSeconds,
@@ -94,7 +94,7 @@ async function playDay(sample: DaySample): Promise<DayOutcome> {
   const args = [join(COMPILED, 'apache-day', 'load.js'), JSON.stringify(sample)];
   const { stdout } = await execute(process.execPath, args);
   const outcome = JSON.parse(stdout) as DayOutcome;
-  const wanted = outcome.fates.accepted ?? 0;
+  const wanted = outcome.outcomes.accepted ?? 0;
   if (outcome.accepted !== wanted) {
     const why = outcome.problem ?? `replies ${JSON.stringify(outcome.replies)}`;
     throw new Error(`${outcome.accepted} messages were accepted where the sample holds ${wanted}: ${why}`);

@@ -39,9 +39,9 @@ export const DEFAULT_MIX: Mix = {
   manyRecipientsShare: 0.05,
 };
 
-export const FATES = ['connect', 'hello', 'mail', 'rcpt', 'data', 'accepted'] as const;
+export const OUTCOMES = ['connect', 'hello', 'mail', 'rcpt', 'data', 'accepted'] as const;
 /** How far an attempt gets. */
-export type Fate = (typeof FATES)[number];
+export type ClientOutcome = (typeof OUTCOMES)[number];
 
 /** What the server is configured to refuse; the plugin of `refusing-plugin.ts` and the sample's files know these. */
 export const LISTED_ADDRESS = '127.0.2.1';
@@ -74,7 +74,7 @@ export function refusedShare(mix: Mix): number {
 }
 
 /** Whom the next number befalls. */
-export function fateOf(mix: Mix, at: number): Fate {
+export function outcomeOf(mix: Mix, at: number): ClientOutcome {
   const shares = [
     mix.refusedAtConnect,
     mix.refusedAtHello,
@@ -85,7 +85,7 @@ export function fateOf(mix: Mix, at: number): Fate {
   let below = 0;
   for (const [index, share] of shares.entries()) {
     below += share;
-    if (at < below) return FATES[index]!;
+    if (at < below) return OUTCOMES[index]!;
   }
   return 'accepted';
 }
@@ -99,44 +99,49 @@ export function sizeOf(mix: Mix, first: number, second: number): number {
 
 const QUIT = say('QUIT', 'close');
 
-/** The sessions of the day, as many as `attempts`; `count` is told the fate of each. */
+/** The sessions of the day, as many as `attempts`; `count` is told the outcome of each. */
 export function* visitsOf(
   mix: Mix,
   attempts: number,
-  { seed = 1, offersTls = false, count = undefined as ((fate: Fate) => void) | undefined } = {},
+  { seed = 1, offersTls = false, count = undefined as ((outcome: ClientOutcome) => void) | undefined } = {},
 ): Generator<Visit> {
   const random = chance(seed);
   for (let index = 0; index < attempts; index++) {
-    const fate = fateOf(mix, random());
-    count?.(fate);
-    if (fate === 'connect') yield { script: [QUIT], from: LISTED_ADDRESS };
-    else yield { script: scriptOf(mix, fate, random, offersTls) };
+    const outcome = outcomeOf(mix, random());
+    count?.(outcome);
+    if (outcome === 'connect') yield { script: [QUIT], from: LISTED_ADDRESS };
+    else yield { script: scriptOf(mix, outcome, random, offersTls) };
   }
 }
 
-function scriptOf(mix: Mix, fate: Fate, random: () => number, offersTls: boolean): Script {
-  if (fate === 'hello') return [say(`EHLO ${LISTED_HELLO}`), QUIT];
+function scriptOf(mix: Mix, outcome: ClientOutcome, random: () => number, offersTls: boolean): Script {
+  if (outcome === 'hello') return [say(`EHLO ${LISTED_HELLO}`), QUIT];
   const hello = say('EHLO client.example.com');
   const usesTls = random() < mix.tlsShare && offersTls;
   const opening = usesTls ? [hello, say('STARTTLS', 'starttls'), hello] : [hello];
   const isPipelined = random() < mix.pipelinedShare;
   const recipients = random() < mix.manyRecipientsShare ? mix.manyRecipients : 1;
   const size = sizeOf(mix, random(), random());
-  return [...opening, ...transactionOf(fate, recipients, size, isPipelined), QUIT];
+  return [...opening, ...transactionOf(outcome, recipients, size, isPipelined), QUIT];
 }
 
-function transactionOf(fate: Fate, recipients: number, size: number, isPipelined: boolean): Exchange[] {
-  const mail = `MAIL FROM:<${fate === 'mail' ? LISTED_SENDER : 'john.doe@example.com'}>`;
-  if (fate === 'mail') return [say(mail, 'envelope')];
-  const domain = fate === 'rcpt' ? REFUSED_DOMAIN : ACCEPTED_DOMAIN;
+function transactionOf(
+  outcome: ClientOutcome,
+  recipients: number,
+  size: number,
+  isPipelined: boolean,
+): Exchange[] {
+  const mail = `MAIL FROM:<${outcome === 'mail' ? LISTED_SENDER : 'john.doe@example.com'}>`;
+  if (outcome === 'mail') return [say(mail, 'envelope')];
+  const domain = outcome === 'rcpt' ? REFUSED_DOMAIN : ACCEPTED_DOMAIN;
   const rcpt = Array.from({ length: recipients }, (_, index) => `RCPT TO:<jane.roe-${index}@${domain}>`);
   const envelope = [mail, ...rcpt];
   const sayAll = (lines: readonly string[]): Exchange[] =>
     isPipelined
       ? [sayTogether(lines, 'envelope')]
       : lines.map((line, at) => say(line, at === 0 ? 'envelope' : undefined));
-  if (fate === 'rcpt') return sayAll(envelope);
+  if (outcome === 'rcpt') return sayAll(envelope);
   const text = makeMessage(size);
-  const message = fate === 'data' ? Buffer.concat([Buffer.from(`${LISTED_FIELD}\r\n`), text]) : text;
+  const message = outcome === 'data' ? Buffer.concat([Buffer.from(`${LISTED_FIELD}\r\n`), text]) : text;
   return [...sayAll([...envelope, 'DATA']), { octets: withEndOfData(message), replies: 1, kind: 'content' }];
 }

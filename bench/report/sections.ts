@@ -1,6 +1,6 @@
 /** The parts of docs/benchmarks.md, each from the results of one kind of run. */
 
-import { fateRows, showDuration } from '../apache-day/account.ts';
+import { outcomeRows, showDuration } from '../apache-day/account.ts';
 import type { RunFacts } from '../machine.ts';
 import type { DayResults, MicroResults, MicroRow, ServerResults } from '../results.ts';
 import { showNumber } from '../statistics.ts';
@@ -204,7 +204,7 @@ export function daySection(results: DayResults): string {
     `**Extrapolated from that sample, this machine needs ${showDuration(daySeconds)} for the ${showNumber(dayMessages)} attempts of the day** ` +
       `with the clients on the same machine, of which the server takes ${showDuration(dayCpuSeconds)} of processor time: ` +
       `${((dayCpuSeconds / 86_400) * 100).toFixed(1)} % of one core over the day.`,
-    markdownTable(['', 'attempts', 'share'], fateRows(results)),
+    markdownTable(['', 'attempts', 'share'], outcomeRows(results)),
     `Plugins: ${plugins.map((plugin) => `\`${plugin}\``).join(', ')}. The parameters and the reasons for them are in ` +
       '[bench/apache-day/README.md](../bench/apache-day/README.md). Not in it: waiting for the DNS, slow clients, and hours that are busier than others.',
   ].join('\n\n');

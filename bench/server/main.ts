@@ -1,7 +1,7 @@
 /** `npm run bench:server`: whole servers, in one interleaved run. */
 
 import { describeRun } from '../machine.ts';
-import { BASE, PEERS } from '../peers/roster.ts';
+import { BASE, PEERS } from '../peers/all-peers.ts';
 import { resultsFile, writeResults, type Gap, type IdleCell, type ServerResults } from '../results.ts';
 import { GROWTHS } from './charts.ts';
 import { measureGrowth } from './growth.ts';

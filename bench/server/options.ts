@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { PEERS } from '../peers/roster.ts';
+import { PEERS } from '../peers/all-peers.ts';
 import { DEFAULT_SCRATCH, ROOT } from '../places.ts';
 import { CHART_IDS } from './charts.ts';
 import { WORKLOADS } from './workloads.ts';

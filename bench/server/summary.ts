@@ -1,6 +1,6 @@
 /** The figures of a run in the form people read: per workload and server, as ratios to the base. */
 
-import { BASE } from '../peers/roster.ts';
+import { BASE } from '../peers/all-peers.ts';
 import type { Cell, Gap, IdleCell, Participant } from '../results.ts';
 import { pairRatios, showNumber, spreadOf, type Spread } from '../statistics.ts';
 

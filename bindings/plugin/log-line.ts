@@ -7,10 +7,10 @@ import type { LogEvent } from './hooks.ts';
 export function formatLogLine(event: LogEvent, processId: number): string {
   const { text, plugin, hook, connectionId } = event;
   const session = connectionId === undefined ? '' : ` [${connectionId}]`;
-  return `${processId}${session}${speaker(plugin, hook)} ${text}`;
+  return `${processId}${session}${source(plugin, hook)} ${text}`;
 }
 
-function speaker(plugin: string | undefined, hook: string | undefined): string {
+function source(plugin: string | undefined, hook: string | undefined): string {
   if (plugin === undefined) return hook === undefined ? '' : ` (${hook}) running plugin:`;
   return hook === undefined ? ` ${plugin}:` : ` (${hook}) ${plugin}:`;
 }

@@ -39,7 +39,7 @@ export interface SaslServer {
 }
 
 /** What a mechanism needs to know and cannot find out by itself. */
-export interface Surroundings {
+export interface MechanismContext {
   /** Name of this host. */
   readonly me: string;
   /** Seconds since the epoch. */

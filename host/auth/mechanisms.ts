@@ -3,7 +3,7 @@
 import type { AuthHookName } from '../../bindings/plugin/hooks.ts';
 import { Bearer, oauthBearer, xoauth2 } from './bearer.ts';
 import { CramMd5, Login, Plain } from './password-mechanisms.ts';
-import type { SaslServer, Surroundings } from './mechanism.ts';
+import type { SaslServer, MechanismContext } from './mechanism.ts';
 import { ScramSha256 } from './scram-sha-256.ts';
 
 export interface Mechanism {
@@ -14,7 +14,7 @@ export interface Mechanism {
   readonly hook: AuthHookName;
   /** A plugin with the hook `auth` is enough to offer it; otherwise one must have the mechanism's own hook. */
   readonly isCoveredByAuth: boolean;
-  begin(surroundings: Surroundings): SaslServer;
+  begin(context: MechanismContext): SaslServer;
 }
 
 function row(
@@ -31,10 +31,10 @@ function row(
  * using the one it used.
  */
 export const mechanisms: readonly Mechanism[] = [
-  row('CRAM-MD5', 'auth-cram-md5', true, (surroundings) => new CramMd5(surroundings)),
+  row('CRAM-MD5', 'auth-cram-md5', true, (context) => new CramMd5(context)),
   row('LOGIN', 'auth-login', true, () => new Login()),
   row('PLAIN', 'auth-plain', true, () => new Plain()),
-  row('SCRAM-SHA-256', 'auth-scram-sha-256', false, (surroundings) => new ScramSha256(surroundings)),
+  row('SCRAM-SHA-256', 'auth-scram-sha-256', false, (context) => new ScramSha256(context)),
   row('OAUTHBEARER', 'auth-oauthbearer', false, () => new Bearer(oauthBearer)),
   row('XOAUTH2', 'auth-xoauth2', false, () => new Bearer(xoauth2)),
 ];

@@ -3,7 +3,7 @@
 import { decodeText } from '../../bindings/wire/base64.ts';
 import { isUserName } from '../../bindings/wire/user-name.ts';
 import { DigestCredentials, PasswordCredentials } from './credentials.ts';
-import { challenge, failure, found, type SaslServer, type Surroundings, type Turn } from './mechanism.ts';
+import { challenge, failure, found, type SaslServer, type MechanismContext, type Turn } from './mechanism.ts';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -51,7 +51,7 @@ export class Login implements SaslServer {
 export class CramMd5 implements SaslServer {
   readonly #ticket: string;
 
-  constructor({ me, seconds, nonce }: Surroundings) {
+  constructor({ me, seconds, nonce }: MechanismContext) {
     this.#ticket = `<${nonce()}.${seconds.toString(16)}@${me}>`;
   }
 

@@ -3,7 +3,7 @@
 import type { Secret } from '../../bindings/plugin/hooks.ts';
 import { decodeText } from '../../bindings/wire/base64.ts';
 import { areSameOctets, HostCredentials } from './credentials.ts';
-import { challenge, failure, found, type SaslServer, type Surroundings, type Turn } from './mechanism.ts';
+import { challenge, failure, found, type SaslServer, type MechanismContext, type Turn } from './mechanism.ts';
 import {
   deriveKeys,
   hash,
@@ -58,7 +58,7 @@ export class ScramSha256 implements SaslServer {
   #serverFirst = '';
   #credentials: ProofCredentials | undefined;
 
-  constructor({ nonce }: Surroundings) {
+  constructor({ nonce }: MechanismContext) {
     this.#ownNonce = nonce();
   }
 

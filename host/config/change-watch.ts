@@ -4,7 +4,7 @@ import type { Stats } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { errorCode, type FileSystem, type Watch } from './file-system.ts';
-import type { TrailObserver } from './path-trail.ts';
+import type { PathObserver } from './path-steps.ts';
 
 /** From the first sign of a change to reading again: an editor that empties a file and then fills it gets this long. */
 export const SETTLE_MS = 50;
@@ -24,7 +24,7 @@ interface WatchedDirectory {
  * Watches the directories that paths lead through, each by itself and never what is below. After a change was
  * reported everything is forgotten, so the next reading says anew what to watch. Nothing here keeps the process alive.
  */
-export class ChangeWatch implements TrailObserver {
+export class ChangeWatch implements PathObserver {
   readonly #files: FileSystem;
   readonly #log: Log;
   readonly #changed: () => void;

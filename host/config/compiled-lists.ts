@@ -2,7 +2,7 @@
 
 import type { CompiledList, PlacedLine } from '../../bindings/plugin/config.ts';
 import { ConfigError, configErrorOf, lastingCode, type Place } from '../errors/error-classes.ts';
-import type { Complaints } from './complaints.ts';
+import type { ProblemLog } from './problem-log.ts';
 
 type Compile<T> = (lines: readonly string[]) => T;
 
@@ -16,17 +16,17 @@ export interface LineSource {
 
 export class CompiledLists {
   readonly #source: LineSource;
-  readonly #complaints: Complaints;
+  readonly #problems: ProblemLog;
   #origin = 0;
 
-  constructor(source: LineSource, complaints: Complaints) {
+  constructor(source: LineSource, problems: ProblemLog) {
     this.#source = source;
-    this.#complaints = complaints;
+    this.#problems = problems;
   }
 
   /** Throws a ConfigError if the lines are unknown or `compile` throws. */
   open<T>(name: string, compile: Compile<T>): CompiledList<T> {
-    const list = new OpenList(name, compile, this.#source, this.#complaints, () => this.#origin);
+    const list = new OpenList(name, compile, this.#source, this.#problems, () => this.#origin);
     // What is wrong now is said now.
     void list.current;
     return list;
@@ -42,7 +42,7 @@ class OpenList<T> implements CompiledList<T> {
   readonly #name: string;
   readonly #compile: Compile<T>;
   readonly #source: LineSource;
-  readonly #complaints: Complaints;
+  readonly #problems: ProblemLog;
   /** Goes up when the lines come from elsewhere. */
   readonly #originNow: () => number;
   /** Those under which it was compiled last. */
@@ -57,13 +57,13 @@ class OpenList<T> implements CompiledList<T> {
     name: string,
     compile: Compile<T>,
     source: LineSource,
-    complaints: Complaints,
+    problems: ProblemLog,
     originNow: () => number,
   ) {
     this.#name = name;
     this.#compile = compile;
     this.#source = source;
-    this.#complaints = complaints;
+    this.#problems = problems;
     this.#originNow = originNow;
   }
 
@@ -81,11 +81,11 @@ class OpenList<T> implements CompiledList<T> {
     if (origin !== this.#origin) this.#made = undefined;
     try {
       this.#made = { value: this.#compile(this.#source.lines(this.#name)) };
-      this.#complaints.settle(`compile ${this.#name}`);
+      this.#problems.settle(`compile ${this.#name}`);
     } catch (thrown) {
       const error = configErrorOf(thrown) ?? this.#errorOf(thrown);
       if (this.#made === undefined) this.#error = error;
-      else this.#complaints.error(`compile ${this.#name}`, `${error.message}; the last good value stays`);
+      else this.#problems.error(`compile ${this.#name}`, `${error.message}; the last good value stays`);
     }
     this.#origin = origin;
     this.#generation = generation;

@@ -7,7 +7,7 @@ import type { Log } from '../../bindings/plugin/log-level.ts';
 import { ConfigError, type Place } from '../errors/error-classes.ts';
 import { ChangeWatch } from './change-watch.ts';
 import { CompiledLists } from './compiled-lists.ts';
-import { Complaints } from './complaints.ts';
+import { ProblemLog } from './problem-log.ts';
 import { ConfigList, emptyList, givenList } from './config-list.ts';
 import { ConfigReader, type ReadFailure } from './config-reader.ts';
 import { ConsultedLists, SourceSilent, type ConfigSource } from './consulted-lists.ts';
@@ -43,7 +43,7 @@ export interface ConfigDirectoryOptions {
 export class ConfigDirectory implements Config {
   readonly directories: readonly string[];
   readonly hostName: string;
-  readonly #complaints: Complaints;
+  readonly #problems: ProblemLog;
   readonly #watch: ChangeWatch | undefined;
   readonly #reader: ConfigReader;
   readonly #lists: LastGoodCache<ConfigList>;
@@ -63,12 +63,12 @@ export class ConfigDirectory implements Config {
     const { directories, log, hostName, watch = true, overlay, files = systemFiles } = options;
     this.directories = directories.map((directory) => resolve(directory));
     this.hostName = hostName ?? hostname();
-    this.#complaints = new Complaints(log);
+    this.#problems = new ProblemLog(log);
     this.#watch = watch ? new ChangeWatch(files, log, () => this.#drop()) : undefined;
-    this.#reader = new ConfigReader(this.directories, files, this.#complaints, this.#watch);
-    this.#lists = new LastGoodCache((name) => this.#readList(name), this.#complaints);
-    this.#databases = new LastGoodCache((name) => this.#readDatabase(name), this.#complaints);
-    this.#compiled = new CompiledLists(this, this.#complaints);
+    this.#reader = new ConfigReader(this.directories, files, this.#problems, this.#watch);
+    this.#lists = new LastGoodCache((name) => this.#readList(name), this.#problems);
+    this.#databases = new LastGoodCache((name) => this.#readDatabase(name), this.#problems);
+    this.#compiled = new CompiledLists(this, this.#problems);
     this.#overlay = overlay ?? new Map();
     const builtIn = (name: string, text: string): [string, ConfigList] => [
       name,
@@ -144,7 +144,7 @@ export class ConfigDirectory implements Config {
     }
     const { message } = new ConfigError(this.placeOf(name), `'${list.first}' is not a number`);
     const instead = this.#numbers.get(name) ?? fallback;
-    this.#complaints.error(`number ${name}`, `${message}; using ${instead}`);
+    this.#problems.error(`number ${name}`, `${message}; using ${instead}`);
     return instead;
   }
 
@@ -168,7 +168,7 @@ export class ConfigDirectory implements Config {
 
   /** Forgets everything that was read, and what was complained about: for SIGHUP. */
   reread(): void {
-    this.#complaints.forget();
+    this.#problems.forget();
     this.#drop();
   }
 
@@ -202,7 +202,7 @@ export class ConfigDirectory implements Config {
    */
   #readNew<V extends object>(kept: LastGoodCache<V>, name: string): V | undefined {
     if (!isInside(name)) {
-      this.#complaints.error('name', `'${name}' does not name a file in the configuration directory`);
+      this.#problems.error('name', `'${name}' does not name a file in the configuration directory`);
       return undefined;
     }
     if (this.#lists.size + this.#databases.size >= MAX_NAMES) this.#forget();
@@ -216,7 +216,7 @@ export class ConfigDirectory implements Config {
     if (given !== undefined) return givenList(given, name);
     const { list, failures } = this.#reader.list(name);
     this.#refuse(failures);
-    if (!Number.isNaN(list.number)) this.#complaints.settle(`number ${name}`);
+    if (!Number.isNaN(list.number)) this.#problems.settle(`number ${name}`);
     return list;
   }
 
@@ -246,7 +246,7 @@ export class ConfigDirectory implements Config {
       const text = this.value('me') ?? '';
       const me = hostNameOf(text);
       if (me !== undefined) {
-        this.#complaints.settle('me');
+        this.#problems.settle('me');
         return me;
       }
       problem = new ConfigError(this.placeOf('me'), `'${text}' is not a host name`).message;
@@ -256,7 +256,7 @@ export class ConfigDirectory implements Config {
       problem = error.message;
     }
     const instead = this.#me === '' ? this.hostName : this.#me;
-    this.#complaints.error('me', `${problem}; using ${instead}`);
+    this.#problems.error('me', `${problem}; using ${instead}`);
     return instead;
   }
 
@@ -273,7 +273,7 @@ export class ConfigDirectory implements Config {
     this.#lists.forget((list) => list !== emptyList);
     this.#databases.forget((database) => database !== emptyDatabase);
     this.#numbers.clear();
-    this.#complaints.forget();
+    this.#problems.forget();
   }
 }
 

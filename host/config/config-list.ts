@@ -22,9 +22,9 @@ export class ConfigList {
   /** True unless the list is empty or starts with `0`, `no`, `off` or `false`. */
   readonly isTrue: boolean;
   readonly #numbers: readonly number[];
-  readonly #stretches: readonly Stretch[];
+  readonly #stretches: readonly LineRange[];
 
-  constructor(lines: string[], numbers: readonly number[], stretches: readonly Stretch[]) {
+  constructor(lines: string[], numbers: readonly number[], stretches: readonly LineRange[]) {
     this.lines = Object.freeze(lines);
     this.#numbers = numbers;
     this.#stretches = stretches;
@@ -56,7 +56,7 @@ const placeAt = (file: string, line: number | undefined): Place =>
   line === undefined ? { file } : { file, line };
 
 /** Lines from index `from` on come from `file`. */
-export interface Stretch {
+export interface LineRange {
   readonly file: string;
   readonly from: number;
 }
@@ -65,7 +65,7 @@ export interface Stretch {
 export class ListBuilder {
   readonly #lines: string[] = [];
   readonly #numbers: number[] = [];
-  readonly #stretches: Stretch[] = [];
+  readonly #stretches: LineRange[] = [];
 
   add(text: string, file: string, line: number): void {
     if (this.#stretches.at(-1)?.file !== file) this.#stretches.push({ file, from: this.#lines.length });

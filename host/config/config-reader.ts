@@ -2,11 +2,11 @@
 
 import { join } from 'node:path';
 import { ConfigError, printPlace, type Place } from '../errors/error-classes.ts';
-import type { Complaints } from './complaints.ts';
+import type { ProblemLog } from './problem-log.ts';
 import { eachLine } from './config-text.ts';
 import { emptyList, ListBuilder, type ConfigList } from './config-list.ts';
 import { errorCode, isAbsent, TooLargeError, type FileSystem } from './file-system.ts';
-import { followPath, type Found, type TrailObserver } from './path-trail.ts';
+import { followPath, type Found, type PathObserver } from './path-steps.ts';
 
 /** Octets of a file, and of a list with all its includes. */
 export const MAX_FILE_OCTETS = 64 * 1_024 * 1_024;
@@ -40,18 +40,18 @@ export interface ReadOctets {
 export class ConfigReader {
   readonly #directories: readonly string[];
   readonly #files: FileSystem;
-  readonly #complaints: Complaints;
-  readonly #observer: TrailObserver | undefined;
+  readonly #problems: ProblemLog;
+  readonly #observer: PathObserver | undefined;
 
   constructor(
     directories: readonly string[],
     files: FileSystem,
-    complaints: Complaints,
-    observer: TrailObserver | undefined,
+    problems: ProblemLog,
+    observer: PathObserver | undefined,
   ) {
     this.#directories = directories;
     this.#files = files;
-    this.#complaints = complaints;
+    this.#problems = problems;
     this.#observer = observer;
   }
 
@@ -138,10 +138,10 @@ export class ConfigReader {
     const about = printPlace(place);
     if (reading.failures.length > failures) return;
     if (found === undefined) {
-      this.#complaints.warn(about, `${about}: $include of ${target}: no such file`);
+      this.#problems.warn(about, `${about}: $include of ${target}: no such file`);
       return;
     }
-    this.#complaints.settle(about);
+    this.#problems.settle(about);
     if (!found.facts.isDirectory()) this.#add(found, reading);
     else for (const part of this.#filesIn(found, reading)) this.#add(part, reading);
   }

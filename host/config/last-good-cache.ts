@@ -1,5 +1,5 @@
 import { ConfigError } from '../errors/error-classes.ts';
-import type { Complaints } from './complaints.ts';
+import type { ProblemLog } from './problem-log.ts';
 
 /**
  * Values by name, each read once until a change. A value is known, was known, or is unknown: the last good one outlives a
@@ -7,15 +7,15 @@ import type { Complaints } from './complaints.ts';
  */
 export class LastGoodCache<V extends object> {
   readonly #read: (name: string) => V;
-  readonly #complaints: Complaints;
+  readonly #problems: ProblemLog;
   readonly #values = new Map<string, V>();
   readonly #unknown = new Map<string, ConfigError>();
   readonly #lastGood = new Map<string, V>();
 
   /** `read` throws a ConfigError if it can't tell the value. */
-  constructor(read: (name: string) => V, complaints: Complaints) {
+  constructor(read: (name: string) => V, problems: ProblemLog) {
     this.#read = read;
-    this.#complaints = complaints;
+    this.#problems = problems;
   }
 
   /** How many names are kept. */
@@ -57,7 +57,7 @@ export class LastGoodCache<V extends object> {
   #valueOf(name: string): V {
     try {
       const value = this.#read(name);
-      this.#complaints.settle(`read ${name}`);
+      this.#problems.settle(`read ${name}`);
       this.#lastGood.set(name, value);
       return value;
     } catch (error) {
@@ -67,7 +67,7 @@ export class LastGoodCache<V extends object> {
         this.#unknown.set(name, error);
         throw error;
       }
-      this.#complaints.error(`read ${name}`, `${error.message}; what was read before stays`);
+      this.#problems.error(`read ${name}`, `${error.message}; what was read before stays`);
       return lastGood;
     }
   }

@@ -18,7 +18,7 @@ import {
   type Transaction,
 } from '../../bindings/plugin/index.ts';
 import { ConfigError } from '../errors/error-classes.ts';
-import type { Speaker } from '../observe/logger.ts';
+import type { LogContext } from '../observe/logger.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
 import type { HookRunner } from './runner.ts';
 import type { SessionTasks } from './session-tasks.ts';
@@ -72,7 +72,7 @@ export class PluginContext implements HookContext {
   }
 
   get log(): Log {
-    return (this.#log ??= this.#plugin.openLog(new HookSpeaker(this, this.#session)));
+    return (this.#log ??= this.#plugin.openLog(new HookLogContext(this, this.#session)));
   }
 
   get tasks(): Tasks {
@@ -105,8 +105,8 @@ export class PluginContext implements HookContext {
   }
 }
 
-/** The speaker in a plugin's log. It reads the hook of the moment, so one log serves all hooks of the plugin. */
-class HookSpeaker implements Speaker {
+/** The context of a plugin's log. It reads the hook of the moment, so one log serves all hooks of the plugin. */
+class HookLogContext implements LogContext {
   readonly #context: PluginContext;
   readonly #session: HookSession;
 

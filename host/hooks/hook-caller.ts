@@ -14,7 +14,7 @@ import { PluginContext, userConfigFiles, type HookSession, type UserConfig } fro
 import { internalError } from './finding-policy.ts';
 import type { AnyHook, HookStep } from './hook-step.ts';
 import { PendingAnswer, TimeIsUp, type AnswerTaker } from './pending-answer.ts';
-import { callInScope, type Charge } from './plugin-scope.ts';
+import { callInScope, type PluginCall } from './plugin-scope.ts';
 
 /** How long plugins may take. */
 export interface HookLimits {
@@ -73,15 +73,15 @@ export class HookCaller {
         : this.contextOf(step, session);
     const outer = context.hook;
     context.hook = hook;
-    const charge = step.isFollowed ? new HookCharge(this, step, session) : undefined;
+    const owner = step.isFollowed ? new HookCall(this, step, session) : undefined;
     const startedAt = (step.calls & SAMPLE_MASK) === 0 ? performance.now() : 0;
     try {
       const answer =
-        charge === undefined
+        owner === undefined
           ? step.call(context, a, b)
-          : callInScope(charge, callHook, step.call, context, a, b);
+          : callInScope(owner, callHook, step.call, context, a, b);
       if (startedAt !== 0) step.held.add(performance.now() - startedAt);
-      if (isPromise(answer)) return this.#wait(step, session, answer, charge);
+      if (isPromise(answer)) return this.#wait(step, session, answer, owner);
       if (breaker.isTroubled) this.succeeded(step, session);
       return answer;
     } catch (thrown) {
@@ -140,13 +140,13 @@ export class HookCaller {
     step: HookStep,
     session: HookSession,
     answer: PromiseLike<Answer>,
-    charge: HookCharge | undefined,
+    owner: HookCall | undefined,
   ): Promise<Answer> {
     const { deadlines, budgetMs } = this.#limits;
     const taker = new LateAnswer(this, step, session);
     const budget = step.budgetMs(budgetMs());
     const pending = new PendingAnswer(Promise.resolve(answer), deadlines, budget, taker);
-    if (charge !== undefined) charge.pending = pending;
+    if (owner !== undefined) owner.pending = pending;
     return pending.settled;
   }
 
@@ -201,7 +201,7 @@ class LateAnswer implements AnswerTaker<Answer> {
 }
 
 /** Follows what one call leaves behind. */
-class HookCharge implements Charge {
+class HookCall implements PluginCall {
   pending: PendingAnswer<Answer> | undefined = undefined;
   readonly #caller: HookCaller;
   readonly #step: HookStep;

@@ -19,7 +19,7 @@ import {
 } from '../../bindings/plugin/index.ts';
 import { ON_ERROR, sparingImmune } from '../../bindings/plugin/definition.ts';
 import { ConfigError, configErrorOf, lastingCode, PluginErrors } from '../errors/error-classes.ts';
-import type { Logger, Speaker } from '../observe/logger.ts';
+import type { Logger, LogContext } from '../observe/logger.ts';
 import { placeInStack } from './fault-place.ts';
 import { nearest } from './nearest.ts';
 import { parseOptions, sortArguments } from './plugin-options.ts';
@@ -76,7 +76,7 @@ export interface LoadedPlugin extends PluginOrigin {
   /** The highest level of the lines its `logging` hook wants. */
   readonly logsUpTo: LogLevel | -1;
   /** A log at the levels this plugin's line asks for. */
-  openLog(speaker: Speaker): Log;
+  openLog(context: LogContext): Log;
 }
 
 const NO_OPTIONS = z.object({});
@@ -91,7 +91,7 @@ export function setUpPlugin<S extends OptionShape>(
   const { config, services, logger } = environment;
   const { options, settings, loglevel } = readOptions(definition as unknown as PluginDefinition, line);
   const adjustment = levelAdjustment(loglevel);
-  const openLog = (speaker: Speaker): Log => logger.speakingAs(speaker, adjustment);
+  const openLog = (context: LogContext): Log => logger.withContext(context, adjustment);
   const log = openLog({ plugin: line.name });
   const own = registrationsOf(line, environment, origin);
   const shared = { name: line.name, options, config, services, log, ...own };
@@ -138,7 +138,7 @@ export function setUpOutlet(
     throw loadError(line, 'is a plugin that is no outlet: nothing can be handed on to it');
   }
   const { options, loglevel } = readOptions(definition, line);
-  const log = logger.speakingAs({ plugin: line.name }, levelAdjustment(loglevel));
+  const log = logger.withContext({ plugin: line.name }, levelAdjustment(loglevel));
   try {
     const own = registrationsOf(line, environment, origin);
     const shared = { name: line.name, options: options as never, config, services, log, ...own };

@@ -5,7 +5,7 @@ import { flightRecord, LAST_CALL, numberOfCall } from '../observe/flight-record.
 import { silence, type LogSink } from '../observe/logger.ts';
 import { isPromise, showThrown } from './answer.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
-import { callInScope, type Charge } from './plugin-scope.ts';
+import { callInScope, type PluginCall } from './plugin-scope.ts';
 
 /**
  * One sink for each logging plugin, in their order. What can't go through them goes to `writeError`, which must not
@@ -41,14 +41,14 @@ function handTo(plugin: LoadedPlugin, writeError: (line: string) => void): LogSi
   const logging = plugin.hooks.logging!;
   const failed = (thrown: unknown): void =>
     writeError(`logging plugin ${name} failed: ${showThrown(thrown)}`);
-  const charge: Charge = { plugin: name, hook: 'logging', blame: failed };
+  const owner: PluginCall = { plugin: name, hook: 'logging', blame: failed };
   const number = numberOfCall(name, 'logging');
   return (event) => {
     // A line is written in the middle of another plugin's hook, and the record must go on naming that one.
     const outer = flightRecord[LAST_CALL]!;
     flightRecord[LAST_CALL] = number;
     try {
-      const answer = plugin.isBuiltIn ? logging(setup, event) : callInScope(charge, logging, setup, event);
+      const answer = plugin.isBuiltIn ? logging(setup, event) : callInScope(owner, logging, setup, event);
       if (isPromise(answer)) answer.then(undefined, failed);
     } catch (thrown) {
       failed(thrown);

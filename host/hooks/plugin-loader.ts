@@ -22,7 +22,7 @@ import { showThrown } from './answer.ts';
 import { urlOfCode } from './code-version.ts';
 import { placeOfLoadFault } from './fault-place.ts';
 import { movedExport, withMovedServices } from './moved-names.ts';
-import { blameFile, callInScope, guardExits, type Charge } from './plugin-scope.ts';
+import { blameFile, callInScope, guardExits, type PluginCall } from './plugin-scope.ts';
 import { OutletOpener } from './outlet-opener.ts';
 import { findPlugin, type FoundPlugin } from './plugin-finder.ts';
 import { parsePluginLine, type ConfigLine, type PluginLine } from './plugin-line.ts';
@@ -111,17 +111,17 @@ async function setUp<T>(
     throwProblems(problems);
     return made as T;
   };
-  const charge = chargeOf(line, environment);
+  const owner = ownerOf(line, environment);
   const given = environment.definitions?.find(({ name }) => name === line.file);
-  if (given !== undefined) return callInScope(charge, () => load(given, { isBuiltIn: false }));
+  if (given !== undefined) return callInScope(owner, () => load(given, { isBuiltIn: false }));
   const found = findPlugin(line, environment.pluginDirs, environment.packageBases);
   const { path, isBuiltIn } = found;
   noteOtherNames(line, found, environment.logger);
   const origin = { isBuiltIn, file: path };
   if (isBuiltIn) return load(await importDefinition(line, found), origin, found.line);
   guardExits();
-  blameFile(pathToFileURL(path).href, charge.blame);
-  return callInScope(charge, async () => load(await importDefinition(line, found), origin, found.line));
+  blameFile(pathToFileURL(path).href, owner.blame);
+  return callInScope(owner, async () => load(await importDefinition(line, found), origin, found.line));
 }
 
 /**
@@ -154,7 +154,7 @@ function noteOtherNames(
 }
 
 /** For what the plugin leaves behind while it is loaded. */
-function chargeOf({ name }: PluginLine, { logger }: LoaderEnvironment): Charge {
+function ownerOf({ name }: PluginLine, { logger }: LoaderEnvironment): PluginCall {
   const blame = (thrown: unknown): void =>
     logger.log(LogLevel.CRIT, `FATAL PLUGIN ERROR [${name}]: outside its hooks: ${showThrown(thrown)}`, {
       plugin: name,

@@ -1,6 +1,6 @@
 /**
  * Which plugin is to blame for an error that reached nobody: calls of plugins run inside a scope that follows their timers,
- * promises and event emitters, so that what fails there later is charged to the plugin, its hook and its session.
+ * promises and event emitters, so that what fails there later belongs to the plugin, its hook and its session.
  *
  * Following costs a hook call some 15 ns, and every promise of the process some 90 ns from the first scope on. Plugins that
  * come with the server have neither timers nor emitters, and their promises are awaited: they run without a scope.
@@ -12,7 +12,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { HookName } from '../../bindings/plugin/index.ts';
 
 /** A call of a plugin, as long as anything it began goes on. */
-export interface Charge {
+export interface PluginCall {
   readonly plugin: string;
   /** Undefined while the plugin is loaded. */
   readonly hook: HookName | undefined;
@@ -20,17 +20,21 @@ export interface Charge {
   blame(thrown: unknown): void;
 }
 
-const charges = new AsyncLocalStorage<Charge>();
+const scopes = new AsyncLocalStorage<PluginCall>();
 /** What to do about errors whose scope is lost, by the file of the plugin as it stands in stacks. */
 const byFile = new Map<string, (thrown: unknown) => void>();
 
-/** Calls `call`; whatever it leaves behind belongs to `charge`. */
-export function callInScope<A extends unknown[], R>(charge: Charge, call: (...args: A) => R, ...args: A): R {
-  return charges.run(charge, call, ...args);
+/** Calls `call`; whatever it leaves behind belongs to `owner`. */
+export function callInScope<A extends unknown[], R>(
+  owner: PluginCall,
+  call: (...args: A) => R,
+  ...args: A
+): R {
+  return scopes.run(owner, call, ...args);
 }
 
 /** The call of a plugin that is running now, or whose timer, promise or emitter is. */
-export const runningCharge = (): Charge | undefined => charges.getStore();
+export const runningCall = (): PluginCall | undefined => scopes.getStore();
 
 /** Errors whose stack leads through `url` go to `blame`, where no scope says more. A later call replaces the first. */
 export function blameFile(url: string, blame: (thrown: unknown) => void): void {
@@ -41,10 +45,10 @@ export function blameFile(url: string, blame: (thrown: unknown) => void): void {
  * Charges an error that nobody caught to the plugin it came from; false if it came from none. Node loses the scope of
  * microtasks, so the stack is asked where there is none.
  */
-export function chargeError(thrown: unknown): boolean {
-  const charge = charges.getStore();
-  if (charge !== undefined) {
-    charge.blame(thrown);
+export function attributeError(thrown: unknown): boolean {
+  const owner = scopes.getStore();
+  if (owner !== undefined) {
+    owner.blame(thrown);
     return true;
   }
   const stack = thrown instanceof Error ? thrown.stack : undefined;
@@ -81,7 +85,7 @@ function guard(
 ): void {
   const original = owner[name] as (...args: unknown[]) => unknown;
   owner[name] = (...args: unknown[]): unknown => {
-    if (runningCharge() === undefined || !ends(args[0])) return Reflect.apply(original, owner, args);
+    if (runningCall() === undefined || !ends(args[0])) return Reflect.apply(original, owner, args);
     throw new Error(`a plugin must not end the process: process.${name}(${args.map(String).join(', ')})`);
   };
 }

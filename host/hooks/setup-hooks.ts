@@ -8,7 +8,7 @@ import { isPromise, isVerdict, showThrown } from './answer.ts';
 import type { HookLimits } from './hook-caller.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
 import { PendingAnswer } from './pending-answer.ts';
-import { callInScope, type Charge } from './plugin-scope.ts';
+import { callInScope, type PluginCall } from './plugin-scope.ts';
 
 /**
  * Asks the hook `config` of each plugin until one says OK; the lines of its verdict stand for the file. One that fails or
@@ -91,12 +91,12 @@ function following<R>(plugin: LoadedPlugin, hook: HookName, logger: Logger, call
   flightRecord[LAST_CALL] = numberOfCall(plugin.name, hook);
   flightRecord[LAST_SEAT] = NO_SEAT;
   if (plugin.isBuiltIn) return call();
-  const charge: Charge = {
+  const owner: PluginCall = {
     plugin: plugin.name,
     hook,
     blame: (thrown) => report(logger, plugin, hook, thrown),
   };
-  return callInScope(charge, call);
+  return callInScope(owner, call);
 }
 
 function report(logger: Logger, { name }: LoadedPlugin, hook: HookName, thrown: unknown): void {

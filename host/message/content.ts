@@ -21,7 +21,7 @@ const WORTH_A_FILE = 16_384;
 const SEPARATOR = 2;
 
 /** What decides where messages are kept; one object for the whole process. */
-export interface Keeping {
+export interface ContentOptions {
   /** From this many octets on a message goes to disk. 0: every message. */
   readonly sizeThreshold: number;
   /** Undefined: messages stay in memory whatever their size. */
@@ -47,7 +47,7 @@ export interface Keeping {
  * disk before `sizeThreshold`; one that cannot is given up, which `failure` tells.
  */
 export class Content extends ContentWeight {
-  readonly #keeping: Keeping;
+  readonly #contentOptions: ContentOptions;
   #failure: QpsmtpdError | undefined;
   #octets = 0;
   /** Without a spool file: all sealed octets. With one: the leading ones. */
@@ -71,9 +71,9 @@ export class Content extends ContentWeight {
   #sink: ContentSink | undefined;
   #isKept = true;
 
-  constructor(keeping: Keeping) {
-    super(keeping.memory);
-    this.#keeping = keeping;
+  constructor(contentOptions: ContentOptions) {
+    super(contentOptions.memory);
+    this.#contentOptions = contentOptions;
   }
 
   /** Octets taken; those that came after a failure are not among them. */
@@ -270,7 +270,7 @@ export class Content extends ContentWeight {
   }
 
   #choosePlace(): void {
-    const { sizeThreshold } = this.#keeping;
+    const { sizeThreshold } = this.#contentOptions;
     const isShort = this.memory.spillsMessages;
     if (this.#octets >= (isShort ? Math.min(sizeThreshold, WORTH_A_FILE) : sizeThreshold)) this.#startSpool();
     else if (this.#octets >= WORTH_A_FILE) this.memory.list(this);
@@ -333,13 +333,13 @@ export class Content extends ContentWeight {
   }
 
   #startSpool(): void {
-    if (this.#keeping.spool === undefined) return;
+    if (this.#contentOptions.spool === undefined) return;
     this.#seal();
     this.#share();
     this.memory.unlist(this);
     const blocks = [...this.#blocks];
     const octets = this.#blockOctets;
-    this.#spool = new SpoolFile(this.#keeping.spool, this.memory);
+    this.#spool = new SpoolFile(this.#contentOptions.spool, this.memory);
     this.#spool.begin(blocks);
     this.#trim();
     this.holdNothing();

@@ -2,7 +2,7 @@ import { DataFlag, HeaderFlag, MAX_HEADER_OCTETS, WINDOW, type Core } from '../.
 import type { ContentSink } from '../../bindings/plugin/cut-through.ts';
 import type { LineEnds, Message } from '../../bindings/plugin/message.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
-import { Content, type Keeping } from './content.ts';
+import { Content, type ContentOptions } from './content.ts';
 import { HeaderFields } from './header-fields.ts';
 import { cutBlocks, cutList, toLfBlocks, toLfBlocksAsync } from './lf-blocks.ts';
 
@@ -21,9 +21,9 @@ export class StoredMessage implements Message {
   #dataFlags = 0;
   #longestLine = 0;
 
-  constructor(core: Core, keeping: Keeping) {
+  constructor(core: Core, contentOptions: ContentOptions) {
     this.#core = core;
-    this.content = new Content(keeping);
+    this.content = new Content(contentOptions);
   }
 
   /**

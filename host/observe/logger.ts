@@ -15,8 +15,8 @@ export interface LogSink {
   write(event: LogEvent): void;
 }
 
-/** The speaker, for a line of the log. */
-export interface Speaker {
+/** What a line of the log is about. */
+export interface LogContext {
   readonly plugin?: string | undefined;
   readonly hook?: HookName | undefined;
   readonly connectionId?: string | undefined;
@@ -50,9 +50,9 @@ export class Logger {
   }
 
   /** `record`: the fields of `text`, for logs that keep them apart. */
-  log(level: LogLevel, text: string, speaker: Speaker = {}, record?: LogRecord): void {
+  log(level: LogLevel, text: string, context: LogContext = {}, record?: LogRecord): void {
     if (!this.writes(level)) return;
-    const { plugin, hook, connectionId, transactionId, secrets } = speaker;
+    const { plugin, hook, connectionId, transactionId, secrets } = context;
     const event: LogEvent = {
       level,
       text: logText(conceal(text, secrets)),
@@ -66,9 +66,9 @@ export class Logger {
     else for (const sink of this.#sinks) if (level <= sink.upTo) sink.write(event);
   }
 
-  /** A log that always speaks as `speaker`; `adjust` maps the level of a line to the one it is written at. */
-  speakingAs(speaker: Speaker, adjust: LevelAdjustment = unchanged): Log {
-    return new BoundLogger(this, speaker, adjust);
+  /** A log whose lines all have `context`; `adjust` maps the level of a line to the one it is written at. */
+  withContext(context: LogContext, adjust: LevelAdjustment = unchanged): Log {
+    return new BoundLogger(this, context, adjust);
   }
 }
 
@@ -78,17 +78,17 @@ const unchanged: LevelAdjustment = (level) => level;
 export type LevelAdjustment = (level: LogLevel) => LogLevel;
 
 /**
- * A log that always speaks for the same speaker. Plugins have one in every session, so it is a single object; its functions are made
+ * A log whose lines all have the same context. Plugins have one in every session, so it is a single object; its functions are made
  * when they are taken, and may be taken out of it.
  */
 export class BoundLogger implements Log {
   readonly #logger: Logger;
-  readonly #speaker: Speaker;
+  readonly #context: LogContext;
   readonly #adjust: LevelAdjustment;
 
-  constructor(logger: Logger, speaker: Speaker, adjust: LevelAdjustment) {
+  constructor(logger: Logger, context: LogContext, adjust: LevelAdjustment) {
     this.#logger = logger;
-    this.#speaker = speaker;
+    this.#context = context;
     this.#adjust = adjust;
   }
 
@@ -97,7 +97,7 @@ export class BoundLogger implements Log {
   }
 
   get at(): Log['at'] {
-    return (level, text) => this.#logger.log(this.#adjust(level), text, this.#speaker);
+    return (level, text) => this.#logger.log(this.#adjust(level), text, this.#context);
   }
 
   get error(): Log['error'] {

@@ -29,17 +29,17 @@ interface Carrier {
   close(): void;
 }
 
-/** Throws an Error that names the word if one of `sockets` is no way to syslog. */
+/** Throws an Error that names the one of `sockets` that is no way to syslog. */
 export function openSyslog(
   { ident, facility, sockets }: SyslogTarget,
   host: string,
   complain: Complain,
 ): LogOutput {
   const origin: SyslogOrigin = { ident, facility, host, pid: process.pid };
-  const routes = sockets.map((word) => {
-    const route = parseRoute(word);
+  const routes = sockets.map((socket) => {
+    const route = parseRoute(socket);
     if (route === undefined)
-      throw new Error(`\`${word}\` is no way to syslog: unix, udp, tcp, a path or a URL`);
+      throw new Error(`\`${socket}\` is no way to syslog: unix, udp, tcp, a path or a URL`);
     return route;
   });
   return new SyslogOutput(routes, origin, complain);
@@ -181,8 +181,8 @@ class StreamCarrier implements Carrier {
     if (this.#route.kind !== 'unix' || cause.code !== 'EPROTOTYPE')
       return void this.#fail(connectProblem(cause, port));
     const { ident, pid } = this.#origin;
-    const words = ['--socket', this.#route.path, '--prio-prefix', `--id=${pid}`, '--tag', ident];
-    this.#logger = new LogCommand('logger', this.#fail, words);
+    const args = ['--socket', this.#route.path, '--prio-prefix', `--id=${pid}`, '--tag', ident];
+    this.#logger = new LogCommand('logger', this.#fail, args);
     this.#sendHeld();
   }
 

@@ -1,7 +1,7 @@
 /** Errors that nobody caught: logged, survived, and counted. */
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { chargeError } from '../hooks/plugin-scope.ts';
+import { attributeError } from '../hooks/plugin-scope.ts';
 import type { Logger } from '../observe/logger.ts';
 
 /** So many uncaught exceptions within a minute are survived; with one more the process is no longer trusted. */
@@ -25,7 +25,7 @@ export const logOf = (daemon: { readonly logger: Logger }): FaultLog => ({
 /**
  * Keeps one faulty plugin from ending every session of the process. An exception that nobody caught may have left
  * something half done, so a process that collects them is drained and replaced.
- * What can be charged to a plugin is the plugin's affair: it is logged there, and too much of it takes the plugin out.
+ * An error of a plugin is dealt with there: it is logged, and too much of it takes the plugin out.
  */
 export class FaultGuard {
   readonly #logger: FaultLog;
@@ -46,7 +46,7 @@ export class FaultGuard {
   }
 
   exception(error: unknown): void {
-    if (chargeError(error)) return;
+    if (attributeError(error)) return;
     this.#logger.log(LogLevel.CRIT, `uncaught exception: ${traceOf(error)}`);
     if (this.#isSpent) return;
     const now = this.#now();
@@ -62,7 +62,7 @@ export class FaultGuard {
   }
 
   rejection(reason: unknown): void {
-    if (chargeError(reason)) return;
+    if (attributeError(reason)) return;
     this.#logger.log(LogLevel.CRIT, `unhandled rejection: ${traceOf(reason)}`);
   }
 }

@@ -29,7 +29,7 @@ import type { HookLimits } from '../hooks/hook-caller.ts';
 import { configSource, runPostFork } from '../hooks/setup-hooks.ts';
 import type { MemoryBudget } from '../memory/memory-budget.ts';
 import { DateStamp } from '../message/date-stamp.ts';
-import type { Keeping } from '../message/content.ts';
+import type { ContentOptions } from '../message/content.ts';
 import {
   openSpoolDirectory,
   SpoolDirectory,
@@ -103,7 +103,7 @@ export class Runtime implements SessionHost {
   readonly #settings: Settings;
   readonly #foundation: ProcessResources;
   readonly #dateStamp: DateStamp;
-  readonly #keeping: Keeping;
+  readonly #contentOptions: ContentOptions;
   readonly #tls: TlsOffers;
   readonly #limits: HookLimits;
   readonly #logs: ClosableLogs;
@@ -116,7 +116,7 @@ export class Runtime implements SessionHost {
     foundation: ProcessResources,
     parts: Pick<Runtime, 'config' | 'logger' | 'plugins'> & {
       settings: Settings;
-      keeping: Keeping;
+      contentOptions: ContentOptions;
       tls: TlsOffers;
       logs: ClosableLogs;
       spools: SpoolOffers;
@@ -134,7 +134,7 @@ export class Runtime implements SessionHost {
     this.logger = parts.logger;
     this.plugins = parts.plugins;
     this.#settings = parts.settings;
-    this.#keeping = parts.keeping;
+    this.#contentOptions = parts.contentOptions;
     this.#tls = parts.tls;
     this.#logs = parts.logs;
     this.#checks = parts.checks;
@@ -155,7 +155,7 @@ export class Runtime implements SessionHost {
     const attempt: Attempt = rehearsal?.attempt ?? (async (_, make) => make());
     const writeTimed = timedErrors();
     const logger = new Logger(LogLevel.WARN, writeTimed);
-    const log = logger.speakingAs({});
+    const log = logger.withContext({});
     const directories = options.directories ?? openSearchPath(options.configDir);
     const config = new ConfigDirectory({ directories, log, overlay });
     // What a rehearsal reports would be said twice.
@@ -199,8 +199,14 @@ export class Runtime implements SessionHost {
         config.consult(source);
         await attempt(undefined, () => throwAll(settings.problems()));
       }
-      const keeping = await openKeeping({ config, settings, logger, memory: foundation.memory, rehearsal });
-      const own = { config, logger, plugins, settings, keeping, tls, spools, closings, checks };
+      const contentOptions = await openContent({
+        config,
+        settings,
+        logger,
+        memory: foundation.memory,
+        rehearsal,
+      });
+      const own = { config, logger, plugins, settings, contentOptions, tls, spools, closings, checks };
       return new Runtime(foundation, { ...system, ...own });
     } catch (error) {
       await closings.close(true);
@@ -252,7 +258,7 @@ export class Runtime implements SessionHost {
   }
 
   newMessage(): StoredMessage {
-    return new StoredMessage(this.core, this.#keeping);
+    return new StoredMessage(this.core, this.#contentOptions);
   }
 
   leave(session: Session): void {
@@ -304,7 +310,7 @@ function pluginLines(config: ConfigDirectory, logger: Logger, isGiven: boolean):
 }
 
 /** Where large messages go while they arrive. */
-async function openKeeping({
+async function openContent({
   config,
   settings,
   logger,
@@ -316,7 +322,7 @@ async function openKeeping({
   logger: Logger;
   memory: MemoryBudget;
   rehearsal: Rehearsal | undefined;
-}): Promise<Keeping> {
+}): Promise<ContentOptions> {
   const { spoolDirectory, spoolMode } = settings.current;
   const options: SpoolSettings = {
     path: spoolDirectory,

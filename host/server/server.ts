@@ -262,7 +262,7 @@ export class Server implements ProcessResources {
     }
     const admission = this.#ledgerFor(intake)?.admit(intake.peer.address, this.#generation.extraConnections);
     if (admission === undefined) this.#begin(intake);
-    else if (admission instanceof Promise) void admission.then((word) => this.#judge(intake, word));
+    else if (admission instanceof Promise) void admission.then((answer) => this.#judge(intake, answer));
     else this.#judge(intake, admission);
   }
 

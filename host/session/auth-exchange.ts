@@ -62,7 +62,7 @@ export class AuthExchange {
   }
 }
 
-const surroundingsOf = ({ host }: Session) => ({
+const contextOf = ({ host }: Session) => ({
   me: host.settings.me,
   seconds: Math.floor(Date.now() / 1_000),
   nonce: () => randomBytes(NONCE_OCTETS).toString('hex'),
@@ -76,7 +76,7 @@ export function beginExchange(
   initial: string | undefined,
 ): Progress {
   if (initial !== undefined) attempt.hide(initial);
-  const machine = mechanism.begin(surroundingsOf(session));
+  const machine = mechanism.begin(contextOf(session));
   const exchange = new AuthExchange(attempt, mechanism, machine);
   if (initial === undefined) return take(session, exchange, machine.start(undefined));
   const octets = initial === '=' ? EMPTY : decodeBase64(initial);
@@ -227,15 +227,15 @@ function logReason(session: Session, { mechanism, attempt }: AuthExchange, { lin
   session.log(LogLevel.INFO, `${mechanism.name} refused: ${conceal(lines.join(' '), attempt.secrets)}`);
 }
 
-/** With a mechanism that proves us to the client, too, the client has the last word. */
+/** With a mechanism that proves us to the client, too, the client answers last. */
 function accept(
   session: Session,
   exchange: AuthExchange,
   { user }: HostCredentials,
-  { lines: [words = ''] }: Verdict,
+  { lines: [said = ''] }: Verdict,
 ): Progress {
-  const isBare = words === '' || namesSecret(words, exchange.attempt.secrets);
-  const about = isBare ? user : `${user} - ${words}`;
+  const isBare = said === '' || namesSecret(said, exchange.attempt.secrets);
+  const about = isBare ? user : `${user} - ${said}`;
   const proof = exchange.machine.conclude?.(true);
   if (proof === undefined) return welcome(session, exchange.mechanism, user, about);
   exchange.whenConcluded = (response) =>

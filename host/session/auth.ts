@@ -50,7 +50,7 @@ function askParse(session: Session): Progress {
   const { command, host, hidden } = session;
   const attempt = new AuthAttempt();
   session.authAttempt = attempt;
-  hidden?.forEach((word) => attempt.hide(word));
+  hidden?.forEach((secret) => attempt.hide(secret));
   if (!host.hooks.has('auth_parse')) return parse(session, attempt, command.argument);
   return settled(session, host.hooks.run('auth_parse', session, command.argument), (_, verdict) =>
     settleParse(session, attempt, verdict),

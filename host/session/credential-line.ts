@@ -32,12 +32,12 @@ export function hideCredentials(session: Session): void {
     session.hasTriedAuth = true;
   if (!session.hasTriedAuth || isHarmless(command)) return;
   const { verb, verbText, argument } = command;
-  const words = argument.split(/[ \t]+/);
-  if (verb === Verb.Auth && mechanismOf(command) !== undefined) words.shift();
-  if (verb === Verb.Unknown && !/^[a-z]{0,4}auth[:=]?$/i.test(verbText)) words.push(verbText);
-  const secrets = words.filter((word) => word !== '' && word !== '=' && word !== '*');
+  const parts = argument.split(/[ \t]+/);
+  if (verb === Verb.Auth && mechanismOf(command) !== undefined) parts.shift();
+  if (verb === Verb.Unknown && !/^[a-z]{0,4}auth[:=]?$/i.test(verbText)) parts.push(verbText);
+  const secrets = parts.filter((part) => part !== '' && part !== '=' && part !== '*');
   // Plugins are told the verb in lower case, and quote what they are told as they like.
-  session.hidden = [...new Set(secrets.flatMap((word) => [word, word.toLowerCase(), word.toUpperCase()]))];
+  session.hidden = [...new Set(secrets.flatMap((part) => [part, part.toLowerCase(), part.toUpperCase()]))];
 }
 
 /** A line that is no response to a challenge, whatever went wrong before. */

@@ -112,9 +112,9 @@ const ret: MailRow = {
   rfc: 'RFC 3461 section 4.3',
   isOffered: (session) => offers(session, 'DSN'),
   read(value, options) {
-    const word = value?.toLowerCase();
-    if (word !== 'full' && word !== 'hdrs') return replies.badParameterValue;
-    options.ret = word;
+    const kind = value?.toLowerCase();
+    if (kind !== 'full' && kind !== 'hdrs') return replies.badParameterValue;
+    options.ret = kind;
     return undefined;
   },
 };
@@ -177,10 +177,10 @@ const notify: RcptRow = {
   rfc: 'RFC 3461 section 4.1',
   isOffered: (session) => offers(session, 'DSN'),
   read(value = '', options) {
-    const words = new Set(value.toLowerCase().split(','));
-    const isNever = words.size === 1 && words.has('never');
-    if (!isNever && ![...words].every((word) => EVENTS.has(word))) return replies.badParameterValue;
-    options.notify = [...words] as NotifyEvent[];
+    const values = new Set(value.toLowerCase().split(','));
+    const isNever = values.size === 1 && values.has('never');
+    if (!isNever && ![...values].every((value) => EVENTS.has(value))) return replies.badParameterValue;
+    options.notify = [...values] as NotifyEvent[];
     return undefined;
   },
 };

@@ -17,8 +17,8 @@ export interface Extension {
   readonly about: string;
   /** When it is offered, for the documentation; absent: always. */
   readonly offered?: string;
-  /** The words behind the keyword (`''` for none), or undefined if it is not offered to this client now. */
-  words(session: Session): string | undefined;
+  /** What follows the keyword (`''` for none), or undefined if it is not offered to this client now. */
+  args(session: Session): string | undefined;
 }
 
 /** What XCLIENT may name, in the order of Postfix; xclient.ts reads them. */
@@ -32,73 +32,73 @@ export const extensions: readonly Extension[] = [
     keyword: 'PIPELINING',
     rfc: 'RFC 2920',
     about: 'Commands may follow each other without waiting for replies.',
-    words: always,
+    args: always,
   },
   {
     keyword: '8BITMIME',
     rfc: 'RFC 6152',
     about: 'Octets above 127 may stand in the content.',
-    words: always,
+    args: always,
   },
   {
     keyword: 'SIZE',
     rfc: 'RFC 1870',
     about: 'The largest message.',
     offered: 'if `databytes` sets a limit',
-    words: ({ host }) => (host.settings.databytes > 0 ? String(host.settings.databytes) : undefined),
+    args: ({ host }) => (host.settings.databytes > 0 ? String(host.settings.databytes) : undefined),
   },
   {
     keyword: 'ENHANCEDSTATUSCODES',
     rfc: 'RFC 2034',
     about: 'Replies carry status codes.',
     offered: 'if `reply_style` is `enhanced`',
-    words: ({ host }) => (host.printer.style === 'enhanced' ? '' : undefined),
+    args: ({ host }) => (host.printer.style === 'enhanced' ? '' : undefined),
   },
   {
     keyword: 'SMTPUTF8',
     rfc: 'RFC 6531',
     about: 'Addresses and header fields may hold UTF-8.',
     offered: 'unless 8BITMIME is off',
-    words: (session) => (offers(session, '8BITMIME') ? '' : undefined),
+    args: (session) => (offers(session, '8BITMIME') ? '' : undefined),
   },
   {
     keyword: 'CHUNKING',
     rfc: 'RFC 3030',
     about: 'The message may come in chunks of announced size, by BDAT.',
-    words: always,
+    args: always,
   },
   {
     keyword: 'BINARYMIME',
     rfc: 'RFC 3030',
     about: 'The message may hold any octets in lines of any length; it has to come by BDAT.',
     offered: 'unless CHUNKING is off',
-    words: (session) => (offers(session, 'CHUNKING') ? '' : undefined),
+    args: (session) => (offers(session, 'CHUNKING') ? '' : undefined),
   },
   {
     keyword: 'DSN',
     rfc: 'RFC 3461',
     about: 'The client says which reports it wants; queue plugins are told.',
-    words: always,
+    args: always,
   },
   {
     keyword: 'LIMITS',
     rfc: 'RFC 9422',
     about: 'How many recipients a message, and messages a connection may have.',
-    words: limitWords,
+    args: recipientLimits,
   },
   {
     keyword: 'REQUIRETLS',
     rfc: 'RFC 8689',
     about: 'The message may only go on by verified TLS.',
     offered: 'inside TLS if `requiretls` is set',
-    words: ({ facts, host }) => (facts.tls !== undefined && host.settings.requireTls ? '' : undefined),
+    args: ({ facts, host }) => (facts.tls !== undefined && host.settings.requireTls ? '' : undefined),
   },
   {
     keyword: 'XCLIENT',
     rfc: "Postfix's XCLIENT_README",
     about: 'A proxy says who its client is.',
     offered: 'to clients in `xclient_hosts`',
-    words: ({ intake, host }) =>
+    args: ({ intake, host }) =>
       isTrusted(intake, host.settings.xclientHosts) ? XCLIENT_ATTRIBUTES : undefined,
   },
   {
@@ -106,41 +106,41 @@ export const extensions: readonly Extension[] = [
     rfc: 'RFC 3207',
     about: 'The connection may be encrypted.',
     offered: 'outside TLS if the plugin `tls` is loaded',
-    words: ({ facts, host }) => (host.tls !== undefined && facts.tls === undefined ? '' : undefined),
+    args: ({ facts, host }) => (host.tls !== undefined && facts.tls === undefined ? '' : undefined),
   },
   {
     keyword: 'AUTH',
     rfc: 'RFC 4954',
     about: 'The client may show who it is, by the mechanisms named behind it.',
     offered: 'if a plugin can judge a mechanism, and inside TLS if `tls_before_auth` is set',
-    words: mechanismNames,
+    args: mechanismNames,
   },
 ];
 
 /** True if the client may use the extension now: it is handled, offered and not switched off. */
 export function offers(session: Session, keyword: string): boolean {
   const extension = extensions.find((row) => row.keyword === keyword);
-  return extension !== undefined && wordsOf(session, extension) !== undefined;
+  return extension !== undefined && argumentsOf(session, extension) !== undefined;
 }
 
 /** The lines of the EHLO reply behind the first. */
 export function extensionLines(session: Session): readonly string[] {
   const lines: string[] = [];
   for (const extension of extensions) {
-    const words = wordsOf(session, extension);
-    if (words !== undefined) lines.push(words === '' ? extension.keyword : `${extension.keyword} ${words}`);
+    const args = argumentsOf(session, extension);
+    if (args !== undefined) lines.push(args === '' ? extension.keyword : `${extension.keyword} ${args}`);
   }
   return lines;
 }
 
-function limitWords({ host }: Session): string {
+function recipientLimits({ host }: Session): string {
   const { maxRecipients, maxTransactions } = host.settings;
   return `RCPTMAX=${maxRecipients}${maxTransactions > 0 ? ` MAILMAX=${maxTransactions}` : ''}`;
 }
 
 /** `extensions_off` hides what some client cannot cope with. */
-function wordsOf(session: Session, extension: Extension): string | undefined {
-  return session.host.settings.extensionsOff.has(extension.keyword) ? undefined : extension.words(session);
+function argumentsOf(session: Session, extension: Extension): string | undefined {
+  return session.host.settings.extensionsOff.has(extension.keyword) ? undefined : extension.args(session);
 }
 
 const NO_MECHANISM: readonly Mechanism[] = [];
@@ -163,7 +163,7 @@ function mechanismNames(session: Session): string | undefined {
 }
 
 /**
- * True if the other end of the socket is on the list. `remote` is never asked: it may be the word of a proxy, and a
+ * True if the other end of the socket is on the list. `remote` is never asked: a proxy may have named it, and a
  * client that could choose it would choose an address on the list.
  */
 export function isTrusted(

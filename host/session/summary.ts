@@ -60,9 +60,9 @@ export class Summary {
       accepted,
       refused: this.#refusedCount,
     };
-    const speaker = { connectionId: facts.id, transactionId: this.#id };
+    const context = { connectionId: facts.id, transactionId: this.#id };
     const { text, event } = summaryEvent('transaction', { id: this.#id, ...fields }, this.#eachRecipient());
-    host.logger.log(LEVEL, text, speaker, event);
+    host.logger.log(LEVEL, text, context, event);
   }
 
   /** The refused ones first: nobody misses those who have the message. */

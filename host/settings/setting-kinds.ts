@@ -99,18 +99,18 @@ export function flag(description: Description, isTrue: (text: string) => boolean
   return setting(description, '`1` or `0`', '`0`', isTrue, () => false);
 }
 
-/** One of a few words. */
+/** One of a few values. */
 export function oneOf<const W extends string>(
-  description: Description & { readonly words: readonly [W, ...W[]] },
+  description: Description & { readonly values: readonly [W, ...W[]] },
 ): Setting<W> {
-  const { words } = description;
-  const list = words.map((word) => `\`${word}\``).join(' or ');
+  const { values } = description;
+  const list = values.map((value) => `\`${value}\``).join(' or ');
   const parse = (text: string): W => {
-    const word = words.find((candidate) => candidate === text);
-    if (word === undefined) throw new Error(`'${text}' is none of ${words.join(', ')}`);
-    return word;
+    const value = values.find((candidate) => candidate === text);
+    if (value === undefined) throw new Error(`'${text}' is none of ${values.join(', ')}`);
+    return value;
   };
-  return setting(description, list, `\`${words[0]}\``, parse, () => words[0]);
+  return setting(description, list, `\`${values[0]}\``, parse, () => values[0]);
 }
 
 /** Text in a form of its own. */
@@ -149,8 +149,8 @@ export function allLines(
   return { ...base, parse: (lines) => lines };
 }
 
-/** A set of words in upper case, one a line. */
-export function words(description: Description & { readonly form: string }): Setting<ReadonlySet<string>> {
+/** A set of names in upper case, one a line. */
+export function names(description: Description & { readonly form: string }): Setting<ReadonlySet<string>> {
   const nothing = (): ReadonlySet<string> => new Set();
   const base = setting(description, description.form, 'none', nothing, nothing);
   return { ...base, parse: (lines) => new Set(lines.map((line) => line.text.toUpperCase())) };

@@ -18,7 +18,7 @@ import {
   oneOf,
   seconds,
   text,
-  words,
+  names,
 } from './setting-kinds.ts';
 import { STORE_SETTINGS } from './store-settings.ts';
 import { TLS_SETTINGS } from './tls-settings.ts';
@@ -34,23 +34,23 @@ function hostName(text: string): string {
 }
 
 /** RFC 8601 section 2.2 wants a token or a quoted string; qpsmtpd's `none` leaves the field alone. */
-function authservId(word: string): string | undefined {
-  if (word === 'none') return undefined;
-  if (!/^[!#-'*+\-.0-9A-Z^-~]{1,255}$/.test(word)) throw new Error(`'${word}' is not a single word`);
-  return word;
+function authservId(text: string): string | undefined {
+  if (text === 'none') return undefined;
+  if (!/^[!#-'*+\-.0-9A-Z^-~]{1,255}$/.test(text)) throw new Error(`'${text}' is not a single word`);
+  return text;
 }
 
-function greeting(words: string): string {
-  if (/[\u0000-\u001f\u007f-\u009f]/.test(words)) throw new Error('the greeting contains control characters');
-  if (Buffer.byteLength(words) > MAX_GREETING_OCTETS) {
+function greeting(text: string): string {
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(text)) throw new Error('the greeting contains control characters');
+  if (Buffer.byteLength(text) > MAX_GREETING_OCTETS) {
     throw new Error(`the greeting is longer than ${MAX_GREETING_OCTETS} octets`);
   }
-  return words;
+  return text;
 }
 
-function logLevel(word: string): LogLevel {
-  const level = parseLogLevel(word);
-  if (level === undefined) throw new Error(`'${word}' is not a log level from 0 to 7`);
+function logLevel(text: string): LogLevel {
+  const level = parseLogLevel(text);
+  if (level === undefined) throw new Error(`'${text}' is not a log level from 0 to 7`);
   return level;
 }
 
@@ -194,17 +194,17 @@ export const SETTINGS = {
     file: 'reply_style',
     about: "Texts of the replies: qpsmtpd's own, or plain words with status codes of RFC 2034.",
     takesEffect: AT_START,
-    words: ['classic', 'enhanced'],
+    values: ['classic', 'enhanced'],
   }),
   /** `refuse` is qpsmtpd's way, against RFC 5321 section 4.1.4. */
   helloAgain: oneOf({
     file: 'hello_again',
     about: 'What a second HELO or EHLO does: `reset` starts over, `refuse` answers 503.',
     takesEffect: 'next HELO, next EHLO',
-    words: ['reset', 'refuse'],
+    values: ['reset', 'refuse'],
   }),
   /** Keywords in upper case. */
-  extensionsOff: words({
+  extensionsOff: names({
     file: 'extensions_off',
     about: 'EHLO keywords that are neither offered nor taken, one a line.',
     takesEffect: 'next EHLO',
@@ -234,21 +234,21 @@ export const SETTINGS = {
       about: 'A LOGIN that comes with XCLIENT counts as a successful AUTH: the client may relay.',
       takesEffect: 'next XCLIENT',
     },
-    (word) => !meansFalse(word),
+    (text) => !meansFalse(text),
   ),
   esmtpParameters: oneOf({
     file: 'esmtp_parameters',
     about:
       'Parameters of MAIL and RCPT: `strict` refuses what was not offered, is malformed or repeated; `lenient` ignores it, as qpsmtpd does.',
     takesEffect: 'next MAIL, next RCPT',
-    words: ['strict', 'lenient'],
+    values: ['strict', 'lenient'],
   }),
   addressGrammar: oneOf({
     file: 'address_grammar',
     about:
       "Addresses in MAIL and RCPT: RFC 5321's, or qpsmtpd's: anything that begins like one, up to the last `@`.",
     takesEffect: 'next MAIL, next RCPT',
-    words: ['strict', 'lenient'],
+    values: ['strict', 'lenient'],
   }),
   requireTls: flag(
     {
@@ -256,7 +256,7 @@ export const SETTINGS = {
       about: 'Offer REQUIRETLS inside TLS: only where the queue plugins deliver here or honour it.',
       takesEffect: 'next EHLO, next MAIL',
     },
-    (word) => !meansFalse(word),
+    (text) => !meansFalse(text),
   ),
   authFailures: count({
     file: 'auth_failures',
@@ -267,7 +267,7 @@ export const SETTINGS = {
     max: 1_000_000,
     exceeded: 'tooManyAuthFailures',
   }),
-  /** Measured from the client's last word, so that it hides how long the plugins took. */
+  /** Measured from the client's last line, so that it hides how long the plugins took. */
   authDelayMs: count(
     {
       file: 'auth_delay',
@@ -282,6 +282,6 @@ export const SETTINGS = {
   ),
   tlsBeforeAuth: flag(
     { file: 'tls_before_auth', about: 'Offer AUTH only inside TLS.', takesEffect: 'next EHLO, next AUTH' },
-    (word) => !meansFalse(word),
+    (text) => !meansFalse(text),
   ),
 };

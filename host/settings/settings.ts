@@ -2,7 +2,7 @@
 
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { ConfigError } from '../errors/error-classes.ts';
-import { Complaints } from '../config/complaints.ts';
+import { ProblemLog } from '../config/problem-log.ts';
 import { errorInLines } from '../config/compiled-lists.ts';
 import { SourceSilent } from '../config/consulted-lists.ts';
 import type { ConfigDirectory } from '../config/config-directory.ts';
@@ -20,13 +20,13 @@ const NAMES = Object.keys(SETTINGS) as SettingName[];
 
 export class Settings {
   readonly #config: ConfigDirectory;
-  readonly #complaints: Complaints;
+  readonly #problems: ProblemLog;
   #generation = 0;
   #values: SettingValues | undefined = undefined;
 
   constructor(config: ConfigDirectory, log: Log) {
     this.#config = config;
-    this.#complaints = new Complaints(log);
+    this.#problems = new ProblemLog(log);
   }
 
   /**
@@ -73,15 +73,12 @@ export class Settings {
   #valueOf(name: SettingName, last: SettingValues | undefined): unknown {
     try {
       const value = parseSetting(SETTINGS[name], this.#config);
-      this.#complaints.settle(name);
+      this.#problems.settle(name);
       return value;
     } catch (error) {
       const value = last === undefined ? SETTINGS[name].fallback(this.#config) : last[name];
       if (error instanceof SourceSilent) return value;
-      this.#complaints.error(
-        name,
-        `${asConfigError(error).message}; using ${JSON.stringify(value) ?? 'none'}`,
-      );
+      this.#problems.error(name, `${asConfigError(error).message}; using ${JSON.stringify(value) ?? 'none'}`);
       return value;
     }
   }

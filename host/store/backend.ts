@@ -6,20 +6,20 @@
 import { QpsmtpdError } from '../errors/error-classes.ts';
 
 /** A record as it was found: its text, and a mark by which the back end knows whether it is still the same. */
-export interface Sighting {
+export interface VersionedText {
   readonly text: string;
   readonly mark: number;
 }
 
 export interface Backend {
-  read(key: string): Promise<Sighting | undefined>;
+  read(key: string): Promise<VersionedText | undefined>;
   /**
    * Stores `text`, or deletes the record if it is undefined, provided that the key still holds what was `seen`
    * (undefined: nothing). False if somebody came before. No other process sees anything in between.
    */
   swap(
     key: string,
-    seen: Sighting | undefined,
+    seen: VersionedText | undefined,
     text: string | undefined,
     expiresInMs: number | undefined,
   ): Promise<boolean>;

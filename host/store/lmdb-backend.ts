@@ -3,7 +3,7 @@
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
-import type { Backend, Sighting } from './backend.ts';
+import type { Backend, VersionedText } from './backend.ts';
 import { checkStoreFile, STORE_FILE } from './store-directory.ts';
 
 /** Keys that are handed over, or looked at, in one go. */
@@ -43,7 +43,7 @@ class LmdbBackend implements Backend {
     this.#database = database;
   }
 
-  async read(key: string): Promise<Sighting | undefined> {
+  async read(key: string): Promise<VersionedText | undefined> {
     // Otherwise what other processes wrote since the last turn of the event loop would stay unseen.
     this.#database.resetReadTxn();
     const entry = this.#database.getEntry(key);
@@ -51,7 +51,7 @@ class LmdbBackend implements Backend {
   }
 
   /** The comparison is made by the thread that writes, so the lock is never held while this process thinks. */
-  swap(key: string, seen: Sighting | undefined, text: string | undefined): Promise<boolean> {
+  swap(key: string, seen: VersionedText | undefined, text: string | undefined): Promise<boolean> {
     const database = this.#database;
     if (text !== undefined) return written(database.put(key, text, newMark(), seen?.mark ?? ABSENT));
     return seen === undefined ? Promise.resolve(true) : written(database.remove(key, seen.mark));

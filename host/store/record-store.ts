@@ -8,7 +8,7 @@ import {
   printRecord,
   StoreError,
   type Backend,
-  type Sighting,
+  type VersionedText,
   type StoredRecord,
 } from './backend.ts';
 import type { Attempt, StoreConnection } from './store-connection.ts';
@@ -125,7 +125,7 @@ export class RecordStore implements Store {
     }
   }
 
-  #recordIn(seen: Sighting | undefined): StoredRecord | undefined {
+  #recordIn(seen: VersionedText | undefined): StoredRecord | undefined {
     const record = seen === undefined ? undefined : parseRecord(seen.text);
     return record !== undefined && record.expiresAt > this.#clock.now() ? record : undefined;
   }

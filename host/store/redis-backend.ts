@@ -2,7 +2,7 @@
 
 import type { RedisClientType } from '@redis/client';
 import { requirePackage } from '../package/optional-package.ts';
-import type { Backend, Sighting } from './backend.ts';
+import type { Backend, VersionedText } from './backend.ts';
 
 /** Other programs may use the same database. */
 const PREFIX = 'qpsmtpd:';
@@ -54,14 +54,14 @@ class RedisBackend implements Backend {
     this.#client = client;
   }
 
-  async read(key: string): Promise<Sighting | undefined> {
+  async read(key: string): Promise<VersionedText | undefined> {
     const text = await this.#client.get(PREFIX + key);
     return text === null ? undefined : { text, mark: 0 };
   }
 
   async swap(
     key: string,
-    seen: Sighting | undefined,
+    seen: VersionedText | undefined,
     text: string | undefined,
     expiresInMs: number | undefined,
   ): Promise<boolean> {

@@ -1,7 +1,7 @@
 /** The certificates of the server: one for everybody, others by the name a client asks for. RFC 6066 section 3. */
 
 import type { Log } from '../../bindings/plugin/log-level.ts';
-import { Complaints } from '../config/complaints.ts';
+import { ProblemLog } from '../config/problem-log.ts';
 import type { FileSystem } from '../config/file-system.ts';
 import { ConfigError } from '../errors/error-classes.ts';
 import { makeTlsContext, type TlsContext, type TlsPolicy } from './tls-context.ts';
@@ -34,7 +34,7 @@ export class Certificates {
   readonly #sources: CertificateSources;
   readonly #files: WatchedFiles;
   readonly #log: Log;
-  readonly #complaints: Complaints;
+  readonly #problems: ProblemLog;
   readonly #now: () => number;
   #authorities: string | undefined;
   #entries: readonly Entry[] = [];
@@ -45,7 +45,7 @@ export class Certificates {
   constructor(sources: CertificateSources, files: FileSystem, log: Log, now: () => number) {
     this.#sources = sources;
     this.#log = log;
-    this.#complaints = new Complaints(log);
+    this.#problems = new ProblemLog(log);
     this.#now = now;
     this.#files = new WatchedFiles(files, log, () => this.#readAgain());
     try {
@@ -102,11 +102,11 @@ export class Certificates {
   #orLast<T>(about: string, last: T, read: () => T): T {
     try {
       const value = read();
-      this.#complaints.settle(about);
+      this.#problems.settle(about);
       return value;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      this.#complaints.error(about, `${error.message}; what was read before goes on serving`);
+      this.#problems.error(about, `${error.message}; what was read before goes on serving`);
       return last;
     }
   }
@@ -125,15 +125,15 @@ export class Certificates {
 
   #warnOfExpiry({ expiresAt, files }: KeyPair): void {
     const about = `expiry ${files.certificate}`;
-    if (expiresAt > this.#now()) this.#complaints.settle(about);
-    else this.#complaints.warn(about, `${files.certificate}: the certificate has expired; renew it`);
+    if (expiresAt > this.#now()) this.#problems.settle(about);
+    else this.#problems.warn(about, `${files.certificate}: the certificate has expired; renew it`);
   }
 
   #warnOfOpenKey({ files }: KeyPair): void {
     const about = `open key ${files.key}`;
     const warning = openKeyWarning(files.key);
-    if (warning === undefined) this.#complaints.settle(about);
-    else this.#complaints.warn(about, warning);
+    if (warning === undefined) this.#problems.settle(about);
+    else this.#problems.warn(about, warning);
   }
 
   #readAuthorities(): string | undefined {

@@ -3,7 +3,7 @@
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { ChangeWatch } from '../config/change-watch.ts';
 import { errorCode, isAbsent, isLasting, type FileSystem } from '../config/file-system.ts';
-import { followPath } from '../config/path-trail.ts';
+import { followPath } from '../config/path-steps.ts';
 import { ConfigError } from '../errors/error-classes.ts';
 
 /** A certificate with its chain has some kilobytes. */

@@ -12,7 +12,7 @@ import {
 const MAX_KEPT = 1_000;
 
 /** What is known of a connection's transaction. */
-interface Story {
+interface ConnectionLines {
   lines: LogEvent[];
   wasDenied: boolean;
 }
@@ -32,7 +32,7 @@ export default definePlugin({
   hooks({ options: { accept, prefix, timestamp: timed }, services }) {
     const { processId } = services.system;
     const stamped = services.logs.stamped(timed);
-    const stories = new Map<string, Story>();
+    const stories = new Map<string, ConnectionLines>();
     return {
       connect({ connection }) {
         stories.set(connection.id, { lines: [], wasDenied: false });
@@ -51,7 +51,7 @@ export default definePlugin({
         const story = stories.get(connection.id);
         if (story === undefined) return;
         const { lines, wasDenied } = story;
-        Object.assign(story, { lines: [], wasDenied: false } satisfies Story);
+        Object.assign(story, { lines: [], wasDenied: false } satisfies ConnectionLines);
         if (wasDenied) return;
         for (const event of lines)
           services.logs.writeError(stamped(formatNamedLine(`${processId} ${prefix}`, event)));

@@ -2,10 +2,10 @@
 
 import type { Template } from '../../host/replies/reply.ts';
 import { failureReplies } from '../../host/session/auth-exchange.ts';
-import type { SaslServer, Surroundings, Turn } from '../../host/auth/mechanism.ts';
+import type { SaslServer, MechanismContext, Turn } from '../../host/auth/mechanism.ts';
 
 /** A host with a fixed clock, whose nonces are what the test wants. */
-export const surroundings = (nonce = 'nonce'): Surroundings => ({
+export const surroundings = (nonce = 'nonce'): MechanismContext => ({
   me: 'mx.test',
   seconds: 0x6b02f572,
   nonce: () => nonce,

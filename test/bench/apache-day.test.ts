@@ -4,38 +4,39 @@ import {
   chance,
   checkMix,
   DEFAULT_MIX,
-  fateOf,
-  FATES,
+  outcomeOf,
+  OUTCOMES,
   LISTED_ADDRESS,
   refusedShare,
   sizeOf,
   visitsOf,
-  type Fate,
+  type ClientOutcome,
 } from '../../bench/apache-day/mix.ts';
 import { parseDayOptions } from '../../bench/apache-day/options.ts';
 
 const ATTEMPTS = 20_000;
 
-function countFates(): Map<Fate, number> {
-  const fates = new Map<Fate, number>();
-  const count = (fate: Fate): void => void fates.set(fate, (fates.get(fate) ?? 0) + 1);
+function countOutcomes(): Map<ClientOutcome, number> {
+  const outcomes = new Map<ClientOutcome, number>();
+  const count = (outcome: ClientOutcome): void =>
+    void outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   for (const visit of visitsOf(DEFAULT_MIX, ATTEMPTS, { count }))
     expect(visit.script.length).toBeGreaterThan(0);
-  return fates;
+  return outcomes;
 }
 
 describe('a day of apache.org', () => {
   test('most attempts are refused, and the shares of a sample are those of the mix', () => {
-    const fates = countFates();
-    const share = (fate: Fate): number => (fates.get(fate) ?? 0) / ATTEMPTS;
+    const outcomes = countOutcomes();
+    const share = (outcome: ClientOutcome): number => (outcomes.get(outcome) ?? 0) / ATTEMPTS;
     expect(share('connect')).toBeCloseTo(DEFAULT_MIX.refusedAtConnect, 1);
     expect(share('rcpt')).toBeCloseTo(DEFAULT_MIX.refusedAtRcpt, 1);
     expect(share('accepted')).toBeCloseTo(1 - refusedShare(DEFAULT_MIX), 1);
-    expect([...fates.values()].reduce((sum, count) => sum + count)).toBe(ATTEMPTS);
+    expect([...outcomes.values()].reduce((sum, count) => sum + count)).toBe(ATTEMPTS);
   });
 
-  test('each number has one fate, in the order in which a session goes', () => {
-    expect([0, 0.51, 0.57, 0.63, 0.81, 0.99].map((at) => fateOf(DEFAULT_MIX, at))).toEqual([...FATES]);
+  test('each number has one outcome, in the order in which a session goes', () => {
+    expect([0, 0.51, 0.57, 0.63, 0.81, 0.99].map((at) => outcomeOf(DEFAULT_MIX, at))).toEqual([...OUTCOMES]);
   });
 
   test('the day is the same in every run, and another one with another seed', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { samplePlugins } from '../../bench/peers/qpsmtpd.ts';
-import { PEERS, BASE } from '../../bench/peers/roster.ts';
+import { PEERS, BASE } from '../../bench/peers/all-peers.ts';
 import { hasSettled, messagesFor } from '../../bench/server/measure.ts';
 import { parseServerOptions } from '../../bench/server/options.ts';
 import { cpuSecondsOf, memoryOf, parseStat, treeOf } from '../../bench/server/process-tree.ts';

@@ -86,9 +86,9 @@ export const amqpTerms = (url: string, more: Partial<AmqpOptions> = {}): AmqpOpt
 
 /** A log, and its lines as `LEVEL text`. */
 export function logOf(): {
-  log: ReturnType<ReturnType<typeof collectingLogger>['logger']['speakingAs']>;
+  log: ReturnType<ReturnType<typeof collectingLogger>['logger']['withContext']>;
   lines: string[];
 } {
   const { logger, lines } = collectingLogger(LogLevel.DEBUG);
-  return { log: logger.speakingAs({}), lines };
+  return { log: logger.withContext({}), lines };
 }

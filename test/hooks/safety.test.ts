@@ -4,7 +4,7 @@ import { deny, LogLevel, ok, type Answer, type Hooks, type Verdict } from '../..
 import { FIRST_PAUSE_MS, MAX_IN_A_ROW } from '../../host/hooks/breaker.ts';
 import { setUpPlugin } from '../../host/hooks/loaded-plugin.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
-import { chargeError, runningCharge } from '../../host/hooks/plugin-scope.ts';
+import { attributeError, runningCall } from '../../host/hooks/plugin-scope.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';
 import {
   address,
@@ -123,11 +123,11 @@ describe('a hook that answers twice', () => {
 
 describe('what a hook leaves behind', () => {
   test('an error while the answer is awaited takes the place of the answer', async () => {
-    let charge: ReturnType<typeof runningCharge>;
+    let charge: ReturnType<typeof runningCall>;
     const { mail, log } = runnerOf([
       {
         mail: () => {
-          charge = runningCharge();
+          charge = runningCall();
           return never();
         },
       },
@@ -141,7 +141,7 @@ describe('what a hook leaves behind', () => {
 
   test('timers, rejections, emitters and what they begin are charged to plugin, hook and session', async () => {
     const heard: (string | undefined)[] = [];
-    const note = (): void => void heard.push(`${runningCharge()?.plugin} ${runningCharge()?.hook}`);
+    const note = (): void => void heard.push(`${runningCall()?.plugin} ${runningCall()?.hook}`);
     let last: Promise<void> = Promise.resolve();
     const { mail } = runnerOf([
       {
@@ -163,12 +163,12 @@ describe('what a hook leaves behind', () => {
     await mail();
     await last;
     expect(heard).toEqual(['p1 mail', 'p1 mail', 'p1 mail', 'p1 mail']);
-    expect(runningCharge()).toBeUndefined();
+    expect(runningCall()).toBeUndefined();
   });
 
   test('an error behind the answer is logged, and too many of them take the plugin out', async () => {
-    let charge: ReturnType<typeof runningCharge>;
-    const { mail, log, runner } = runnerOf([{ mail: () => void (charge = runningCharge()) }]);
+    let charge: ReturnType<typeof runningCall>;
+    const { mail, log, runner } = runnerOf([{ mail: () => void (charge = runningCall()) }]);
     for (let time = 0; time < 10; time++) {
       expect(await mail()).toBe('DECLINED');
       charge!.blame(new Error('late'));
@@ -181,12 +181,12 @@ describe('what a hook leaves behind', () => {
   });
 
   test('an error from nowhere belongs to nobody', () => {
-    expect(chargeError(new Error('of the server'))).toBe(false);
+    expect(attributeError(new Error('of the server'))).toBe(false);
   });
 
   test('plugins that come with the server are called without a scope', async () => {
     const charges: unknown[] = [];
-    const { mail } = runnerOf([{ mail: () => void charges.push(runningCharge()) }], { isBuiltIn: true });
+    const { mail } = runnerOf([{ mail: () => void charges.push(runningCall()) }], { isBuiltIn: true });
     await mail();
     expect(charges).toEqual([undefined]);
   });

@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DataFlag, HeaderFlag, MAX_HEADER_FIELDS, MAX_HEADER_OCTETS } from '../../bindings/core/contract.ts';
 import { StoredMessage } from '../../host/message/stored-message.ts';
-import type { Keeping } from '../../host/message/content.ts';
+import type { ContentOptions } from '../../host/message/content.ts';
 import { core } from './core.ts';
 import { collect, cut, folder, spoolIn } from './folder.ts';
 
-const inMemory: Keeping = { sizeThreshold: Infinity, spool: undefined };
+const inMemory: ContentOptions = { sizeThreshold: Infinity, spool: undefined };
 
 async function store(blocks: readonly Buffer[], keeping = inMemory): Promise<StoredMessage> {
   const message = new StoredMessage(core, keeping);

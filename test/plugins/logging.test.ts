@@ -11,7 +11,7 @@ import {
 import { loggingSinks } from '../../host/hooks/logging.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';
 import { jsonLines } from '../../host/observe/log-outputs.ts';
-import { Logger, type Speaker } from '../../host/observe/logger.ts';
+import { Logger, type LogContext } from '../../host/observe/logger.ts';
 import { TestServer } from '../../host/testing/index.ts';
 import adaptive from '../../plugins/logging/adaptive.ts';
 import apache from '../../plugins/logging/apache.ts';
@@ -35,7 +35,7 @@ function logOf<S extends OptionShape>(definition: PluginDefinition<S>, words = '
   return { logger, lines, session, runner };
 }
 
-const IN_MAIL: Speaker = { plugin: 'p', hook: 'mail', connectionId: 'c1', transactionId: 'c1.2' };
+const IN_MAIL: LogContext = { plugin: 'p', hook: 'mail', connectionId: 'c1', transactionId: 'c1.2' };
 
 describe('logging/devnull', () => {
   test('wants nothing, and keeps the built-in log silent', () => {

@@ -2,20 +2,20 @@
 
 import type { Stores } from '../../bindings/plugin/index.ts';
 import type { Clock } from '../../bindings/plugin/services.ts';
-import type { Backend, Sighting } from '../../host/store/backend.ts';
+import type { Backend, VersionedText } from '../../host/store/backend.ts';
 import { RecordStore } from '../../host/store/record-store.ts';
 import { StoreConnection } from '../../host/store/store-connection.ts';
 
 export class MemoryBackend implements Backend {
   readonly keepsExpired = true;
-  readonly records = new Map<string, Sighting>();
+  readonly records = new Map<string, VersionedText>();
   #mark = 0;
 
-  read(key: string): Promise<Sighting | undefined> {
+  read(key: string): Promise<VersionedText | undefined> {
     return Promise.resolve(this.records.get(key));
   }
 
-  swap(key: string, seen: Sighting | undefined, text: string | undefined): Promise<boolean> {
+  swap(key: string, seen: VersionedText | undefined, text: string | undefined): Promise<boolean> {
     if (this.records.get(key)?.mark !== seen?.mark) return Promise.resolve(false);
     if (text === undefined) this.records.delete(key);
     else this.records.set(key, { text, mark: ++this.#mark });

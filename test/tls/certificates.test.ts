@@ -217,7 +217,7 @@ test('an expired certificate is used all the same, and the log says so once', ()
   const pair = makeSelfSigned({ names: ['mx.test'], notBefore: new Date(0), notAfter: new Date(86_400_000) });
   const [certificate = '', key = ''] = folder.write('mx', pair).split(' ');
   const lines: string[] = [];
-  const log = new Logger(LogLevel.WARN, (line) => lines.push(line)).speakingAs({});
+  const log = new Logger(LogLevel.WARN, (line) => lines.push(line)).withContext({});
   const policy = { versions: DEFAULT_VERSIONS, ciphers: 'HIGH' };
   const sources = {
     pairs: [{ certificate, key }],

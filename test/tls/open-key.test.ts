@@ -58,7 +58,7 @@ test('the server says so when it reads the key, and again only when it was close
       cipherFile: 'tls_ciphers',
     },
     systemFiles,
-    logger.speakingAs({}),
+    logger.withContext({}),
     () => Date.now(),
   );
   certificates.close();
@@ -68,6 +68,6 @@ test('the server says so when it reads the key, and again only when it was close
 test('so does an outlet with a certificate of its own', () => {
   chmodSync(key, 0o644);
   const { logger, lines } = collectingLogger(LogLevel.WARN);
-  outletTo([], { tlsFiles: { certificate, key }, log: logger.speakingAs({}) }).close();
+  outletTo([], { tlsFiles: { certificate, key }, log: logger.withContext({}) }).close();
   expect(lines).toEqual([warning(key)]);
 });

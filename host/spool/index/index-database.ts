@@ -5,7 +5,7 @@ import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import { checkStoreFile, openStoreDirectory, STORE_FILE } from '../../store/store-directory.ts';
-import { CommitLine } from './commit-line.ts';
+import { CommitQueue } from './commit-queue.ts';
 import { IndexChanges, type CommittedRecords } from './index-changes.ts';
 import { SpoolError } from '../files/spool-error.ts';
 
@@ -52,7 +52,7 @@ export class IndexDatabase {
   readonly #marks: Database<string, string>;
   readonly #committed: CommittedRecords;
   /** Claims have to be made again more often than all else, and nothing else is to wait for that. */
-  readonly #lines: Readonly<Record<'claims' | 'others', CommitLine>>;
+  readonly #lines: Readonly<Record<'claims' | 'others', CommitQueue>>;
   #isClosed = false;
 
   private constructor(
@@ -68,7 +68,7 @@ export class IndexDatabase {
       keysFrom: (start) => database.getKeys({ start }),
     };
     const parts = { look: () => this.#look(), commit: (changes: IndexChanges) => this.#commit(changes) };
-    this.#lines = { claims: new CommitLine(parts), others: new CommitLine(parts) };
+    this.#lines = { claims: new CommitQueue(parts), others: new CommitQueue(parts) };
   }
 
   /** Opens the index in `directory`, making it if it is missing. What is no LMDB file is refused with a remedy. */

@@ -11,7 +11,7 @@ import type {
 } from '../../../bindings/plugin/index.ts';
 import { delivered, deferred, refused } from '../kit/outcome.ts';
 import type { ProgramOutletOptions } from '../program/program-options.ts';
-import { ProgramStation } from '../program/program-station.ts';
+import { ProgramLimiter } from '../program/program-limiter.ts';
 import { batchOf } from './batch.ts';
 import { complaintIn } from './complaint.ts';
 
@@ -25,13 +25,13 @@ export class BsmtpOutlet implements Outlet {
   readonly #options: ProgramOutletOptions;
   readonly #services: NeededServices;
   readonly #log: Log;
-  readonly #station: ProgramStation;
+  readonly #limiter: ProgramLimiter;
 
   constructor(options: ProgramOutletOptions, services: NeededServices, log: Log) {
     this.#options = options;
     this.#services = services;
     this.#log = log;
-    this.#station = new ProgramStation(services.programs, options);
+    this.#limiter = new ProgramLimiter(services.programs, options);
   }
 
   deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
@@ -41,7 +41,7 @@ export class BsmtpOutlet implements Outlet {
       outputs: [OUTPUT, ERRORS],
     });
     const outcome = (end: ProgramEnd): RecipientOutcome => this.#outcome(end, mail);
-    return this.#station.deliver(mail, this.#options, signal, order, outcome);
+    return this.#limiter.deliver(mail, this.#options, signal, order, outcome);
   }
 
   /** Exim prints nothing unless something is wrong. */

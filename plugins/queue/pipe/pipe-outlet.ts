@@ -14,7 +14,7 @@ import type {
 import { withDeadline } from '../../../bindings/timing/time-limit.ts';
 import { delivered, deferred, forAll, refused, replyText } from '../kit/outcome.ts';
 import type { ProgramLimits } from '../program/program-options.ts';
-import { ProgramStation } from '../program/program-station.ts';
+import { ProgramLimiter } from '../program/program-limiter.ts';
 import { unfitFor } from '../kit/safe-envelope.ts';
 import { CommandArguments, inCommands, type UnsafeArgument } from './command-arguments.ts';
 import { meaningOfExit } from './sysexits.ts';
@@ -40,7 +40,7 @@ export class PipeOutlet implements Outlet {
   readonly #log: Log;
   readonly #args: CommandArguments;
   readonly #program: string;
-  readonly #station: ProgramStation;
+  readonly #limiter: ProgramLimiter;
 
   /** Throws if the command has a pattern that can't be filled. */
   constructor(options: PipeOptions, programs: Programs, log: Log) {
@@ -48,7 +48,7 @@ export class PipeOutlet implements Outlet {
     this.#log = log;
     this.#args = new CommandArguments(options.command, options.nullSender);
     this.#program = options.command[0]!;
-    this.#station = new ProgramStation(programs, options);
+    this.#limiter = new ProgramLimiter(programs, options);
   }
 
   /**
@@ -97,7 +97,7 @@ export class PipeOutlet implements Outlet {
       inputs: [{ fd: INPUT, blocks: mail.message.blocks(this.#options.lineEnds) }],
       outputs: [OUTPUT, ERRORS],
     };
-    const end = await this.#station.run(order, signal);
+    const end = await this.#limiter.run(order, signal);
     this.#report(end, mail);
     if (end.kind !== 'exited') return deferred(this.#program, 'the delivery program failed');
     // As with any pipe, a program need not read all of a message to deal with it: its exit code counts.

@@ -11,7 +11,7 @@ import type {
 } from '../../../bindings/plugin/index.ts';
 import { delivered, deferred, messageIdOf, refused } from '../kit/outcome.ts';
 import type { ProgramOutletOptions } from '../program/program-options.ts';
-import { ProgramStation } from '../program/program-station.ts';
+import { ProgramLimiter } from '../program/program-limiter.ts';
 import { meaningOf, ownText, OWN_TEXT_AT } from './qmail-exit-codes.ts';
 
 /** Where the program reads the message and the envelope. */
@@ -24,13 +24,13 @@ export class QmailQueueOutlet implements Outlet {
   readonly #options: ProgramOutletOptions;
   readonly #services: NeededServices;
   readonly #log: Log;
-  readonly #station: ProgramStation;
+  readonly #limiter: ProgramLimiter;
 
   constructor(options: ProgramOutletOptions, services: NeededServices, log: Log) {
     this.#options = options;
     this.#services = services;
     this.#log = log;
-    this.#station = new ProgramStation(services.programs, options);
+    this.#limiter = new ProgramLimiter(services.programs, options);
   }
 
   deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
@@ -43,7 +43,7 @@ export class QmailQueueOutlet implements Outlet {
       outputs: [ENVELOPE_FD, ...OWN_TEXT_AT],
     });
     const outcome = (end: ProgramEnd): RecipientOutcome => this.#outcome(end, mail);
-    return this.#station.deliver(mail, this.#options, signal, order, outcome);
+    return this.#limiter.deliver(mail, this.#options, signal, order, outcome);
   }
 
   /** The texts are qpsmtpd's, with the exit code; what it stands for goes to the log. */

@@ -48,7 +48,7 @@ export function unreadable(): MailObject {
 
 export function collectingLog(): { log: Log; lines: string[] } {
   const { logger, lines } = collectingLogger();
-  return { log: logger.speakingAs({}), lines };
+  return { log: logger.withContext({}), lines };
 }
 
 /** One line per recipient: `refused 554 5.3.0 text`. */

@@ -3,7 +3,7 @@ import { cutAt } from '../../core/receive.ts';
 import { chooseCuts, mustEqual } from '../cores.ts';
 import type { Random } from '../random.ts';
 import { readCodes } from '../reply-oracle.ts';
-import { expectNoSessions, expectNoSlots, queued, talk } from '../talk.ts';
+import { expectNoSessions, expectNoSlots, queued, runSession } from '../run-session.ts';
 import type { Target } from '../target.ts';
 
 const MAX_OCTETS = 70_000;
@@ -61,7 +61,7 @@ const storedContent = (): string | undefined => queued.content?.replace(/^Receiv
 
 async function deliver(octets: Buffer, random: Random): Promise<readonly number[]> {
   queued.content = undefined;
-  return readCodes(await talk(cutAt(octets, chooseCuts(octets.length, random))));
+  return readCodes(await runSession(cutAt(octets, chooseCuts(octets.length, random))));
 }
 
 async function sendByBdat(message: Uint8Array, text: string, random: Random): Promise<void> {

@@ -3,7 +3,7 @@ import { cutAt } from '../../core/receive.ts';
 import { chooseCuts, mustEqual } from '../cores.ts';
 import type { Random } from '../random.ts';
 import { expectOneReplyEach, readCodes } from '../reply-oracle.ts';
-import { expectNoSessions, expectNoSlots, talk } from '../talk.ts';
+import { expectNoSessions, expectNoSlots, runSession } from '../run-session.ts';
 import type { Target } from '../target.ts';
 
 const EHLO = 'EHLO c.example\r\n';
@@ -80,10 +80,10 @@ export const target: Target = {
   ],
   async run(input, random) {
     const dialogue = dialogueWith(input, random);
-    const whole = await talk([dialogue]);
+    const whole = await runSession([dialogue]);
     expectOneReplyEach(dialogue.latin1Slice(), readCodes(whole));
     mustEqual(
-      await talk(cutAt(dialogue, chooseCuts(dialogue.length, random))),
+      await runSession(cutAt(dialogue, chooseCuts(dialogue.length, random))),
       whole,
       'the replies depend on the cuts',
     );

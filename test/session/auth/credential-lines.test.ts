@@ -2,7 +2,7 @@
 
 import { afterEach, expect, test } from 'vitest';
 import { ok } from '../../../bindings/plugin/index.ts';
-import { runningCharge } from '../../../host/hooks/plugin-scope.ts';
+import { runningCall } from '../../../host/hooks/plugin-scope.ts';
 import countUnrecognized from '../../../plugins/count_unrecognized_commands.ts';
 import { closeServers, keeper, recorder, SECRET, startServer, USER, withHooks } from './auth-server.ts';
 import { encode } from './sasl-client.ts';
@@ -111,7 +111,7 @@ test('a plugin that fails after its answer does not name the secret', async () =
   let blame: () => void = expect.unreachable;
   const leaving = withHooks({
     'auth-plain'(_, _mechanism, { password }) {
-      const charge = runningCharge();
+      const charge = runningCall();
       blame = () => charge?.blame(new Error(`lost ${password}`));
       return ok();
     },

@@ -39,7 +39,7 @@ export const server = await TestServer.start({
 });
 
 /** Everything the server says to these pieces and the end of the stream behind them, one character an octet. */
-export function talk(pieces: Iterable<Uint8Array>): Promise<string> {
+export function runSession(pieces: Iterable<Uint8Array>): Promise<string> {
   const stream = server.connectStream();
   return new Promise((resolve, reject) => {
     let heard = '';

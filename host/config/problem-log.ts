@@ -4,7 +4,7 @@ import type { Log } from '../../bindings/plugin/log-level.ts';
  * Errors of the configuration, each said once: the same text about the same thing is not repeated at every message,
  * nor at every change of some other file.
  */
-export class Complaints {
+export class ProblemLog {
   readonly #log: Log;
   readonly #said = new Map<string, string>();
 

@@ -23,7 +23,7 @@ export interface CommitParts {
   readonly commit: (changes: IndexChanges) => Promise<boolean>;
 }
 
-export class CommitLine {
+export class CommitQueue {
   readonly #parts: CommitParts;
   readonly #waiting: Work[] = [];
   #committing: Promise<void> | undefined;

@@ -15,7 +15,7 @@ describe('the line', () => {
     // As with qpsmtpd, quotes are characters like others.
     ['p text "two words"', 'p', 'p', ['text', '"two', 'words"']],
   ])('`%s` is split at blanks', (text, name, file, words) => {
-    expect(parsePluginLine({ text, place })).toEqual({ name, file, words, place });
+    expect(parsePluginLine({ text, place })).toEqual({ name, file, args: words, place });
   });
 
   test.each([
@@ -54,7 +54,7 @@ const sample = definePlugin({
 });
 const optionsOf = (words: string): unknown => given(sample, { words }).plugin.options;
 
-describe('the words', () => {
+describe('the arguments', () => {
   test.each([
     ['a.example', { server: 'a.example', port: 25 }],
     ['a.example 26', { server: 'a.example', port: 26 }],

@@ -14,7 +14,7 @@ import { forAll } from '../kit/outcome.ts';
 import { unfitFor } from '../kit/safe-envelope.ts';
 import type { ProgramLimits, ProgramOutletOptions } from './program-options.ts';
 
-export class ProgramStation {
+export class ProgramLimiter {
   readonly #programs: Programs;
   readonly #permits: Semaphore;
 

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { Logger, type Speaker } from '../../host/observe/logger.ts';
+import { Logger, type LogContext } from '../../host/observe/logger.ts';
 
 const lines: string[] = [];
 const logger = new Logger(LogLevel.NOTICE, (line) => lines.push(line.replace(/^\d+ /, '')));
 
 test('its functions may be taken out of it', () => {
-  const { error, notice, info, at, writes } = logger.speakingAs({ plugin: 'p', connectionId: 'c1' });
+  const { error, notice, info, at, writes } = logger.withContext({ plugin: 'p', connectionId: 'c1' });
   error('one');
   notice('two');
   info('too low');
@@ -16,7 +16,7 @@ test('its functions may be taken out of it', () => {
 });
 
 test('every line is written at the level it is adjusted to', () => {
-  const quieter = logger.speakingAs({ plugin: 'p' }, (level) => (level + 3) as LogLevel);
+  const quieter = logger.withContext({ plugin: 'p' }, (level) => (level + 3) as LogLevel);
   quieter.warn('lost');
   quieter.error('lost, too');
   quieter.at(LogLevel.CRIT, 'kept');
@@ -25,10 +25,10 @@ test('every line is written at the level it is adjusted to', () => {
 });
 
 test('who speaks is asked for every line', () => {
-  const speaker: { -readonly [K in keyof Speaker]: Speaker[K] } = { plugin: 'p', hook: 'mail' };
-  const log = logger.speakingAs(speaker);
+  const context: { -readonly [K in keyof LogContext]: LogContext[K] } = { plugin: 'p', hook: 'mail' };
+  const log = logger.withContext(context);
   log.warn('first');
-  speaker.hook = 'rcpt';
+  context.hook = 'rcpt';
   log.warn('second');
   expect(lines.splice(0)).toEqual(['(mail) p: first', '(rcpt) p: second']);
 });

@@ -8,7 +8,7 @@ import { errorCode, type FileSystem } from './file-system.ts';
 const MAX_LINKS = 40;
 
 /** Hears of every entry a path leads through. */
-export interface TrailObserver {
+export interface PathObserver {
   /** `name` in `directory` is about to be looked at. */
   enter(directory: string, name: string): void;
   /**
@@ -30,7 +30,7 @@ export interface Found {
 }
 
 /** Throws the system's error if the path leads nowhere. */
-export function followPath(path: string, files: FileSystem, observer: TrailObserver | undefined): Found {
+export function followPath(path: string, files: FileSystem, observer: PathObserver | undefined): Found {
   const absolute = resolve(path);
   const root = parse(absolute).root;
   const steps = stepsOf(absolute.slice(root.length));
@@ -69,7 +69,7 @@ function look(
   name: string,
   isLast: boolean,
   files: FileSystem,
-  observer: TrailObserver | undefined,
+  observer: PathObserver | undefined,
 ): Stats {
   observer?.enter(directory, name);
   try {
