@@ -48,9 +48,16 @@ interface RecordsOf {
   readonly CNAME: string;
 }
 
+/** A clock that the test moves, for all that waits in it. */
+export interface FakeDnsClock {
+  /** Calls `run` once, when `ms` milliseconds have passed. The function returned cancels that. */
+  after(ms: number, run: () => void): () => void;
+  advance(ms: number): void;
+}
+
 interface Waiting {
   readonly dueMs: number;
-  readonly settle: () => void;
+  readonly run: () => void;
 }
 
 /** What is known of a name in the end, and how long that takes. */
@@ -79,6 +86,8 @@ export class FakeResolver implements DnsService {
   readonly #waiting = new Set<Waiting>();
   /** Callers that wait for a question to be asked. */
   #listeners: (() => void)[] = [];
+  readonly #clock: FakeDnsClock | undefined;
+  /** Of its own time; stands still under a clock of the test. */
   #nowMs = 0;
 
   readonly resolve4: Resolver['resolve4'];
@@ -89,8 +98,9 @@ export class FakeResolver implements DnsService {
   readonly tlsa: Resolver['tlsa'];
   readonly cname: Resolver['cname'];
 
-  /** Throws a `TypeError` for what is no zone. */
-  constructor(zones: FakeDnsZones = {}) {
+  /** Throws a `TypeError` for what is no zone. Undefined `clock`: a time of its own. */
+  constructor(zones: FakeDnsZones = {}, clock?: FakeDnsClock) {
+    this.#clock = clock;
     for (const [name, said] of Object.entries(zones)) this.set(name, said);
     this.authenticated = this.#methods(AUTHENTICATED_TIMEOUT_MS, (answer) => answer);
     const plain = this.#methods(PLAIN_TIMEOUT_MS, (answer, name) => ({
@@ -127,17 +137,33 @@ export class FakeResolver implements DnsService {
       await new Promise<void>((resolve) => this.#listeners.push(resolve));
   }
 
-  /** Lets the fake's time go on. What is due is answered in its order; the event loop goes round before each answer, and in the end. */
+  /**
+   * Lets the fake's time go on, or the clock of the test. What is due is answered in its order; the event loop goes round
+   * before the first answer, after the last one, and in a time of the fake's own between two of them.
+   */
   async advance(ms: number): Promise<void> {
+    await eventLoopRound();
+    if (this.#clock !== undefined) {
+      this.#clock.advance(ms);
+      return eventLoopRound();
+    }
     const endMs = this.#nowMs + ms;
     for (;;) {
-      await new Promise((resolve) => setImmediate(resolve));
       const [next] = [...this.#waiting].sort((a, b) => a.dueMs - b.dueMs);
       if (next === undefined || next.dueMs > endMs) break;
+      this.#waiting.delete(next);
       this.#nowMs = next.dueMs;
-      next.settle();
+      next.run();
+      await eventLoopRound();
     }
     this.#nowMs = endMs;
+  }
+
+  #after(ms: number, run: () => void): () => void {
+    if (this.#clock !== undefined) return this.#clock.after(ms, run);
+    const waiting: Waiting = { dueMs: this.#nowMs + ms, run };
+    this.#waiting.add(waiting);
+    return () => void this.#waiting.delete(waiting);
   }
 
   #methods(
@@ -181,16 +207,14 @@ export class FakeResolver implements DnsService {
     if (!isLate && delayMs === 0) return Promise.resolve(answer);
     return new Promise((resolve) => {
       const settle = (result: DnsAnswer<unknown>): void => {
-        this.#waiting.delete(waiting);
+        cancel();
         signal?.removeEventListener('abort', abort);
         resolve(result);
       };
       const abort = (): void => settle(failedAnswer(key, 'aborted'));
-      const waiting: Waiting = {
-        dueMs: this.#nowMs + (isLate ? timeoutMs : delayMs),
-        settle: () => settle(isLate ? failedAnswer(key, 'timeout') : answer),
-      };
-      this.#waiting.add(waiting);
+      const cancel = this.#after(isLate ? timeoutMs : delayMs, () =>
+        settle(isLate ? failedAnswer(key, 'timeout') : answer),
+      );
       signal?.addEventListener('abort', abort);
     });
   }
@@ -227,8 +251,11 @@ export class FakeResolver implements DnsService {
   }
 }
 
-/** A resolver for `services.dns` in tests, with the zones given. */
-export const fakeResolver = (zones: FakeDnsZones = {}): FakeResolver => new FakeResolver(zones);
+/** A resolver for `services.dns` in tests, with the zones given. Undefined `clock`: a time of its own. */
+export const fakeResolver = (zones: FakeDnsZones = {}, clock?: FakeDnsClock): FakeResolver =>
+  new FakeResolver(zones, clock);
+
+const eventLoopRound = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function keyOf(name: string): string {
   const octets = addressOctets(name);

@@ -5,6 +5,7 @@ export { parseDialogue, playDialogue, type Dialogue, type DialogueLine, type Mis
 export {
   FakeResolver,
   fakeResolver,
+  type FakeDnsClock,
   type FakeDnsFault,
   type FakeDnsName,
   type FakeDnsZones,

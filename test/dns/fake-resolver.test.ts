@@ -134,6 +134,28 @@ describe('time', () => {
     ]);
   });
 
+  test('may be that of a clock of the test', async () => {
+    const runs = new Map<number, () => void>();
+    const clock = {
+      after: (ms: number, run: () => void) => {
+        runs.set(ms, run);
+        return () => void runs.delete(ms);
+      },
+      advance: (ms: number) => void runs.get(ms)?.(),
+    };
+    const dns = fakeResolver(
+      { 'silent.example': 'timeout', 'slow.example': { MX: ['0 .'], delayMs: 700 } },
+      clock,
+    );
+    const silent = dns.mx('silent.example', { timeoutMs: 900 });
+    const slow = dns.mx('slow.example');
+    clock.advance(700);
+    expect(await slow).toMatchObject({ status: 'found' });
+    await dns.advance(900);
+    expect(await silent).toMatchObject({ reason: 'timeout' });
+    expect(runs.size).toBe(0);
+  });
+
   test('a signal ends a wait at once', async () => {
     const dns = fakeResolver({ 'silent.example': 'timeout' });
     const stop = new AbortController();
