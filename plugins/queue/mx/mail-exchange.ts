@@ -9,8 +9,7 @@ import { MailRoutes } from './mail-routes.ts';
 import { lookUpAddresses } from './mx-lookup.ts';
 import { MxOutlet } from './mx-outlet.ts';
 import { PolicyCounters } from './policy-counters.ts';
-import { fetchStsPolicy } from './sts-fetch.ts';
-import { StsPolicies } from './sts-policies.ts';
+import { fetchStsPolicy, StsPolicies } from './sts-policies.ts';
 
 /**
  * Of `tls` only `minimumVersion` counts: the rest is up to the domains. Files for TLS and logins are those of one hop, and

@@ -3,10 +3,16 @@
 import type { HopHost, TlsDemand } from '../smtp/hop-options.ts';
 import type { Log, Resolver } from '../../../bindings/plugin/index.ts';
 import { isIPv4, isIPv6 } from '../../../bindings/wire/ip-address.ts';
-import { lookUpDane, type DaneFinding } from './dane-records.ts';
-import { lookUpAddresses, lookUpMx, type HostAddresses, type MxHost } from './mx-lookup.ts';
+import { lookUpDane, type DaneFinding } from './dane.ts';
+import {
+  lookUpAddresses,
+  lookUpMx,
+  routeFaults,
+  type HostAddresses,
+  type MxHost,
+  type RouteFault,
+} from './mx-lookup.ts';
 import type { PolicyCounters, PolicyType } from './policy-counters.ts';
-import { routeFaults, type RouteFault } from './route-faults.ts';
 import { isInPolicy, type StsPolicy } from './sts-policy.ts';
 import {
   blindDemand,

@@ -14,7 +14,7 @@ import { isLackOfSafety } from '../smtp/mail-fitness.ts';
 import { withDeadline } from '../../../bindings/timing/time-limit.ts';
 import type { MailRoute, MailRoutes, SenderWish } from './mail-routes.ts';
 import type { PolicyCount, PolicyCounters } from './policy-counters.ts';
-import { routeFaults } from './route-faults.ts';
+import { routeFaults } from './mx-lookup.ts';
 
 export interface MxOutletOptions {
   readonly routes: Pick<MailRoutes, 'routeTo'>;

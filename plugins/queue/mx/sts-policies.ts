@@ -1,7 +1,14 @@
-/** The MTA-STS policies of domains, as long as they hold. RFC 8461 sections 3.3, 5 and 10.2. */
+/** The MTA-STS policies of domains: how they are fetched, and how long they hold. RFC 8461 sections 3.3, 5 and 10.2. */
 
-import { connectProblem, type Log, type Resolver, type Store } from '../../../bindings/plugin/index.ts';
+import {
+  connectProblem,
+  type Http,
+  type Log,
+  type Resolver,
+  type Store,
+} from '../../../bindings/plugin/index.ts';
 import { BoundedCache } from '../../../bindings/timing/bounded-cache.ts';
+import { standsForHost } from './certificates.ts';
 import { announcedId, parseStsPolicy, type StsPolicy } from './sts-policy.ts';
 
 /** A policy as it was fetched. */
@@ -128,4 +135,51 @@ function parseHeld(text: string): HeldPolicy | undefined {
   } catch {
     return undefined;
   }
+}
+
+export interface StsFetchOptions {
+  readonly http: Pick<Http, 'request'>;
+  /** The addresses of a policy host that may be connected to; rejects if there are none. */
+  readonly addresses: (host: string) => Promise<readonly string[]>;
+  /** Undefined: 443. */
+  readonly port?: number | undefined;
+  /** PEM, in place of the system's authorities. */
+  readonly authorities?: string | undefined;
+  /** From the look-up of the name to the last octet: a slow server must not hold up the mail. Undefined: 60,000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+const MAX_POLICY_OCTETS = 65_536;
+const FETCH_TIMEOUT_MS = 60_000;
+const HTTPS_PORT = 443;
+
+/** From the web server of a domain. RFC 8461 section 3.3. Resolves with the text of the policy; rejects with why it could not be had. */
+export async function fetchStsPolicy(
+  domain: string,
+  { http, addresses, port = HTTPS_PORT, authorities, timeoutMs = FETCH_TIMEOUT_MS }: StsFetchOptions,
+): Promise<string> {
+  const host = `mta-sts.${domain}`;
+  const url = new URL(`https://${host}:${port}/.well-known/mta-sts.txt`);
+  // A name with a slash or a colon in it would lead to another server.
+  if (url.hostname !== host) throw new Error(`${host} is no name of a web server`);
+  const { status, headers, body } = await http.request({
+    method: 'GET',
+    url,
+    headers: { host, accept: 'text/plain' },
+    timeoutMs,
+    maxOctets: MAX_POLICY_OCTETS,
+    // A user who can plant a redirect on any page of the host could plant a policy with it.
+    maxRedirects: 0,
+    addresses,
+    tls: {
+      authorities,
+      nameProblem: (certificate) =>
+        standsForHost(certificate, host, 'never') ? undefined : `its certificate stands for no ${host}`,
+    },
+  });
+  if (status !== 200) throw new Error(`answered ${status}`);
+  const type = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  // A host where users may put up pages of their own serves those as something else. RFC 8461 section 3.2.
+  if (type !== 'text/plain') throw new Error('is no text/plain');
+  return body.toString('utf8');
 }

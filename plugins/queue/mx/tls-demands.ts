@@ -3,8 +3,7 @@
 import type { PeerCertificate } from '../../../bindings/plugin/index.ts';
 import type { TlsDemand } from '../smtp/hop-options.ts';
 import { standsForHost } from './certificates.ts';
-import { judgeByDane } from './dane-judgement.ts';
-import type { DaneFinding } from './dane-records.ts';
+import { judgeByDane, type DaneFinding } from './dane.ts';
 import type { FailureResult, PolicyCounters, PolicyType } from './policy-counters.ts';
 
 export interface DemandOptions {

@@ -2,8 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { publicKeyOf } from '../../../plugins/queue/mx/certificates.ts';
-import { judgeByDane } from '../../../plugins/queue/mx/dane-judgement.ts';
-import { usableRecords } from '../../../plugins/queue/mx/dane-records.ts';
+import { judgeByDane, usableRecords } from '../../../plugins/queue/mx/dane.ts';
 import type { TlsaRecord } from '../../../bindings/plugin/resolver.ts';
 import { issue, tlsa, type Issued } from './certificates.ts';
 

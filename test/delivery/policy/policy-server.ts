@@ -3,7 +3,7 @@
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { StsFetchOptions } from '../../../plugins/queue/mx/sts-fetch.ts';
+import type { StsFetchOptions } from '../../../plugins/queue/mx/sts-policies.ts';
 import { webClient } from '../../../host/http/web-client.ts';
 import type { Issued } from './certificates.ts';
 

@@ -1,8 +1,7 @@
 /** MTA-STS (RFC 8461): records, policies, how they are fetched and how long they hold. */
 
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { fetchStsPolicy } from '../../../plugins/queue/mx/sts-fetch.ts';
-import { StsPolicies } from '../../../plugins/queue/mx/sts-policies.ts';
+import { fetchStsPolicy, StsPolicies } from '../../../plugins/queue/mx/sts-policies.ts';
 import { announcedId, isInPolicy, parseStsPolicy } from '../../../plugins/queue/mx/sts-policy.ts';
 import { fakeResolver } from '../../../host/testing/fake-resolver.ts';
 import { keptLog } from '../mail-object.ts';
@@ -117,6 +116,18 @@ describe('fetching', () => {
     expect(await fetchStsPolicy('a.example', server.options)).toBe(policyText('enforce'));
     expect(server.asked).toEqual(['mta-sts.a.example /.well-known/mta-sts.txt']);
   });
+
+  test.each(['x/y.example', 'x@y.example', 'x?.example', 'a.example:99'])(
+    'asks nobody for %s',
+    async (domain) => {
+      const server = await givenServer();
+      server.has(policyText('enforce'));
+      await expect(fetchStsPolicy(domain, server.options)).rejects.toThrow(
+        /no name of a web server|Invalid URL/,
+      );
+      expect(server.asked).toEqual([]);
+    },
+  );
 
   test('takes a certificate with a star for the whole label', async () => {
     const server = await givenServer(issue('web', { by: authority, names: ['*.a.example'] }));

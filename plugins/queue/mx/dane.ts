@@ -1,11 +1,11 @@
 /**
- * TLSA records as SMTP reads them: where they are looked for, which can be used, and what they stand for. RFC 7672 sections 2.2
- * and 3.1, RFC 6698 section 2.1, RFC 7671 sections 5 and 9.
+ * DANE for SMTP: where TLSA records are looked for, which can be used, and whether a hop's certificate is one that they speak
+ * of. RFC 7672 sections 2.2 and 3, RFC 6698 section 2.1, RFC 7671 sections 5 and 9.
  */
 
 import { createHash, createPublicKey, type KeyObject, type X509Certificate } from 'node:crypto';
-import type { Resolver, TlsaRecord } from '../../../bindings/plugin/index.ts';
-import { publicKeyOf, readCertificate } from './certificates.ts';
+import type { PeerCertificate, Resolver, TlsaRecord } from '../../../bindings/plugin/index.ts';
+import { publicKeyOf, readCertificate, standsForHost } from './certificates.ts';
 
 export type DaneFinding =
   /** The host does not take part, and that is certain: TLS as far as it can be had. */
@@ -17,7 +17,7 @@ export type DaneFinding =
   | { readonly kind: 'usable'; readonly records: readonly TlsaRecord[]; readonly baseDomain: string };
 
 /** A host whose name DNSSEC vouches for, and what is known of its addresses. */
-export interface DaneHost {
+interface DaneHost {
   readonly name: string;
   readonly port: number;
   readonly isSecure: boolean;
@@ -52,7 +52,7 @@ async function baseDomainsOf(
 }
 
 /** DANE-TA: the record names an authority. DANE-EE: it names the server's own certificate or key. RFC 7218 section 2.1. */
-export const USAGE = { danePkixTa: 0, danePkixEe: 1, daneTa: 2, daneEe: 3 } as const;
+const USAGE = { danePkixTa: 0, danePkixEe: 1, daneTa: 2, daneEe: 3 } as const;
 const SELECTOR = { certificate: 0, publicKey: 1 } as const;
 const MATCHING = { full: 0, sha256: 1, sha512: 2 } as const;
 
@@ -85,7 +85,7 @@ function isUsable({ usage, selector, matching, data }: TlsaRecord): boolean {
 }
 
 /** The record stands for the certificate, given in DER. */
-export function matches({ selector, matching, data }: TlsaRecord, certificate: Buffer): boolean {
+function matches({ selector, matching, data }: TlsaRecord, certificate: Buffer): boolean {
   const selected = selector === SELECTOR.certificate ? certificate : publicKeyOf(certificate);
   if (selected === undefined) return false;
   const digest = DIGESTS[matching];
@@ -93,13 +93,13 @@ export function matches({ selector, matching, data }: TlsaRecord, certificate: B
 }
 
 /** An authority that stands in the DNS as a whole: servers need not send it. RFC 7671 sections 5.2.2 and 5.2.3. */
-export interface PublishedAnchor {
+interface PublishedAnchor {
   readonly key: KeyObject;
   /** Undefined for a bare key, which has neither name nor dates. */
   readonly certificate: X509Certificate | undefined;
 }
 
-export function publishedAnchors(records: readonly TlsaRecord[]): readonly PublishedAnchor[] {
+function publishedAnchors(records: readonly TlsaRecord[]): readonly PublishedAnchor[] {
   return records.flatMap(({ usage, selector, matching, data }): readonly PublishedAnchor[] => {
     if (usage !== USAGE.daneTa || matching !== MATCHING.full) return [];
     const certificate = selector === SELECTOR.certificate ? readCertificate(data) : undefined;
@@ -113,5 +113,84 @@ function readKey(der: Buffer): KeyObject | undefined {
     return createPublicKey({ key: der, format: 'der', type: 'spki' });
   } catch {
     return undefined;
+  }
+}
+
+/** Uses of a key that let it identify a server; certificates may also leave it open. RFC 5280 section 4.2.1.12. */
+const SERVER_USES = new Set(['1.3.6.1.5.5.7.3.1', '2.5.29.37.0']);
+
+/** Why the certificate won't do, and the result type of RFC 8460 section 4.3 for that. */
+export interface DaneFault {
+  readonly result: 'certificate-expired' | 'certificate-host-mismatch' | 'validation-failure';
+  readonly text: string;
+}
+
+const NO_MATCH: DaneFault = { result: 'validation-failure', text: 'no TLSA record stands for it' };
+
+/**
+ * Undefined if one of the usable `records` vouches for the certificate. `names`: what it may stand for where an authority
+ * vouches for it. `now` in milliseconds since the epoch.
+ */
+export function judgeByDane(
+  records: readonly TlsaRecord[],
+  { chain }: Pick<PeerCertificate, 'chain'>,
+  names: readonly string[],
+  now: number,
+): DaneFault | undefined {
+  const [own] = chain;
+  if (own === undefined) return NO_MATCH;
+  // RFC 7672 section 3.1.1: names and dates of the certificate do not count, the record alone says which server it is, and for how long.
+  if (records.some((record) => record.usage === USAGE.daneEe && matches(record, own))) return undefined;
+  const anchors = records.filter(({ usage }) => usage === USAGE.daneTa);
+  if (anchors.length === 0) return NO_MATCH;
+  const fault = faultOfChain(anchors, chain, now);
+  if (fault !== undefined) return fault;
+  if (names.some((name) => standsForHost(own, name, 'fallback'))) return undefined;
+  return { result: 'certificate-host-mismatch', text: `it stands for none of ${names.join(', ')}` };
+}
+
+/** Climbs from the hop's own certificate to one that a record names, and checks every step. */
+function faultOfChain(
+  anchors: readonly TlsaRecord[],
+  chain: readonly Buffer[],
+  now: number,
+): DaneFault | undefined {
+  const links = chain.map(readCertificate);
+  const [own] = links;
+  if (own?.keyUsage !== undefined && !own.keyUsage.some((use) => SERVER_USES.has(use)))
+    return { result: 'validation-failure', text: 'its key is not for servers' };
+  for (const [index, link] of links.entries()) {
+    if (link === undefined) return NO_MATCH;
+    if (!isValidAt(link, now)) return { result: 'certificate-expired', text: 'its chain is out of date' };
+    // Otherwise any certificate of the authority could issue further ones for other hosts.
+    if (index > 0 && !link.ca) return { result: 'validation-failure', text: 'an issuer is no authority' };
+    if (index > 0 && anchors.some((record) => matches(record, chain[index]!))) return undefined;
+    if (isIssuedByPublished(link, anchors, now)) return undefined;
+    const issuer = links[index + 1];
+    if (issuer === undefined) return NO_MATCH;
+    if (!isIssuedBy(link, issuer)) return { result: 'validation-failure', text: 'its chain is broken' };
+  }
+  return NO_MATCH;
+}
+
+const isIssuedByPublished = (link: X509Certificate, anchors: readonly TlsaRecord[], now: number): boolean =>
+  publishedAnchors(anchors).some(({ key, certificate }) =>
+    certificate === undefined
+      ? verifies(link, key)
+      : certificate.ca && isValidAt(certificate, now) && isIssuedBy(link, certificate),
+  );
+
+const isIssuedBy = (link: X509Certificate, issuer: X509Certificate): boolean =>
+  link.checkIssued(issuer) && verifies(link, issuer.publicKey);
+
+const isValidAt = ({ validFrom, validTo }: X509Certificate, now: number): boolean =>
+  Date.parse(validFrom) <= now && now <= Date.parse(validTo);
+
+/** Throws for keys of another kind than the signature. */
+function verifies(link: X509Certificate, key: X509Certificate['publicKey']): boolean {
+  try {
+    return link.verify(key);
+  } catch {
+    return false;
   }
 }
