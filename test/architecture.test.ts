@@ -73,10 +73,6 @@ const FLOORS = [
   'host/replies',
   'host/hooks',
   'host/session',
-  'host/delivery/web',
-  'host/delivery/amqp',
-  'host/delivery/webhook/formats',
-  'host/delivery/webhook',
   'host/spool/files',
   'host/spool/index',
   'host/spool/report',
@@ -95,7 +91,7 @@ const FLOORS = [
   'plugins',
   'plugins/auth',
   'plugins/greylisting',
-  'plugins/ident',
+  'plugins/ident/geoip',
   'plugins/ident/p0f',
   'plugins/karma',
   'plugins/logging',
@@ -103,7 +99,9 @@ const FLOORS = [
   'plugins/queue/program',
   'plugins/queue/smtp',
   'plugins/queue/mx',
+  'plugins/queue/web',
   'plugins/queue',
+  'plugins/queue/amqp',
   'plugins/queue/cut-through',
   'plugins/queue/exim-bsmtp',
   'plugins/queue/maildir',
@@ -111,7 +109,19 @@ const FLOORS = [
   'plugins/queue/postfix-queue',
   'plugins/queue/qmail-queue',
   'plugins/queue/qmqp',
+  'plugins/queue/webhook/formats',
+  'plugins/queue/webhook',
   'plugins/virus',
+] as const;
+
+/**
+ * Packages that plugins use, in their folders alone. amqplib opens sockets of its own; it is given a signal that closes
+ * them, and a frame of limited size. postal-mime runs in threads.
+ */
+const PACKAGES_OF_PLUGINS = [
+  { folder: 'plugins/ident/geoip/', name: 'maxmind' },
+  { folder: 'plugins/queue/amqp/', name: 'amqplib' },
+  { folder: 'plugins/queue/webhook/', name: 'postal-mime' },
 ] as const;
 
 /** Every import between two folders of the product, as `file -> target`. */
@@ -205,13 +215,19 @@ describe('who may import whom', () => {
     const shared = /^plugins\/queue\/(kit|program|smtp|mx|web)\//;
     /** What computes, and neither reads nor waits. */
     const computing = ['node:buffer', 'node:crypto', 'node:path', 'node:util'];
+    /** The folder of a plugin; undefined for a plugin of one file, and for what a family shares. */
+    const folderOf = (file: string): string | undefined => {
+      for (let folder = dirname(file); folder !== 'plugins' && folder !== '.'; folder = dirname(folder))
+        if (textOf.has(`${folder}/index.ts`)) return folder;
+      return undefined;
+    };
     const isOpen = (target: string, file: string): boolean =>
       target === 'bindings/plugin/index.ts' ||
       target === 'bindings/lists/index.ts' ||
       computing.includes(target) ||
       /^bindings\/(wire|timing)\//.test(target) ||
-      (dirname(target) === dirname(file) && textOf.has(`${dirname(file)}/index.ts`)) ||
-      (dirname(target) === dirname(file) && shared.test(file)) ||
+      (folderOf(file) !== undefined && folderOf(file) === folderOf(target)) ||
+      PACKAGES_OF_PLUGINS.some(({ folder, name }) => file.startsWith(folder) && target === name) ||
       (shared.test(target) && file.startsWith('plugins/queue/'));
     expect(offences('plugins', isOpen)).toEqual([]);
   });
@@ -223,6 +239,17 @@ describe('who may import whom', () => {
   test('nothing imports tests or benchmarks', () => {
     for (const layer of LAYERS)
       expect(offences(layer, (target) => !/^(test|bench)\//.test(target))).toEqual([]);
+  });
+
+  test('packages that open sockets or cost memory are loaded when they are asked for: plugins import their types', () => {
+    const loaded = below('plugins').filter((file) =>
+      PACKAGES_OF_PLUGINS.some(({ name }) =>
+        new RegExp(`^import (?!type\\b)[^;]*'${name}'|\\bawait import\\('${name}'\\)`, 'm').test(
+          textOf.get(file)!,
+        ),
+      ),
+    );
+    expect(loaded).toEqual(['plugins/queue/webhook/formats/mime-thread.ts']);
   });
 
   test('sockets are opened in host/intake, host/tls, host/dns, host/http, host/connect, and for syslog only', () => {

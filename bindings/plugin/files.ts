@@ -8,6 +8,8 @@ export interface Files {
    * there is none, or if it has more than `maxOctets`.
    */
   readNow(path: string, options: { maxOctets: number }): string;
+  /** As `readNow`, the octets as they are; undefined if there is no such file. */
+  readOctetsNow(path: string, options: { maxOctets: number }): Buffer | undefined;
   /**
    * As `readNow`, for passwords and keys: throws as well if others may read or write the file, or if it belongs to another
    * user: they could pose as this host. Besides set-up it may be asked as seldom as a connection is made.
@@ -22,11 +24,6 @@ export interface Files {
   append(path: string, blocks: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<void>;
   /** Reads a list that is no configuration file and follows its changes. Only for use while a plugin is set up. */
   keep(path: string): KeptLines;
-  /**
-   * Reads a MaxMind database into memory; undefined if the file is missing, throws if it is none. Only for use while a
-   * plugin is set up.
-   */
-  openGeoDatabase(path: string): GeoDatabase | undefined;
   /**
    * Makes a directory with `mode`, whatever the umask is, and all that is missing above it; only for use while a plugin is
    * set up. Throws an Error that says what is wrong unless this user may then make files there.
@@ -98,20 +95,4 @@ export interface KeptLines {
   readonly lines: readonly string[] | undefined;
   /** Reads the file again if it has changed; looks at most once a second, and undefined means that was not needed. */
   refresh(): Promise<void> | undefined;
-}
-
-/** What a MaxMind database says about an address. */
-export interface GeoRecord {
-  readonly country?: string | undefined;
-  readonly countryName?: string | undefined;
-  readonly continent?: string | undefined;
-  readonly city?: string | undefined;
-  readonly latitude?: number | undefined;
-  readonly longitude?: number | undefined;
-  readonly asn?: number | undefined;
-}
-
-export interface GeoDatabase {
-  /** Undefined for an address the database does not have. */
-  lookUp(address: string): GeoRecord | undefined;
 }

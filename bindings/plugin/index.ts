@@ -44,16 +44,7 @@ export { requireQuarantine } from './quarantine-place.ts';
 export { namedReportWay, defaultReportWay, type ReportWay, type ReportWayOptions } from './report-way.ts';
 export { canonicalDomain, canonicalEntry, unicodeDomain } from '../wire/domain-name.ts';
 export { dsn } from './dsn.ts';
-export type {
-  DirectoryEntry,
-  FileKind,
-  Files,
-  GeoDatabase,
-  GeoRecord,
-  KeptLines,
-  StagedFile,
-  StageOptions,
-} from './files.ts';
+export type { DirectoryEntry, FileKind, Files, KeptLines, StagedFile, StageOptions } from './files.ts';
 export { error, fail, pass, skip, type FailOptions, type Finding } from './finding.ts';
 export {
   HOOK_NAMES,
@@ -119,15 +110,6 @@ export type {
 } from './resolver.ts';
 export { refusal, RETURN_CODE_NAMES, verdictFor } from './verdict-name.ts';
 export type { Clock, Services, TlsFiles, TlsService } from './services.ts';
-export {
-  PORTIONS,
-  WEBHOOK_FORMATS,
-  type AmqpOptions,
-  type Portion,
-  type WebhookFormatName,
-  type WebhookOptions,
-  type WebOutlets,
-} from './web-outlet-services.ts';
 export { connectionTask, transactionTask, type Task, type Tasks } from './tasks.ts';
 export {
   decline,

@@ -8,7 +8,6 @@ import type { Programs } from './programs.ts';
 import type { Spools } from './spool-services.ts';
 import type { Stores } from './store.ts';
 import type { SystemServices } from './system-services.ts';
-import type { WebOutlets } from './web-outlet-services.ts';
 import type { Workers } from './workers.ts';
 
 export interface Clock {
@@ -46,5 +45,4 @@ export interface Services extends SystemServices {
   readonly logs: Logs;
   readonly http: Http;
   readonly workers: Workers;
-  readonly webOutlets: WebOutlets;
 }

@@ -17,6 +17,12 @@ export interface System {
   localTime(epochMs: number): LocalTime;
   /** A variable of the environment the daemon was started with; empty ones count as set. */
   environment(name: string): string | undefined;
+  /**
+   * A package that only some configurations need, as the package of this server finds it (`require`), so that it is loaded with the line
+   * that asks for it and not with the first message. Only for use while a plugin is set up. Throws an Error with the command
+   * that installs it if it is missing; the caller knows its type.
+   */
+  optionalPackage(name: string): unknown;
 }
 
 export interface SystemServices {

@@ -24,3 +24,19 @@ export async function withDeadline<T>(
 /** Why such a signal was aborted, for the log. */
 export const reasonOf = ({ reason }: AbortSignal): string =>
   reason === TIME_IS_UP ? TIME_IS_UP.message : 'the delivery was given up';
+
+/** A timer that is set anew again and again. It keeps no process alive. */
+export class Timer {
+  #timer: NodeJS.Timeout | undefined = undefined;
+
+  /** Calls `ring` once after `afterMs`, and not what was to be called before. */
+  start(afterMs: number, ring: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(ring, afterMs);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}

@@ -4,19 +4,18 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, sep } from 'node:path';
 import type * as redis from '@redis/client';
-import type * as amqplib from 'amqplib';
-import type * as maxmind from 'maxmind';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { findPackageRoot, readManifest } from './package-root.ts';
 
-/** Their versions stand in `peerDependencies` of package.json. */
-export interface OptionalPackages {
+/** Those of the host. Their versions, and those of the packages of plugins, stand in `peerDependencies` of package.json. */
+interface OptionalPackages {
   readonly '@redis/client': typeof redis;
-  readonly amqplib: typeof amqplib;
-  readonly maxmind: typeof maxmind;
 }
 
-export type RequirePackage = <N extends keyof OptionalPackages>(name: N) => OptionalPackages[N];
+export interface RequirePackage {
+  <N extends keyof OptionalPackages>(name: N): OptionalPackages[N];
+  (name: string): unknown;
+}
 
 /**
  * Loads an optional package as the package in `root` finds it. To be called while the configuration that names it is read, so
@@ -28,9 +27,9 @@ export type RequirePackage = <N extends keyof OptionalPackages>(name: N) => Opti
  */
 export function requireFrom(root: string): RequirePackage {
   const require = createRequire(join(root, 'package.json'));
-  return (name) => {
+  return (name: string): never => {
     const isThere = require.resolve.paths(name)?.some((folder) => existsSync(join(folder, name)));
-    if (isThere === true) return require(name) as OptionalPackages[typeof name];
+    if (isThere === true) return require(name) as never;
     const problem = `the package ${name} is not installed (${remedyFor(root, name)})`;
     throw new QpsmtpdError('Q_PACKAGE', problem);
   };

@@ -7,7 +7,6 @@ import type {
   DirectoryEntry,
   FileKind,
   Files,
-  GeoDatabase,
   KeptLines,
   StagedFile,
   StageOptions,
@@ -25,7 +24,6 @@ import {
   readHead,
 } from './directories.ts';
 import { openKeyWarning } from '../tls/key-pair.ts';
-import { openGeoDatabase } from '../../plugins/ident/geoip/geo-databases.ts';
 import { RehearsedFile, stageFile } from './staged-file.ts';
 
 const LOOK_EVERY_MS = 1_000;
@@ -49,10 +47,6 @@ export class SystemFiles implements Files {
     this.#syncs = syncs;
   }
 
-  openGeoDatabase(path: string): GeoDatabase | undefined {
-    return openGeoDatabase(path);
-  }
-
   async read(path: string, { maxOctets }: { maxOctets: number }): Promise<string | undefined> {
     try {
       const facts = await stat(path);
@@ -67,11 +61,21 @@ export class SystemFiles implements Files {
   }
 
   readNow(path: string, { maxOctets }: { maxOctets: number }): string {
-    return readChecked(path, maxOctets, () => undefined);
+    return readChecked(path, maxOctets, () => undefined).toString('utf8');
+  }
+
+  readOctetsNow(path: string, { maxOctets }: { maxOctets: number }): Buffer | undefined {
+    try {
+      return readChecked(path, maxOctets, () => undefined);
+    } catch (cause) {
+      if (cause instanceof QpsmtpdError && cause.cause !== undefined && isMissing(cause.cause))
+        return undefined;
+      throw cause;
+    }
   }
 
   readSecret(path: string): string {
-    return readChecked(path, MAX_SECRET_OCTETS, problemWithSecret);
+    return readChecked(path, MAX_SECRET_OCTETS, problemWithSecret).toString('utf8');
   }
 
   openKeyWarning(path: string): string | undefined {
@@ -136,7 +140,7 @@ function readChecked(
   path: string,
   maxOctets: number,
   problemWith: (facts: Stats) => readonly [problem: string, remedy: string] | undefined,
-): string {
+): Buffer {
   const refuse = (problem: string, remedy: string, cause?: unknown): never => {
     throw new QpsmtpdError('Q_CONFIG', `${path}: ${problem} (${remedy})`, { cause });
   };
@@ -149,7 +153,7 @@ function readChecked(
     if (problem !== undefined) return refuse(...problem);
     if (facts.size > maxOctets)
       return refuse(`has more than ${maxOctets} octets`, 'leave in it only what belongs there');
-    return readFileSync(file, 'utf8');
+    return readFileSync(file);
   } catch (cause) {
     if (cause instanceof QpsmtpdError) throw cause;
     const { code = 'unknown' } = cause as NodeJS.ErrnoException;

@@ -4,14 +4,13 @@ import { loadavg } from 'node:os';
 import type { Clock, Services } from '../../bindings/plugin/services.ts';
 import { webClient } from '../http/web-client.ts';
 import { makeLogs, type ClosableLogs } from '../observe/log-outputs.ts';
-import { AmqpOutlet } from '../../plugins/queue/amqp/amqp-outlet.ts';
-import { WebhookOutlet } from '../../plugins/queue/webhook/webhook-outlet.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
 import { SystemDns } from '../dns/system-dns.ts';
 import { chooseResolvers, type TrustedResolver } from '../dns/trusted-resolvers.ts';
 import type { SettingValues, Settings } from '../settings/settings.ts';
 import { SystemFiles } from './files.ts';
 import { connect } from '../connect/connect.ts';
+import { requirePackage } from '../package/optional-package.ts';
 import { localTime } from './local-time.ts';
 import { workers } from '../workers/thread-pool.ts';
 import { programs } from '../programs/programs.ts';
@@ -49,13 +48,10 @@ export function makeServices(
       loadAverage: () => loadavg()[0]!,
       localTime,
       environment: (name) => process.env[name],
+      optionalPackage: requirePackage,
     },
     logs: makeLogs(host, writeError, rehearsal),
     http: webClient,
     workers,
-    webOutlets: {
-      webhook: (terms, log) => new WebhookOutlet(terms, log, systemClock),
-      amqp: (terms, log) => new AmqpOutlet(terms, log, systemClock),
-    },
   };
 }

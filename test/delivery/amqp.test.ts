@@ -2,28 +2,22 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Address } from '../../bindings/wire/address.ts';
-import type { Outlet } from '../../bindings/plugin/delivery.ts';
-import type { AmqpOptions } from '../../bindings/plugin/web-outlet-services.ts';
-import { AmqpOutlet } from '../../plugins/queue/amqp/amqp-outlet.ts';
-import { publicationsOf } from '../../plugins/queue/amqp/publication.ts';
-import { routingKeyOf } from '../../plugins/queue/amqp/routing-key.ts';
-import { systemClock } from '../../host/services/services.ts';
+import type { AmqpOptions } from '../../plugins/queue/amqp/amqp-outlet.ts';
+import { publicationsOf, routingKeyOf } from '../../plugins/queue/amqp/publication.ts';
 import { fakeBroker, type BrokerEnd, type Published } from './fake-broker.ts';
-import { amqpTerms, logOf, MAIL, mailObject, secretsFile } from './web-mail.ts';
+import { amqpOutlet, MAIL, mailObject, secretsFile } from './web-mail.ts';
 import { tcpServer } from './web-server.ts';
 
-function outletAt(port: number, terms: Partial<AmqpOptions> = {}): { outlet: Outlet; lines: string[] } {
-  const { log, lines } = logOf();
-  return { outlet: new AmqpOutlet(amqpTerms(`amqp://127.0.0.1:${port}/`, terms), log, systemClock), lines };
-}
+const outletAt = (port: number, options: Partial<AmqpOptions> = {}): ReturnType<typeof amqpOutlet> =>
+  amqpOutlet(`amqp://127.0.0.1:${port}/`, options);
 
 /** Delivers to a broker that does `onPublish`; kind and status for each recipient. */
 async function tried(
   onPublish: (published: Published, end: BrokerEnd) => void,
-  terms: Partial<AmqpOptions> = {},
+  options: Partial<AmqpOptions> = {},
 ): Promise<(string | undefined)[][]> {
   const { port } = await fakeBroker(onPublish);
-  const report = await outletAt(port, terms).outlet.deliver(mailObject());
+  const report = await outletAt(port, options).outlet.deliver(mailObject());
   return report.map(({ kind, reply }) => [kind, reply.status]);
 }
 
@@ -39,7 +33,7 @@ describe('publications', () => {
       seen.push(published);
       end.ack(published.tag);
     });
-    const { outlet, lines } = outletAt(port, { exchange: 'in', routingKey: 'mail.%d' });
+    const { outlet, lines } = outletAt(port, { exchange: 'in', routing_key: 'mail.%d' });
     const text = `${MAIL}${'x'.repeat(300_000)}\r\n`;
     const report = await outlet.deliver(mailObject(text, ['a@d.example', 'b@D.Example', 'c@e.example']));
     expect(report.map(({ kind }) => kind)).toEqual(['delivered', 'delivered', 'delivered']);
@@ -65,7 +59,7 @@ describe('publications', () => {
   test('log in as the secrets say, and as guest without any', async () => {
     const { port, ends } = await fakeBroker(({ tag }, end) => end.ack(tag));
     const file = secretsFile('username=mail\npassword=p: wd');
-    await outletAt(port, { secretsFile: file }).outlet.deliver(mailObject());
+    await outletAt(port, { secrets: file }).outlet.deliver(mailObject());
     await outletAt(port).outlet.deliver(mailObject());
     expect(ends.map(({ login }) => login)).toEqual(['\0mail\0p: wd', '\0guest\0guest']);
   });
@@ -80,7 +74,7 @@ describe('publications', () => {
         end.ack(tag);
       }, 10);
     });
-    const { outlet } = outletAt(port, { maxInFlight: 3 });
+    const { outlet } = outletAt(port, { in_flight: 3 });
     await Promise.all(Array.from({ length: 20 }, () => outlet.deliver(mailObject())));
     expect(most).toBe(3);
   });
@@ -119,7 +113,7 @@ describe('publications', () => {
 
   test('a recipient without a usable routing key is refused, the others are not', async () => {
     const { port } = await fakeBroker(({ tag }, end) => end.ack(tag));
-    const { outlet } = outletAt(port, { routingKey: '%d.%l' });
+    const { outlet } = outletAt(port, { routing_key: '%d.%l' });
     const report = await outlet.deliver(mailObject(MAIL, [`${'l'.repeat(255)}@d.example`, 'a@d.example']));
     expect(report.map(({ kind, reply }) => [kind, reply.status])).toEqual([
       ['refused', '5.1.3'],
@@ -143,7 +137,7 @@ describe('what a broker may do', () => {
       if (published.routingKey === 'e.example') end.giveBack(published);
       end.ack(published.tag);
     });
-    const { outlet } = outletAt(port, { routingKey: '%d' });
+    const { outlet } = outletAt(port, { routing_key: '%d' });
     const report = await outlet.deliver(mailObject(MAIL, ['a@d.example', 'a@e.example', 'a@f.example']));
     expect(report.map(({ kind }) => kind)).toEqual(['delivered', 'deferred', 'delivered']);
   });
@@ -163,7 +157,7 @@ describe('what a broker may do', () => {
     const { port, ends } = await fakeBroker(({ tag }, end) => {
       if (!isSilent) end.ack(tag);
     });
-    const { outlet } = outletAt(port, { confirmTimeoutMs: 200 });
+    const { outlet } = outletAt(port, { confirm_timeout: 0.2 });
     expect((await outlet.deliver(mailObject()))[0]!.reply.status).toBe('4.4.2');
     isSilent = false;
     expect((await outlet.deliver(mailObject()))[0]!.kind).toBe('delivered');
@@ -230,8 +224,9 @@ describe('what a broker may do', () => {
   ])('what %s is no broker', async (_what, serve) => {
     const port = await tcpServer(serve);
     for (const scheme of ['amqp', 'amqps']) {
-      const terms = amqpTerms(`${scheme}://127.0.0.1:${port}/`, { connectTimeoutMs: 300 });
-      const report = await new AmqpOutlet(terms, logOf().log, systemClock).deliver(mailObject());
+      const report = await amqpOutlet(`${scheme}://127.0.0.1:${port}/`, {
+        connect_timeout: 0.3,
+      }).outlet.deliver(mailObject());
       expect([report[0]!.kind, report[0]!.reply.status]).toEqual(['deferred', '4.4.1']);
     }
   });
@@ -244,24 +239,24 @@ describe('what a broker may do', () => {
   });
 });
 
-describe('terms that do not fit are refused with a remedy', () => {
+describe('options that do not fit are refused with a remedy', () => {
   test.each([
     ['amqp://broker.example/', {}, /insecure yes/],
     ['https://broker.example/', {}, /begin it with amqps:/],
     ['amqps://broker.example/?heartbeat=0', {}, /begins with \?/],
-    ['amqps://broker.example/', { routingKey: 'a%x' }, /%x means nothing/],
-    ['amqps://broker.example/', { routingKey: 'a%' }, /% means nothing/],
-  ])('%s %j', (url, terms, problem) => {
-    expect(() => new AmqpOutlet(amqpTerms(url, terms), logOf().log, systemClock)).toThrow(problem);
+    ['amqps://broker.example/', { routing_key: 'a%x' }, /%x means nothing/],
+    ['amqps://broker.example/', { routing_key: 'a%' }, /% means nothing/],
+  ])('%s %j', (url, options, problem) => {
+    expect(() => amqpOutlet(url, options)).toThrow(problem);
   });
 
   test('a secrets file with half of a login', () => {
-    const terms = amqpTerms('amqps://broker.example/', { secretsFile: secretsFile('password=p4ss') });
-    expect(() => new AmqpOutlet(terms, logOf().log, systemClock)).toThrow(/write both/);
+    const options = { secrets: secretsFile('password=p4ss') };
+    expect(() => amqpOutlet('amqps://broker.example/', options)).toThrow(/write both/);
   });
 
   test('a message that is too big is refused', async () => {
-    const { outlet } = outletAt(1, { maxOctets: 10 });
+    const { outlet } = outletAt(1, { max_octets: 10 });
     expect((await outlet.deliver(mailObject()))[0]!.reply.code).toBe(552);
   });
 });

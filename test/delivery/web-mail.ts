@@ -1,12 +1,18 @@
-/** Mail objects, terms and logs for tests of the outlets over HTTP and AMQP. */
+/** Mail objects, and outlets with their logs, for tests of the outlets over HTTP and AMQP. */
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MailObject } from '../../bindings/plugin/delivery.ts';
-import type { AmqpOptions, WebhookOptions } from '../../bindings/plugin/web-outlet-services.ts';
+import { onTestFinished } from 'vitest';
+import type { Clock, MailObject, Outlet, Setup } from '../../bindings/plugin/index.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import { SystemFiles } from '../../host/services/files.ts';
+import { systemClock } from '../../host/services/services.ts';
+import { webClient } from '../../host/http/web-client.ts';
+import { workers } from '../../host/workers/thread-pool.ts';
 import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
-import { collectingLogger } from '../plugins/plugin-context.ts';
+import { AmqpOutlet, type AmqpOptions } from '../../plugins/queue/amqp/amqp-outlet.ts';
+import { WebhookOutlet, type WebhookOptions } from '../../plugins/queue/webhook/webhook-outlet.ts';
+import { collectingLogger, fakeConfig, fakeServices } from '../plugins/plugin-context.ts';
 import { folder } from '../message/folder.ts';
 import { address, messageOf } from './transaction.ts';
 import { PATIENCE_MS } from '../patience.ts';
@@ -55,37 +61,52 @@ export function secretsFile(text: string, mode = 0o600): string {
   return path;
 }
 
-const SHARED = {
-  secretsFile: undefined,
-  authoritiesFile: undefined,
-  isPlainAllowed: false,
-  per: undefined,
-  maxOctets: undefined,
-  connectTimeoutMs: PATIENCE_MS,
-} as const;
+const ignore = (): void => undefined;
 
-export const webhookTerms = (url: string, more: Partial<WebhookOptions> = {}): WebhookOptions => ({
-  ...SHARED,
-  url,
-  format: 'raw',
-  requestTimeoutMs: PATIENCE_MS,
-  maxConnections: 8,
-  ...more,
-});
+/** What plugins are given at start, over the real system; closed at the end of the test. */
+function setupOf<O>(options: O, clock: Clock): { setup: Setup<O>; lines: string[] } {
+  const { log, lines } = logOf();
+  const services = fakeServices({ clock, http: webClient, workers, files: new SystemFiles(clock) });
+  const config = fakeConfig({});
+  const setup = { name: 'test', options, config, log, services, onClose: onTestFinished, onCheck: ignore };
+  return { setup, lines };
+}
 
-export const amqpTerms = (url: string, more: Partial<AmqpOptions> = {}): AmqpOptions => ({
-  ...SHARED,
-  url,
-  exchange: '',
-  routingKey: 'mail',
-  unroutable: 'defer',
-  confirmTimeoutMs: PATIENCE_MS,
-  maxInFlight: 10,
-  ...more,
-});
+interface Opened {
+  readonly outlet: Outlet;
+  readonly lines: string[];
+}
+
+const SHARED = { insecure: false, connect_timeout: PATIENCE_MS / 1_000 } as const;
+
+/** Times in seconds, as in the plugin's line. */
+export function webhookOutlet(
+  url: string,
+  more: Partial<WebhookOptions> = {},
+  clock: Clock = systemClock,
+): Opened {
+  const options = { ...SHARED, format: 'raw', request_timeout: PATIENCE_MS / 1_000, connections: 8 } as const;
+  const { setup, lines } = setupOf<WebhookOptions>({ ...options, url, ...more }, clock);
+  return { outlet: new WebhookOutlet(setup), lines };
+}
+
+export function amqpOutlet(url: string, more: Partial<AmqpOptions> = {}): Opened {
+  const options = {
+    ...SHARED,
+    exchange: '',
+    routing_key: 'mail',
+    unroutable: 'defer',
+    in_flight: 10,
+  } as const;
+  const { setup, lines } = setupOf<AmqpOptions>(
+    { ...options, confirm_timeout: PATIENCE_MS / 1_000, url, ...more },
+    systemClock,
+  );
+  return { outlet: new AmqpOutlet(setup), lines };
+}
 
 /** A log, and its lines as `LEVEL text`. */
-export function logOf(): {
+function logOf(): {
   log: ReturnType<ReturnType<typeof collectingLogger>['logger']['withContext']>;
   lines: string[];
 } {

@@ -5,17 +5,16 @@ import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { DataFlag } from '../../bindings/core/contract.ts';
 import type { MailObject } from '../../bindings/plugin/delivery.ts';
-import type { WebhookOptions } from '../../bindings/plugin/web-outlet-services.ts';
-import { WebhookOutlet } from '../../plugins/queue/webhook/webhook-outlet.ts';
+import type { WebhookOptions } from '../../plugins/queue/webhook/webhook-outlet.ts';
 import { clock } from '../message/folder.ts';
-import { logOf, MAIL, mailObject, secretsFile, webhookTerms } from './web-mail.ts';
+import { MAIL, mailObject, secretsFile, webhookOutlet } from './web-mail.ts';
 import { messageOf } from './transaction.ts';
 import { webServer, type Seen } from './web-server.ts';
 
 /** Delivers to a server that accepts everything, and returns the requests. */
-async function sent(terms: Partial<WebhookOptions>, what: MailObject = mailObject()): Promise<Seen[]> {
+async function sent(options: Partial<WebhookOptions>, what: MailObject = mailObject()): Promise<Seen[]> {
   const server = await webServer();
-  const outlet = new WebhookOutlet(webhookTerms(server.url, terms), logOf().log, clock);
+  const { outlet } = webhookOutlet(server.url, options, clock);
   const report = await outlet.deliver(what);
   expect(report.map(({ kind }) => kind)).toEqual(what.recipients.map(() => 'delivered'));
   for (const { headers, octets } of server.seen)
@@ -70,7 +69,7 @@ test('action-mailbox has the envelope in fields on top of the message', async ()
 });
 
 test('mailgun is one signed form for each recipient', async () => {
-  const requests = await sent({ format: 'mailgun', secretsFile: secretsFile(`signing_key=${KEY}`) });
+  const requests = await sent({ format: 'mailgun', secrets: secretsFile(`signing_key=${KEY}`) });
   expect(requests).toHaveLength(2);
   const forms = await Promise.all(requests.map(form));
   expect(forms.map((fields) => fields.get('recipient')).sort()).toEqual([
@@ -198,18 +197,18 @@ describe('what proves where a request comes from', () => {
     '%s is signed as Standard Webhooks says, with a key as text or in base64',
     async (format) => {
       const octets = Buffer.from('0123456789abcdef01234567');
-      const inText = await sent({ format, secretsFile: secretsFile(`# key\nsigning_key = ${KEY}\n`) });
+      const inText = await sent({ format, secrets: secretsFile(`# key\nsigning_key = ${KEY}\n`) });
       for (const seen of inText) verify(seen, Buffer.from(KEY));
       const inBase64 = await sent({
         format,
-        secretsFile: secretsFile(`signing_key=whsec_${octets.toString('base64')}`),
+        secrets: secretsFile(`signing_key=whsec_${octets.toString('base64')}`),
       });
       for (const seen of inBase64) verify(seen, octets);
     },
   );
 
   test('Basic authentication; and nothing of the kind without secrets', async () => {
-    const [seen] = await sent({ secretsFile: secretsFile('username=actionmailbox\npassword=p: w=ö') });
+    const [seen] = await sent({ secrets: secretsFile('username=actionmailbox\npassword=p: w=ö') });
     const [scheme, text] = String(seen!.headers.authorization).split(' ');
     expect(scheme).toBe('Basic');
     expect(Buffer.from(text!, 'base64').toString()).toBe('actionmailbox:p: w=ö');
@@ -317,8 +316,8 @@ describe('octets that are no UTF-8', () => {
   });
 
   test.each(['mailgun', 'sendgrid'] as const)('keep their letters in the form of %s', async (format) => {
-    const terms = { format, secretsFile: secretsFile(`signing_key=${KEY}`) };
-    const [seen] = await sent(terms, messageOfOctets(MIXED));
+    const options = { format, secrets: secretsFile(`signing_key=${KEY}`) };
+    const [seen] = await sent(options, messageOfOctets(MIXED));
     const fields = await form(seen!);
     expect(fields.get('from')).toBe('"Jörg – Bücher" <s@c.example>');
     expect(fields.get('subject')).toBe('5 € für Ã© café');

@@ -36,7 +36,6 @@ async function load(texts: string[], dirs = ['a', 'b']) {
     services: fakeServices({
       programs: { ...fakeServices().programs, isExecutable: () => true },
       files: { ...fakeSystem().files, keep: () => MAP },
-      webOutlets: { webhook: () => NOWHERE, amqp: () => NOWHERE },
     }),
     logger,
     pluginDirs: dirs.map((dir) => join(root, dir)),

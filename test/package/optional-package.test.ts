@@ -29,7 +29,7 @@ describe('the optional packages', () => {
     expect(MANIFEST.dependencies[name]).toBeUndefined();
   });
 
-  test('are loaded by `requirePackage` alone, which names no others', () => {
+  test('are loaded by `requirePackage` alone, by plugins as a service, and no others are', () => {
     const files = execFileSync('git', ['ls-files', 'host', 'bindings', 'plugins'], {
       cwd: ROOT,
       encoding: 'utf8',
@@ -38,7 +38,8 @@ describe('the optional packages', () => {
     const others: string[] = [];
     for (const file of files.split('\n').filter((name) => name.endsWith('.ts'))) {
       const text = readFileSync(join(ROOT, file), 'utf8');
-      for (const [, name] of text.matchAll(/\brequirePackage\('([^']+)'\)/g)) asked.add(name!);
+      for (const [, name] of text.matchAll(/\b(?:requirePackage|optionalPackage)\('([^']+)'\)/g))
+        asked.add(name!);
       const imported = text.matchAll(/^(?:import|export) (?!type\b)[^;']*'([^']+)';|\bimport\('([^']+)'\)/gm);
       for (const [statement, named, dynamic] of imported)
         if (PEERS.includes((named ?? dynamic)!)) others.push(`${file}: ${statement}`);
@@ -62,8 +63,8 @@ describe('the optional packages', () => {
   });
 
   test('are there in a checkout', () => {
-    expect(requirePackage('amqplib').connect).toBeInstanceOf(Function);
-    expect(requirePackage('maxmind').Reader).toBeInstanceOf(Function);
+    expect(requirePackage('amqplib')).toHaveProperty('connect');
+    expect(requirePackage('maxmind')).toHaveProperty('Reader');
     expect(requirePackage('@redis/client').createClient).toBeInstanceOf(Function);
   });
 });

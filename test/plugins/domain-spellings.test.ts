@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { RouteTable } from '../../bindings/lists/index.ts';
 import { whitelistRecipients, type Outlet } from '../../bindings/plugin/index.ts';
-import { routingKeyOf } from '../../plugins/queue/amqp/routing-key.ts';
+import { routingKeyOf } from '../../plugins/queue/amqp/publication.ts';
 import { namesAuthority } from '../../host/message/authentication-results.ts';
 import badmailfrom from '../../plugins/badmailfrom.ts';
 import badmailfromto from '../../plugins/badmailfromto.ts';

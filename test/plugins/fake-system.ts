@@ -1,5 +1,6 @@
 /** System services that touch nothing: names and files are objects of the test. */
 
+import { requirePackage } from '../../host/package/optional-package.ts';
 import type { Files, System, SystemServices } from '../../bindings/plugin/index.ts';
 import { localTime } from '../../host/services/local-time.ts';
 import { fakeResolver } from '../../host/testing/fake-resolver.ts';
@@ -12,6 +13,7 @@ export const fakeHost = (overrides: Partial<System> = {}): System => ({
   loadAverage: () => 0,
   localTime,
   environment: () => undefined,
+  optionalPackage: requirePackage,
   ...overrides,
 });
 
@@ -29,7 +31,7 @@ export const fakeFiles = (overrides: Partial<Files> = {}): Files => ({
   openKeyWarning: () => undefined,
   append: refuse,
   keep: () => ({ lines: undefined, refresh: () => undefined }),
-  openGeoDatabase: () => undefined,
+  readOctetsNow: () => undefined,
   prepareDirectory: () => undefined,
   expectDirectory: () => undefined,
   makeDirectory: refuse,

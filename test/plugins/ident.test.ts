@@ -1,7 +1,6 @@
 /** The plugins that find out who the client is: ident/geoip and ident/p0f. */
 
 import { connect } from '../../host/connect/connect.ts';
-import { fakeSystem } from './fake-system.ts';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { fingerprint, geoCountry } from '../../bindings/plugin/index.ts';
 import { askDaemon } from '../../plugins/ident/p0f/daemon-query.ts';
-import { openGeoDatabase } from '../../plugins/ident/geoip/geo-databases.ts';
+import { SystemFiles } from '../../host/services/files.ts';
 import geoip, {
   geoAsn,
   geoCity,
@@ -50,7 +49,7 @@ describe('ident/geoip', () => {
   function locate(ip: string, databases: Record<string, Buffer>, more = '') {
     const asked = given(geoip, {
       words: `db_dir ${makeFolder('geo', databases)} ${more}`,
-      services: { files: { ...fakeSystem().files, openGeoDatabase } },
+      services: { files: new SystemFiles({ now: () => 0 }) },
     });
     asked.session.connection.remoteIp = ip;
     return asked;

@@ -123,11 +123,8 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
       client: () => ({ request: () => Promise.reject(new Error('no network')), close: () => undefined }),
     },
     workers: {
-      open: () => {
-        throw new Error('no threads');
-      },
+      open: () => ({ run: () => Promise.reject(new Error('no threads')), close: () => undefined }),
     },
-    webOutlets: { webhook: noOutlet, amqp: noOutlet },
     ...overrides,
   };
 }

@@ -28,6 +28,15 @@ describe('files', () => {
     await expect(files.read(path('a'), { maxOctets: 7 })).rejects.toThrow('more than 7 octets');
   });
 
+  test('readOctetsNow gives the octets, nothing for what is missing, and refuses what is too large', () => {
+    const octets = Buffer.from([0xff, 0x00, 0x80]);
+    writeFileSync(path('octets'), octets);
+    expect(files.readOctetsNow(path('octets'), { maxOctets: 3 })).toEqual(octets);
+    expect(files.readOctetsNow(path('missing'), { maxOctets: 3 })).toBeUndefined();
+    expect(() => files.readOctetsNow(path('octets'), { maxOctets: 2 })).toThrow('more than 2 octets');
+    expect(() => files.readOctetsNow(folder, { maxOctets: 2 })).toThrow('is no file');
+  });
+
   test('readNow gives the text, or says which file is wrong and what to do about it', () => {
     writeFileSync(path('pem'), 'one\n');
     expect(files.readNow(path('pem'), { maxOctets: 4 })).toBe('one\n');

@@ -1,23 +1,37 @@
 /** MaxMind databases in memory. */
 
-import { readFileSync } from 'node:fs';
+import type * as maxmind from 'maxmind';
 import type { Reader, Response } from 'maxmind';
-import type { GeoDatabase, GeoRecord } from '../../../bindings/plugin/files.ts';
-import { QpsmtpdError } from '../../../host/errors/error-classes.ts';
-import { requirePackage, type OptionalPackages } from '../../../host/package/optional-package.ts';
+import type { Services } from '../../../bindings/plugin/index.ts';
 
-/** Undefined if there is no such file; throws if it is no database. */
-export function openGeoDatabase(path: string): GeoDatabase | undefined {
+/** What a MaxMind database says about an address. */
+export interface GeoRecord {
+  readonly country?: string | undefined;
+  readonly countryName?: string | undefined;
+  readonly continent?: string | undefined;
+  readonly city?: string | undefined;
+  readonly latitude?: number | undefined;
+  readonly longitude?: number | undefined;
+  readonly asn?: number | undefined;
+}
+
+export interface GeoDatabase {
+  /** Undefined for an address the database does not have. */
+  lookUp(address: string): GeoRecord | undefined;
+}
+
+/** The largest database of MaxMind has a tenth of that. */
+const MAX_OCTETS = 1_073_741_824;
+
+/** Undefined if there is no such file; throws if it is no database, or if the package that reads it is missing. */
+export function openGeoDatabase(
+  path: string,
+  { files, system }: Pick<Services, 'files' | 'system'>,
+): GeoDatabase | undefined {
   // Before the file: whoever has none yet is told of the package all the same.
-  const library = requirePackage('maxmind');
-  let octets: Buffer;
-  try {
-    octets = readFileSync(path);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw cause;
-  }
-  return new MaxMindDatabase(readerOf(library, path, octets));
+  const library = system.optionalPackage('maxmind') as typeof maxmind;
+  const octets = files.readOctetsNow(path, { maxOctets: MAX_OCTETS });
+  return octets === undefined ? undefined : new MaxMindDatabase(readerOf(library, path, octets));
 }
 
 /** The fields of the databases City, Country and ASN that are asked for. */
@@ -52,11 +66,11 @@ class MaxMindDatabase implements GeoDatabase {
   }
 }
 
-function readerOf(library: OptionalPackages['maxmind'], path: string, octets: Buffer): Reader<Found> {
+function readerOf(library: typeof maxmind, path: string, octets: Buffer): Reader<Found> {
   try {
     return new library.Reader<Found>(octets);
   } catch (cause) {
-    throw new QpsmtpdError('Q_PLUGIN_LOAD', `${path} is no MaxMind database`, { cause });
+    throw new Error(`${path} is no MaxMind database`, { cause });
   }
 }
 

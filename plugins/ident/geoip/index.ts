@@ -5,11 +5,10 @@ import {
   definePlugin,
   geoCountry,
   z,
-  type GeoDatabase,
-  type GeoRecord,
   type HookContext,
   type Setup,
 } from '../../../bindings/plugin/index.ts';
+import { openGeoDatabase, type GeoDatabase, type GeoRecord } from './geo-databases.ts';
 
 /** In English. */
 export const geoCountryName = connectionNote<string>('geoip_country_name');
@@ -72,7 +71,7 @@ function openDatabases({
   services,
 }: Setup<Options>): readonly GeoDatabase[] {
   const found = ['City', 'Country', 'ASN'].flatMap((kind) => {
-    const database = services.files.openGeoDatabase(`${directory}/GeoLite2-${kind}.mmdb`);
+    const database = openGeoDatabase(`${directory}/GeoLite2-${kind}.mmdb`, services);
     return database === undefined ? [] : [database];
   });
   if (found.length === 0) {

@@ -1,53 +1,90 @@
 /** Publishes messages to an AMQP 0-9-1 broker that confirms them. */
 
-import { readFileSync } from 'node:fs';
-import type {
-  DeliveryReport,
-  Outlet,
-  MailObject,
-  RecipientOutcome,
-} from '../../../bindings/plugin/delivery.ts';
-import type { Log } from '../../../bindings/plugin/log-level.ts';
-import type { Clock } from '../../../bindings/plugin/services.ts';
-import type { AmqpOptions } from '../../../bindings/plugin/web-outlet-services.ts';
-import { QpsmtpdError } from '../../../host/errors/error-classes.ts';
-import { mapAtMost, withinWindow } from '../web/delivery-window.ts';
+import {
+  flag,
+  oneOf,
+  wholeNumber,
+  z,
+  type Clock,
+  type DeliveryReport,
+  type Log,
+  type MailObject,
+  type Outlet,
+  type RecipientOutcome,
+  type Services,
+  type Setup,
+} from '../../../bindings/plugin/index.ts';
 import { Semaphore } from '../../../bindings/timing/semaphore.ts';
-import { lastingDigest } from '../web/retry-key.ts';
-import { readSecrets } from '../web/secret-file.ts';
-import { readServiceUrl, type ServiceUrl } from '../web/service-url.ts';
-import { outcomeOf, type Situation } from '../web/situations.ts';
+import { outcomeOf, type Situation } from '../web/outcomes.ts';
+import { lastingDigest, mapAtMost, PORTIONS, withinWindow } from '../web/portions.ts';
+import { checkLogin, readAuthorities, readSecrets, readServiceUrl, type ServiceUrl } from '../web/service.ts';
 import { BrokerLink, type BrokerPlace, type Confirmation } from './broker-link.ts';
-import { publicationsOf, type Publication } from './publication.ts';
-import { checkRoutingKey } from './routing-key.ts';
+import { checkRoutingKey, publicationsOf, type Publication } from './publication.ts';
+
+/** No broker takes more than 512 MiB. */
+const MOST_OCTETS = 536_870_912;
+/** Exchange and routing key are short strings. AMQP 0-9-1 section 4.2.5.3. */
+const shortString = () => z.string().max(255, 'has more than 255 characters');
+
+export const amqpOptions = z.object({
+  /** `amqps://host/virtual-host`. */
+  url: z.string(),
+  routing_key: shortString(),
+  /** Without it, the routing key is the name of a queue. */
+  exchange: shortString().default(''),
+  /** File with `username` and `password`, for the daemon's user alone. */
+  secrets: z.string().optional(),
+  /** One publication for all recipients with the same routing key, or one for each recipient. */
+  per: oneOf(PORTIONS).optional(),
+  /** What becomes of a message no queue is bound for. */
+  unroutable: oneOf(['defer', 'refuse']).default('defer'),
+  ca_file: z.string().optional(),
+  /** Allows `amqp://` to other hosts than this one. */
+  insecure: flag().default(false),
+  max_octets: wholeNumber(1, MOST_OCTETS).optional(),
+  /** Seconds. */
+  connect_timeout: wholeNumber(1, 120).default(10),
+  /** Seconds. */
+  confirm_timeout: wholeNumber(1, 240).default(30),
+  in_flight: wholeNumber(1, 10_000).default(100),
+});
+export type AmqpOptions = z.output<typeof amqpOptions>;
 
 /** Brokers take no larger messages unless told to: RabbitMQ 4 has this limit. */
-const MAX_OCTETS = 16_777_216;
+const DEFAULT_OCTETS = 16_777_216;
 /** Octets of messages that wait for confirmation: they are kept until then. */
 const IN_FLIGHT_OCTETS = 67_108_864;
 /** Publications of one message at the same time. */
 const WIDTH = 8;
 
 export class AmqpOutlet implements Outlet {
-  readonly #terms: AmqpOptions;
+  readonly #options: AmqpOptions;
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #target: ServiceUrl;
   readonly #link: BrokerLink;
   readonly #permits: Semaphore;
 
-  /** Throws with a remedy if a term or a file does not fit. */
-  constructor(terms: AmqpOptions, log: Log, clock: Clock) {
-    this.#terms = terms;
+  /** Connects when there is something to publish. Throws with a remedy if an option or a file does not fit. */
+  constructor({ options, services, log, onClose }: Setup<AmqpOptions>) {
+    this.#options = options;
     this.#log = log;
-    this.#clock = clock;
-    this.#target = readServiceUrl(terms.url, { plain: 'amqp:', encrypted: 'amqps:' }, terms.isPlainAllowed);
-    checkRoutingKey(terms.routingKey);
-    const { exchange, connectTimeoutMs, confirmTimeoutMs } = terms;
-    const { label } = this.#target;
-    const place = placeOf(this.#target, terms);
-    this.#link = new BrokerLink({ place, label, exchange, connectTimeoutMs, confirmTimeoutMs }, log, clock);
-    this.#permits = new Semaphore({ permits: terms.maxInFlight, maxWeight: IN_FLIGHT_OCTETS });
+    this.#clock = services.clock;
+    this.#target = readServiceUrl(options.url, { plain: 'amqp:', encrypted: 'amqps:' }, options.insecure);
+    checkRoutingKey(options.routing_key);
+    this.#link = new BrokerLink(
+      {
+        place: placeOf(this.#target, options, services),
+        label: this.#target.label,
+        exchange: options.exchange,
+        connectTimeoutMs: options.connect_timeout * 1_000,
+        confirmTimeoutMs: options.confirm_timeout * 1_000,
+      },
+      services,
+      log,
+    );
+    onClose(() => this.#link.close());
+    this.#permits = new Semaphore({ permits: options.in_flight, maxWeight: IN_FLIGHT_OCTETS });
   }
 
   deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
@@ -59,7 +96,7 @@ export class AmqpOutlet implements Outlet {
     const all = (situation: Situation): DeliveryReport =>
       mail.recipients.map(() => outcomeOf(situation, this.#target.label));
     if (mail.mailOptions.requireTls && !this.#target.isPrivate) return all('requireTls');
-    if (octets > (this.#terms.maxOctets ?? MAX_OCTETS)) return all('tooBig');
+    if (octets > (this.#options.max_octets ?? DEFAULT_OCTETS)) return all('tooBig');
     let give: () => void;
     try {
       give = await this.#permits.take(signal, octets);
@@ -80,7 +117,7 @@ export class AmqpOutlet implements Outlet {
     const blocks: Buffer[] = [];
     for await (const block of mail.message.blocks('crlf')) blocks.push(block);
     const content = Buffer.concat(blocks);
-    const { routingKey, per = 'message' } = this.#terms;
+    const { routing_key: routingKey, per = 'message' } = this.#options;
     const seal = { digest: await lastingDigest(mail), now: this.#clock.now() };
     const publications = publicationsOf(mail, { routingKey, per }, seal);
     const badAddress = outcomeOf('badAddress', this.#target.label);
@@ -106,7 +143,7 @@ export class AmqpOutlet implements Outlet {
     }
     if (confirmation === 'returned') {
       this.#log.warn(`${about} returned: no queue is bound for the routing key ${routingKey}`);
-      return outcomeOf(this.#terms.unroutable === 'refuse' ? 'noRoute' : 'noRouteYet', label);
+      return outcomeOf(this.#options.unroutable === 'refuse' ? 'noRoute' : 'noRouteYet', label);
     }
     this.#log.debug(`${about} not confirmed: ${confirmation}`);
     return outcomeOf(confirmation, label);
@@ -115,26 +152,21 @@ export class AmqpOutlet implements Outlet {
 
 const DEFAULT_PORTS = { plain: 5672, encrypted: 5671 } as const;
 
-function placeOf({ url, host, port, isEncrypted }: ServiceUrl, terms: AmqpOptions): BrokerPlace {
-  if (url.search !== '') {
-    throw new QpsmtpdError('Q_PLUGIN_OPTION', "url: can't be used (leave out what begins with ?)");
-  }
-  const { secretsFile, authoritiesFile } = terms;
-  const { username, password } =
-    secretsFile === undefined ? {} : readSecrets(secretsFile, ['username', 'password']);
-  if ((username === undefined) !== (password === undefined)) {
-    throw new QpsmtpdError(
-      'Q_PLUGIN_OPTION',
-      `secrets: ${secretsFile} has one of username and password (write both)`,
-    );
-  }
+function placeOf(
+  { url, host, port, isEncrypted }: ServiceUrl,
+  { secrets, ca_file: authoritiesFile }: AmqpOptions,
+  { files }: Pick<Services, 'files'>,
+): BrokerPlace {
+  if (url.search !== '') throw new Error("url: can't be used (leave out what begins with ?)");
+  const login = readSecrets(files, secrets, ['username', 'password']);
+  checkLogin(secrets, login);
   return {
     host,
     port: port ?? (isEncrypted ? DEFAULT_PORTS.encrypted : DEFAULT_PORTS.plain),
     virtualHost: url.pathname.length > 1 ? decodeURIComponent(url.pathname.slice(1)) : '/',
     isEncrypted,
-    ca: authoritiesFile === undefined ? undefined : readFileSync(authoritiesFile),
-    username,
-    password,
+    authorities: readAuthorities(files, authoritiesFile),
+    username: login.username,
+    password: login.password,
   };
 }

@@ -1,11 +1,10 @@
 /** The one connection to a broker, and its one channel in confirm mode. Made when needed, let go when idle. */
 
+import type * as amqplib from 'amqplib';
 import type { ChannelModel, ConfirmChannel, connect, Options } from 'amqplib';
-import type { Log } from '../../../bindings/plugin/log-level.ts';
-import type { Clock } from '../../../bindings/plugin/services.ts';
-import { connectProblem } from '../../../bindings/plugin/connect.ts';
-import { requirePackage, type OptionalPackages } from '../../../host/package/optional-package.ts';
-import type { Situation } from '../web/situations.ts';
+import { connectProblem, type Clock, type Log, type Services } from '../../../bindings/plugin/index.ts';
+import { Timer } from '../../../bindings/timing/time-limit.ts';
+import type { Situation } from '../web/outcomes.ts';
 import type { Publication } from './publication.ts';
 
 export interface BrokerPlace {
@@ -14,7 +13,7 @@ export interface BrokerPlace {
   readonly virtualHost: string;
   readonly isEncrypted: boolean;
   /** PEM of the authorities that are trusted instead of the system's. */
-  readonly ca: Buffer | undefined;
+  readonly authorities: string | undefined;
   readonly username: string | undefined;
   readonly password: string | undefined;
 }
@@ -33,7 +32,7 @@ const HEARTBEAT_SECONDS = 10;
 const MAX_FRAME_OCTETS = 1_048_576;
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 30_000;
-/** A link nobody needs is closed after this time, so that the one of a configuration that was replaced goes too. */
+/** A link nobody needs is closed after this time. */
 const IDLE_MS = 60_000;
 /** A broker that has blocked us confirms within this time what it had read before, and reads nothing more. */
 const BLOCKED_GRACE_MS = 2_000;
@@ -51,8 +50,8 @@ interface OpenLink {
 }
 
 export class BrokerLink {
-  readonly #library: OptionalPackages['amqplib'];
-  readonly #terms: LinkOptions;
+  readonly #library: typeof amqplib;
+  readonly #options: LinkOptions;
   readonly #log: Log;
   readonly #clock: Clock;
   #link: OpenLink | undefined;
@@ -61,18 +60,18 @@ export class BrokerLink {
   #notBefore = 0;
   /** Why the broker takes nothing; undefined while it does. */
   #blocked: string | undefined;
-  #grace: NodeJS.Timeout | undefined;
+  readonly #grace = new Timer();
   /** What ends the wait of each publication that is not confirmed. */
   readonly #waiting = new Set<(confirmation: Confirmation) => void>();
   #inFlight = 0;
-  #idle: NodeJS.Timeout | undefined;
+  readonly #idle = new Timer();
   /** Ids of messages the broker has returned; their confirmations follow. */
   readonly #returned = new Set<string>();
 
   /** Throws if the client package is missing: the first message would be too late to learn that. */
-  constructor(terms: LinkOptions, log: Log, clock: Clock) {
-    this.#library = requirePackage('amqplib');
-    this.#terms = terms;
+  constructor(options: LinkOptions, { clock, system }: Pick<Services, 'clock' | 'system'>, log: Log) {
+    this.#library = system.optionalPackage('amqplib') as typeof amqplib;
+    this.#options = options;
     this.#log = log;
     this.#clock = clock;
   }
@@ -83,24 +82,24 @@ export class BrokerLink {
     content: Buffer,
     signal: AbortSignal,
   ): Promise<Confirmation> {
-    clearTimeout(this.#idle);
+    this.#idle.stop();
     this.#inFlight++;
     try {
       const link = await this.#open();
       if (signal.aborted) return 'stopped';
       if (this.#blocked !== undefined) {
-        this.#log.warn(`${this.#terms.label} is blocked: ${this.#blocked}`);
+        this.#log.warn(`${this.#options.label} is blocked: ${this.#blocked}`);
         return 'busy';
       }
       return await this.#confirmed(link, signal, (settle) => {
-        link.channel.publish(this.#terms.exchange, routingKey, content, options, (error: unknown) => {
+        link.channel.publish(this.#options.exchange, routingKey, content, options, (error: unknown) => {
           if (this.#returned.delete(options.messageId)) settle('returned');
           else if (error === null || error === undefined) settle('confirmed');
           else settle(isRefusal(error) ? 'busy' : 'broken');
         });
       });
     } catch (cause) {
-      this.#log.warn(`${this.#terms.label}: ${connectProblem(cause, this.#terms.place.port)}`);
+      this.#log.warn(`${this.#options.label}: ${connectProblem(cause, this.#options.place.port)}`);
       return 'unreachable';
     } finally {
       if (--this.#inFlight === 0) this.#rest();
@@ -118,18 +117,19 @@ export class BrokerLink {
   ): Promise<Confirmation> {
     return new Promise((resolve) => {
       const settle = (confirmation: Confirmation): void => {
-        clearTimeout(timer);
+        timer.stop();
         signal.removeEventListener('abort', stop);
         this.#waiting.delete(settle);
         resolve(confirmation);
       };
       this.#waiting.add(settle);
       const stop = (): void => settle('stopped');
-      const timer = setTimeout(() => {
+      const timer = new Timer();
+      timer.start(this.#options.confirmTimeoutMs, () => {
         settle('late');
-        this.#drop(link, `no confirmation within ${this.#terms.confirmTimeoutMs} ms`);
+        this.#drop(link, `no confirmation within ${this.#options.confirmTimeoutMs} ms`);
         link.cut.abort();
-      }, this.#terms.confirmTimeoutMs);
+      });
       signal.addEventListener('abort', stop, { once: true });
       try {
         begin(settle);
@@ -166,11 +166,12 @@ export class BrokerLink {
   }
 
   async #connect(): Promise<OpenLink> {
-    const { exchange, connectTimeoutMs, label } = this.#terms;
+    const { exchange, connectTimeoutMs, label } = this.#options;
     const cut = new AbortController();
-    const timer = setTimeout(() => cut.abort(), connectTimeoutMs);
+    const timer = new Timer();
+    timer.start(connectTimeoutMs, () => cut.abort());
     try {
-      const model = await dial(this.#library, this.#terms.place, cut.signal);
+      const model = await dial(this.#library, this.#options.place, cut.signal);
       const link: { -readonly [K in keyof OpenLink]?: OpenLink[K] } = { model, cut, isGone: false };
       const gone = (why: string) => (): void => this.#drop(link as OpenLink, why);
       model.on('error', (cause) => this.#log.warn(`${label}: ${cause.message}`));
@@ -189,7 +190,7 @@ export class BrokerLink {
       cut.abort();
       throw cause;
     } finally {
-      clearTimeout(timer);
+      timer.stop();
     }
   }
 
@@ -199,17 +200,15 @@ export class BrokerLink {
    */
   #block(reason: string): void {
     this.#blocked = reason === '' ? 'no reason given' : reason;
-    clearTimeout(this.#grace);
-    this.#grace = setTimeout(() => {
-      if (this.#waiting.size > 0) this.#log.warn(`${this.#terms.label} is blocked: ${this.#blocked}`);
+    this.#grace.start(BLOCKED_GRACE_MS, () => {
+      if (this.#waiting.size > 0) this.#log.warn(`${this.#options.label} is blocked: ${this.#blocked}`);
       for (const settle of [...this.#waiting]) settle('busy');
-    }, BLOCKED_GRACE_MS);
-    this.#grace.unref();
+    });
   }
 
   #unblock(): void {
     this.#blocked = undefined;
-    clearTimeout(this.#grace);
+    this.#grace.stop();
   }
 
   /** Forgets a link: what it had in flight is settled by its channel. */
@@ -220,29 +219,35 @@ export class BrokerLink {
       this.#link = undefined;
       this.#returned.clear();
       this.#unblock();
-      this.#log.info(`${this.#terms.label}: ${why}`);
+      this.#log.info(`${this.#options.label}: ${why}`);
     }
     link.model.close().catch(() => link.cut.abort());
   }
 
   #rest(): void {
-    clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => {
-      if (this.#link !== undefined) this.#drop(this.#link, 'closed while idle');
-    }, IDLE_MS);
-    this.#idle.unref();
+    this.#idle.start(IDLE_MS, () => this.close('closed while idle'));
+  }
+
+  /** A later publication would connect anew. */
+  close(why = 'closed'): void {
+    this.#idle.stop();
+    if (this.#link !== undefined) this.#drop(this.#link, why);
   }
 }
 
 /** The broker said no (a queue that is full, say), and the channel goes on. */
 const isRefusal = (error: unknown): boolean => error instanceof Error && error.message === 'message nacked';
 
-function dial(
-  library: OptionalPackages['amqplib'],
-  place: BrokerPlace,
-  signal: AbortSignal,
-): Promise<ChannelModel> {
-  const { host, port, virtualHost, isEncrypted, ca, username = 'guest', password = 'guest' } = place;
+function dial(library: typeof amqplib, place: BrokerPlace, signal: AbortSignal): Promise<ChannelModel> {
+  const {
+    host,
+    port,
+    virtualHost,
+    isEncrypted,
+    authorities: ca,
+    username = 'guest',
+    password = 'guest',
+  } = place;
   const broker: Options.Connect = {
     protocol: isEncrypted ? 'amqps' : 'amqp',
     hostname: host,

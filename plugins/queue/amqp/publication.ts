@@ -2,11 +2,8 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Options } from 'amqplib';
-import type { Recipient } from '../../../bindings/plugin/connection.ts';
-import type { MailObject } from '../../../bindings/plugin/delivery.ts';
-import type { Portion } from '../../../bindings/plugin/web-outlet-services.ts';
-import { retryKey } from '../web/retry-key.ts';
-import { routingKeyOf } from './routing-key.ts';
+import type { Address, MailObject, Recipient } from '../../../bindings/plugin/index.ts';
+import { retryKey, type Portion } from '../web/portions.ts';
 
 /** The headers of a publication must fit into one frame; each path has up to 254 octets. RFC 5321 section 4.5.3.1.3. */
 const MAX_RECIPIENTS = 100;
@@ -21,16 +18,16 @@ export interface Publication {
 /** The recipients' publications, in no particular order; those without a usable routing key are in none. */
 export function publicationsOf(
   mail: MailObject,
-  terms: { readonly routingKey: string; readonly per: Portion },
+  options: { readonly routingKey: string; readonly per: Portion },
   { digest, now }: { readonly digest: string; readonly now: number },
 ): Publication[] {
   const byKey = new Map<string, number[][]>();
   mail.recipients.forEach(({ address }, index) => {
-    const key = routingKeyOf(terms.routingKey, address);
+    const key = routingKeyOf(options.routingKey, address);
     if (key === undefined) return;
     const groups = byKey.get(key) ?? [];
     const last = groups.at(-1);
-    const max = terms.per === 'recipient' ? 1 : MAX_RECIPIENTS;
+    const max = options.per === 'recipient' ? 1 : MAX_RECIPIENTS;
     if (last !== undefined && last.length < max) last.push(index);
     else groups.push([index]);
     byKey.set(key, groups);
@@ -72,4 +69,30 @@ function optionsOf(
       ...(client?.user === undefined ? {} : { 'client-user': client.user }),
     },
   };
+}
+
+/** AMQP keeps routing keys in short strings. AMQP 0-9-1 section 4.2.5.3. */
+const MAX_KEY_OCTETS = 255;
+
+/** Throws with a remedy if the pattern means nothing. */
+export function checkRoutingKey(pattern: string): void {
+  const odd = /%(?![ldu%])./.exec(pattern)?.[0] ?? (/(?:^|[^%])(?:%%)*%$/.test(pattern) ? '%' : undefined);
+  if (odd !== undefined) {
+    throw new Error(`routing_key: ${odd} means nothing (use %l, %d, %u, or %% for a percent sign)`);
+  }
+}
+
+/**
+ * The routing key of a recipient: %l (local part), %d (domain), %u (mailbox), in lower case and with A-labels, so that a
+ * client can't miss a binding by writing in capitals or U-labels. Undefined if it would be too long for AMQP, or if there
+ * can be no such domain.
+ */
+export function routingKeyOf(pattern: string, address: Address): string | undefined {
+  const { canonicalDomain: domain, canonicalMailbox } = address;
+  if (domain === undefined) return undefined;
+  const mailbox = canonicalMailbox.toLowerCase();
+  const localPart = domain === '' ? mailbox : mailbox.slice(0, -domain.length - 1);
+  const values: Readonly<Record<string, string>> = { l: localPart, d: domain, u: mailbox, '%': '%' };
+  const key = pattern.replace(/%([ldu%])/g, (_, letter: string) => values[letter]!);
+  return Buffer.byteLength(key) > MAX_KEY_OCTETS ? undefined : key;
 }

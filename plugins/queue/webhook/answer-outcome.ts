@@ -1,8 +1,7 @@
 /** What an answer of an HTTP server says about the message. RFC 9110 section 15. */
 
-import type { RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
-import { outcomeOf, printable, type Situation } from '../web/situations.ts';
-import type { HttpAnswer } from './http-post.ts';
+import type { HttpResponse, RecipientOutcome } from '../../../bindings/plugin/index.ts';
+import { outcomeOf, printable, type Situation } from '../web/outcomes.ts';
 
 const BY_STATUS = new Map<number, Situation>([
   [401, 'misconfigured'],
@@ -21,7 +20,7 @@ const BY_STATUS = new Map<number, Situation>([
  * A redirect is an error in the configuration, never followed: who controls the answer could turn our requests, with
  * mail and password, to another host or to one inside our network (server-side request forgery).
  */
-function situationOf({ status, isToAll }: HttpAnswer): Situation {
+function situationOf({ status, isToAll }: HttpResponse): Situation {
   if (status >= 200 && status < 300) return isToAll ? 'accepted' : 'broken';
   const known = BY_STATUS.get(status);
   if (known !== undefined) return known;
@@ -33,17 +32,16 @@ const REQUEST_ID_FIELDS = ['x-request-id', 'request-id', 'x-amzn-requestid', 'x-
 const MAX_ID = 100;
 
 /** The name the server gave the request; undefined if it gave none. */
-export function requestIdOf({ headers }: HttpAnswer): string | undefined {
+export function requestIdOf({ headers }: HttpResponse): string | undefined {
   for (const name of REQUEST_ID_FIELDS) {
-    const value = headers[name];
-    const id = typeof value === 'string' ? printable(value, MAX_ID) : '';
+    const id = printable(headers[name] ?? '', MAX_ID);
     if (id !== '') return id;
   }
   return undefined;
 }
 
 /** The client learns the status and the request's id, not what the server wrote: that is for the operator. */
-export function outcomeOfAnswer(answer: HttpAnswer, hop: string): RecipientOutcome {
+export function outcomeOfAnswer(answer: HttpResponse, hop: string): RecipientOutcome {
   const situation = situationOf(answer);
   const id = requestIdOf(answer);
   if (situation === 'accepted') return outcomeOf(situation, hop, id);
@@ -55,8 +53,8 @@ export function outcomeOfAnswer(answer: HttpAnswer, hop: string): RecipientOutco
 }
 
 /** Status, first line and Retry-After of an answer, for the log. */
-export function describeAnswer(answer: HttpAnswer): string {
-  const line = printable(/[^\r\n]+/.exec(answer.text)?.[0] ?? '', 200);
+export function describeAnswer(answer: HttpResponse): string {
+  const line = printable(/[^\r\n]+/.exec(answer.body.toString('latin1'))?.[0] ?? '', 200);
   const retryAfter = answer.headers['retry-after'];
   const parts = [
     `HTTP ${answer.status}`,

@@ -1,10 +1,12 @@
-import type { Portion, WebhookFormatName } from '../../../../bindings/plugin/web-outlet-services.ts';
-import type { RequestBody, Seal, Share } from './request-body.ts';
-import { actionMailboxBody } from './action-mailbox.ts';
-import { mailgunBody } from './mailgun.ts';
+/** How a message becomes an HTTP request: the inbound webhooks of those services, or the message as it is. */
+
+import type { Portion } from '../../web/portions.ts';
+import { mailgunBody, sendgridBody } from './forms.ts';
+import { actionMailboxBody, rawBody } from './message-bodies.ts';
 import { postmarkBody } from './postmark.ts';
-import { rawBody } from './raw.ts';
-import { sendgridBody } from './sendgrid.ts';
+import type { RequestBody, Seal, Share } from './request-body.ts';
+
+export const WEBHOOK_FORMATS = ['action-mailbox', 'mailgun', 'postmark', 'sendgrid', 'raw'] as const;
 
 export interface WebhookFormat {
   /** What a request carries; the first is what it carries unless `per` says otherwise. */
@@ -23,7 +25,7 @@ const PARSED_OCTETS = 10_485_760;
 /** Each path has up to 254 octets, RFC 5321 section 4.5.3.1.3, and up to three times as many when encoded. */
 const RAW_RECIPIENTS = 10;
 
-export const FORMATS: Readonly<Record<WebhookFormatName, WebhookFormat>> = {
+export const FORMATS: Readonly<Record<(typeof WEBHOOK_FORMATS)[number], WebhookFormat>> = {
   'action-mailbox': { ...STREAMED, portions: ['message', 'recipient'], body: actionMailboxBody },
   mailgun: { ...STREAMED, portions: ['recipient'], needsKey: true, body: mailgunBody },
   postmark: { ...STREAMED, portions: ['recipient'], maxOctets: PARSED_OCTETS, body: postmarkBody },

@@ -2,16 +2,15 @@
 
 import { isUtf8 } from 'node:buffer';
 import type { Address as Mailbox, Attachment, Email } from 'postal-mime';
-import { pathText, type RequestBody, type Share } from './request-body.ts';
-import { readMime } from './mime-reader.ts';
+import { pathText, type RequestBody, type Seal, type Share } from './request-body.ts';
 import { withLetters } from './windows-1252.ts';
 
-/** Rejects as `readMime` does. */
-export async function postmarkBody(share: Share): Promise<RequestBody> {
+/** Rejects as the reader of MIME does. */
+export async function postmarkBody(share: Share, { mime, signal }: Seal): Promise<RequestBody> {
   const blocks: Buffer[] = [];
   for await (const block of share.mail.message.blocks('crlf')) blocks.push(block);
   const raw = Buffer.concat(blocks);
-  const email = await readMime(raw);
+  const email = await mime.read(raw, signal);
   const octets = Buffer.from(JSON.stringify({ ...describe(share, email), ...rawEmail(raw) }));
   return { contentType: 'application/json', blocks: () => [octets] };
 }

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
-import type { Recipient } from '../../../../bindings/plugin/connection.ts';
-import type { MailObject } from '../../../../bindings/plugin/delivery.ts';
+import type { MailObject, Recipient } from '../../../../bindings/plugin/index.ts';
+import type { MimeReader } from './mime-reader.ts';
 
 /** A message for some of its recipients: what one request carries. */
 export interface Share {
@@ -20,6 +20,8 @@ export interface Seal {
   readonly key: Buffer | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
+  readonly mime: MimeReader;
+  readonly signal: AbortSignal;
 }
 
 export interface MeasuredBody {

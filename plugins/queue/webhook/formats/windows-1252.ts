@@ -8,7 +8,7 @@
 import { isUtf8 } from 'node:buffer';
 
 /** The characters of 0x80 to 0x9f; the five octets without one stay control characters, as the Encoding Standard has it. */
-export const LETTERS = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
+const LETTERS = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
 
 /** What the Encoding Standard takes for windows-1252. */
 export const LABELS: readonly string[] = [
@@ -59,7 +59,7 @@ export function withUtf8Header(raw: Buffer): Buffer {
   return isMended ? Buffer.concat([...fields, raw.subarray(from)]) : raw;
 }
 
-/** Behind the line end that no blank follows. RFC 5322 section 2.2.3. */
+/** After the line end that no blank follows. RFC 5322 section 2.2.3. */
 function endOfField(raw: Buffer, from: number): number {
   for (let at = from; ;) {
     const lineEnd = raw.indexOf(LF, at);

@@ -1,6 +1,6 @@
 /** What can become of a message at a service that is no SMTP server, and how SMTP says it. RFC 3463. */
 
-import type { RecipientOutcome } from '../../../bindings/plugin/delivery.ts';
+import type { RecipientOutcome } from '../../../bindings/plugin/index.ts';
 
 type Row = readonly [kind: RecipientOutcome['kind'], code: number, status: string, text: string];
 
@@ -28,7 +28,7 @@ const SITUATIONS = {
 
 export type Situation = keyof typeof SITUATIONS;
 
-/** The outcome for one recipient; `detail` is printable and goes behind the text. */
+/** The outcome for one recipient; `detail` is printable and comes after the text. */
 export function outcomeOf(situation: Situation, hop: string | undefined, detail?: string): RecipientOutcome {
   const [kind, code, status, text] = SITUATIONS[situation];
   const line = detail === undefined ? text : `${text} ${detail}`;
