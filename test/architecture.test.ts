@@ -88,30 +88,11 @@ const FLOORS = [
   'host/testing',
   'host/cli',
   'host',
-  'plugins',
-  'plugins/auth',
-  'plugins/greylisting',
-  'plugins/ident/geoip',
-  'plugins/ident/p0f',
-  'plugins/karma',
-  'plugins/logging',
   'plugins/queue/kit',
   'plugins/queue/program',
   'plugins/queue/smtp',
   'plugins/queue/mx',
   'plugins/queue/web',
-  'plugins/queue',
-  'plugins/queue/amqp',
-  'plugins/queue/cut-through',
-  'plugins/queue/exim-bsmtp',
-  'plugins/queue/maildir',
-  'plugins/queue/pipe',
-  'plugins/queue/postfix-queue',
-  'plugins/queue/qmail-queue',
-  'plugins/queue/qmqp',
-  'plugins/queue/webhook/formats',
-  'plugins/queue/webhook',
-  'plugins/virus',
 ] as const;
 
 /**
@@ -133,7 +114,11 @@ const crossings = files.flatMap((file) =>
 );
 
 describe('the floors', () => {
-  const floorOf = (folder: string): number => (FLOORS as readonly string[]).indexOf(folder);
+  const floorOf = (folder: string): number => {
+    const floor = (FLOORS as readonly string[]).indexOf(folder);
+    // Plugins stand above everything else; what they may import of each other is looked at below.
+    return floor === -1 && /^plugins\b/.test(folder) ? FLOORS.length : floor;
+  };
 
   test('each folder has one', () => {
     const folders = new Set(files.map((file) => dirname(file)));

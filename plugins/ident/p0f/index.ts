@@ -195,7 +195,7 @@ async function ask(answer: Promise<Buffer>): Promise<Buffer | string> {
 
 /** Up to the first NUL; what is not printable has no place in a header field. */
 function readText(answer: Buffer, from: number, octets: number): string {
-  const text = answer.latin1Slice(from, from + octets);
+  const text = answer.toString('latin1', from, from + octets);
   const end = text.indexOf('\0');
   return (end < 0 ? text : text.slice(0, end)).replace(/[^ -~]/g, '').trim();
 }

@@ -67,5 +67,5 @@ const EMPTY = Buffer.alloc(0);
 /** One character per octet, up to the next NUL. */
 function textAt(octets: Buffer, start: number): string | undefined {
   const end = octets.indexOf(0, start);
-  return end === -1 ? undefined : octets.subarray(start, end).latin1Slice();
+  return end === -1 ? undefined : octets.toString('latin1', start, end);
 }

@@ -12,7 +12,7 @@ export const netstringOctets = (length: number): number => String(length).length
 /** The content of the one netstring `octets` begin with; undefined if more has to come. */
 export function readNetstring(octets: Buffer, maxOctets: number): string | 'garbage' | undefined {
   const colon = octets.indexOf(':');
-  const digits = octets.subarray(0, colon === -1 ? 10 : colon).latin1Slice();
+  const digits = octets.toString('latin1', 0, colon === -1 ? 10 : colon);
   if (!/^\d{0,9}$/.test(digits) || (colon !== -1 && digits === '')) return 'garbage';
   if (colon === -1) return octets.length >= 10 ? 'garbage' : undefined;
   const length = Number(digits);

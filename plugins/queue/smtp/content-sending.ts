@@ -38,7 +38,7 @@ const RECIPIENT_VERB = /RCPT/i;
  */
 export function couldNameRecipients(content: readonly Buffer[]): boolean {
   let text = '';
-  for (const block of content) text += block.latin1Slice(0, block.length);
+  for (const block of content) text += block.toString('latin1');
   return RECIPIENT_VERB.test(text);
 }
 

@@ -39,7 +39,7 @@ export class ReplyReader {
     let from = 0;
     for (let end = octets.indexOf(LF); end >= 0; end = octets.indexOf(LF, from)) {
       if (end - from > MAX_LINE) throw new Error('line too long');
-      const reply = this.#takeLine(octets.latin1Slice(from, end));
+      const reply = this.#takeLine(octets.toString('latin1', from, end));
       if (reply !== undefined) yield reply;
       from = end + 1;
     }
