@@ -221,7 +221,7 @@ export class SmtpCutThroughTransaction implements CutThroughTransaction {
     return reply;
   }
 
-  /** A hop may deliver twice to whoever is named twice. It is told again only of what the sender wants to hear. */
+  /** A hop may deliver twice to a recipient that is named twice. It is told again only of what the sender wants to hear. */
   #hasAccepted({ address, options }: Recipient): boolean {
     const before = this.#accepted.get(address.canonicalMailbox);
     return before !== undefined && (options === undefined || isDeepStrictEqual(options, before.options));

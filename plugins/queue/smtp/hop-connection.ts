@@ -21,7 +21,7 @@ const QUIT_MS = 5_000;
 /** Made once: a stack costs more than a message. */
 const GIVEN_UP = new HopFault('end', hopReplies.closed);
 
-/** No host gives up clients as fast as this; the clock behind it goes by half seconds. */
+/** No host gives up clients as fast as this; the clock of `Deadlines` goes by half seconds. */
 const LONG_REST_MS = 2_000;
 
 /** So many octets do not wait for more to go with them. */
@@ -266,7 +266,7 @@ export class HopConnection implements Expiring {
     this.fail(new HopFault(this.#stage, hopReplies.aborted));
   }
 
-  /** The first fault stays; whoever waits gets it. Returns it. */
+  /** The first fault stays; what waits gets it. Returns it. */
   fail(fault: HopFault): HopFault {
     if (this.#fault !== undefined) return this.#fault;
     this.#fault = fault;

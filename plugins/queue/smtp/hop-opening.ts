@@ -38,7 +38,7 @@ export async function openHop(
     const isHandshake =
       cause instanceof HopFault && cause.stage === 'tls' && demand.level === 'opportunistic';
     if (!isHandshake || demand.isImplicit === true) throw cause;
-    // RFC 7435 section 3: whoever asks for no more than what can be had sends in the clear rather than not at all.
+    // RFC 7435 section 3: a demand for no more than what can be had is met in the clear rather than not at all.
     options.log.notice(`${host.name}: ${cause.message}: going on without TLS`);
     return open(host, mail, attempt, options, { level: 'none' });
   }

@@ -7,6 +7,7 @@ import type {
   Outlet,
   PeerCertificate,
   RecipientOutcome,
+  SecureTls,
 } from '../../../bindings/plugin/index.ts';
 
 /**
@@ -16,21 +17,11 @@ import type {
  */
 export type TlsLevel = 'none' | 'opportunistic' | 'required' | 'verified';
 
-export interface TlsDemand {
+/** Undefined `names` and `serverName`: the name of the host. */
+export interface TlsDemand extends Omit<SecureTls, 'isJudgedByCaller'> {
   readonly level: TlsLevel;
   /** TLS from the first octet, without STARTTLS. RFC 8314 section 3.3. */
   readonly isImplicit?: boolean | undefined;
-  /** The certificate has to stand for one of these; undefined: for the name of the host. */
-  readonly names?: readonly string[] | undefined;
-  /** Server name indication; undefined: the name of the host, if it is no address. RFC 6066 section 3. */
-  readonly serverName?: string | undefined;
-  /** Authorities in PEM instead of the system's. */
-  readonly authorities?: string | undefined;
-  /** Our own certificate and its key, in PEM, for hops that ask for one. */
-  readonly certificate?: string | undefined;
-  readonly key?: string | undefined;
-  /** Undefined: TLSv1.2. RFC 8996 forbids what is older. */
-  readonly minimumVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
   /**
    * Judges in place of the usual rules of `verified` (DANE: RFC 7672). Returns why the certificate won't do, or undefined
    * if it will.

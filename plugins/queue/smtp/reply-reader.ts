@@ -75,7 +75,7 @@ export class ReplyReader {
   }
 }
 
-/** The status is taken off the lines: whoever prints the reply puts it back. RFC 2034 section 4. */
+/** The status is taken off the lines: printing the reply puts it back. RFC 2034 section 4. */
 function replyOf(code: number, texts: readonly string[]): HopReply {
   let status: string | undefined;
   const lines = texts.map((text) => {
