@@ -1,4 +1,5 @@
 // Writes the generated tables of docs/reference from the built program: `npm run docs`. A test compares them.
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { settingRows } from '../dist/host/reference/reference-tables.js';
 import { perlFileRows } from '../dist/host/hooks/perl-files.js';
@@ -35,3 +36,4 @@ replaceTable('docs/reference/errors.md', '| Code |', errorRows());
 replaceTable('docs/reference/errors.md', '| Exit code |', exitRows());
 replaceTable('docs/reference/plugins.md', '| Name in qpsmtpd |', perlPluginRows());
 replaceTable('docs/reference/configuration.md', '| File in qpsmtpd |', perlFileRows());
+writeFileSync('docs/reference/api.md', execFileSync(process.execPath, ['scripts/api-report.mjs']));

@@ -1,7 +1,8 @@
 /** Tells apart what a hook may return: nothing, a verdict, a finding, a promise of these, or garbage. */
 
 import { inspect } from 'node:util';
-import { ReturnCode, type Answer, type Finding, type Verdict } from '../../bindings/plugin/index.ts';
+import type { Answer, Finding, Verdict } from '../../bindings/plugin/index.ts';
+import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 
 const CODES: ReadonlySet<unknown> = new Set(Object.values(ReturnCode));
 const FINDING_KINDS: ReadonlySet<unknown> = new Set<Finding['kind']>(['pass', 'fail', 'skip', 'error']);

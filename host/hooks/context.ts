@@ -3,7 +3,6 @@
 import {
   isDenial,
   LogLevel,
-  ReturnCode,
   whitelistHost,
   whitelistSender,
   type Address,
@@ -11,12 +10,13 @@ import {
   type Connection,
   type HookContext,
   type HookName,
-  type Immunity,
   type Log,
   type Services,
-  type Tasks,
   type Transaction,
 } from '../../bindings/plugin/index.ts';
+import { ReturnCode } from '../../bindings/plugin/verdict.ts';
+import type { Immunity } from '../../bindings/plugin/context.ts';
+import type { Tasks } from '../../bindings/plugin/tasks.ts';
 import { ConfigError } from '../errors/error-classes.ts';
 import type { LogContext } from '../observe/logger.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';

@@ -1,6 +1,7 @@
 /** One plugin's part in one chain: what is called, what stands in for it when it fails, and how it has fared. */
 
-import { declined, type Answer, type SessionHookName, type Verdict } from '../../bindings/plugin/index.ts';
+import { declined, type Answer, type Verdict } from '../../bindings/plugin/index.ts';
+import type { SessionHookName } from '../../bindings/plugin/hooks.ts';
 import { numberOfCall } from '../observe/flight-record.ts';
 import { Breaker } from './breaker.ts';
 import type { PluginContext } from './context.ts';

@@ -1,22 +1,19 @@
 /** A definition and the arguments of its line become a plugin that is ready to be asked. */
 
 import {
-  commonOptions,
-  HOOK_NAMES,
   LogLevel,
-  rejectOptions,
   z,
   type Config,
-  type CutThrough,
-  type Hooks,
   type Log,
   type OptionShape,
   type Outlet,
   type PluginDefinition,
-  type RejectOptions,
   type Services,
   type Setup,
 } from '../../bindings/plugin/index.ts';
+import { commonOptions, rejectOptions, type RejectOptions } from '../../bindings/plugin/definition.ts';
+import { HOOK_NAMES, type Hooks } from '../../bindings/plugin/hooks.ts';
+import type { CutThrough } from '../../bindings/plugin/cut-through.ts';
 import { ON_ERROR, sparingImmune } from '../../bindings/plugin/definition.ts';
 import { ConfigError, configErrorOf, lastingCode, PluginErrors } from '../errors/error-classes.ts';
 import type { Logger, LogContext } from '../observe/logger.ts';

@@ -1,7 +1,8 @@
 /** What plugins look for when `qpsmtpd check` has started them without making anything. */
 
 import { setTimeout as pause } from 'node:timers/promises';
-import type { CheckFinding, Place } from '../../bindings/plugin/index.ts';
+import type { Place } from '../../bindings/plugin/index.ts';
+import type { CheckFinding } from '../../bindings/plugin/context.ts';
 import { ConfigError, printPlace } from '../errors/error-classes.ts';
 import { maskControls } from '../message/field-text.ts';
 import { showThrown } from './answer.ts';

@@ -5,17 +5,9 @@
  * hook that answers later, the rest of the chain runs asynchronously.
  */
 
-import {
-  declined,
-  isDenial,
-  LogLevel,
-  nameOf,
-  ReturnCode,
-  type Answer,
-  type HookArguments,
-  type SessionHookName,
-  type Verdict,
-} from '../../bindings/plugin/index.ts';
+import { declined, isDenial, LogLevel, type Answer, type Verdict } from '../../bindings/plugin/index.ts';
+import { nameOf, ReturnCode } from '../../bindings/plugin/verdict.ts';
+import type { HookArguments, SessionHookName } from '../../bindings/plugin/hooks.ts';
 import { conceal } from '../observe/log-text.ts';
 import type { Logger } from '../observe/logger.ts';
 import { isFinding, isPromise, isVerdict, show } from './answer.ts';

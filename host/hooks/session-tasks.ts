@@ -1,6 +1,8 @@
 /** The tasks of one session, from their beginning to the end of their lifetime. */
 
-import type { Lifetime, Task, Tasks } from '../../bindings/plugin/index.ts';
+import type { Task } from '../../bindings/plugin/index.ts';
+import type { Lifetime } from '../../bindings/plugin/notes.ts';
+import type { Tasks } from '../../bindings/plugin/tasks.ts';
 
 interface Work {
   readonly lifetime: Lifetime;

@@ -1,6 +1,7 @@
 /** The hooks that run outside any session: `config` and `post-fork`. */
 
-import { LogLevel, ReturnCode, type Answer, type HookName } from '../../bindings/plugin/index.ts';
+import { LogLevel, type Answer, type HookName } from '../../bindings/plugin/index.ts';
+import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { SourceSilent, type ConfigSource } from '../config/consulted-lists.ts';
 import type { Logger } from '../observe/logger.ts';
 import { flightRecord, LAST_CALL, LAST_SEAT, NO_SEAT, numberOfCall } from '../observe/flight-record.ts';

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { ReturnCode, verdictOf, type HopReply, type RecipientOutcome } from '../../bindings/plugin/index.ts';
+import { verdictOf, type HopReply, type RecipientOutcome } from '../../bindings/plugin/index.ts';
+import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 
 const outcome = (kind: RecipientOutcome['kind'], reply: Partial<HopReply> = {}): RecipientOutcome => ({
   kind,

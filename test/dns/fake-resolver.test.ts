@@ -1,7 +1,8 @@
 /** The DNS that plugin authors test with: it answers as the real one does, and nothing in it takes real time. */
 
 import { describe, expect, test } from 'vitest';
-import { definePlugin, deny, type DnsOptions } from '../../bindings/plugin/index.ts';
+import { definePlugin, deny } from '../../bindings/plugin/index.ts';
+import type { DnsOptions } from '../../bindings/plugin/resolver.ts';
 import { fakeResolver, TestServer } from '../../host/testing/index.ts';
 
 const tlsa = { usage: 3, selector: 1, matching: 1, data: Buffer.alloc(32) };

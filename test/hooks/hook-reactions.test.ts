@@ -1,7 +1,8 @@
 /** docs/reference/hooks.md tells what becomes of each verdict: whatever has a reply, or none at all, is played here. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { declined, definePlugin, ok, ReturnCode, type Verdict } from '../../bindings/plugin/index.ts';
+import { declined, definePlugin, ok, type Verdict } from '../../bindings/plugin/index.ts';
+import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { reactionRows } from '../../host/reference/reference-tables.ts';
 import { TestServer, type TestClient } from '../../host/testing/index.ts';
 

@@ -1,11 +1,6 @@
 import { expect, test } from 'vitest';
-import {
-  definePlugin,
-  LogLevel,
-  type Hooks,
-  type LogEvent,
-  type Setup,
-} from '../../bindings/plugin/index.ts';
+import { definePlugin, LogLevel, type LogEvent, type Setup } from '../../bindings/plugin/index.ts';
+import type { Hooks } from '../../bindings/plugin/hooks.ts';
 import { setUpPlugin } from '../../host/hooks/loaded-plugin.ts';
 import { loggingSinks } from '../../host/hooks/logging.ts';
 import { configSource, runPostFork } from '../../host/hooks/setup-hooks.ts';

@@ -8,9 +8,9 @@ import {
   error,
   LogLevel,
   ok,
-  type Hooks,
   type Verdict,
 } from '../../bindings/plugin/index.ts';
+import type { Hooks } from '../../bindings/plugin/hooks.ts';
 import { setUpPlugin } from '../../host/hooks/loaded-plugin.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';

@@ -6,12 +6,12 @@ import {
   deny,
   hooksOf,
   LogLevel,
-  Notes,
   ok,
   transactionTask,
-  type Hooks,
   z,
 } from '../../bindings/plugin/index.ts';
+import { Notes } from '../../bindings/plugin/notes.ts';
+import type { Hooks } from '../../bindings/plugin/hooks.ts';
 import { MAX_NOTE_OCTETS, MAX_NOTES } from '../../bindings/plugin/notes.ts';
 import { setUpPlugin } from '../../host/hooks/loaded-plugin.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';

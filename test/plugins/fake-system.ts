@@ -1,7 +1,8 @@
 /** System services that touch nothing: names and files are objects of the test. */
 
 import { requirePackage } from '../../host/package/optional-package.ts';
-import type { Files, System, SystemServices } from '../../bindings/plugin/index.ts';
+import type { Files } from '../../bindings/plugin/index.ts';
+import type { System, SystemServices } from '../../bindings/plugin/system-services.ts';
 import { localTime } from '../../host/services/local-time.ts';
 import { fakeResolver } from '../../host/testing/fake-resolver.ts';
 

@@ -4,8 +4,8 @@ import {
   geoCountry,
   whitelistRecipients,
   type Fingerprint,
-  type Stores,
 } from '../../bindings/plugin/index.ts';
+import type { Stores } from '../../bindings/plugin/store.ts';
 import greylisting from '../../plugins/greylisting/index.ts';
 import { brokenStores, memoryStores } from '../store/memory-backend.ts';
 import { address, freshTransaction, given, NO_PARAMETERS, words, type Given } from './plugin-context.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { karmaHistory, naughty, type Stores } from '../../bindings/plugin/index.ts';
+import { karmaHistory, naughty } from '../../bindings/plugin/index.ts';
+import type { Stores } from '../../bindings/plugin/store.ts';
 import { parseKarma } from '../../plugins/karma/record.ts';
 import karma from '../../plugins/karma/index.ts';
 import { brokenStores, memoryStores } from '../store/memory-backend.ts';

@@ -5,7 +5,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { LogLevel, type LogOutput, type SyslogTarget } from '../../bindings/plugin/index.ts';
+import { LogLevel, type LogOutput } from '../../bindings/plugin/index.ts';
+import type { SyslogTarget } from '../../bindings/plugin/log-services.ts';
 import {
   cutToOctets,
   localMessage,

@@ -3,21 +3,20 @@
 import {
   Address,
   LogLevel,
-  Notes,
-  ReturnCode,
   type Config,
   type Connect,
   type Connection,
-  type HookArguments,
   type LogOutput,
-  type Logs,
   type OptionShape,
   type PluginDefinition,
   type Services,
-  type SessionHookName,
   type Transaction,
   type Verdict,
 } from '../../bindings/plugin/index.ts';
+import { Notes } from '../../bindings/plugin/notes.ts';
+import { ReturnCode } from '../../bindings/plugin/verdict.ts';
+import type { HookArguments, SessionHookName } from '../../bindings/plugin/hooks.ts';
+import type { Logs } from '../../bindings/plugin/log-services.ts';
 import { setUpPlugin, type LoadedPlugin } from '../../host/hooks/loaded-plugin.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';

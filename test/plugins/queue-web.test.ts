@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
   queueInto,
-  type Hooks,
   type OptionShape,
   type Outlet,
   type PluginDefinition,
@@ -9,6 +8,7 @@ import {
   type Setup,
   type z,
 } from '../../bindings/plugin/index.ts';
+import type { Hooks } from '../../bindings/plugin/hooks.ts';
 import amqp from '../../plugins/queue/amqp/index.ts';
 import webhook from '../../plugins/queue/webhook/index.ts';
 import { given, words } from './plugin-context.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ProgramResult } from '../../bindings/plugin/index.ts';
+import type { ProgramResult } from '../../bindings/plugin/programs.ts';
 import quitFortune from '../../plugins/quit_fortune.ts';
 import { fakeServices, given, words } from './plugin-context.ts';
 

@@ -9,8 +9,6 @@ import {
   denySoftDisconnect,
   dsn,
   fail,
-  HOOK_NAMES,
-  Notes,
   ok,
   pass,
   refusal,
@@ -18,12 +16,12 @@ import {
   wholeNumber,
   z,
   type Address,
-  type HookArguments,
   type HookContext,
   type HookName,
-  type SessionHookName,
   type Setup,
 } from '../../bindings/plugin/index.ts';
+import { HOOK_NAMES, type HookArguments, type SessionHookName } from '../../bindings/plugin/hooks.ts';
+import { Notes } from '../../bindings/plugin/notes.ts';
 
 test('options reach hooks with the type their schema gives them', () => {
   definePlugin({

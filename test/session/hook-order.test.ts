@@ -1,16 +1,9 @@
 /** The order in which the hooks of a session are asked: qpsmtpd's, as its plugins count on it. */
 
 import { afterEach, expect, test } from 'vitest';
-import {
-  definePlugin,
-  deny,
-  HOOK_NAMES,
-  nameOf,
-  ok,
-  type HookName,
-  type Hooks,
-  type Verdict,
-} from '../../bindings/plugin/index.ts';
+import { definePlugin, deny, ok, type HookName, type Verdict } from '../../bindings/plugin/index.ts';
+import { HOOK_NAMES, type Hooks } from '../../bindings/plugin/hooks.ts';
+import { nameOf } from '../../bindings/plugin/verdict.ts';
 import { TestServer, type TestClient } from '../../host/testing/index.ts';
 
 const servers: TestServer[] = [];

@@ -1,13 +1,8 @@
 /** The parameters of MAIL and RCPT as plugins see them. RFC 5321 section 4.1.1.11. */
 
 import { afterEach, describe, expect, test } from 'vitest';
-import {
-  definePlugin,
-  ok,
-  type MailOptions,
-  type Recipient,
-  type RecipientOptions,
-} from '../../bindings/plugin/index.ts';
+import { definePlugin, ok, type Recipient } from '../../bindings/plugin/index.ts';
+import type { MailOptions, RecipientOptions } from '../../bindings/plugin/connection.ts';
 import { splitPathArgument } from '../../host/session/path-input.ts';
 import { decodeUnicodeAddress, decodeAsciiXtext } from '../../bindings/wire/xtext.ts';
 import { TestServer, type TestServerOptions } from '../../host/testing/index.ts';

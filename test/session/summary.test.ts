@@ -10,9 +10,8 @@ import {
   denySoft,
   LogLevel,
   ok,
-  type Hooks,
-  type LogRecord,
 } from '../../bindings/plugin/index.ts';
+import type { Hooks, LogRecord } from '../../bindings/plugin/hooks.ts';
 import { TestServer, type TestClient } from '../../host/testing/index.ts';
 import { cutThroughTo } from '../delivery/cut-through.ts';
 

@@ -1,6 +1,6 @@
 /** A back end in memory, for tests that are about something else than where records are kept. */
 
-import type { Stores } from '../../bindings/plugin/index.ts';
+import type { Stores } from '../../bindings/plugin/store.ts';
 import type { Clock } from '../../bindings/plugin/services.ts';
 import type { Backend, VersionedText } from '../../host/store/backend.ts';
 import { RecordStore } from '../../host/store/record-store.ts';

@@ -5,7 +5,8 @@ import type { Socket } from 'node:net';
 import { duplexPair } from 'node:stream';
 import { connect } from 'node:tls';
 import { afterAll, expect, test } from 'vitest';
-import { definePlugin, ok, type TlsFacts } from '../../bindings/plugin/index.ts';
+import { definePlugin, ok } from '../../bindings/plugin/index.ts';
+import type { TlsFacts } from '../../bindings/plugin/connection.ts';
 import { answerOf, CertificateFolder, makePair, SecureServer } from './secure-server.ts';
 import { until } from '../patience.ts';
 

@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { definePlugin, LogLevel, ok, type TlsFacts } from '../../bindings/plugin/index.ts';
+import { definePlugin, LogLevel, ok } from '../../bindings/plugin/index.ts';
+import type { TlsFacts } from '../../bindings/plugin/connection.ts';
 import { TestClient } from '../../host/testing/index.ts';
 import { answerOf, CertificateFolder, makePair, SecureClient, SecureServer } from './secure-server.ts';
 import { until } from '../patience.ts';

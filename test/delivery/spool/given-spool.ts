@@ -1,13 +1,8 @@
 /** A spool in a folder of the test, in simulated time, over an outlet in memory. */
 
 import { onTestFinished } from 'vitest';
-import type {
-  Log,
-  MailOptions,
-  MailObject,
-  Recipient,
-  SpoolOptions,
-} from '../../../bindings/plugin/index.ts';
+import type { Log, MailObject, Recipient, SpoolOptions } from '../../../bindings/plugin/index.ts';
+import type { MailOptions } from '../../../bindings/plugin/connection.ts';
 import { SpoolFolder } from '../../../host/spool/files/spool-folder.ts';
 import { Spool } from '../../../host/spool/spool.ts';
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';

@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { DataFlag } from '../../../bindings/core/contract.ts';
-import type { MailOptions, Message } from '../../../bindings/plugin/index.ts';
+import type { Message } from '../../../bindings/plugin/index.ts';
+import type { MailOptions } from '../../../bindings/plugin/connection.ts';
 import { StoredMessage } from '../../../host/message/stored-message.ts';
 import { core } from '../../message/core.ts';
 import { hopWith, outlet } from '../hop-closers.ts';

@@ -1,7 +1,9 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { MailOptions, NotifyEvent, SendingClient, Recipient } from '../../../bindings/plugin/index.ts';
+import type { NotifyEvent, Recipient } from '../../../bindings/plugin/index.ts';
+import type { MailOptions } from '../../../bindings/plugin/connection.ts';
+import type { SendingClient } from '../../../bindings/plugin/delivery.ts';
 import { address } from '../transaction.ts';
 import { deferred, delivered, refused, unreachable, type Delivered } from './fake-outlet.ts';
 import { DAY, givenSpool, HOUR, MINUTE, mailWith } from './given-spool.ts';

@@ -1,7 +1,8 @@
 /** AUTH: whatever a client says in an exchange, each line has one reply, and the session comes out of it whole. */
 import assert from 'node:assert/strict';
 import type { Duplex } from 'node:stream';
-import { definePlugin, LogLevel, ok, type Credentials, type Hooks } from '../../../bindings/plugin/index.ts';
+import { definePlugin, LogLevel, ok, type Credentials } from '../../../bindings/plugin/index.ts';
+import type { Hooks } from '../../../bindings/plugin/hooks.ts';
 import { TestServer } from '../../../host/testing/index.ts';
 import { chooseCuts } from '../cores.ts';
 import type { Random } from '../random.ts';

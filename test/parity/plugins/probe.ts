@@ -2,14 +2,13 @@ import { readFileSync } from 'node:fs';
 import {
   declined,
   definePlugin,
-  HOOK_NAMES,
-  ReturnCode,
   z,
   type Answer,
   type HookName,
-  type Hooks,
   type Verdict,
 } from '../../../bindings/plugin/index.ts';
+import { HOOK_NAMES, type Hooks } from '../../../bindings/plugin/hooks.ts';
+import { ReturnCode } from '../../../bindings/plugin/verdict.ts';
 
 /** Hooks that are asked about the daemon rather than about a session; they must go on answering. */
 const LEFT_ALONE: readonly HookName[] = [

@@ -1,13 +1,7 @@
 /** Servers with AUTH for tests, and what they leave behind. */
 
-import {
-  decline,
-  definePlugin,
-  ok,
-  type Credentials,
-  type Hooks,
-  type Secret,
-} from '../../../bindings/plugin/index.ts';
+import { decline, definePlugin, ok, type Credentials } from '../../../bindings/plugin/index.ts';
+import type { Hooks, Secret } from '../../../bindings/plugin/hooks.ts';
 import { TestServer, type TestServerOptions } from '../../../host/testing/index.ts';
 
 export const USER = 'user@good.example';

@@ -1,7 +1,8 @@
 /** Every mechanism from EHLO to the reply. RFC 4954. */
 
 import { afterEach, describe, expect, test } from 'vitest';
-import { denySoft, ok, type Hooks } from '../../../bindings/plugin/index.ts';
+import { denySoft, ok } from '../../../bindings/plugin/index.ts';
+import type { Hooks } from '../../../bindings/plugin/hooks.ts';
 import { closeServers, keeper, recorder, SECRET, startServer, USER, withHooks } from './auth-server.ts';
 import { attemptNames, attempts, encode, type AttemptName } from './sasl-client.ts';
 

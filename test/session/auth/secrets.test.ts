@@ -1,7 +1,8 @@
 /** Neither passwords nor tokens reach the log, in clear text or in base64, at the highest level. */
 
 import { afterEach, describe, expect, test } from 'vitest';
-import { deny, ok, type Credentials, type Hooks } from '../../../bindings/plugin/index.ts';
+import { deny, ok, type Credentials } from '../../../bindings/plugin/index.ts';
+import type { Hooks } from '../../../bindings/plugin/hooks.ts';
 import { closeServers, keeper, recorder, SECRET, startServer, USER, withHooks } from './auth-server.ts';
 import { attemptNames, attempts, encode } from './sasl-client.ts';
 

@@ -10,9 +10,9 @@ import {
   done,
   naughty,
   ok,
-  type Hooks,
   type Verdict,
 } from '../../../bindings/plugin/index.ts';
+import type { Hooks } from '../../../bindings/plugin/hooks.ts';
 import {
   closeServers,
   declineWith,
