@@ -1,11 +1,5 @@
-import {
-  canonicalEntry,
-  definePlugin,
-  deny,
-  transactionNote,
-  type Address,
-  type Log,
-} from '../bindings/plugin/index.ts';
+import { definePlugin, deny, transactionNote, type Address, type Log } from '../bindings/plugin/index.ts';
+import { canonicalEntry } from '../bindings/wire/domain-name.ts';
 
 /** The entry of the list that the sender of this transaction is under. */
 export const badmailfromto = transactionNote<string>('badmailfromto');

@@ -2,13 +2,13 @@ import {
   decimal,
   definePlugin,
   fail,
-  parseMailDate,
   pass,
   skip,
   z,
   type Header,
   type HookContext,
 } from '../bindings/plugin/index.ts';
+import { parseMailDate } from '../bindings/wire/mail-date.ts';
 
 /** Fields that may stand in a header once at most. RFC 5322 section 3.6. */
 const SINGULAR: readonly string[] = [

@@ -1,13 +1,11 @@
 import { compilePattern, isIpAddress, isLoopback, shareNetwork } from '../bindings/lists/index.ts';
 import {
-  canonicalDomain,
   connectionNote,
   definePlugin,
   fail,
   oneOf,
   pass,
   skip,
-  unicodeDomain,
   wholeNumber,
   z,
   type Answer,
@@ -16,6 +14,7 @@ import {
   type Hook,
   type HookContext,
 } from '../bindings/plugin/index.ts';
+import { canonicalDomain, unicodeDomain } from '../bindings/wire/domain-name.ts';
 
 /** The HELO name leads to the client's network, respectively the client's address to the domain of the name. */
 export const heloForwardMatch = connectionNote<boolean>('helo_forward_match');

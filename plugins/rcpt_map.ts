@@ -1,6 +1,4 @@
 import {
-  canonicalDomain,
-  canonicalEntry,
   definePlugin,
   deny,
   RETURN_CODE_NAMES,
@@ -9,6 +7,7 @@ import {
   type Log,
   type Verdict,
 } from '../bindings/plugin/index.ts';
+import { canonicalDomain, canonicalEntry } from '../bindings/wire/domain-name.ts';
 
 const NO_SUCH_USER = 'No such user.';
 

@@ -1,12 +1,5 @@
-import {
-  canonicalDomain,
-  canonicalEntry,
-  definePlugin,
-  dsn,
-  ok,
-  unicodeDomain,
-  type Log,
-} from '../bindings/plugin/index.ts';
+import { definePlugin, dsn, ok, type Log } from '../bindings/plugin/index.ts';
+import { canonicalDomain, canonicalEntry, unicodeDomain } from '../bindings/wire/domain-name.ts';
 
 /** Accepts recipients at the hosts this server receives mail for, and refuses to relay. */
 export default definePlugin({

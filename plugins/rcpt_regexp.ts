@@ -1,11 +1,6 @@
 import { compilePattern } from '../bindings/lists/index.ts';
-import {
-  canonicalEntry,
-  definePlugin,
-  RETURN_CODE_NAMES,
-  verdictFor,
-  type Verdict,
-} from '../bindings/plugin/index.ts';
+import { definePlugin, RETURN_CODE_NAMES, verdictFor, type Verdict } from '../bindings/plugin/index.ts';
+import { canonicalEntry } from '../bindings/wire/domain-name.ts';
 
 /** Decides about recipients by a list of addresses and regular expressions; the topmost that matches counts. */
 export default definePlugin({

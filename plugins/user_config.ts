@@ -1,4 +1,5 @@
-import { definePlugin, denySoft, ok, unicodeDomain, z, type Address } from '../bindings/plugin/index.ts';
+import { definePlugin, denySoft, ok, z, type Address } from '../bindings/plugin/index.ts';
+import { unicodeDomain } from '../bindings/wire/domain-name.ts';
 
 /** A user's list is read for each recipient: a large one would be a way to slow the server down. */
 const MAX_OCTETS = 65_536;

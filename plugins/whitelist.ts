@@ -1,7 +1,5 @@
 import { ClientRanges } from '../bindings/lists/index.ts';
 import {
-  canonicalDomain,
-  canonicalEntry,
   connectionNote,
   definePlugin,
   flag,
@@ -19,6 +17,7 @@ import {
   type HookContext,
   type Log,
 } from '../bindings/plugin/index.ts';
+import { canonicalDomain, canonicalEntry } from '../bindings/wire/domain-name.ts';
 
 /** The launcher vouched for the client. */
 export const whitelistClient = connectionNote<boolean>('whitelistclient');

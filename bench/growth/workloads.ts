@@ -2,7 +2,7 @@
 
 import { loadCore } from '../../bindings/core.ts';
 import { canonicalDomain } from '../../bindings/wire/domain-name.ts';
-import { parseMailDate } from '../../bindings/plugin/mail-date.ts';
+import { parseMailDate } from '../../bindings/wire/mail-date.ts';
 import { withoutRepeats } from '../../bindings/plugin/repeated-recipients.ts';
 import { decodeBase64 } from '../../bindings/wire/base64.ts';
 import { parseClientFinal, parseClientFirst } from '../../bindings/wire/scram-message.ts';

@@ -2,7 +2,7 @@
 export { Address } from '../wire/address.ts';
 export type { CommandContext, PluginCommand } from './command.ts';
 export { ConfigProblem, type CompiledList, type Config, type Place } from './config.ts';
-export type { Connection, NotifyEvent, Parameters, Recipient, Transaction } from './connection.ts';
+export type { Connection, NotifyEvent, Recipient, Transaction } from './connection.ts';
 export type { CheckList, HookContext, Setup } from './context.ts';
 export {
   definePlugin,
@@ -25,41 +25,22 @@ export {
   type RecipientOutcome,
 } from './delivery.ts';
 export { defineOutlet, logReport, queueInto } from './outlet-plugin.ts';
-export { deliverSplit, type Consignment } from './outlet-split.ts';
-export type { OpenedOutlet, Outlets } from './outlets.ts';
+export type { OpenedOutlet } from './outlets.ts';
 export { requireQuarantine } from './quarantine-place.ts';
-export { namedReportWay, defaultReportWay, type ReportWayOptions } from './report-way.ts';
-export { canonicalDomain, canonicalEntry, unicodeDomain } from '../wire/domain-name.ts';
 export { dsn } from './dsn.ts';
-export type { Files, StagedFile } from './files.ts';
+export type { Files } from './files.ts';
 export { error, fail, pass, skip, type Finding } from './finding.ts';
 export type { Answer, Credentials, Hook, HookName, LogEvent, ReceivedParts } from './hooks.ts';
-export {
-  connectProblem,
-  type Connect,
-  type ConnectionStream,
-  type ConnectTarget,
-  type Duplex,
-  type PeerCertificate,
-  type SecureTls,
-} from './connect.ts';
+export { connectProblem, type ConnectTarget, type Duplex, type PeerCertificate } from './connect.ts';
 export { formatLogLine, formatNamedLine } from './log-line.ts';
 export type { LogOutput } from './log-services.ts';
 export type { CutThrough, CutThroughEnvelope, CutThroughTransaction } from './cut-through.ts';
-export {
-  HttpError,
-  type Http,
-  type HttpClient,
-  type HttpFaultKind,
-  type HttpRequest,
-  type HttpResponse,
-} from './http.ts';
-export { parseMailDate } from './mail-date.ts';
+export { HttpError, type HttpClient, type HttpRequest, type HttpResponse } from './http.ts';
 export { LogLevel, parseLogLevel, type Log } from './log-level.ts';
 export type { Header, LineEnds, Message } from './message.ts';
 export { connectionNote, transactionNote, type Note } from './notes.ts';
 export { decimal, directoryMode, flag, logLevel, oneOf, timestamp, wholeNumber } from './option-kinds.ts';
-export type { ProgramEnd, ProgramOrder, Programs } from './programs.ts';
+export type { ProgramEnd, ProgramOrder } from './programs.ts';
 export type { Change, Store } from './store.ts';
 export type { SpoolOptions } from './spool-services.ts';
 export { strftime } from './strftime.ts';
@@ -93,5 +74,5 @@ export {
   whitelistSender,
   type Fingerprint,
 } from './well-known-notes.ts';
-export { WorkerError, type WorkerPool, type Workers } from './workers.ts';
+export { WorkerError, type WorkerPool } from './workers.ts';
 export { z } from 'zod';

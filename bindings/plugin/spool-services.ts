@@ -3,7 +3,6 @@
 import type { Address } from '../wire/address.ts';
 import type { Outlet } from './delivery.ts';
 import type { Log } from './log-level.ts';
-import type { ReportWay } from './report-way.ts';
 
 /** How one spool works. Times in milliseconds. */
 export interface SpoolOptions {
@@ -12,7 +11,8 @@ export interface SpoolOptions {
   /** Recipients with the same answer are handed over together, and wait together while it can't be reached. */
   readonly destinationOf: (address: Address) => string;
   /** The way of reports to senders. Undefined: that of the messages. */
-  readonly reports?: ReportWay | undefined;
+  readonly reports?:
+    { readonly outlet: Outlet; readonly destinationOf: (address: Address) => string } | undefined;
   /** The pause before the second attempt; every further one is twice as long, up to the longest. */
   readonly firstRetryMs: number;
   readonly longestRetryMs: number;

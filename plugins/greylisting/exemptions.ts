@@ -2,13 +2,13 @@
 
 import { addressNumber, compilePattern, type Pattern } from '../../bindings/lists/index.ts';
 import {
-  canonicalDomain,
   fingerprint,
   geoCountry,
   type Connection,
   type Fingerprint,
   type Setup,
 } from '../../bindings/plugin/index.ts';
+import { canonicalDomain } from '../../bindings/wire/domain-name.ts';
 
 type Exemption = (connection: Connection) => string | undefined;
 

@@ -1,6 +1,5 @@
 import { addressNumber } from '../../bindings/lists/index.ts';
 import {
-  canonicalDomain,
   connectionNote,
   decimal,
   definePlugin,
@@ -20,6 +19,7 @@ import {
   type HookContext,
   type Store,
 } from '../../bindings/plugin/index.ts';
+import { canonicalDomain } from '../../bindings/wire/domain-name.ts';
 import { karmaCommand } from './command.ts';
 import { importKarma, karmaLifeMs, parseKarma, printKarma, type KarmaRecord } from './record.ts';
 

@@ -2,25 +2,24 @@ import { RouteTable } from '../../bindings/lists/index.ts';
 import {
   ConfigProblem,
   defineOutlet,
-  deliverSplit,
   dsn,
   oneOf,
   withReplyCode,
   z,
   type Address,
   type Config,
-  type Consignment,
   type Log,
   type Outlet,
   type OpenedOutlet,
-  type Outlets,
   type MailObject,
   type Place,
   type Recipient,
   type RecipientOutcome,
   type Setup,
   type Transaction,
+  type Services,
 } from '../../bindings/plugin/index.ts';
+import { deliverSplit, type Consignment } from './kit/outlet-split.ts';
 
 const options = z.object({
   file: z
@@ -72,7 +71,7 @@ class RoutedOutlet implements Outlet {
   readonly #file: string;
   readonly #config: Config;
   readonly #log: Log;
-  readonly #outlets: Outlets;
+  readonly #outlets: Services['outlets'];
   readonly #leftovers: Outlet | undefined;
   #table: RouteTable<Outlet>;
   /** What the table was made of; the configuration has other lines after a change. */

@@ -1,16 +1,14 @@
 import {
-  canonicalDomain,
   defineOutlet,
-  namedReportWay,
   oneOf,
-  defaultReportWay,
   wholeNumber,
   z,
   type Address,
   type OpenedOutlet,
-  type ReportWayOptions,
   type SpoolOptions,
 } from '../../bindings/plugin/index.ts';
+import { canonicalDomain } from '../../bindings/wire/domain-name.ts';
+import { namedReportWay, defaultReportWay, type ReportWayOptions } from './kit/report-way.ts';
 
 const MS = 1_000;
 const YEAR = 31_536_000;

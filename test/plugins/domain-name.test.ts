@@ -4,7 +4,7 @@ import { domainToASCII, domainToUnicode } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Address } from '../../bindings/wire/address.ts';
-import { canonicalDomain, canonicalEntry, unicodeDomain } from '../../bindings/plugin/index.ts';
+import { canonicalDomain, canonicalEntry, unicodeDomain } from '../../bindings/wire/domain-name.ts';
 
 describe('the canonical form', () => {
   test.each([

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { parseMailDate, strftime } from '../../bindings/plugin/index.ts';
+import { strftime } from '../../bindings/plugin/index.ts';
+import { parseMailDate } from '../../bindings/wire/mail-date.ts';
 
 test.each([
   ['Sun, 22 Nov 2026 13:00:00 +0000', '2026-11-22T13:00:00Z'],

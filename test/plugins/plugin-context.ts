@@ -4,7 +4,6 @@ import {
   Address,
   LogLevel,
   type Config,
-  type Connect,
   type Connection,
   type LogOutput,
   type OptionShape,
@@ -13,6 +12,7 @@ import {
   type Transaction,
   type Verdict,
 } from '../../bindings/plugin/index.ts';
+import type { Connect } from '../../bindings/plugin/connect.ts';
 import { Notes } from '../../bindings/plugin/notes.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import type { HookArguments, SessionHookName } from '../../bindings/plugin/hooks.ts';

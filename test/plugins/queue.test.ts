@@ -3,13 +3,8 @@ import { expect, test } from 'vitest';
 import { describePlugin } from '../../host/hooks/plugin-description.ts';
 import discard from '../../plugins/queue/discard.ts';
 import maildir from '../../plugins/queue/maildir/index.ts';
-import {
-  Address,
-  type Files,
-  type MailObject,
-  type StagedFile,
-  type Transaction,
-} from '../../bindings/plugin/index.ts';
+import { Address, type Files, type MailObject, type Transaction } from '../../bindings/plugin/index.ts';
+import type { StagedFile } from '../../bindings/plugin/files.ts';
 import { fakeFiles } from './fake-system.ts';
 import { address, freshTransaction, given, words, type Given } from './plugin-context.ts';
 

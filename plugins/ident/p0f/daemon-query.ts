@@ -1,6 +1,6 @@
 /** Asks a daemon on this host something over its Unix socket. */
 
-import type { Connect, Duplex } from '../../../bindings/plugin/index.ts';
+import type { Duplex, Services } from '../../../bindings/plugin/index.ts';
 import { withDeadline } from '../../../bindings/timing/time-limit.ts';
 
 export interface ExpectedAnswer {
@@ -13,7 +13,7 @@ export interface ExpectedAnswer {
  * `timeoutMs` or if nobody listens.
  */
 export async function askDaemon(
-  connect: Connect,
+  connect: Services['connect'],
   path: string,
   question: Buffer,
   { octets, timeoutMs }: ExpectedAnswer,

@@ -2,17 +2,12 @@
 
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
-import type {
-  Address,
-  Files,
-  LineEnds,
-  MailObject,
-  Services,
-  StagedFile,
-} from '../../../bindings/plugin/index.ts';
+import type { Address, Files, LineEnds, MailObject, Services } from '../../../bindings/plugin/index.ts';
 import { attempt, codeOf, makeMaildir, MaildirError, syncDirectory } from './directories.ts';
 import { FolderChoice } from './folder-choice.ts';
 import { layoutOf, maildirsOf, NoMaildirError, type MaildirLayout, type MaildirOptions } from './layout.ts';
+
+type StagedFile = Awaited<ReturnType<Services['files']['stage']>>;
 
 /** A Maildir that is removed as often as it is made is not wanted. */
 const MAX_TRIES = 3;

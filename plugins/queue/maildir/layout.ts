@@ -1,7 +1,8 @@
 /** Which Maildir a recipient's mail goes to. */
 
 import { join } from 'node:path';
-import { unicodeDomain, type Address } from '../../../bindings/plugin/index.ts';
+import type { Address } from '../../../bindings/plugin/index.ts';
+import { unicodeDomain } from '../../../bindings/wire/domain-name.ts';
 
 /** Octets of a file name that common file systems allow. */
 const NAME_OCTETS = 255;

@@ -1,13 +1,7 @@
 /** The outlet of mail that goes where the DNS says, each domain under its own policy. */
 
-import {
-  deliverSplit,
-  type DeliveryReport,
-  type HopReply,
-  type Log,
-  type MailObject,
-  type Outlet,
-} from '../../../bindings/plugin/index.ts';
+import type { DeliveryReport, HopReply, Log, MailObject, Outlet } from '../../../bindings/plugin/index.ts';
+import { deliverSplit } from '../kit/outlet-split.ts';
 import type { HopCounters, HopOptions, HopOutlet } from '../smtp/hop-options.ts';
 import { hopReplies } from '../smtp/hop-replies.ts';
 import { isLackOfSafety } from '../smtp/mail-fitness.ts';

@@ -2,10 +2,10 @@
 
 import {
   connectProblem,
-  type Http,
   type Log,
   type Resolver,
   type Store,
+  type Services,
 } from '../../../bindings/plugin/index.ts';
 import { BoundedCache } from '../../../bindings/timing/bounded-cache.ts';
 import { standsForHost } from './certificates.ts';
@@ -138,7 +138,7 @@ function parseHeld(text: string): HeldPolicy | undefined {
 }
 
 export interface StsFetchOptions {
-  readonly http: Pick<Http, 'request'>;
+  readonly http: Pick<Services['http'], 'request'>;
   /** The addresses of a policy host that may be connected to; rejects if there are none. */
   readonly addresses: (host: string) => Promise<readonly string[]>;
   /** Undefined: 443. */

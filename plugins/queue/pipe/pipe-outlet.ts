@@ -7,9 +7,9 @@ import type {
   Outlet,
   MailObject,
   ProgramEnd,
-  Programs,
   Recipient,
   RecipientOutcome,
+  Services,
 } from '../../../bindings/plugin/index.ts';
 import { withDeadline } from '../../../bindings/timing/time-limit.ts';
 import { delivered, deferred, forAll, refused, replyText } from '../kit/outcome.ts';
@@ -43,7 +43,7 @@ export class PipeOutlet implements Outlet {
   readonly #limiter: ProgramLimiter;
 
   /** Throws if the command has a pattern that can't be filled. */
-  constructor(options: PipeOptions, programs: Programs, log: Log) {
+  constructor(options: PipeOptions, programs: Services['programs'], log: Log) {
     this.#options = options;
     this.#log = log;
     this.#args = new CommandArguments(options.command, options.nullSender);

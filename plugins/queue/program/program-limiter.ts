@@ -5,8 +5,8 @@ import type {
   MailObject,
   ProgramEnd,
   ProgramOrder,
-  Programs,
   RecipientOutcome,
+  Services,
 } from '../../../bindings/plugin/index.ts';
 import { Semaphore, SemaphoreFullError } from '../../../bindings/timing/semaphore.ts';
 import { withDeadline } from '../../../bindings/timing/time-limit.ts';
@@ -15,10 +15,13 @@ import { unfitFor } from '../kit/safe-envelope.ts';
 import type { ProgramLimits, ProgramOutletOptions } from './program-options.ts';
 
 export class ProgramLimiter {
-  readonly #programs: Programs;
+  readonly #programs: Services['programs'];
   readonly #permits: Semaphore;
 
-  constructor(programs: Programs, { processes, waiting }: Pick<ProgramLimits, 'processes' | 'waiting'>) {
+  constructor(
+    programs: Services['programs'],
+    { processes, waiting }: Pick<ProgramLimits, 'processes' | 'waiting'>,
+  ) {
     this.#programs = programs;
     this.#permits = new Semaphore({ permits: processes, maxWaiting: waiting });
   }

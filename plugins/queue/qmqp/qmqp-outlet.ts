@@ -1,12 +1,12 @@
 /** Hands messages to servers of the Quick Mail Queueing Protocol, qmail's and Postfix's. */
 
 import type {
-  Connect,
   DeliveryReport,
   Log,
   Outlet,
   MailObject,
   RecipientOutcome,
+  Services,
 } from '../../../bindings/plugin/index.ts';
 import { withDeadline } from '../../../bindings/timing/time-limit.ts';
 import { delivered, deferred, forAll, refused, replyText } from '../kit/outcome.ts';
@@ -24,10 +24,10 @@ export interface QmqpOptions {
 
 export class QmqpOutlet implements Outlet {
   readonly #options: QmqpOptions;
-  readonly #connect: Connect;
+  readonly #connect: Services['connect'];
   readonly #log: Log;
 
-  constructor(options: QmqpOptions, connect: Connect, log: Log) {
+  constructor(options: QmqpOptions, connect: Services['connect'], log: Log) {
     this.#options = options;
     this.#connect = connect;
     this.#log = log;

@@ -1,11 +1,10 @@
 /** One connection to a next hop: commands out, replies in, each waited for within its time. */
 
 import {
-  type Connect,
-  type ConnectionStream,
   connectProblem,
   type HopReply,
   type PeerCertificate,
+  type Services,
 } from '../../../bindings/plugin/index.ts';
 import type { HopHost, TlsDemand } from './hop-options.ts';
 import type { Deadlines, Expiring } from '../../../bindings/timing/deadlines.ts';
@@ -14,6 +13,8 @@ import { departSoon } from '../../../bindings/timing/departures.ts';
 import { NO_EXTENSIONS } from './extensions.ts';
 import { HopFault, hopReplies, type HopStage, printReply } from './hop-replies.ts';
 import { ReplyReader } from './reply-reader.ts';
+
+type ConnectionStream = ReturnType<Services['connect']['begin']>;
 
 /** How long a hop that was told QUIT may take to close the connection. */
 const QUIT_MS = 5_000;
@@ -50,7 +51,7 @@ export class HopConnection implements Expiring {
   /** Called once, when the connection is gone. */
   onGone: () => void = () => undefined;
   readonly #deadlines: Deadlines;
-  readonly #connect: Connect;
+  readonly #connect: Services['connect'];
   #socket: ConnectionStream;
   #reader = new ReplyReader();
   readonly #replies: HopReply[] = [];
@@ -76,7 +77,7 @@ export class HopConnection implements Expiring {
   };
 
   /** Begins to connect. */
-  constructor(host: HopHost, port: number, connect: Connect, deadlines: Deadlines) {
+  constructor(host: HopHost, port: number, connect: Services['connect'], deadlines: Deadlines) {
     const { path } = host;
     this.host = host;
     this.#port = path === undefined ? port : undefined;

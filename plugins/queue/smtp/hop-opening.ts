@@ -1,6 +1,6 @@
 /** From the first octet to a hop that is ready for MAIL. RFC 5321 sections 3.1 and 3.2, RFC 3207. */
 
-import type { Connect, HopReply, Log } from '../../../bindings/plugin/index.ts';
+import type { HopReply, Log, Services } from '../../../bindings/plugin/index.ts';
 import type { HopHost, HopIntroduction, HopTalk, HopTimeouts, Introduced, TlsDemand } from './hop-options.ts';
 import type { Deadlines } from '../../../bindings/timing/deadlines.ts';
 import type { Attempt } from './attempt.ts';
@@ -19,7 +19,7 @@ export interface OpeningOptions {
   readonly tls: TlsDemand;
   readonly login: LoginOptions | undefined;
   readonly introduction: HopIntroduction | undefined;
-  readonly connect: Connect;
+  readonly connect: Services['connect'];
   readonly deadlines: Deadlines;
   readonly log: Log;
 }

@@ -7,8 +7,10 @@ import type {
   Outlet,
   PeerCertificate,
   RecipientOutcome,
-  SecureTls,
+  Services,
 } from '../../../bindings/plugin/index.ts';
+
+type SecureTls = Parameters<Services['connect']['secure']>[1];
 
 /**
  * How much TLS a hop has to offer. `none`: it is not asked. `opportunistic`: what can be had, without a look at the

@@ -11,7 +11,6 @@ import {
   type DeliveryReport,
   type Files,
   type HttpClient,
-  type HttpFaultKind,
   type HttpRequest,
   type HttpResponse,
   type Log,
@@ -194,7 +193,7 @@ export class WebhookOutlet implements Outlet {
   }
 }
 
-const BY_FAULT: Readonly<Record<HttpFaultKind, Situation>> = {
+const BY_FAULT: Readonly<Record<HttpError['kind'], Situation>> = {
   'not connected': 'unreachable',
   tls: 'unreachable',
   timeout: 'late',

@@ -1,7 +1,7 @@
 /** Takes messages apart, in threads. */
 
 import type { Email } from 'postal-mime';
-import type { WorkerPool, Workers } from '../../../../bindings/plugin/index.ts';
+import type { WorkerPool, Services } from '../../../../bindings/plugin/index.ts';
 import type * as thread from './mime-thread.ts';
 
 /** Mail of the largest size that is taken apart needs about a second, and a minute if it is made of short lines. */
@@ -17,7 +17,7 @@ export class MimeReader {
   readonly #pool: WorkerPool<typeof thread>;
   readonly #timeoutMs: number;
 
-  constructor(workers: Workers, threads: number, timeoutMs = TIME_MS) {
+  constructor(workers: Services['workers'], threads: number, timeoutMs = TIME_MS) {
     // Beside this file once it is compiled.
     const module = new URL('./mime-thread.js', import.meta.url);
     this.#pool = workers.open({ module, threads, waiting: threads, memoryMb: MEMORY_MB });

@@ -8,8 +8,13 @@
  * those left out, and when it tries again the others get the message twice: that is logged, and better than losing it.
  */
 
-import type { DeliveryReport, Outlet, MailObject, RecipientOutcome } from './delivery.ts';
-import type { Log } from './log-level.ts';
+import type {
+  DeliveryReport,
+  Log,
+  MailObject,
+  Outlet,
+  RecipientOutcome,
+} from '../../../bindings/plugin/index.ts';
 
 /** Recipients, by their places in the mail object, that go to one outlet. */
 export interface Consignment {

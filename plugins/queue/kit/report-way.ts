@@ -3,11 +3,17 @@
  * store has no mailbox for most of them, and would refuse what nobody else can be told of.
  */
 
-import { Address } from '../wire/address.ts';
-import type { DeliveryReport, Outlet, MailObject, RecipientOutcome } from './delivery.ts';
-import type { Log } from './log-level.ts';
+import {
+  Address,
+  type DeliveryReport,
+  type Log,
+  type MailObject,
+  type OpenedOutlet,
+  type Outlet,
+  type RecipientOutcome,
+  type SpoolOptions,
+} from '../../../bindings/plugin/index.ts';
 import { deliverSplit } from './outlet-split.ts';
-import type { OpenedOutlet } from './outlets.ts';
 
 /** For senders that the outlet of the messages does not reach. */
 const BY_MX = 'smtp-forward mx';
@@ -16,11 +22,7 @@ const LOOP = '5.4.6';
 /** Nobody has a mailbox there, and no route names it. RFC 2606 section 2. */
 const ELSEWHERE = new Address('postmaster', 'elsewhere.invalid');
 
-export interface ReportWay {
-  readonly outlet: Outlet;
-  /** See `SpoolOptions.destinationOf`. */
-  readonly destinationOf: (address: Address) => string;
-}
+export type ReportWay = NonNullable<SpoolOptions['reports']>;
 
 export interface ReportWayOptions {
   /** The way of the messages. */
