@@ -44,7 +44,7 @@ export interface WorkerCall {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** `M` is the type of the module: `typeof NAME` after `import type * as NAME from './NAME.ts'`. */
+/** `M` is the type of the module: `typeof NAME`, where NAME is its namespace, imported as a type. */
 export interface WorkerPool<M> {
   /**
    * What the function `name` of the module returns, or resolves with. Argument and result are copied (structured clone).

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Address } from '../../bindings/wire/address.ts';
 import type { AmqpOptions } from '../../plugins/queue/amqp/amqp-outlet.ts';
 import { publicationsOf, routingKeyOf } from '../../plugins/queue/amqp/publication.ts';
+import { until } from '../patience.ts';
 import { fakeBroker, type BrokerEnd, type Published } from './fake-broker.ts';
 import { amqpOutlet, MAIL, mailObject, secretsFile } from './web-mail.ts';
 import { tcpServer } from './web-server.ts';
@@ -45,6 +46,16 @@ describe('publications', () => {
     }
     expect(report[0]!.reply.lines[0]).toMatch(/^Queued! abc-1\.[0-9a-f-]{36}$/);
     expect(lines.filter((line) => line.includes('confirmed'))).toHaveLength(2);
+  });
+
+  test('the connection is closed with the configuration', async () => {
+    const { port, ends } = await fakeBroker(({ tag }, end) => end.ack(tag));
+    const { outlet, lines, close } = outletAt(port);
+    await outlet.deliver(mailObject());
+    expect(lines.filter((line) => line.endsWith('closed'))).toEqual([]);
+    await close();
+    expect(lines.at(-1)).toBe(`127.0.0.1:${port}: closed`);
+    await until(() => ends[0]!.socket.destroyed);
   });
 
   test('share one connection, made when the first is needed', async () => {

@@ -64,17 +64,28 @@ export function secretsFile(text: string, mode = 0o600): string {
 const ignore = (): void => undefined;
 
 /** What plugins are given at start, over the real system; closed at the end of the test. */
-function setupOf<O>(options: O, clock: Clock): { setup: Setup<O>; lines: string[] } {
+function setupOf<O>(
+  options: O,
+  clock: Clock,
+): { setup: Setup<O>; lines: string[]; close: () => Promise<void> } {
+  const closings: (() => void | Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closing of closings.splice(0).reverse()) await closing();
+  };
+  onTestFinished(close);
   const { log, lines } = logOf();
   const services = fakeServices({ clock, http: webClient, workers, files: new SystemFiles(clock) });
   const config = fakeConfig({});
-  const setup = { name: 'test', options, config, log, services, onClose: onTestFinished, onCheck: ignore };
-  return { setup, lines };
+  const onClose: Setup<O>['onClose'] = (closing) => void closings.push(closing);
+  const setup = { name: 'test', options, config, log, services, onClose, onCheck: ignore };
+  return { setup, lines, close };
 }
 
 interface Opened {
   readonly outlet: Outlet;
   readonly lines: string[];
+  /** What a reload does, and the end of the test. */
+  readonly close: () => Promise<void>;
 }
 
 const SHARED = { insecure: false, connect_timeout: PATIENCE_MS / 1_000 } as const;
@@ -86,8 +97,8 @@ export function webhookOutlet(
   clock: Clock = systemClock,
 ): Opened {
   const options = { ...SHARED, format: 'raw', request_timeout: PATIENCE_MS / 1_000, connections: 8 } as const;
-  const { setup, lines } = setupOf<WebhookOptions>({ ...options, url, ...more }, clock);
-  return { outlet: new WebhookOutlet(setup), lines };
+  const { setup, lines, close } = setupOf<WebhookOptions>({ ...options, url, ...more }, clock);
+  return { outlet: new WebhookOutlet(setup), lines, close };
 }
 
 export function amqpOutlet(url: string, more: Partial<AmqpOptions> = {}): Opened {
@@ -98,11 +109,11 @@ export function amqpOutlet(url: string, more: Partial<AmqpOptions> = {}): Opened
     unroutable: 'defer',
     in_flight: 10,
   } as const;
-  const { setup, lines } = setupOf<AmqpOptions>(
+  const { setup, lines, close } = setupOf<AmqpOptions>(
     { ...options, confirm_timeout: PATIENCE_MS / 1_000, url, ...more },
     systemClock,
   );
-  return { outlet: new AmqpOutlet(setup), lines };
+  return { outlet: new AmqpOutlet(setup), lines, close };
 }
 
 /** A log, and its lines as `LEVEL text`. */

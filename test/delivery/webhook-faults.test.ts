@@ -135,6 +135,15 @@ describe('connections', () => {
     expect([server.seen.length, server.connections]).toEqual([3, 1]);
   });
 
+  test('are closed with the configuration, and kept no more', async () => {
+    const server = await webServer();
+    const { outlet, close } = webhookOutlet(server.url);
+    await outlet.deliver(mailObject());
+    await close();
+    expect((await outlet.deliver(mailObject()))[0]!.kind).toBe('delivered');
+    expect(server.connections).toBe(2);
+  });
+
   test('that the server closed while idle cost nothing but a second try', async () => {
     const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
     let requests = 0;
