@@ -61,30 +61,24 @@ describe('qpsmtpd plugin new', () => {
     expect(text).toMatch(/^\/\/ @ts-check/);
     writeFileSync(join(folder, 'typed.js'), text.replace('mail({', 'mial({'));
     const api = resolve(import.meta.dirname, '../../bindings/plugin/index.ts');
-    const tsc = (file: string) => {
-      writeFileSync(
-        join(folder, 'tsconfig.json'),
-        JSON.stringify({
-          compilerOptions: {
-            noEmit: true,
-            checkJs: true,
-            allowJs: true,
-            strict: true,
-            target: 'es2023',
-            module: 'nodenext',
-            types: [],
-            skipLibCheck: true,
-            allowImportingTsExtensions: true,
-            paths: { 'qpsmtpd/plugin': [api] },
-          },
-          files: [file],
-        }),
-      );
-      return spawnSync(join(server.root, 'node_modules/.bin/tsc'), ['-p', folder], { encoding: 'utf8' })
-        .stdout;
+    const compilerOptions = {
+      noEmit: true,
+      checkJs: true,
+      allowJs: true,
+      strict: true,
+      target: 'es2023',
+      module: 'nodenext',
+      types: [],
+      skipLibCheck: true,
+      allowImportingTsExtensions: true,
+      paths: { 'qpsmtpd/plugin': [api] },
     };
-    expect(tsc('typed.js')).toContain('mial');
-    expect(tsc('no_spam.js')).not.toContain('no_spam.js(');
+    const files = ['typed.js', 'no_spam.js'];
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+    const tsc = join(server.root, 'node_modules/.bin/tsc');
+    const { stdout } = spawnSync(tsc, ['-p', folder], { encoding: 'utf8' });
+    expect(stdout).toMatch(/typed\.js\(.*mial/);
+    expect(stdout).not.toContain('no_spam.js(');
   });
 
   test.each([

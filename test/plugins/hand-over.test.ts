@@ -164,10 +164,9 @@ test.each([
   [pipe, 'procmail', 'command: must begin with the absolute path of a program'],
   [pipe, '/missing', '/missing can not be executed'],
   [pipe, 'null_sender -x /bin/deliver', 'null_sender: must not begin with a hyphen'],
-])('a bad line is refused at start: %o %s', ({ name, ...rest }, line, problem) => {
-  const definition = { name, ...rest } as typeof qmailQueue;
+])('a bad line is refused at start: $name $1', (definition, line, problem) => {
   const services = { programs };
-  expect(() => given(definition, { words: line, services })).toThrow(problem);
+  expect(() => given(definition as typeof qmailQueue, { words: line, services })).toThrow(problem);
 });
 
 test('a list of sockets that can not be read is refused at start', () => {
@@ -192,7 +191,7 @@ test.each([
   [qmqp, 'a.example', [LATER], 'DENYSOFT Unable to queue message (53) (#3.0)'],
   [pipe, '/bin/deliver', [DONE, LATER], 'DENYSOFT Unable to queue message (53) (#3.0)'],
   [pipe, '/bin/deliver', [DONE, NEVER], 'DENY no (#7.1)'],
-])('what became of a message is one verdict: %o %s %j %s', async (definition, line, outcomes, verdict) => {
+])('what became of a message is one verdict: $name $1 $3', async (definition, line, outcomes, verdict) => {
   remade(outcomes);
   const { ask, session } = given(definition as typeof qmailQueue, {
     words: line,
