@@ -8,6 +8,7 @@ import { pluginNames } from '../../host/hooks/plugin-finder.ts';
 import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
 import { fakeSystem } from '../plugins/fake-system.ts';
 import { collectingLogger, fakeConfig, fakeServices } from '../plugins/plugin-context.ts';
+import { withoutRoot } from '../without-root.ts';
 
 let root: string;
 beforeEach(() => {
@@ -231,17 +232,11 @@ describe('refused', () => {
 
   test('a file that may not be read', async () => {
     chmodSync(write('a/secret.js'), 0);
-    chmodSync(root, 0o755);
-    // The superuser may read everything, so the test goes on as somebody else.
-    const isRoot = process.geteuid?.() === 0;
-    if (isRoot) process.seteuid!(65_534);
-    try {
+    await withoutRoot(root, async () => {
       const { code, message } = await failure(['secret']);
       expect(code).toBe('Q_PLUGIN_LOAD');
       expect(message).toContain(`${join(root, 'a/secret.js')} can't be loaded: EACCES`);
-    } finally {
-      if (isRoot) process.seteuid!(0);
-    }
+    });
   });
 
   test('names that lead out of the plugin directories, though the file is there', async () => {

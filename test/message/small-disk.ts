@@ -3,16 +3,18 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, TestRunner } from 'vitest';
 import { folder } from './folder.ts';
 
-/** Path of the mounted file system; undefined, and a line printed, if mounting is not permitted here. */
-export function smallDisk(size = '64k'): string | undefined {
+/** Path of the mounted file system. Where none may be mounted the test is skipped, and a line says so. */
+export function smallDisk(size = '64k'): string {
   const path = folder();
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0700`, 'none', path]);
   if (mounted.status !== 0) {
-    process.stdout.write(`skipped: no file system may be mounted here (${String(mounted.stderr).trim()})\n`);
-    return undefined;
+    const { context, name } = TestRunner.getCurrentTest()!;
+    const reason = `no file system may be mounted here (${String(mounted.stderr).trim()})`;
+    process.stdout.write(`skipped: ${name}: ${reason}\n`);
+    context.skip(reason);
   }
   onTestFinished(() => {
     spawnSync('umount', [path]);

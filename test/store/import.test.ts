@@ -86,11 +86,11 @@ describe.runIf(hasBerkeley)('the databases of the Perl daemon', () => {
     writeDbm('DB_File', join(folder, 'karma.dbm'), KARMA);
   });
 
-  test.each(['DB_File', 'GDBM_File', 'NDBM_File', 'SDBM_File'])(
+  test.for(['DB_File', 'GDBM_File', 'NDBM_File', 'SDBM_File'])(
     'are read in the format of %s',
-    async (kind) => {
+    async (kind, { skip }) => {
       const path = join(folder, `${kind}.dbm`);
-      if (!writeDbm(kind, path, GREYLIST)) return;
+      if (!writeDbm(kind, path, GREYLIST)) skip(`perl has no ${kind}`);
       const file = /^[NS]/.test(kind) ? `${path}.pag` : path;
       expect(Object.fromEntries(await readDbmFile(file))).toEqual(GREYLIST);
     },

@@ -107,7 +107,6 @@ it('what is left to be written stays until it is', async () => {
 describe('a disk that is really full', () => {
   it('has a line that fits by half only for a failure', async () => {
     const disk = smallDisk();
-    if (disk === undefined) return;
     const folder = new SpoolFolder(join(disk, 'spool'));
     folder.prepare();
     const id = 'A'.repeat(20);
@@ -125,7 +124,6 @@ describe('a disk that is really full', () => {
 
   it('gives nobody a message twice', async () => {
     const disk = smallDisk('6m');
-    if (disk === undefined) return;
     const terms = { perDestination: 50, inAll: 50, delayNoticeMs: 5 * DAY };
     const { spool, outlet, pass } = givenSpool(terms, { path: join(disk, 'spool') });
     for (let count = 0; count < 40; count++) {
