@@ -17,8 +17,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 60_000, interval: 20 } },
-    // Vitest would leave one processor idle, for whoever edits meanwhile.
-    maxWorkers: availableParallelism(),
+    // One more than processors: half the time tests wait, for a clock or for a process they started.
+    maxWorkers: availableParallelism() + 1,
     setupFiles: ['test/reporting/cpu-meter.ts'],
     reporters: ['default', './test/reporting/cpu-reporter.ts'],
     projects: [

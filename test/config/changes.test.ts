@@ -1,6 +1,6 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { POLL_EVERY_MS, SETTLE_MS } from '../../host/config/change-watch.ts';
 import { RETRY_MS } from '../../host/config/config-directory.ts';
 import { systemFiles, type FileSystem } from '../../host/config/file-system.ts';
@@ -116,17 +116,26 @@ describe('a change is noticed without being looked for:', () => {
 });
 
 describe('where the system can not report changes', () => {
-  test('files are looked at instead, which is said once', async () => {
+  afterEach(() => vi.useRealTimers());
+
+  /** What the next look at the files finds. */
+  const afterALook = <T>(read: () => T): T => {
+    vi.advanceTimersByTime(POLL_EVERY_MS);
+    return read();
+  };
+
+  test('files are looked at instead, which is said once', () => {
+    vi.useFakeTimers();
     const directory = put(scratch(), { a: '$include d\n', 'd/x': '1\n' });
     const { config, log } = open([directory], { watch: true, files: failingWatch() });
     expect([config.lines('a'), config.lines('b')]).toEqual([['1'], []]);
     put(directory, { 'd/x': 'edited\n' });
-    await eventually(() => config.lines('a'), ['edited']);
+    expect(afterALook(() => config.lines('a'))).toEqual(['edited']);
     put(directory, { 'd/y': 'added\n' });
-    await eventually(() => config.lines('a'), ['edited', 'added']);
+    expect(afterALook(() => config.lines('a'))).toEqual(['edited', 'added']);
     expect(config.lines('b')).toEqual([]);
     put(directory, { b: 'new\n' });
-    await eventually(() => config.lines('b'), ['new']);
+    expect(afterALook(() => config.lines('b'))).toEqual(['new']);
     expect(log.warnings).toHaveLength(1);
     expect(log.warnings[0]).toContain("can't report changes of the configuration (ENOSPC)");
   });
@@ -149,7 +158,8 @@ describe('where the system can not report changes', () => {
     }
   });
 
-  test('that goes for the one place where a symbolic link stands, too', async () => {
+  test('that goes for the one place where a symbolic link stands, too', () => {
+    vi.useFakeTimers();
     const releases = put(scratch(), { 'v1/a': 'one\n', 'v2/a': 'two\n' });
     symlinkSync('v1', join(releases, 'current'));
     const watch: FileSystem['watch'] = (path, changed, failed) => {
@@ -161,7 +171,7 @@ describe('where the system can not report changes', () => {
     expect(config.value('a')).toBe('one');
     symlinkSync('v2', join(releases, 'next'));
     renameSync(join(releases, 'next'), join(releases, 'current'));
-    await eventually(() => config.value('a'), 'two');
+    expect(afterALook(() => config.value('a'))).toBe('two');
     expect(log.warnings).toHaveLength(1);
   });
 
@@ -176,7 +186,8 @@ describe('where the system can not report changes', () => {
     expect(log.warnings).toEqual([]);
   });
 
-  test('a watch that breaks later is replaced in the same way', async () => {
+  test('a watch that breaks later is replaced in the same way', () => {
+    vi.useFakeTimers();
     const directory = put(scratch(), { a: '1\n' });
     const breakers: (() => void)[] = [];
     const watch: FileSystem['watch'] = (_path, _changed, failed) => {
@@ -187,7 +198,7 @@ describe('where the system can not report changes', () => {
     expect(config.value('a')).toBe('1');
     for (const breakIt of breakers) breakIt();
     put(directory, { a: 'two\n' });
-    await eventually(() => config.value('a'), 'two');
+    expect(afterALook(() => config.value('a'))).toBe('two');
     expect(log.warnings).toHaveLength(1);
   });
 

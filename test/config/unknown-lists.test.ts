@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSyn
 import { createServer, type Server as WebServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
   definePlugin,
   deny,
@@ -232,6 +232,9 @@ describe('a list from a web server', () => {
     const client = await server.greeted();
     expect(await rcpt(client, 'u@listed.example')).toMatch(/^450 Internal error/);
     status = 200;
+    // When the plugin asks again, which it does ten seconds after a failure.
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10_000 });
+    onTestFinished(() => void vi.useRealTimers());
     await expect.poll(() => rcpt(client, 'u@listed.example'), { interval: 200 }).toMatch(/^250 /);
   });
 
