@@ -9,6 +9,7 @@ import type { DataReader } from '../../bench/micro/contestant.ts';
 import { CoreData, CoreHeaders } from '../../bench/micro/core-contestants.ts';
 import { Field } from '../../bench/micro/paths.ts';
 import { makeCommands, makeHeader, makeText, SIZES } from '../../bench/micro/samples.ts';
+import { amount } from '../amount.ts';
 
 const reference = new ReferenceCore();
 
@@ -59,7 +60,7 @@ describe('the micro benchmarks', () => {
         const core = new CoreData(new ReferenceCore());
         expect(new BestData().read(pieces)).toEqual(core.read(pieces));
       }),
-      { numRuns: 300, seed: 11 },
+      { numRuns: amount(75, 300), seed: 11 },
     );
   });
 
@@ -103,7 +104,7 @@ describe('the micro benchmarks', () => {
           reference.parameters.subarray(0, used * PARAMETER_WORDS),
         );
       }),
-      { numRuns: 500, seed: 12 },
+      { numRuns: amount(150, 500), seed: 12 },
     );
   });
 
@@ -114,7 +115,7 @@ describe('the micro benchmarks', () => {
       fc.property(lines(words, 60), (block) => {
         expect(new BestHeaders().read(block)).toEqual(core.read(block));
       }),
-      { numRuns: 300, seed: 13 },
+      { numRuns: amount(100, 300), seed: 13 },
     );
   });
 

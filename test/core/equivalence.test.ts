@@ -5,6 +5,7 @@ import { target as commands } from '../fuzz/targets/commands.ts';
 import { target as data } from '../fuzz/targets/data.ts';
 import { target as headers } from '../fuzz/targets/headers.ts';
 import type { Target } from '../fuzz/target.ts';
+import { amount } from '../amount.ts';
 
 const LINE_ENDS = [
   '\r\n',
@@ -45,7 +46,7 @@ describe('the compiled core and the reference say the same', () => {
       fc.property(inputFor(target), fc.nat(), (input, seed) => {
         target.run(input, new Random(seed));
       }),
-      { seed: 5321, numRuns: 1500 },
+      { seed: 5321, numRuns: amount(400, 1_500) },
     );
   });
 });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CoreError, loadCore, WasmCore } from '../../bindings/core.ts';
+import { isLong } from '../amount.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const binary = readFileSync(join(root, 'core-wasm/core.wasm'));
@@ -71,7 +72,8 @@ describe('the compiled core', () => {
     expect(sha256(binary)).toBe(promised);
   });
 
-  it('comes out of its sources octet by octet', () => {
+  // `npm test` builds the core, whose hash the test before this one looks at.
+  it.runIf(isLong)('comes out of its sources octet by octet', () => {
     const folder = mkdtempSync(join(tmpdir(), 'qpsmtpd-core-'));
     try {
       const out = join(folder, 'core.wasm');

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { outletTo, mailTo, SHORT } from './mail-object.ts';
 import { ScriptedHop, type HopSide, type Script } from './scripted-hop.ts';
 import { messageOf } from './transaction.ts';
+import { amount } from '../amount.ts';
 
 const WORDS = {
   '2yz': '250 2.0.0 ok',
@@ -42,7 +43,7 @@ const round: fc.Arbitrary<Round> = fc.record({
 
 const BRIEF = Object.fromEntries(Object.keys(SHORT).map((name) => [name, 1_000]));
 
-const ROUNDS = 300;
+const ROUNDS = amount(75, 300);
 /** At a time: most of a round is waiting. */
 const TOGETHER = 75;
 const BOTH = { offers: ['PIPELINING', 'CHUNKING'] };
