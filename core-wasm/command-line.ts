@@ -11,7 +11,7 @@ export function lineFlags(): u32 {
   return flags;
 }
 
-/** The octet behind the line end found last. */
+/** The octet after the line end found last. */
 export function nextLine(): usize {
   return next;
 }

@@ -14,7 +14,7 @@ import {
 } from './words';
 
 /**
- * Takes up to 64 octets, whatever they are. Returns where it stopped: behind the block, behind the end of data, or
+ * Takes up to 64 octets, whatever they are. Returns where it stopped: after the block, after the end of data, or
  * at a dot whose two followers lie outside the block (`mode` then says which sort of dot, and it is taken).
  */
 export function examineBlock(at: usize, end: usize): usize {

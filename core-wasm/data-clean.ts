@@ -12,7 +12,7 @@ const LONGEST_INSIDE: u32 = 62;
  * Returns the first octet of the step that has one, or of the rest too short for a step.
  *
  * Comparisons with the octet before (loads at `past`) replace any carrying of bits from step to step. What a step
- * adds to `every` and `least` counts only once the step is accepted: behind the end of data nothing is looked at.
+ * adds to `every` and `least` counts only once the step is accepted: after the end of data nothing is looked at.
  */
 export function runOverCleanText(from: usize, end: usize): usize {
   const lf = v128.load(SIXTEEN_LF);
@@ -70,7 +70,7 @@ export function runOverCleanText(from: usize, end: usize): usize {
   return past + 1;
 }
 
-/** A bare LF, a bare CR (seen at the octet behind it), or a dot behind any LF. */
+/** A bare LF, a bare CR (seen at the octet after it), or a dot after any LF. */
 function oddIn(here: v128, isLf: v128, previous: v128, lf: v128, cr: v128, dot: v128): v128 {
   return v128.or(
     v128.xor(isLf, i8x16.eq(previous, cr)),

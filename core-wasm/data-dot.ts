@@ -1,4 +1,4 @@
-/** The slow gear of the data scanner: octet by octet from behind a dot until it is plain what that dot was. */
+/** The slow gear of the data scanner: octet by octet from after a dot until it is plain what that dot was. */
 
 import { addFlags, addToLine, currentMode, endLine, setMode } from './data-tally';
 import { CR, LF } from './octets';
@@ -13,7 +13,7 @@ import {
   STATE_MIDDLE,
 } from './words';
 
-/** Returns the first octet that belongs to the text again, or the octet behind the end of data, or `end`. */
+/** Returns the first octet that belongs to the text again, or the octet after the end of data, or `end`. */
 export function settleDot(from: usize, end: usize): usize {
   let at = from;
   while (at < end) {
@@ -36,7 +36,7 @@ export function settleDot(from: usize, end: usize): usize {
   return at;
 }
 
-/** The LF behind a dot, or behind a dot and a CR. */
+/** The LF after a dot, or after a dot and a CR. */
 function settleAtLf(): void {
   const mode = currentMode();
   if (mode == STATE_DOT_CR) {

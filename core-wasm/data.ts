@@ -103,7 +103,7 @@ function isWithDot(state: u32): bool {
   );
 }
 
-/** What the dot of an unfinished or finished end of data, and the CR behind it, leave of `octets` as content. */
+/** What the dot of an unfinished or finished end of data, and the CR after it, leave of `octets` as content. */
 function endOfContent(state: u32, octets: u32): u32 {
   let behind: u32 = 0;
   if (state == STATE_DOT) behind = 1;

@@ -54,19 +54,19 @@ export function readEnvelope(
   return readParameters(origin, pathEnd, lineEnd, firstParameter);
 }
 
-/** The octet behind `FROM:`, or 0. */
+/** The octet after `FROM:`, or 0. */
 function behindFrom(at: usize, lineEnd: usize): usize {
   if (at + 5 > lineEnd || (load<u32>(at) | SMALL_FOUR) != FROM || load<u8>(at, 4) != COLON) return 0;
   return at + 5;
 }
 
-/** The octet behind `TO:`, or 0. */
+/** The octet after `TO:`, or 0. */
 function behindTo(at: usize, lineEnd: usize): usize {
   if (at + 3 > lineEnd || ((load<u32>(at) & 0x00ff_ffff) | SMALL_TWO) != TO_COLON) return 0;
   return at + 3;
 }
 
-/** The octet behind the dot-string at `from`, or 0 if there is none. */
+/** The octet after the dot-string at `from`, or 0 if there is none. */
 function endOfDotString(from: usize): usize {
   let at = from;
   while (true) {
@@ -81,7 +81,7 @@ function endOfDotString(from: usize): usize {
   }
 }
 
-/** The octet behind the domain at `from`, or 0 if there is none. */
+/** The octet after the domain at `from`, or 0 if there is none. */
 function endOfDomain(from: usize): usize {
   let at = from;
   while (true) {

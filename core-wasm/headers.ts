@@ -41,7 +41,7 @@ export function indexHeader(length: i32): i32 {
     }
     const isIndexed = count < MAX_HEADER_FIELDS;
     if (!isIndexed) flags |= HEADER_TOO_MANY_FIELDS;
-    // An entry behind the last one takes what is read for nothing.
+    // An entry after the last one takes what is read for nothing.
     const entry = <usize>FIELDS + ((<usize>(count * FIELD_WORDS)) << 2);
     at = readField(entry, at, end);
     if ((load<u32>(entry, FIELD_ID << 2) & 0xff) == FIELD_MALFORMED) flags |= HEADER_MALFORMED;
@@ -89,7 +89,7 @@ function readField(entry: usize, line: usize, end: usize): usize {
   return next;
 }
 
-/** The first LF at `from` or behind it, or `end`. */
+/** The first LF at `from` or after it, or `end`. */
 function findLf(from: usize, end: usize): usize {
   const lf = v128.load(SIXTEEN_LF);
   let at = from;

@@ -27,7 +27,7 @@ export const RESULT_WORDS = 8;
 
 /**
  * Input of `commands`, `data` and `toLf`. The octets in front of it are writable: `data` puts the last two octets
- * of the previous chunk there. At least `SLACK` octets behind each input region can be read; what they hold
+ * of the previous chunk there. At least `SLACK` octets after each input region can be read; what they hold
  * never matters.
  */
 export const INPUT = 0x01_0400;

@@ -5,7 +5,7 @@ import { SIXTEEN_CR, SIXTEEN_LF } from './octets';
 
 /**
  * Copies `length` octets (at most a window) from `INPUT` to `OUTPUT` with every CRLF as LF. Returns the number of
- * octets written. A CR at the very end is copied: the octet behind the input is overwritten to make sure of it.
+ * octets written. A CR at the very end is copied: the octet after the input is overwritten to make sure of it.
  */
 export function foldLineEnds(length: i32): i32 {
   const cr = v128.load(SIXTEEN_CR);

@@ -5,7 +5,7 @@ import { canonicalDomain, canonicalEntry, unicodeDomain } from '../bindings/wire
 export default definePlugin({
   name: 'rcpt_ok',
   about: 'Accepts recipients in me, rcpthosts and morercpthosts.cdb; refuses all others.',
-  // It always decides: whoever looks at recipients further down is never asked.
+  // It always decides: plugins further down are never asked about recipients.
   after: [
     'badmailfromto',
     'badrcptto',
@@ -46,7 +46,7 @@ interface HostList {
   has(name: string): boolean;
 }
 
-/** What stands behind the host's name on a line is no part of it. */
+/** What follows the host's name on a line is no part of it. */
 function compileHosts(lines: readonly string[], log: Pick<Log, 'warn'>): HostList {
   const hosts = new Set<string>();
   for (const line of lines) {

@@ -26,7 +26,7 @@ export const proxy = connectionNote<ProxyLine>('proxy');
  * Takes the client's address from the line `PROXY TCP4 CLIENT SERVER PORT PORT` that stunnel sends in front of the
  * dialogue. Version 1 of the PROXY protocol.
  *
- * Only proxies on this host are believed: whoever could send the line from elsewhere could take any address.
+ * Only proxies on this host are believed: a client that could send the line from elsewhere could take any address.
  */
 export default definePlugin({
   name: 'stunnel',

@@ -37,7 +37,7 @@ const MAX_WELCOME = 1_000;
 /** Recipients of this transaction whose own lists welcome the client or the sender. */
 const welcomeMailboxes = transactionNote<Set<string>>('whitelist_mailboxes');
 
-/** Spares welcome clients, senders and recipients the checks of the plugins behind it. */
+/** Spares welcome clients, senders and recipients the checks of the plugins after it. */
 export default definePlugin({
   name: 'whitelist',
   about: 'Exempts listed hosts, HELO names, senders and recipients from checks.',
@@ -151,7 +151,7 @@ function countAccepted({ transaction: { notes, recipients } }: Context): void {
   notes.set(whitelistRecipients, recipients.filter(({ address }) => welcome.has(address.mailbox)).length);
 }
 
-/** The recipient's own lines, with those of the site behind them unless `merge 0` says otherwise. */
+/** The recipient's own lines, with those of the site after them unless `merge 0` says otherwise. */
 async function linesFor(context: Context, recipient: Address, name: string): Promise<Lines> {
   const own = await context.linesFor(recipient, name);
   return context.options.merge ? [...own, ...context.config.lines(name)] : own;

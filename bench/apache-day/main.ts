@@ -38,7 +38,7 @@ async function main(args: readonly string[]): Promise<void> {
     await stage.prepare(QPSMTPD);
     const missing = stage.participants[0]?.missing;
     if (missing !== undefined) throw new Error(missing);
-    // First, as block lists are: whoever they know costs nothing more.
+    // First, as block lists are: a client they list costs nothing more.
     const plugins = ['day_refusals', ...samplePlugins()];
     const server = await stage.startOther('apache-day', (place, port) =>
       launchOwn(

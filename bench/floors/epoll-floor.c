@@ -63,7 +63,7 @@ static void begin_chunk(struct session *session) {
   reply("250 taken\r\n");
 }
 
-/* Returns the position behind what is there of the chunk. */
+/* Returns the position after what is there of the chunk. */
 static size_t read_chunk(struct session *session, size_t at, size_t length) {
   size_t here = length - at < session->chunk_left ? length - at : session->chunk_left;
   session->chunk_left -= here;
@@ -88,7 +88,7 @@ static int obey(struct session *session) {
   }
 }
 
-/* Returns the position behind the end of data, or length. Text without CR is passed over by memchr. */
+/* Returns the position after the end of data, or length. Text without CR is passed over by memchr. */
 static size_t read_data(struct session *session, size_t at, size_t length) {
   while (at < length) {
     if (session->matched == 0) {

@@ -26,7 +26,7 @@ REPLIES[letter('E')] =
 REPLIES[letter('D')] = '354 go ahead\r\n';
 REPLIES[letter('Q')] = '221 bye\r\n';
 
-/** Position behind the end of data, or -1. `tail` is what stands in front of `at`, four octets at most. */
+/** Position after the end of data, or -1. `tail` is what stands in front of `at`, four octets at most. */
 function endOfData(tail, chunk, at) {
   const octet = chunk[at];
   if (octet === CR || octet === LF || octet === DOT) {

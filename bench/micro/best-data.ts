@@ -83,7 +83,7 @@ export class BestDataScan extends DataAutomaton {
     return at;
   }
 
-  /** A dot at the start of a line with text behind it, all in this chunk: the plain case, no automaton needed. */
+  /** A dot at the start of a line with text after it, all in this chunk: the plain case, no automaton needed. */
   #isStuffed(octets: Uint8Array, at: number): boolean {
     return this.state === State.LineStart && octets[at] === DOT && octets[at + 1]! >= SP;
   }

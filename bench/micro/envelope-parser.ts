@@ -95,7 +95,7 @@ export class EnvelopeParser {
   }
 }
 
-/** Position of the `@` behind a dot-string, or -1. */
+/** Position of the `@` after a dot-string, or -1. */
 function dotStringEnd(octets: Uint8Array, from: number, to: number): number {
   let at = from;
   let atom = from;
@@ -110,7 +110,7 @@ function dotStringEnd(octets: Uint8Array, from: number, to: number): number {
   return -1;
 }
 
-/** Position of the `>` behind a domain of letter-digit-hyphen labels, or -1. */
+/** Position of the `>` after a domain of letter-digit-hyphen labels, or -1. */
 function domainEndOf(octets: Uint8Array, from: number, to: number): number {
   let label = from;
   for (let at = from; at < to; at++) {

@@ -1,4 +1,4 @@
-/** Who competes on which path, on which octets. */
+/** The contestants of each path, and the octets they work on. */
 
 import { ReferenceCore, WasmCore, type Core } from '../../bindings/core.ts';
 import { checkCommandReaders, checkDataReaders, checkHeaderReaders } from './agreement.ts';

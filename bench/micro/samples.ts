@@ -16,7 +16,7 @@ export function makeText(octets: number): Buffer {
   return text;
 }
 
-/** The attack on whoever handles each dot by itself: every line begins with a stuffed dot. */
+/** The attack on parsers that handle each dot by itself: every line begins with a stuffed dot. */
 export function makeStuffedText(octets: number): Buffer {
   const text = Buffer.alloc(octets, '..\r\n', 'latin1');
   return octets % 4 === 0

@@ -1,4 +1,4 @@
-/** Who takes part, in the order of the tables. */
+/** All peers, in the order of the tables. */
 
 import { AIOSMTPD } from './aiosmtpd.ts';
 import { C_FLOOR, NODE_FLOOR } from './floors.ts';

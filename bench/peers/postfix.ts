@@ -75,7 +75,7 @@ function mainCf({ folder, key, cert }: Place, action: 'DISCARD' | 'HOLD', usesTl
     'default_transport = discard:',
     'relay_transport = discard:',
     'smtpd_peername_lookup = no',
-    // Here and no earlier: behind such an action at an earlier command no recipient would be refused any more.
+    // Here and no earlier: after such an action at an earlier command no recipient would be refused any more.
     `smtpd_data_restrictions = check_client_access static:${action}`,
     'smtpd_relay_restrictions = reject_unauth_destination',
     'smtpd_delay_reject = yes',

@@ -1,4 +1,4 @@
-/** What a session costs that does nothing: memory before, behind some, and behind many sessions. */
+/** What a session costs that does nothing: memory before, after some, and after many sessions. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -44,7 +44,7 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-/** The base takes part whoever else does: without it there are no ratios. */
+/** The base always takes part: without it there are no ratios. */
 async function prepareAll(stage: Stage, { servers }: ServerOptions): Promise<void> {
   for (const peer of PEERS.filter(({ name }) => name === BASE || servers.includes(name))) {
     note(`preparing ${peer.label}`);

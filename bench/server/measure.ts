@@ -45,7 +45,7 @@ export async function findAmount(subject: Subject, workload: Workload, amount: A
 }
 
 /**
- * Whether a message no longer becomes cheaper from run to run. A just-in-time compiler is far from done after the few messages that the cost of a cold server would call a full run: whoever has more code would pay for
+ * Whether a message no longer becomes cheaper from run to run. A just-in-time compiler is far from done after the few messages that the cost of a cold server would call a full run: the server with more code would pay for
  * it in the first workload, and for that one only.
  */
 export function hasSettled(last: Costs, now: Costs): boolean {

@@ -139,7 +139,7 @@ function signalTree(pid: number, signal: NodeJS.Signals): void {
   kill(-pid, signal);
 }
 
-/** Sends a signal to a process, or to a group if the number is negative; whoever is gone is gone. */
+/** Sends a signal to a process, or to a group if the number is negative; one that is gone is ignored. */
 function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);

@@ -15,7 +15,7 @@ export const MAX_COMMANDS = 128;
 /** ESMTP parameters a single `commands` call can return, over all its records. */
 export const MAX_PARAMETERS = 2_048;
 
-/** Octets of a header block that `headers` indexes; anything behind is reported as `HeaderFlag.Unfinished`. */
+/** Octets of a header block that `headers` indexes; anything after is reported as `HeaderFlag.Unfinished`. */
 export const MAX_HEADER_OCTETS = 262_144;
 
 /** Header fields that `headers` indexes; further ones set `HeaderFlag.TooManyFields`. */
@@ -55,11 +55,11 @@ export const CommandWord = {
   line: 2,
   /** One past the last octet of the line, its terminator (CRLF or LF) excluded. */
   lineEnd: 3,
-  /** First octet behind the terminator. */
+  /** First octet after the terminator. */
   next: 4,
   /** One past the verb; equals `line` when the line is empty or starts with a blank. */
   verbEnd: 5,
-  /** First octet of the argument: behind the verb and the blanks (SP, HT) that follow; `lineEnd` if none. */
+  /** First octet of the argument: after the verb and the blanks (SP, HT) that follow; `lineEnd` if none. */
   argument: 6,
   /** For a canonical MAIL or RCPT (`CommandFlag.Canonical`): position of `<`. Otherwise -1. */
   path: 7,
@@ -105,7 +105,7 @@ export const DataFlag = {
   EightBit: 8,
   /**
    * A dot alone on a line whose end or beginning is a bare LF: `LF . LF`, `LF . CRLF` or `CRLF . LF`. It never
-   * ends the message (RFC 5321 section 4.1.1.4), but the client, or whoever wrote the text, believes it does:
+   * ends the message (RFC 5321 section 4.1.1.4), but the client, or the author of the text, believes it does:
    * that is how a second envelope is smuggled past a filter.
    */
   LookAlike: 16,
@@ -118,13 +118,13 @@ export const FieldWord = {
   name: 0,
   /** One past the field name (blanks before the colon excluded). */
   nameEnd: 1,
-  /** First octet behind the colon and one run of blanks; folding is not touched. */
+  /** First octet after the colon and one run of blanks; folding is not touched. */
   value: 2,
   /** One past the last octet of the value, the final line end excluded. */
   valueEnd: 3,
   /** The `FieldId`, or'ed with `FIELD_FOLDED` if the value goes over several lines. */
   id: 4,
-  /** First octet behind the field's last line end: the next field starts here. */
+  /** First octet after the field's last line end: the next field starts here. */
   next: 5,
 } as const;
 export const FIELD_FOLDED = 0x100;
@@ -180,8 +180,8 @@ export interface Core {
 
   /**
    * Splits `chunk` from `from` on into complete command lines, at most `MAX_COMMANDS` of them and at most
-   * `WINDOW` octets. Returns the number of records; `consumed` is then the octet behind the last complete line,
-   * relative to `from`. Octets behind it belong to an unfinished line (or to the next call).
+   * `WINDOW` octets. Returns the number of records; `consumed` is then the octet after the last complete line,
+   * relative to `from`. Octets after it belong to an unfinished line (or to the next call).
    */
   commands(chunk: Uint8Array, from: number): number;
   /** `COMMAND_WORDS` words a record. */

@@ -1,7 +1,7 @@
 import type { Message } from './message.ts';
 
 export interface BodyLinesOptions {
-  /** How many lines at most, the empty one behind the header being the first. */
+  /** How many lines at most, the empty one after the header being the first. */
   readonly maxLines: number;
   /** Octets kept of a line; the rest of it is passed over. */
   readonly maxOctets?: number;

@@ -46,14 +46,14 @@ export interface Connection {
   readonly peerIp: string;
   /**
    * A proxy has named its client. What the proxy's own address has earned (relaying, the whitelist, a name) does not
-   * pass on to whoever comes through it.
+   * pass on to clients that come through it.
    */
   takeClient(client: ProxiedClient): void;
   /** Results for the Authentication-Results field of the current message, joined with `; `. RFC 8601. */
   addAuthenticationResult(result: string): void;
 }
 
-/** Who is behind a proxy. */
+/** The client behind a proxy. */
 export interface ProxiedClient {
   readonly ip: string;
   readonly port: number;
@@ -76,7 +76,7 @@ export interface MailOptions {
   readonly ret: 'full' | 'hdrs' | undefined;
   /** The client's name for the envelope, decoded. RFC 3461 section 4.4. */
   readonly envid: string | undefined;
-  /** Who submitted the message, decoded, `<>` for nobody known; only from clients that authenticated. RFC 4954 section 5. */
+  /** The user that submitted the message, decoded, `<>` for nobody known; only from clients that authenticated. RFC 4954 section 5. */
   readonly submitter: string | undefined;
   /** The message may only go on by verified TLS to hosts that promise the same. RFC 8689. */
   readonly requireTls: boolean;

@@ -60,7 +60,7 @@ export interface PluginDefinition<S extends OptionShape = OptionShape> {
   readonly positional?: readonly (keyof z.output<S> & string)[];
   /** Options that are a word without a value; they get `1`. */
   readonly switches?: readonly (keyof z.output<S> & string)[];
-  /** The option, a list, that takes the first word no other option wants and everything behind it: a command, say. */
+  /** The option, a list, that takes the first word no other option wants and everything after it: a command, say. */
   readonly rest?: keyof z.output<S> & string;
   /** The plugin returns findings and takes `reject` and `reject_type`; these are its defaults, which may hang on its options. */
   readonly rejects?: RejectOptions | ((options: z.output<S>) => RejectOptions);

@@ -53,7 +53,7 @@ export interface HopReply {
   /** RFC 3463 status with its class digit; undefined if the hop gave none. */
   readonly status: string | undefined;
   /**
-   * Without code and status, printable; none if the hop gave a code alone: whoever is told of it hears our words then. The
+   * Without code and status, printable; none if the hop gave a code alone: the client is told our text then. The
    * first one may be empty if others follow.
    */
   readonly lines: readonly string[];
@@ -139,8 +139,8 @@ export function verdictOf(report: DeliveryReport): Verdict {
 }
 
 /**
- * As `verdictOf`, but what may succeed later for everybody is DECLINED with the same words: the next queue plugin is
- * asked, and if there is none the client reads them behind 451. That is how qpsmtpd's own queue plugins answer.
+ * As `verdictOf`, but what may succeed later for everybody is DECLINED with the same text: the next queue plugin is
+ * asked, and if there is none the client reads them after 451. That is how qpsmtpd's own queue plugins answer.
  */
 export function verdictOrDecline(report: DeliveryReport): Verdict {
   const [first] = report;

@@ -88,7 +88,7 @@ export type SetupHookName = 'logging' | 'config' | 'post-fork';
 /** Hooks that are asked about a session. */
 export type SessionHookName = Exclude<HookName, SetupHookName>;
 
-/** The hooks that judge credentials; each mechanism has its own, and `auth` is asked behind it. */
+/** The hooks that judge credentials; each mechanism has its own, and `auth` is asked after it. */
 export type AuthHookName = Extract<HookName, `auth-${string}`>;
 
 /** What AUTH brought. `verify` compares it, whatever the mechanism; the rest is for plugins that ask somebody else. */

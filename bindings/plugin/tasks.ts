@@ -24,7 +24,7 @@ export const transactionTask = <T>(id: string): Task<T, 'transaction'> => ({ id,
 export interface Tasks {
   /**
    * Begins the work at once. `signal` is aborted at the end of the task's lifetime, and when the same task is begun
-   * again. What `begin` throws or rejects with reaches whoever asks for the result, and nobody else.
+   * again. What `begin` throws or rejects with reaches the code that asks for the result, and nothing else.
    */
   start<T>(task: Task<T>, begin: (signal: AbortSignal) => T | PromiseLike<T>): void;
   /** The result; rejects with what the work failed with. Undefined at once if the work was not begun. */

@@ -54,7 +54,7 @@ export class Address {
     return [mailbox, mailbox.slice(0, -domain.length) + unicodeDomain(domain)];
   }
 
-  /** With brackets; a local part that is no dot-string is quoted, each odd character behind a backslash. */
+  /** With brackets; a local part that is no dot-string is quoted, each odd character after a backslash. */
   toString(): string {
     if (this.domain === '') return `<${this.localPart}>`;
     return `<${quoted(this.localPart)}@${this.domain}>`;

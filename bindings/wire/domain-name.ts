@@ -35,7 +35,7 @@ export function canonicalDomain(name: string): string | undefined {
   return canonical === undefined || isRooted(canonical, name) ? undefined : canonical;
 }
 
-/** True where the dot at the end was not the only one: behind the root there is nothing. */
+/** True where the dot at the end was not the only one: after the root there is nothing. */
 const isRooted = (whole: string, name: string): boolean =>
   whole.endsWith('.') || (whole === '' && name !== '');
 

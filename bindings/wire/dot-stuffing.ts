@@ -10,7 +10,7 @@ const END_BEHIND_LINE = Buffer.from('\r\n.\r\n');
 const MANY_DOTS = 16;
 
 /**
- * A dot behind a CR or LF that stands alone: some hops take that for the beginning of a line, others do not, and an end of
+ * A dot after a CR or LF that stands alone: some hops take that for the beginning of a line, others do not, and an end of
  * data that only one of two hosts sees smuggles a second message past the other.
  */
 export class StrayLineEnd extends Error {
@@ -36,7 +36,7 @@ export function stuffedWhole(blocks: readonly Buffer[]): Buffer {
 
 /** Doubles the dots at the beginning of lines, over blocks cut anywhere. What comes out are views where possible. */
 export class DotStuffing {
-  /** The last two octets that went by; the content begins as if behind a CRLF. */
+  /** The last two octets that went by; the content begins as if after a CRLF. */
   #before = CR;
   #last = LF;
 

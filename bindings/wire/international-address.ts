@@ -7,7 +7,7 @@ import { isUtf8 } from 'node:buffer';
 export const MAX_LABEL = 63;
 export const MAX_DOMAIN = 255;
 
-/** Controls, separators, and the marks that turn the direction of the text behind them: forged log lines. */
+/** Controls, separators, and the marks that turn the direction of the text after them: forged log lines. */
 const UNSAFE = /[\p{Cc}\p{Zs}\p{Zl}\p{Zp}\p{Cs}\u202a-\u202e\u2066-\u2069]/u;
 /** What has a meaning in an address, and the blank. */
 const SPECIAL = /[\u0000-\u0020"(),.:;<>@[\\\]\u007f]/;

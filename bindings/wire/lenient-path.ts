@@ -3,7 +3,7 @@
 import { Address } from './address.ts';
 
 const ATOM_START = /^[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~]/;
-/** No blank unless behind a backslash: there qpsmtpd is the stricter one. */
+/** No blank unless after a backslash: there qpsmtpd is the stricter one. */
 const QUOTED_STRING = /^"(?:[!#-[\]-\u007f]|\\[\u0020-\u007f])*"$/;
 const LITERAL = /^\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]+)\]$/;
 /**

@@ -18,7 +18,7 @@ export function decodePunycode(encoded: string): string | undefined {
     const before = place;
     for (let [weight, k] = [1, BASE]; ; k += BASE) {
       const digit = digitOf(encoded.charCodeAt(at++));
-      // NaN behind the end of the text, too.
+      // NaN after the end of the text, too.
       if (!(digit < BASE)) return undefined;
       place += digit * weight;
       if (place > Number.MAX_SAFE_INTEGER) return undefined;

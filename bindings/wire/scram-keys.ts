@@ -49,7 +49,7 @@ export function parseSalt(text: string): Salt | undefined {
 
 /**
  * Reads `SCRAM-SHA-256$COUNT:SALT$STOREDKEY:SERVERKEY`. Throws if it is something else; the message does not quote it,
- * because whoever has the keys can look for the password at leisure.
+ * because anybody who has the keys can look for the password at leisure.
  */
 export function parseKeptKeys(text: string): KeptKeys {
   const [, made = '', stored = '', server = ''] =

@@ -27,7 +27,7 @@ function row(
 }
 
 /**
- * First qpsmtpd's own in its order. Those it does not have stand behind: a client that takes the first it knows goes on
+ * First qpsmtpd's own in its order. Those it does not have come last: a client that takes the first it knows goes on
  * using the one it used.
  */
 export const mechanisms: readonly Mechanism[] = [

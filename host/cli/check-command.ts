@@ -16,7 +16,7 @@ export const CHECK_OPTIONS: readonly OptionSpec[] = [
     name: 'user',
     short: 'u',
     value: 'NAME',
-    help: 'look with the rights of this user, as whom the daemon is to run (default: whoever asks)',
+    help: 'look with the rights of this user, as whom the daemon is to run (default: the user that asks)',
   },
   HELP_OPTION,
 ];

@@ -1,4 +1,4 @@
-/** Which resolvers are asked about the routing of mail, and whose word about DNSSEC counts. RFC 7672 section 2.1.1. */
+/** The resolvers that are asked about the routing of mail, and which of them are believed about DNSSEC. RFC 7672 section 2.1.1. */
 
 import { getServers } from 'node:dns';
 import { isIPv4, isIPv6 } from 'node:net';

@@ -6,7 +6,7 @@
 
 /** So many failures in a row take the plugin out. */
 export const MAX_IN_A_ROW = 10;
-/** So many errors behind the plugin's answers take it out, if they come within a minute. */
+/** So many errors after the plugin's answers take it out, if they come within a minute. */
 export const MAX_LATE = 10;
 const LATE_WINDOW_MS = 60_000;
 /** The first time out; each further one lasts twice as long, up to ten minutes. */
@@ -37,7 +37,7 @@ export class Breaker {
     return mustGo;
   }
 
-  /** Something failed behind an answer. True if that takes the plugin out. */
+  /** Something failed after an answer. True if that takes the plugin out. */
   failLate(now: number): boolean {
     if (now - this.#lateSince > LATE_WINDOW_MS) {
       this.#lateSince = now;

@@ -206,7 +206,7 @@ class HookCall implements PluginCall {
   readonly #caller: HookCaller;
   readonly #step: HookStep;
   readonly #session: HookSession;
-  /** Those of the call: when it fails behind its answer, the session has forgotten them. */
+  /** Those of the call: when it fails after its answer, the session has forgotten them. */
   readonly #secrets: HookSession['secrets'];
 
   constructor(caller: HookCaller, step: HookStep, session: HookSession) {

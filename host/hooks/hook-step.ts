@@ -34,7 +34,7 @@ const DEFERRING: ReadonlySet<SessionHookName> = new Set<SessionHookName>([
 ]);
 
 /**
- * Hooks behind the end of data, where clients wait for ten minutes (RFC 5321 section 4.5.3.2.6). To give up early on a
+ * Hooks after the end of data, where clients wait for ten minutes (RFC 5321 section 4.5.3.2.6). To give up early on a
  * delivery that succeeds after all makes the client send the message again.
  */
 const PATIENT: ReadonlySet<SessionHookName> = new Set<SessionHookName>([

@@ -109,7 +109,7 @@ export class HookRunner {
     return last;
   }
 
-  /** Waits for the answer of the step at `position`, and goes on behind it. */
+  /** Waits for the answer of the step at `position`, and goes on after it. */
   async #later(
     chain: readonly HookStep[],
     position: number,

@@ -87,7 +87,7 @@ export async function runPostFork(
   }
 }
 
-/** Errors behind the call are reported as those of the hook. */
+/** Errors after the call are reported as those of the hook. */
 function following<R>(plugin: LoadedPlugin, hook: HookName, logger: Logger, call: () => R): R {
   flightRecord[LAST_CALL] = numberOfCall(plugin.name, hook);
   flightRecord[LAST_SEAT] = NO_SEAT;

@@ -20,7 +20,7 @@ export interface TcpSpec extends SharedOptions {
 export interface UnixSpec extends SharedOptions {
   readonly kind: 'unix';
   readonly path: string;
-  /** Permissions of the socket file: whoever may open it may talk SMTP. */
+  /** Permissions of the socket file: users that may open it may speak SMTP. */
   readonly mode: number;
 }
 
@@ -44,7 +44,7 @@ function parseAddress(spec: string, where: string, options: Options): ListenSpec
   throw refused(spec, 'it must start with tcp:// or unix:', 'for instance tcp://127.0.0.1:2525');
 }
 
-/** The options behind the address, each `NAME=VALUE`. */
+/** The options after the address, each `NAME=VALUE`. */
 class Options {
   readonly #spec: string;
   readonly #options: string[];

@@ -31,7 +31,7 @@ export class MemoryAcceptor implements Acceptor {
     const [clientEnd, serverEnd] = duplexPair({ allowHalfOpen: true });
     serverEnd.on('error', () => undefined);
     clientEnd.on('error', () => undefined);
-    // As with a socket: whoever destroys one end, the other learns of it.
+    // As with a socket: when one end is destroyed, the other learns of it.
     clientEnd.once('close', () => serverEnd.destroy());
     serverEnd.once('close', () => {
       if (!serverEnd.writableFinished) clientEnd.destroy();

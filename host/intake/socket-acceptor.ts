@@ -50,7 +50,7 @@ export class SocketAcceptor implements Acceptor {
   }
 
   #createServer(): Server {
-    // Half-open: a client may shut down its side behind a pipelined QUIT and still read the replies.
+    // Half-open: a client may shut down its side after a pipelined QUIT and still read the replies.
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false });
     return server.on('connection', (socket: Socket) => this.#accept(socket));
   }

@@ -82,7 +82,7 @@ export function namesAuthority(value: string, authority: string): boolean {
 /** Ids are mostly names of hosts, and the next reader may know all spellings of one. */
 const folded = (id: string): string => canonicalDomain(id) ?? id.toLowerCase();
 
-/** First character behind blanks and (nested) comments; -1 if a comment never ends. RFC 5322 section 3.2.2. */
+/** First character after blanks and (nested) comments; -1 if a comment never ends. RFC 5322 section 3.2.2. */
 function skipComments(value: string): number {
   let depth = 0;
   for (let at = 0; at < value.length; at++) {

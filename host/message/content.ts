@@ -12,7 +12,7 @@ import { SpoolFile } from './spool-file.ts';
 const SMALL_BLOCK = 2_048;
 const SLAB = 16_384;
 const FIRST_SLAB = 4_096;
-/** Behind so many octets a message is long: what follows is copied into slabs that are used again. */
+/** After so many octets a message is long: what follows is copied into slabs that are used again. */
 const LONG = 131_072;
 /** From so many octets on a message is worth a file where memory is short. */
 const WORTH_A_FILE = 16_384;
@@ -38,10 +38,10 @@ export interface ContentOptions {
  * Memory is bounded by what was received, however it was cut: blocks below 2 KiB are copied into slabs no larger than
  * what is already there (4 to 16 KiB), so a client that sends one octet per packet costs no more than two octets per
  * octet and 4 KiB; larger blocks are views, each with less than a tenth of overhead. Only the first block is kept as
- * a view at any size, because most messages have no second one. Behind 128 KiB all blocks are copied, into slabs of
+ * a view at any size, because most messages have no second one. After 128 KiB all blocks are copied, into slabs of
  * 64 KiB from `SlabPool`, to which they return once the message is discarded. That holds only as long as nobody has
- * asked for them: a reader may keep what he gets, so with `from`, or a spool file that is still to be written, the
- * slabs are given up to whoever holds them and never serve another message.
+ * asked for them: a reader may keep what it gets, so with `from`, or a spool file that is still to be written, the
+ * slabs are left to the reader and never serve another message.
  *
  * The memory budget is told the buffers this comes to, slack and header copy included. Where it is short, messages go to
  * disk before `sizeThreshold`; one that cannot is given up, which `failure` tells.
@@ -53,7 +53,7 @@ export class Content extends ContentWeight {
   /** Without a spool file: all sealed octets. With one: the leading ones. */
   #blocks: Buffer[] = [];
   #blockOctets = 0;
-  /** The slab of small blocks; [tailFrom, tailTo) of it stands behind the last of `#blocks`. */
+  /** The slab of small blocks; [tailFrom, tailTo) of it stands after the last of `#blocks`. */
   #slab: Buffer | undefined;
   #tailFrom = 0;
   #tailTo = 0;
@@ -346,7 +346,7 @@ export class Content extends ContentWeight {
     this.weigh(octets);
   }
 
-  /** Lets go of the blocks behind the header as soon as its end is known. */
+  /** Lets go of the blocks after the header as soon as its end is known. */
   #trim(): void {
     const end = this.headerEnd();
     const wanted = end < 0 ? MAX_HEADER_OCTETS : end + SEPARATOR;

@@ -21,7 +21,7 @@ const NEEDS_CLEANING = /[\r\u0000]|\n(?![ \t])|\n[ \t]+(?:\n|$)/;
 /**
  * A value as it may be written, folds as LF and blank. Any other CR, LF or NUL becomes a blank, because values carry
  * what clients sent: a line end would let them add fields of their own (header injection). So does a fold with nothing
- * but blanks behind it: some readers take such a line for the end of the header.
+ * but blanks after it: some readers take such a line for the end of the header.
  */
 export function cleanValue(value: string): string {
   let end = value.length;

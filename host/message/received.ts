@@ -9,7 +9,7 @@ export type TracedConnection = Pick<
   'remoteInfo' | 'remoteIp' | 'hello' | 'helloHost' | 'tls' | 'auth'
 >;
 
-/** Who received it. */
+/** The server that received it. */
 export interface Receiver {
   /** Name of this host, from `me`. */
   readonly name: string;
@@ -43,7 +43,7 @@ export function cipherNote({ tls }: TracedConnection): string {
   return tls === undefined ? '' : `(${maskControls(tls.cipher)} encrypted)`;
 }
 
-/** Who authenticated, for hook `received_line`; nothing without AUTH. Not part of the field itself. */
+/** The user that authenticated, for hook `received_line`; nothing without AUTH. Not part of the field itself. */
 export function authenticationNote({ auth }: TracedConnection): string {
   if (auth === undefined) return '';
   return `(smtp-auth username ${maskControls(auth.user)}, mechanism ${maskControls(auth.mechanism)})\n`;

@@ -15,7 +15,7 @@ export const SHARE_OF_FREE_SLABS = 1 / 8;
  * only a full collection frees them, and their weight makes V8 run one every few messages, at more than the message
  * itself costs. A slab's pages also stay where the processor has them.
  *
- * A slab is handed out as its last user left it. Nobody may see an octet of it that he did not write himself.
+ * A slab is handed out as its last user left it. A user must not read an octet of it that it did not write itself.
  */
 export class SlabPool {
   readonly #free: Buffer[] = [];

@@ -7,7 +7,7 @@ const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u2
 
 /**
  * Control characters as `\xNN`, and those that turn the direction of writing: a client must not be able to forge log lines,
- * nor to send escape sequences to the terminal of whoever reads the log.
+ * nor to send escape sequences to the terminal of the reader of the log.
  */
 export function visible(text: string): string {
   return text.replace(INVISIBLE, (octet) => `\\x${octet.charCodeAt(0).toString(16).padStart(2, '0')}`);

@@ -6,7 +6,7 @@ import { QpsmtpdError } from '../errors/error-classes.ts';
 import { ownName } from '../errors/system-trouble.ts';
 
 /**
- * Throws `Q_PRIVILEGES` if root starts a daemon and does not say as whom it is to run: whoever breaks into a plugin or a
+ * Throws `Q_PRIVILEGES` if root starts a daemon and does not say as which user it is to run: anybody who breaks into a plugin or a
  * library would own the host, and files that root leaves keep the daemon out once it has a user.
  */
 export function refuseTacitRoot(user: string | undefined): void {

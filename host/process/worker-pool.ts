@@ -21,7 +21,7 @@ export interface PoolOptions {
   readonly readyTimeoutMs?: number;
 }
 
-/** One place in the pool, whoever holds it. */
+/** One place in the pool, and the worker that has it. */
 interface Slot {
   worker: WorkerProcess | undefined;
   readonly backOff: BackOff;
@@ -31,7 +31,7 @@ interface Slot {
 /** Silent deaths of the first worker after which a start has failed. */
 const STARTS = 5;
 const READY_TIMEOUT_MS = 60_000;
-/** A drained worker closes the rest at the end of the grace period; whoever is still there so long after is killed. */
+/** A drained worker closes the rest at the end of the grace period; a worker that is still there so long after is killed. */
 const KILL_AFTER_GRACE_MS = 5_000;
 
 export class WorkerPool {

@@ -130,7 +130,7 @@ class ProgramRun {
     return { kind: 'exited', code, pid: this.#child.pid!, hasTakenAll, outputs };
   }
 
-  /** Resolves behind the exit, with the descriptors closed. */
+  /** Resolves after the exit, with the descriptors closed. */
   #exited(): Promise<Exit> {
     const child = this.#child;
     return new Promise((resolve) => {

@@ -209,7 +209,7 @@ export const replies = {
     'Send STARTTLS before AUTH',
   ),
   tooManyAuthFailures: reply(
-    'AUTH behind `auth_failures` failed ones; the connection is closed',
+    'AUTH after `auth_failures` failed ones; the connection is closed',
     421,
     '4.7.0',
     '%1 too many failed authentications, closing',
@@ -347,7 +347,7 @@ export const replies = {
 
   // BDAT. RFC 3030 section 2.
   badChunkSize: reply(
-    'BDAT without a size, or with more than LAST behind it',
+    'BDAT without a size, or with more than LAST after it',
     501,
     '5.5.4',
     'BDAT needs a size in octets, and LAST or nothing behind it',
@@ -399,7 +399,7 @@ export const replies = {
   ),
 
   // STARTTLS. RFC 3207 section 4.
-  startTls: reply('STARTTLS; TLS begins behind it', 220, '2.0.0', 'Go ahead with TLS'),
+  startTls: reply('STARTTLS; TLS begins after it', 220, '2.0.0', 'Go ahead with TLS'),
   noParameters: reply('STARTTLS with an argument', 500, '5.5.4', 'Syntax error (no parameters allowed)'),
 
   // The rest of RFC 5321 section 4.1.1.

@@ -185,7 +185,7 @@ export class Runtime implements SessionHost {
       const loadFrom = (lines: () => readonly PlacedLine[]): Promise<readonly LoadedPlugin[]> =>
         attempt<readonly LoadedPlugin[]>([], () => loadPlugins(lines(), environment));
       const attach = (sources: readonly LoadedPlugin[]): void => {
-        // A rehearsal talks to whoever asked for it, and not to the log.
+        // A rehearsal reports to its caller, and not to the log.
         if (rehearsal === undefined) logger.attach(loggingSinks(sources, writeTimed));
       };
       const logging = await loadFrom(() => config.linesWithPlaces('logging'));

@@ -165,7 +165,7 @@ export class Server implements ProcessResources {
     this.#closeIfUnused(old);
   }
 
-  /** Stops accepting, lets transactions end, and cuts off whoever is left after `graceMs`. */
+  /** Stops accepting, lets transactions end, and cuts off what is left after `graceMs`. */
   async drain(graceMs: number): Promise<void> {
     this.isDraining = true;
     this.spools.pause();

@@ -1,5 +1,5 @@
 /**
- * The exchange behind AUTH, from the first challenge to the last reply: what the client responds, what the plugins say of
+ * The exchange after AUTH, from the first challenge to the last reply: what the client responds, what the plugins say of
  * it, and how long it waits for bad news. RFC 4954 sections 4 and 6.
  */
 

@@ -11,7 +11,7 @@ import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, settled, STOP, type Progress, type Step } from './steps.ts';
 
-/** A name of RFC 4422 section 3.1; anything else behind AUTH may be a password and is not echoed. */
+/** A name of RFC 4422 section 3.1; anything else after AUTH may be a password and is not echoed. */
 const MECHANISM_NAME = /^[A-Za-z0-9_-]{1,20}$/;
 
 /** Without EHLO, without plugins and without TLS where it is required, the verb is as unknown as it is in qpsmtpd. */

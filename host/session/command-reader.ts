@@ -82,7 +82,7 @@ export function readCommands(session: Session, chunk: Buffer, from: number): num
   return behind;
 }
 
-/** Runs one command; false if the octets behind it have to wait or are no commands. */
+/** Runs one command; false if the octets after it have to wait or are no commands. */
 function startCommand(session: Session): boolean {
   const { command, host } = session;
   session.forgetRefusal();
@@ -114,11 +114,11 @@ function keepPartial(session: Session, chunk: Buffer, from: number): number {
   session.isSkippingLine = true;
   // What is dropped unread may be an AUTH, whose next line is a password.
   session.hasTriedAuth = true;
-  // Input that waited may be larger than what the core looks at, and the line may end behind that.
+  // Input that waited may be larger than what the core looks at, and the line may end after that.
   return skipLine(session, chunk, from);
 }
 
-/** The line begun in an earlier chunk is put together and run by itself; the chunk behind it is read as usual. */
+/** The line begun in an earlier chunk is put together and run by itself; the chunk after it is read as usual. */
 function completeLine(session: Session, partial: Buffer, chunk: Buffer, from: number): number {
   const end = chunk.indexOf(LF, from);
   if (end < 0) return keepPartial(session, chunk, from);

@@ -76,7 +76,7 @@ export class Command {
     return this.#chunk.length;
   }
 
-  /** Nothing stands behind it in what was read. */
+  /** Nothing stands after it in what was read. */
   get isLast(): boolean {
     return this.next === this.#chunk.length;
   }

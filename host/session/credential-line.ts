@@ -11,7 +11,7 @@ import type { Session } from './session.ts';
 const ATTEMPT = /auth|pass|login|plain|scram|md5|bearer|token|secret|ntlm|gssapi|kerberos/i;
 /** The beginning of such a line that cannot be a part of the secret. */
 const VERB_OF_AUTH = /^[a-z]{0,4}auth(?![a-z])/i;
-/** Mechanisms of RFC 4422's registry, and those that clients in the field use. Anything else behind AUTH may be a password. */
+/** Mechanisms of RFC 4422's registry, and those that clients in the field use. Anything else after AUTH may be a password. */
 const MECHANISM =
   /^(?:plain|login|cram-md5|digest-md5|scram-sha-(?:1|256|512)(?:-plus)?|oauthbearer|xoauth2?|external|anonymous|gssapi|gs2-krb5|ntlm|otp|9798-[um]-[a-z0-9-]{1,20})$/i;
 /** Verbs whose argument is an address, a host, a size or attributes. That of others is whatever the client likes. */

@@ -157,7 +157,7 @@ function withoutDots(
 }
 
 /**
- * The client, or whoever wrote the text, takes `LF . LF` or the like for the end of data; what follows would be read as
+ * The client, or the author of the text, takes `LF . LF` or the like for the end of data; what follows would be read as
  * commands by one of the hosts on the way (SMTP smuggling). Nothing can be resynchronised here, so the connection ends.
  */
 function refuseLookAlike(session: Session): void {

@@ -71,7 +71,7 @@ export function announceHeader(session: Session): Progress {
   return askHeadersEnd(session);
 }
 
-/** The steps behind the header while the body still comes. */
+/** The steps after the header while the body still comes. */
 export const takeHeader: readonly Step[] = [announceHeader, offerHeader];
 
 const addTraceAtEnd: Step = (session) => (session.incoming.flow === 'flowing' ? NEXT : addTrace(session));

@@ -111,7 +111,7 @@ export const extensions: readonly Extension[] = [
   {
     keyword: 'AUTH',
     rfc: 'RFC 4954',
-    about: 'The client may show who it is, by the mechanisms named behind it.',
+    about: 'The client may show who it is, by one of the mechanisms that follow.',
     offered: 'if a plugin can judge a mechanism, and inside TLS if `tls_before_auth` is set',
     args: mechanismNames,
   },
@@ -123,7 +123,7 @@ export function offers(session: Session, keyword: string): boolean {
   return extension !== undefined && argumentsOf(session, extension) !== undefined;
 }
 
-/** The lines of the EHLO reply behind the first. */
+/** The lines of the EHLO reply after the first. */
 export function extensionLines(session: Session): readonly string[] {
   const lines: string[] = [];
   for (const extension of extensions) {

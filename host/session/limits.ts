@@ -34,7 +34,7 @@ export function startClock(session: Session): void {
   session.endsAt = deadlines.now + orUnlimited(settings.sessionTimeoutMs);
 }
 
-/** Commands are counted from here on: at the start, and behind every message that was accepted. */
+/** Commands are counted from here on: at the start, and after every message that was accepted. */
 export function countCommandsAnew({ counters, host }: Session): void {
   counters.commands = 0;
   counters.maxCommands = orUnlimited(host.settings.maxCommands);

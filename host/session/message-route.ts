@@ -31,7 +31,7 @@ export interface MessageRoute {
   /** The end of the header matters before the end of the message: `headerReady` is called as soon as it has come. */
   readonly wantsHeader: boolean;
 
-  /** The plugins have accepted `recipient`, which joins the envelope if the answer is OK; its words are the reply. */
+  /** The plugins have accepted `recipient`, which joins the envelope if the answer is OK; its text is the reply. */
   offer(session: Session, recipient: Recipient): RouteAnswer;
 
   /**
@@ -54,7 +54,7 @@ export interface MessageRoute {
 
   /**
    * The message is whole and no plugin has anything against it (`data_post`, `queue_pre`). OK means that it is durable or
-   * has been taken by whoever is responsible for it now: the client is told 250. Answered as the hook `queue`.
+   * has been taken by the host that is responsible for it now: the client is told 250. Answered as the hook `queue`.
    */
   finish(session: Session): RouteAnswer;
 

@@ -79,7 +79,7 @@ export class SessionParts {
     return this.#unread !== undefined && !this.#unread.isEmpty;
   }
 
-  /** Octets of input kept: the chunk whose commands run, and what waits behind it. */
+  /** Octets of input kept: the chunk whose commands run, and what waits after it. */
   get inputOctets(): number {
     return (this.#command?.chunkOctets ?? 0) + (this.#unread?.octets ?? 0);
   }

@@ -440,7 +440,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     }
     this.send(replies.internalError, conceal(this.command.verbText.toLowerCase(), this.secrets));
     this.forgetTransaction();
-    // Behind a fault within DATA more content comes: read as commands, it would be whatever its author likes (smuggling).
+    // After a fault within DATA more content comes: read as commands, it would be whatever its author likes (smuggling).
     if (this.mode === GREETING || this.mode.kind === 'data') this.run([disconnect]);
     else this.mode = this.hasChunk && this.chunk.left > 0 ? this.chunk : COMMAND;
   }

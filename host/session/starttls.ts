@@ -39,7 +39,7 @@ function refuseArgument(session: Session): Progress {
 }
 
 /**
- * Octets behind STARTTLS came in the clear: somebody in between may have put them there to have them run as the
+ * Octets after STARTTLS came in the clear: somebody in between may have put them there to have them run as the
  * client's own inside TLS (CVE-2011-0411). They are thrown away before the client can have read the reply.
  */
 async function upgrade(session: Session): Promise<Outcome> {
@@ -58,7 +58,7 @@ async function upgrade(session: Session): Promise<Outcome> {
   return secure(session);
 }
 
-/** The handshake, at the beginning of a connection or behind STARTTLS; without success the connection ends. */
+/** The handshake, at the beginning of a connection or after STARTTLS; without success the connection ends. */
 async function secure(session: Session): Promise<Outcome> {
   const { host, intake, facts } = session;
   try {

@@ -30,7 +30,7 @@ const MAX_STEPS = 16;
 /** Below so many microseconds of use all are alike; above, each doubling puts a session further behind. */
 const ALIKE_US_BITS = 9;
 /**
- * Rows of the line for those with little to do; behind them stands one for those with much. So few that ten that always
+ * Rows of the line for those with little to do; after them stands one for those with much. So few that ten that always
  * have something to do are known for it at every time: taken for the others by turns, they would make rounds longer.
  */
 const LIGHT_ROWS = 4;
@@ -59,7 +59,7 @@ export class Turns {
   #steps = 0;
   #lookAfter = 1;
 
-  /** `defer` calls what it is given once, in the next round of the event loop, behind what the sockets have brought. */
+  /** `defer` calls what it is given once, in the next round of the event loop, after what the sockets have brought. */
   constructor(
     clock: () => number = () => performance.now(),
     defer: (serve: () => void) => void = setImmediate,

@@ -30,7 +30,7 @@ export class UnreadInput {
     return this.#slab !== undefined;
   }
 
-  /** Puts octets behind those that wait already. The client is not read from meanwhile. */
+  /** Puts octets after those that wait already. The client is not read from meanwhile. */
   keep(octets: Buffer, stream: Duplex): void {
     this.#octets = this.#octets === undefined ? octets : Buffer.concat([this.#octets, octets]);
     stream.pause();
@@ -80,7 +80,7 @@ export class UnreadInput {
         waiting.delete(wake);
         resolve(hasSpoken);
       };
-      // Behind the timer one look at the socket: what had come by then counts.
+      // After the timer one look at the socket: what had come by then counts.
       const timer = setTimeout(() => setImmediate(wake, false), withinMs);
       waiting.add(wake);
     });

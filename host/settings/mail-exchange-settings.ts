@@ -25,7 +25,7 @@ export const MAIL_EXCHANGE_SETTINGS = {
   mxTrustedResolvers: addressRanges({
     file: 'mx_trusted_resolvers',
     about:
-      'Resolvers whose word about DNSSEC is believed, besides those on loopback: only where nobody can change their answers on the way.',
+      'Resolvers that are believed about DNSSEC, besides those on loopback: only where nobody can change their answers on the way.',
     takesEffect: AT_START,
   }),
 };

@@ -24,7 +24,7 @@ export interface Setting<T> {
   /** Reads the lines, of which there is at least one. Throws an Error that says what a value has to be. */
   readonly parse: (lines: readonly [PlacedLine, ...PlacedLine[]]) => T;
   readonly fallback: (surroundings: Surroundings) => T;
-  /** Of a limit: the reply, by its name in `replies.ts`, that goes to whoever exceeds it. */
+  /** Of a limit: the reply, by its name in `replies.ts`, to a client that exceeds it. */
   readonly exceeded?: string | undefined;
 }
 

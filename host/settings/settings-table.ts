@@ -55,7 +55,7 @@ function logLevel(text: string): LogLevel {
 }
 
 /**
- * A predictable name in a directory where anyone may write: whoever makes the spool has to refuse one that belongs
+ * A predictable name in a directory where anyone may write: the code that makes the spool has to refuse one that belongs
  * to somebody else, or a local user could read and replace mail.
  */
 const ownSpool = (): string => join(tmpdir(), `qpsmtpd-spool-${process.getuid?.() ?? 'user'}`);
@@ -174,7 +174,7 @@ export const SETTINGS = {
   pluginTimeoutMs: seconds({
     file: 'plugin_timeout',
     about:
-      'Time a plugin may take for an answer, ten times as long behind the end of data; `timeout` in its line comes first.',
+      'Time a plugin may take for an answer, ten times as long after the end of data; `timeout` in its line comes first.',
     takesEffect: 'next question',
     otherwise: 30,
     min: 1,
@@ -227,7 +227,7 @@ export const SETTINGS = {
       'Proxies whose XCLIENT is believed, by the address they connect from; `unix` stands for clients on Unix sockets.',
     takesEffect: 'next EHLO, next XCLIENT',
   }),
-  /** Off: the user is known, and a plugin may let him relay. */
+  /** Off: the user is known, and a plugin may let the client relay. */
   xclientLoginRelays: flag(
     {
       file: 'xclient_login_relays',

@@ -110,7 +110,7 @@ export class DeliveryAttempt {
     const indices = envelope.recipients.flatMap(({ destination }, index) =>
       keyPart(destination) === this.claim.dest && isLeft(state.recipients[index]!) ? [index] : [],
     );
-    // A process that died behind its last write to the file has left no more to do than this.
+    // A process that died after its last write to the file has left no more to do than this.
     if (indices.length === 0) await this.#end(file, state, []);
     else if (this.claim.purpose === 'delay-notice') await this.#notify(file, state, indices);
     else if (this.claim.purpose === 'expiry') await this.#expire(file, state, indices);
@@ -251,7 +251,7 @@ export class DeliveryAttempt {
     }
   }
 
-  /** Nothing can be delivered without a file; whoever removed it meant it. */
+  /** Nothing can be delivered without a file; its removal was meant. */
   async #forget(): Promise<void> {
     const { index, log } = this.#parts;
     log.warn(`${this.claim.id}: there is no such file in the spool: dropped from the index`);

@@ -27,7 +27,7 @@ export class PersistentTask<T> {
     this.#options = options;
   }
 
-  /** Done once, for all who ask; whoever asks after a failure has it tried at once. Rejects if this try fails. */
+  /** Done once, for all callers; a call after a failure tries at once. Rejects if this try fails. */
   run(): Promise<T> {
     this.#running ??= this.#options.work().then(
       (result) => this.#succeed(result),

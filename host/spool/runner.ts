@@ -32,8 +32,8 @@ export class Runner {
   #looking: NodeJS.Timeout | undefined;
   #renewing: NodeJS.Timeout | undefined;
   /**
-   * Claims whose end could not be written to the index either, with how to write it. They stay claimed until it can: whoever
-   * tried such a message before would not know who has it.
+   * Claims whose end could not be written to the index either, with how to write it. They stay claimed until it can: an
+   * attempt before that would not know which recipients have the message.
    */
   readonly #unsettled = new Map<Claim, () => Promise<unknown>>();
   #turn: Promise<void> | undefined;

@@ -10,7 +10,7 @@ import {
   type ReportKind,
 } from './report/report-case.ts';
 
-/** What became of one recipient, who stands by his place in the envelope. */
+/** What became of one recipient, which `index` finds in the envelope. */
 export interface Settled {
   readonly index: number;
   readonly kind: OutcomeKind;

@@ -123,7 +123,7 @@ export class Spool implements Outlet {
     await runner.idle();
   }
 
-  /** Begins nothing more. Messages are still taken in, for whoever comes after. */
+  /** Begins nothing more. Messages are still taken in, for the next process. */
   pause(): void {
     this.#isPaused = true;
     this.#opening.stop();

@@ -21,7 +21,7 @@ export async function openLmdb(directory: string): Promise<Backend> {
     useVersions: true,
     // With batches of its own making, the library rejects promises nobody can listen to when the disk is full.
     eventTurnBatching: false,
-    // A commit that is not yet on the disk is rolled back by whoever opens the file after a kill: a client would have
+    // A commit that is not yet on the disk is rolled back by the next process that opens the file after a kill: a client would have
     // been told what nobody remembers.
     overlappingSync: false,
   });

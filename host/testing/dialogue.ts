@@ -35,7 +35,7 @@ const END = '[EOF]';
 const ESCAPES: Readonly<Record<string, string>> = { r: '\r', n: '\n', t: '\t', '\\': '\\' };
 
 /**
- * Reads a dialogue. The first line is its title, behind `#`. Then `# plugins: NAME WORDS | NAME`, `# config: FILE = line |
+ * Reads a dialogue. The first line is its title, after `#`. Then `# plugins: NAME WORDS | NAME`, `# config: FILE = line |
  * line`, `# client: ADDRESS`; other lines with `#` are prose. `C: ` a command line, `C| ` octets with `\r \n \t \\ \xHH`,
  * `S: ` a line the server answers: `*` in it is any text, `[EOF]` the end of the connection, VERSION the version. Throws a
  * SyntaxError with the number of a line that is none of these.

@@ -59,7 +59,7 @@ export function startTls(intake: Securable, options: TlsOptions): Promise<void> 
       ? {}
       : { SNICallback: (serverName, choose) => choose(null, contextFor(serverName.toLowerCase())) }),
   });
-  // Errors behind the handshake are told by this event alone: a socket wrapped by hand has no server to tell.
+  // Errors after the handshake are told by this event alone: a socket wrapped by hand has no server to tell.
   secured.on('_tlsError', () => secured.destroy()).on('error', ignore);
   return new Promise((resolve, reject) => {
     let failure: Error | undefined;
@@ -86,7 +86,7 @@ export function startTls(intake: Securable, options: TlsOptions): Promise<void> 
       try {
         intake.tls = factsOf(secured, options);
       } catch (error) {
-        // Whatever a client's certificate holds, it must not end more than his connection.
+        // Whatever a client's certificate holds, it must not end more than that client's connection.
         remember(error as Error);
         giveUp();
         return;
@@ -105,7 +105,7 @@ function ignore(): void {
   // A listener of the stream learns of its end by 'close'.
 }
 
-/** OpenSSL's words without its numbers: `wrong version number`, `no shared cipher`. */
+/** OpenSSL's text without its numbers: `wrong version number`, `no shared cipher`. */
 function reasonOf(error: (Error & { reason?: unknown; code?: unknown }) | undefined): string {
   if (error === undefined) return 'the client closed the connection';
   if (typeof error.reason === 'string') return error.reason;

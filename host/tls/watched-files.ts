@@ -15,7 +15,7 @@ export class WatchedFiles {
   readonly #files: FileSystem;
   readonly #watch: ChangeWatch;
 
-  /** `changed` is called some milliseconds after a file changed; whoever is interested then reads all of them again. */
+  /** `changed` is called some milliseconds after a file changed; the owner then reads all of them again. */
   constructor(files: FileSystem, log: Log, changed: () => void) {
     this.#files = files;
     this.#watch = new ChangeWatch(files, log, () => {

@@ -135,7 +135,7 @@ const placeOf = ({ redis, db_dir: directory }: Options): string | undefined =>
     ? directory && `lmdb:${directory}`
     : `redis://${redis.includes(':') ? redis : `${redis}:6379`}/0`;
 
-/** What holds for one recipient. What is wrong in his file must not keep his mail away. */
+/** The options for one recipient. A mistake in the recipient's file must not keep mail away. */
 async function termsFor(context: Context, terms: Terms, recipient: Address): Promise<Terms> {
   if (!terms.per_recipient) return terms;
   try {

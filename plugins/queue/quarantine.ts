@@ -41,7 +41,7 @@ export default definePlugin({
         const reason = transaction.notes.get(quarantine);
         if (reason === undefined) return undefined;
         const { header } = transaction.message;
-        // A sender who writes the field himself must not choose what the reader of the quarantine is told.
+        // A message that comes with the field must not choose what the reader of the quarantine is told.
         header.remove(FIELD);
         header.prepend(FIELD, printable(reason));
         const report = await outlet.deliver(mailObjectOf(context));

@@ -84,7 +84,7 @@ export default defineOutlet({
   },
 });
 
-/** The outlet of the messages, and that of the reports behind it. */
+/** The outlet of the messages, and that of the reports after it. */
 function wordsOf(words: readonly string[]): {
   readonly via: readonly string[];
   readonly reports: readonly string[] | undefined;

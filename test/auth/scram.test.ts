@@ -62,7 +62,7 @@ describe('SCRAM-SHA-256: the exchange of RFC 7677 section 3', () => {
     expect(machine.conclude(true)).toBeUndefined();
   });
 
-  test('without a salt of his own each user has one that does not change, and no two have the same', () => {
+  test('without a kept salt each user has one that does not change, and no two have the same', () => {
     const challenges = ['user', 'user', 'other'].map((user) => {
       const machine = new ScramSha256(surroundings());
       machine.start(Buffer.from(`n,,n=${user},r=x`));

@@ -177,7 +177,7 @@ describe('what is wrong', () => {
   });
 });
 
-test('the log files are left alone, and warnings go to whoever asks', async () => {
+test('the log files are left alone, and warnings go to the caller', async () => {
   const root = scratch();
   put(root, { ...files(root), 'qpsmtpd.log': 'as it was\n' });
   await check(root);

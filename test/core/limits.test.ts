@@ -127,7 +127,7 @@ describe.each([new WasmCore(), new ReferenceCore()])('$name core', (core) => {
     }
   });
 
-  it('indexes MAX_HEADER_FIELDS fields and still finds the body behind more', () => {
+  it('indexes MAX_HEADER_FIELDS fields and still finds the body after more', () => {
     const block = bytes(`${'A: b\r\n'.repeat(MAX_HEADER_FIELDS + 1)}no field\r\n\r\n`);
     const { fields, bodyOffset, flags } = observeHeaders(core, block);
     expect(fields.length).toBe(MAX_HEADER_FIELDS);

@@ -10,7 +10,7 @@ export interface Wire {
   /** Hands the octets over in one write; rejects with the transport's error once the connection is gone. */
   send(octets: Buffer): Promise<void>;
   /**
-   * The next line, up to and including LF; what stands behind the last LF when the server closes is a line too.
+   * The next line, up to and including LF; what stands after the last LF when the server closes is a line too.
    * A reset is told once, after that it is the end.
    */
   readLine(timeoutMs: number): Promise<Arrival>;

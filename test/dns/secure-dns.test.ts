@@ -71,7 +71,7 @@ describe('answers', () => {
     const { dns, server } = await given(zone, { rounds: 1 });
     const found = { status: 'found', records: ['192.0.2.1'], canonicalName: 'c.example' };
     expect(await dns.ask('a.example', 'A')).toMatchObject({ ...found, isSecure: true });
-    // One link that is not signed, and nothing behind it counts as signed. RFC 7672 section 2.1.3.
+    // One link that is not signed, and nothing after it counts as signed. RFC 7672 section 2.1.3.
     expect(await dns.ask('x.example', 'A')).toMatchObject({ ...found, isSecure: false });
     expect(await dns.ask('nothing.example', 'A')).toMatchObject({
       status: 'no such record',
@@ -215,7 +215,7 @@ describe('what somebody else sends', () => {
     return other;
   };
 
-  test('a wrong identifier is passed over, and the right answer behind it taken', async () => {
+  test('a wrong identifier is passed over, and the right answer after it taken', async () => {
     const { dns } = await given({ 'MX a.example': { ...MX, spoil: (answer) => [forged(answer), answer] } });
     expect(await dns.ask('a.example', 'MX')).toMatchObject({ status: 'found' });
   });

@@ -25,7 +25,7 @@ export type Zone = Record<string, Said>;
 
 export class ZoneServer {
   zone: Zone;
-  /** `TYPE name` of every question, `/tcp` behind those over TCP. */
+  /** `TYPE name` of every question, `/tcp` after those over TCP. */
   readonly asked: string[] = [];
   readonly #udp: DatagramSocket;
   #last: RemoteInfo | undefined;

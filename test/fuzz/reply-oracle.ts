@@ -25,7 +25,7 @@ const CLOSING: ReadonlySet<number> = new Set([221, 421, 521]);
 
 /**
  * Walks through what the client sent with the codes it heard, the greeting first, and throws where their number does
- * not fit. It knows three things: lines are commands, behind 354 comes mail data, behind BDAT come so many octets.
+ * not fit. It knows three things: lines are commands, after 354 comes mail data, after BDAT come so many octets.
  */
 export function expectOneReplyEach(sent: string, codes: readonly number[]): void {
   let heard = 1;
@@ -61,7 +61,7 @@ export function expectOneReplyEach(sent: string, codes: readonly number[]): void
   if (heard !== codes.length) throw new Error(`${codes.length - heard} replies too many: ${codes.join(' ')}`);
 }
 
-/** Octets a BDAT line announces, whatever stands behind the size; undefined if it cannot be read. */
+/** Octets a BDAT line announces, whatever stands after the size; undefined if it cannot be read. */
 function chunkOctets(line: string): number | undefined {
   const octets = Number(/^BDAT[ \t]+(\d+)(?=[ \t]|\r?\n$)/i.exec(line)?.[1]);
   return Number.isSafeInteger(octets) ? octets : undefined;

@@ -5,7 +5,7 @@ import { TestServer } from '../../host/testing/index.ts';
 /** A server that does not hang up after the client has is wedged. */
 const PATIENCE_MS = 20_000;
 
-/** The last message that was queued: its content as it stands behind the header the server added. */
+/** The last message that was queued: its content as it stands after the header the server added. */
 export const queued: { content: string | undefined } = { content: undefined };
 
 async function contentOf(message: Message): Promise<string> {

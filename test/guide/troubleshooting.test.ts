@@ -85,7 +85,7 @@ const fieldsOf = (line: string): string[] =>
 const documented = [...read('docs/reference/logging.md').matchAll(/^\| `([a-z_]+)` +\|/gm)].map(
   ([, name]) => name!,
 );
-/** Each field once, in the order of the reference; `ms` stands behind the commands of a connection, and `to` may come again. */
+/** Each field once, in the order of the reference; `ms` stands after the commands of a connection, and `to` may come again. */
 function expectFields(line: string): void {
   const fields = fieldsOf(line).filter((name, i, all) => name !== 'to' || all.indexOf('to') === i);
   expect(fields[0], line).toBe('id');

@@ -53,7 +53,7 @@ test('a plugin that was in for long begins with the first pause again, one that 
   expect([breaker.pauseMs, breaker.trips]).toEqual([FIRST_PAUSE_MS, 3]);
 });
 
-test('errors behind answers take the plugin out if they come within a minute, whatever the answers were', () => {
+test('errors after answers take the plugin out if they come within a minute, whatever the answers were', () => {
   const breaker = new Breaker();
   for (let time = 1; time < MAX_LATE; time++) {
     breaker.succeed(time);

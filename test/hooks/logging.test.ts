@@ -152,7 +152,7 @@ test('a config hook that fails is reported once, and again after it worked', () 
     },
   ]);
   const source = configSource(plugins, logger)!;
-  // Whoever fails may have lines that nobody else has.
+  // The sink that fails may have lines that no other has.
   for (let time = 0; time < 3; time++) expect(() => source('me')).toThrow('me: plugin l1 has failed');
   expect(builtIn).toHaveLength(1);
   fails = false;

@@ -58,7 +58,7 @@ describe('order', () => {
     expect(asked).toEqual(['first', 'second', 'third']);
   });
 
-  test('the chain goes on in order behind a hook that answers later', async () => {
+  test('the chain goes on in order after a hook that answers later', async () => {
     const asked: string[] = [];
     const { runner, session } = runnerOf([
       { mail: async () => void asked.push('first') },

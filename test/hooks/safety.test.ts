@@ -62,7 +62,7 @@ describe('a hook that never answers', () => {
     expect(words(await answer)).toMatch(/^DENYSOFT Internal error/);
   });
 
-  test('has the time its line gives it, else ten times the usual behind the end of data', async () => {
+  test('has the time its line gives it, else ten times the usual after the end of data', async () => {
     const { runner, session, deadlines, log } = runnerOf([{ queue: never }, { queue: never }], {
       lines: ['p1 timeout 5 on_error skip'],
     });

@@ -66,7 +66,7 @@ describe('tasks', () => {
     expect(await mail()).toBe('DENY listed');
   });
 
-  test('work that fails is a failure of whoever asks for it, and of nobody else', async () => {
+  test('work that fails is a failure of the plugin that asks for it, and of no other', async () => {
     const { runner, session, mail, log } = runnerOf([
       {
         connect({ tasks }) {

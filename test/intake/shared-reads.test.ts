@@ -175,7 +175,7 @@ test('STARTTLS works on a connection whose reads are shared', async () => {
   expect(bodies).toEqual([sumOf(body), sumOf(secret)]);
 });
 
-test('the octets of a socket come lent, stop at a pause, go on behind it, and end', async () => {
+test('the octets of a socket come lent, stop at a pause, go on after it, and end', async () => {
   const listener = createServer().listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const client = connect((listener.address() as { port: number }).port, '127.0.0.1');

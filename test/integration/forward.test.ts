@@ -81,7 +81,7 @@ for (const { name, missing, start } of SERVERS) {
       });
       expect((await out.deliver(mail)).map(({ kind }) => kind)).toEqual(['delivered', 'refused']);
       expect(await receiver.messages()).toHaveLength(3);
-      // The one behind the refusal may find the connection busy with RSET.
+      // The one after the refusal may find the connection busy with RSET.
       expect(out.counters.connections).toBeLessThanOrEqual(2);
     });
   });

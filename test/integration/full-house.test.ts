@@ -56,7 +56,7 @@ test('with 128 descriptors two workers serve what they can, and drop nobody unhe
   for (let i = 0; i < 300; i++) connect(port);
   await expect.poll(greeted, { timeout: 60_000 }).toBeGreaterThanOrEqual(106);
   await program.err.find(/all 53 places \(128 descriptors\) are taken: accepting pauses/);
-  // Who is not served waits, or was told to come back; nobody was closed without a word.
+  // A client that is not served waits, or was told to come back; nobody was closed without a word.
   const unheard = await Promise.all(
     clients.map(async (client) => heard(client) === '' && (await isClosed(client))),
   );

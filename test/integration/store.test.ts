@@ -151,7 +151,7 @@ describe('a store shared by workers', () => {
 
   it('loses nothing a client was told, and stays whole, when processes are killed in the middle of it', async () => {
     const { workplace, location } = prepare();
-    // A port of its own: who is restarted has to come back where the clients look for him.
+    // A port of its own: a restarted server has to come back where the clients look for it.
     const port = await freePort();
     let daemon = await start(workplace, 2, port);
     const tallies = new Map(addresses(20).map((address) => [address, { begun: 0, answered: 0 }]));

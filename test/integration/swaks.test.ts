@@ -1,4 +1,4 @@
-/** Debian's swaks delivers; what lands in the Maildir is what it sent, behind the fields that were added. */
+/** Debian's swaks delivers; what lands in the Maildir is what it sent, after the fields that were added. */
 
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -43,7 +43,7 @@ describeWith('swaks', 'swaks')('swaks delivers', () => {
     return readFileSync(join(workplace.maildir, 'new', name!));
   }
 
-  /** The octets behind the fields that were added. */
+  /** The octets after the fields that were added. */
   function original(delivered: Buffer): Buffer {
     const text = delivered.toString('latin1');
     const added = ADDED.exec(text)?.[0];

@@ -98,7 +98,7 @@ describe('the end of the header', () => {
     );
   });
 
-  it('is given up behind the largest header, so that every octet is looked at once', () => {
+  it('is given up after the largest header, so that every octet is looked at once', () => {
     const content = new Content(inMemory);
     content.append(Buffer.alloc(MAX_HEADER_OCTETS - 1, 'x'));
     expect(content.headerEnds()).toBe(false);

@@ -16,7 +16,7 @@ describe('writing', () => {
     await handle.close();
   });
 
-  it('goes on behind every short write, at the right place', async () => {
+  it('goes on after every short write, at the right place', async () => {
     const blocks = fc.array(
       fc.uint8Array({ maxLength: 20 }).map((array) => Buffer.from(array)),
       { maxLength: 8 },

@@ -7,7 +7,7 @@ import { SLAB_OCTETS, SlabPool } from '../../host/message/slab-pool.ts';
 const inMemory = { sizeThreshold: Infinity, spool: undefined };
 const READ = 65_536;
 
-/** Appends reads out of one buffer that is overwritten behind each of them, as the session does where it may. */
+/** Appends reads out of one buffer that is overwritten after each of them, as the session does where it may. */
 function fill(content: Content, letters: string): void {
   const shared = Buffer.alloc(READ);
   for (const letter of letters) {
@@ -83,7 +83,7 @@ describe('the slabs of long messages', () => {
     expect(lettersOf(read(second))).toBe('ijklmnop');
   });
 
-  it('never serve another message once somebody has asked for them, before or behind the end', () => {
+  it('never serve another message once somebody has asked for them, before or after the end', () => {
     const first = new Content(inMemory);
     fill(first, 'abcdef');
     const early = read(first);

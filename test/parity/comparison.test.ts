@@ -65,7 +65,7 @@ describe('normalising', () => {
     ]);
   });
 
-  it('cuts a dialogue behind its end, and keeps apart how it ended', () => {
+  it('cuts a dialogue after its end, and keeps apart how it ended', () => {
     expect(normaliseTranscript(['S: 221 bye', 'S: [EOF]', 'C: NOOP', 'S: [RST]'])).toEqual([
       'S: 221 bye',
       'S: [EOF]',

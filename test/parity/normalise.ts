@@ -1,4 +1,4 @@
-/** Lines behind which nothing of a dialogue means anything: the connection is gone. */
+/** Lines after which nothing of a dialogue means anything: the connection is gone. */
 const isEnd = (line: string): boolean =>
   line === 'S: [EOF]' || line === 'S: [RST]' || (line.startsWith('-- ') && !line.startsWith('-- TLS'));
 

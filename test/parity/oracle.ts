@@ -15,7 +15,7 @@ export interface Oracle {
   /** The folder it must run in; undefined: any. */
   readonly home: string | undefined;
   readonly user: string;
-  /** Who its files must belong to, when it is started by root and drops its privileges. */
+  /** The user its files must belong to, when it is started by root and drops its privileges. */
   readonly owner: Owner | undefined;
 }
 

@@ -27,7 +27,7 @@ export function writeReference(script: string, { dialogue, mails }: Played, keep
   writeLines(file, mails);
 }
 
-/** Lines of a file without the empty one behind the last line feed; an empty file has none. */
+/** Lines of a file without the empty one after the last line feed; an empty file has none. */
 function readLines(file: string): string[] | undefined {
   if (!existsSync(file)) return undefined;
   const text = readFileSync(file, 'utf8');

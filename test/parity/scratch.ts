@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CONFIGURATIONS } from './places.ts';
 
-/** Who owns what a daemon writes; undefined keeps it with whoever runs the comparison. */
+/** The owner of what a daemon writes; undefined: the user that runs the comparison. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;

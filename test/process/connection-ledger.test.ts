@@ -120,7 +120,7 @@ describe('the ledger of a worker', () => {
     expect(sent.at(-1)).toEqual({ qpsmtpd: 'release', ip: A });
   });
 
-  it('refuses whoever waits and whoever comes when the primary is gone', async () => {
+  it('refuses clients that wait and clients that come when the primary is gone', async () => {
     const ledger = new WorkerLedger(() => undefined);
     const waiting = ledger.admit(A);
     ledger.close();

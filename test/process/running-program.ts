@@ -43,7 +43,7 @@ class Lines {
   }
 }
 
-/** For `serve`, which refuses to run as root unless it is told to: as whoever runs the tests. */
+/** For `serve`, which refuses to run as root unless it is told to: as the user that runs the tests. */
 export const AS_OURSELVES: readonly string[] = ['--user', userInfo().username];
 
 export class RunningProgram {

@@ -115,7 +115,7 @@ describe('a client that vanishes', () => {
     rmSync(spool, { recursive: true });
   });
 
-  test('half-way, behind a pipelined QUIT, still gets every reply', async () => {
+  test('half-way, after a pipelined QUIT, still gets every reply', async () => {
     const client = (await start()).connect();
     client.send('EHLO c.example\r\nNOOP\r\nQUIT\r\n');
     client.stream.end();
@@ -186,7 +186,7 @@ test('recipients beyond max_recipients are deferred with 452 (RFC 5321 section 4
   expect(await client.say('RCPT TO:<c@example.test>')).toBe('452 Too many recipients');
 });
 
-test('content behind a fault of ours within DATA is not read as commands', async () => {
+test('content after a fault of ours within DATA is not read as commands', async () => {
   const watcher = definePlugin({
     name: 'watcher',
     about: 'Asks for the header as soon as it is there.',

@@ -94,11 +94,11 @@ describe('without a free slot', () => {
 describe('the slot comes back', () => {
   const CHUNK = 'BDAT 3\r\nA: ';
   test.each<[string, string, string, RegExp]>([
-    ['behind a message that is accepted', 'a', `${CHUNK}BDAT 0 LAST\r\n`, /^250 kept$/],
-    ['behind one that is refused before its first octet', 'early', CHUNK, /^554 not begun$/],
-    ['behind one that is refused at its end', 'late', `${CHUNK}BDAT 0 LAST\r\n`, /^552 not this one$/],
-    ['behind one with bare line ends', 'a', `${CHUNK}BDAT 1 LAST\r\n\n`, /^55\d /],
-    ['behind one that is too big', 'a', `${CHUNK}BDAT 1000\r\n${'x'.repeat(1_000)}`, /^552 /],
+    ['after a message that is accepted', 'a', `${CHUNK}BDAT 0 LAST\r\n`, /^250 kept$/],
+    ['after one that is refused before its first octet', 'early', CHUNK, /^554 not begun$/],
+    ['after one that is refused at its end', 'late', `${CHUNK}BDAT 0 LAST\r\n`, /^552 not this one$/],
+    ['after one with bare line ends', 'a', `${CHUNK}BDAT 1 LAST\r\n\n`, /^55\d /],
+    ['after one that is too big', 'a', `${CHUNK}BDAT 1000\r\n${'x'.repeat(1_000)}`, /^552 /],
     ['at RSET', 'a', `${CHUNK}RSET\r\n`, /^250 OK$/],
     ['at EHLO', 'a', `${CHUNK}EHLO c.example\r\n`, /^250-/],
     ['at QUIT', 'a', `${CHUNK}QUIT\r\n`, /^221 /],

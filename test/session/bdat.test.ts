@@ -101,7 +101,7 @@ describe('the message', () => {
     rmSync(spool, { recursive: true });
   });
 
-  test('gets a line end behind its last line: the next hop needs one before its dot (RFC 5321 section 4.1.1.4)', async () => {
+  test('gets a line end after its last line: the next hop needs one before its dot (RFC 5321 section 4.1.1.4)', async () => {
     const client = await (await start()).greeted();
     await envelope(client);
     await sendChunks(client, [`${HEADER}\r\nno line end`]);

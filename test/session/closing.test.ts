@@ -1,4 +1,4 @@
-/** How connections end on real sockets: who has said all is let go at once, and nobody loses his last reply. */
+/** How connections end on real sockets: a client that is through is let go at once, and none loses its last reply. */
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -41,7 +41,7 @@ async function everybodyGone(): Promise<void> {
   while (server!.sessions > 0) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-test('behind QUIT nobody waits for the client to close its side', async () => {
+test('after QUIT nobody waits for the client to close its side', async () => {
   const { text, end } = await talk('EHLO client.example\r\nQUIT\r\n');
   expect(text).toMatch(/221 mx\.test closing connection\. Have a wonderful day\.\r\n$/);
   expect(end).toBe('closed');
@@ -51,7 +51,7 @@ test('behind QUIT nobody waits for the client to close its side', async () => {
   vi.restoreAllMocks();
 });
 
-test('octets behind QUIT do not cost the client its last reply', async () => {
+test('octets after QUIT do not cost the client its last reply', async () => {
   const { text, end } = await talk(`QUIT\r\n${'x'.repeat(200_000)}`);
   expect(text).toMatch(/221 .*\r\n$/);
   expect(end).toBe('closed');

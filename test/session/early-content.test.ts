@@ -1,5 +1,5 @@
 /**
- * Content that comes before the go-ahead of DATA, behind a DATA that is refused. DATA has to be the last command of a group,
+ * Content that comes before the go-ahead of DATA, after a DATA that is refused. DATA has to be the last command of a group,
  * so what follows can only be read as commands (RFC 2920 section 3.1): they are judged as such, and limited.
  */
 
@@ -85,7 +85,7 @@ for (const isCut of [false, true]) {
     },
   );
 
-  test(`behind a DATA refused with the connection nothing is read, ${how}`, async () => {
+  test(`after a DATA refused with the connection nothing is read, ${how}`, async () => {
     const server = await start(() => denyDisconnect('go away'), 3);
     const input = `${ENVELOPE}DATA\r\n${SMUGGLED}`;
     expect(await allReplies(server, input, isCut)).toEqual(['250', '250', '554']);
@@ -105,7 +105,7 @@ for (const isCut of [false, true]) {
   });
 }
 
-test('behind a DATA that is accepted the same content is one message', async () => {
+test('after a DATA that is accepted the same content is one message', async () => {
   const server = await start(() => undefined, 3);
   const input = `${ENVELOPE}DATA\r\n${HEADER}RSET\r\n.\r\nQUIT\r\n`;
   expect(await allReplies(server, input, false)).toEqual(['250', '250', '354', '250', '221']);

@@ -249,7 +249,7 @@ describe('the number of connections', () => {
     expect(options(files, '--max-from-ip', '0')).toEqual({ maxConnections: 50, maxFromIp: undefined });
   });
 
-  test('is unlimited without either; a mistake is left to whoever loads the configuration', () => {
+  test('is unlimited without either; a mistake is left to the loading of the configuration', () => {
     const none = { maxConnections: undefined, maxFromIp: undefined };
     expect(options({})).toEqual(none);
     expect(options({ max_connections: 'many\n', max_from_ip: '0\n' })).toEqual(none);

@@ -32,9 +32,9 @@ test('members come once and go once, in any order', () => {
 test.each([
   ['itself', (members: Member[], at: number) => [members[at]!]],
   ['all before it', (members: Member[], at: number) => members.slice(0, at)],
-  ['all behind it', (members: Member[], at: number) => members.slice(at + 1)],
+  ['all after it', (members: Member[], at: number) => members.slice(at + 1)],
   ['everybody', (members: Member[]) => members],
-])('whoever deletes %s while all are visited keeps nobody else from being visited', (_, chosen) => {
+])('deleting %s while all are visited keeps no other from being visited', (_, chosen) => {
   for (let at = 0; at < 6; at++) {
     const { roll, members } = rollOf(6);
     const gone = new Set<Member>();

@@ -40,7 +40,7 @@ test('work begun before the end of the connection is aborted at its end', () => 
   expect(signal.aborted).toBe(true);
 });
 
-test('work begun behind the end of the connection is aborted from the start, if it is the first or not', () => {
+test('work begun after the end of the connection is aborted from the start, if it is the first or not', () => {
   const parts = new Parts();
   parts.over();
   expect([signalOf(parts).aborted, signalOf(parts).aborted]).toEqual([true, true]);

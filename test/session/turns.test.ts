@@ -135,7 +135,7 @@ describe('the line', () => {
     expect(rounds).toEqual([]);
   });
 
-  test('goes on behind a session that fails', () => {
+  test('goes on after a session that fails', () => {
     const broken = new Taker('broken', 1, 0);
     broken.takeTurn = () => {
       throw new Error('broken');
@@ -275,7 +275,7 @@ describe('sessions', () => {
     turns.end({ usedUs: 0, usedIn: 0, takeTurn: () => undefined });
   }
 
-  test('that come with more commands than a slice is enough for stand behind others from the start', async () => {
+  test('that come with more commands than a slice is enough for stand after others from the start', async () => {
     const flooding = await Promise.all(Array.from({ length: 10 }, greeted));
     const neighbour = await greeted();
     press();

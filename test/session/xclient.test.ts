@@ -122,7 +122,7 @@ describe('XCLIENT', () => {
     }
   });
 
-  test('commands behind it wait for the connect hooks', async () => {
+  test('commands after it wait for the connect hooks', async () => {
     const slow = definePlugin({
       name: 'slow',
       about: 'Takes a turn.',

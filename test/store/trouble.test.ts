@@ -1,4 +1,4 @@
-/** Stores that are down, full, slow or damaged: whoever asks is told soon, and asks in vain for a while at no cost. */
+/** Stores that are down, full, slow or damaged: callers are told soon, and ask in vain for a while at no cost. */
 
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

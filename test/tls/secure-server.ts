@@ -54,7 +54,7 @@ export interface SecureServerOptions {
   readonly plugins: readonly (string | PluginDefinition)[];
   readonly config?: Readonly<Record<string, readonly string[]>>;
   readonly directories?: readonly string[];
-  /** Behind the address of the listener: ` tls=implicit`. */
+  /** After the address of the listener: ` tls=implicit`. */
   readonly listenOptions?: string;
   /** By the clock of the process unless given. */
   readonly turns?: Turns;

@@ -177,7 +177,7 @@ describe('mail through TLS', () => {
     expect(await client.isClosed()).toBe(true);
   });
 
-  test('a client that closes its side behind QUIT still reads all replies', async () => {
+  test('a client that closes its side after QUIT still reads all replies', async () => {
     const client = await server.startTls();
     client.send('EHLO c.example\r\nNOOP\r\nQUIT\r\n');
     client.socket.end();

@@ -22,7 +22,7 @@ export interface ContentSpan {
 /**
  * Mail data of one message, an octet at a time (RFC 5321 section 4.5.2).
  *
- * A line begins at the start of data and behind CRLF, and nowhere else: an end of data that bare CR or bare LF
+ * A line begins at the start of data and after CRLF, and nowhere else: an end of data that bare CR or bare LF
  * could forge would let a client smuggle a second message past a server that is stricter.
  */
 export class DataScan {
@@ -69,7 +69,7 @@ export class DataScan {
     return { consumed: at, contentEnd, dropCount, carriedCr };
   }
 
-  /** Whether a dot, and perhaps the CR behind it, stands undecided in front of the scan, or was the end of data. */
+  /** Whether a dot, and perhaps the CR after it, stands undecided in front of the scan, or was the end of data. */
   private isAtDot(): boolean {
     return this.state === 'dot' || this.state === 'dot cr' || this.state === 'end';
   }

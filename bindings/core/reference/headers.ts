@@ -60,7 +60,7 @@ function readField(octets: Uint8Array, line: number, field: Int32Array): boolean
   return isField;
 }
 
-/** The position behind the first LF from `from` on, or the end. */
+/** The position after the first LF from `from` on, or the end. */
 function behindLf(octets: Uint8Array, from: number): number {
   const lf = octets.indexOf(LF, from);
   return lf === -1 ? octets.length : lf + 1;

@@ -28,7 +28,7 @@ export type HistoryEvent =
 
 export const printEvent = (event: HistoryEvent): Buffer => Buffer.from(`${JSON.stringify(event)}\n`, 'utf8');
 
-/** Reads the lines behind the content. One that a crash cut short never counted: who wrote it had not finished. */
+/** Reads the lines after the content. One that a crash cut short never counted: who wrote it had not finished. */
 export function parseHistory(octets: Buffer): HistoryEvent[] {
   const events: HistoryEvent[] = [];
   for (const line of octets.toString('utf8').split('\n')) {

@@ -179,7 +179,7 @@ export class MessageFile {
     return new DamagedError(this.#path, problem);
   }
 
-  /** All of it: whoever missed the end would deliver again to those who have the message. `grouped` keeps it short. */
+  /** All of it: a reader that missed the end would deliver again to recipients that have the message. `grouped` keeps it short. */
   async history(): Promise<StoredHistory> {
     const from = PREAMBLE_OCTETS + this.#layout.envelopeOctets + this.contentOctets;
     const { size } = await this.#handle.stat();

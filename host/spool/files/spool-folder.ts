@@ -157,7 +157,7 @@ function syncFolder(path: string): void {
   }
 }
 
-/** Last check before a name becomes a path, whoever asks. */
+/** Last check before a name becomes a path, for every caller. */
 function checked(id: string): string {
   if (!isSpoolId(id)) throw new SpoolError(`${JSON.stringify(id)} is no id of a stored message`);
   return id;

@@ -214,7 +214,7 @@ function claim(
 ): Claim {
   moveJob(records, id, dest, job, {
     state: 'claimed',
-    // Its age comes up again behind the lease, should nobody settle it.
+    // Its age comes up again after the lease, should nobody settle it.
     ageMs: Math.max(job.ageMs, nowMs + AGE_PAUSE_MS),
   });
   const lease: Lease = { holder, expiresMs: nowMs + leaseMs };

@@ -84,7 +84,7 @@ export class IndexDatabase {
         encoding: 'string',
         // With batches of its own making, the library rejects promises nobody can listen to when the disk is full.
         eventTurnBatching: false,
-        // A commit that is not yet on the disk is rolled back by whoever opens the file after a kill.
+        // A commit that is not yet on the disk is rolled back by the next process that opens the file after a kill.
         overlappingSync: false,
         // Else the thread that writes takes the lock while the last changes of a batch are still being listed.
         batchStartThreshold: NEVER_EARLY,

@@ -80,7 +80,7 @@ export function ownerOf(key: string): KeyOwner {
   }
 }
 
-/** The parts behind the letter. */
+/** The parts after the letter. */
 export const partsOf = (key: string): readonly string[] => key.split('/').slice(1);
 
 /** True if the moment in a key of `w/`, `a/` or `p/` has come. */

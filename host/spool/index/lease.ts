@@ -29,7 +29,7 @@ const textOf = (read: () => string): string => {
 };
 
 const beganOf = (pid: number): string =>
-  // Behind the name of the program, which may hold blanks and brackets, it is the twentieth word.
+  // After the name of the program, which may hold blanks and brackets, it is the twentieth word.
   textOf(() => readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\)/s, '')).split(' ')[19] ?? '';
 
 /** The process that asks. */

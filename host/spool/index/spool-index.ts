@@ -138,7 +138,7 @@ export class SpoolIndex {
       const { id, dest } = claim;
       const job = jobEntry(records, id, dest);
       const message = messageEntry(records, id);
-      // Also where another process has the message by now: he who got it has got it.
+      // Also where another process has the message by now: a recipient that got it has got it.
       if (unwritten !== undefined && message !== undefined)
         records.put(keys.unwritten(id, dest), JSON.stringify(unwritten));
       if (job === undefined || message === undefined || !this.#isOurs(records, claim)) return 'lost';

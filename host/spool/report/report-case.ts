@@ -33,7 +33,7 @@ export interface ReportCase {
 }
 
 /**
- * Whether the sender is to be told of `kind`. What is usual, where he does not say, is to hear of failures and delays.
+ * Whether the sender is to be told of `kind`. Without NOTIFY that is so for failures and delays.
  * RFC 3461 section 4.1.
  */
 export function isWanted({ options }: Recipient, kind: ReportKind): boolean {

@@ -4,7 +4,7 @@ const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const LENGTH = 20;
 
 /**
- * The id of a report, made from what it is about: an attempt that a crash interrupted behind its report, and that is
+ * The id of a report, made from what it is about: an attempt that a crash interrupted after its report, and that is
  * made again, finds the report there and does not send a second one.
  */
 export function reportId(...about: readonly (string | number)[]): string {

@@ -17,7 +17,7 @@ const MAX_RETURNED_OCTETS = 1_048_576;
 
 /** The original, as far as it is quoted. */
 export interface Quotation {
-  /** Without the empty line behind it. */
+  /** Without the empty line after it. */
   readonly header: Buffer;
   readonly octets: number;
   /** Reads the whole message. */

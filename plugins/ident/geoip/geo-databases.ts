@@ -28,7 +28,7 @@ export function openGeoDatabase(
   path: string,
   { files, system }: Pick<Services, 'files' | 'system'>,
 ): GeoDatabase | undefined {
-  // Before the file: whoever has none yet is told of the package all the same.
+  // Before the file: an operator without one is told of the package all the same.
   const library = system.optionalPackage('maxmind') as typeof maxmind;
   const octets = files.readOctetsNow(path, { maxOctets: MAX_OCTETS });
   return octets === undefined ? undefined : new MaxMindDatabase(readerOf(library, path, octets));

@@ -11,7 +11,7 @@ import {
 } from '../../../bindings/plugin/index.ts';
 import { askDaemon } from './daemon-query.ts';
 
-/** The system of the client does not matter: set by whoever knows the client. */
+/** The system of the client does not matter: set by a plugin that knows the client. */
 export const fingerprintExclude = connectionNote<boolean>('p0f_exclude');
 
 const pattern = z.string().transform((source, context) => {

@@ -5,7 +5,7 @@ import { deferred, refused, replyText } from '../kit/outcome.ts';
 
 /**
  * By gravity: where any bit is for now the message is deferred, whatever else is wrong with it. The texts are
- * qpsmtpd's, the status stands behind them in the classic style of replies.
+ * qpsmtpd's, the status stands after them in the classic style of replies.
  */
 const MEANINGS = [
   { bit: 256, isPermanent: false, text: 'service unavailable', status: '4.7.1' },

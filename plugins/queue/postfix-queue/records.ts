@@ -28,7 +28,7 @@ export function record(type: RecordType, content: Buffer | string = ''): Buffer 
   return Buffer.concat([Buffer.from(head), octets]);
 }
 
-/** Names and values, each behind a NUL; an empty name ends the list. */
+/** Names and values, each after a NUL; an empty name ends the list. */
 export function attributes(list: Readonly<Record<string, string | number>>): Buffer {
   const pairs = Object.entries(list).map(([name, value]) => `${name}\0${value}\0`);
   return Buffer.from(`${pairs.join('')}\0`, 'utf8');

@@ -74,7 +74,7 @@ export class QmailQueueOutlet implements Outlet {
   }
 }
 
-/** `F` and the sender, `T` and each recipient, each behind a NUL; an empty one at the end makes it whole. */
+/** `F` and the sender, `T` and each recipient, each after a NUL; an empty one at the end makes it whole. */
 function envelopeOf({ reversePath, recipients }: MailObject): Buffer {
   const addresses = [`F${reversePath.mailbox}`, ...recipients.map(({ address }) => `T${address.mailbox}`)];
   return Buffer.from(`${addresses.join('\0')}\0\0`, 'utf8');

@@ -70,7 +70,7 @@ async function sendByBdat(message: Uint8Array, text: string, random: Random): Pr
   const expected = judge(text, isBinary);
   const octets = Buffer.concat([envelope(isBinary), chunks.octets, Buffer.from('NOOP\r\nQUIT\r\n')]);
   const codes = await deliver(octets, random);
-  // Greeting, EHLO, MAIL, RCPT in front; NOOP and QUIT behind.
+  // Greeting, EHLO, MAIL, RCPT in front; NOOP and QUIT after.
   mustEqual(codes.length, chunks.replies + 6, `replies: ${codes.join(' ')}`);
   mustEqual(codes.slice(-3), [expected.code, 250, 221], 'the reply to the last chunk and those behind it');
   mustEqual(storedContent(), expected.content, 'what was stored is not what was sent');

@@ -61,7 +61,7 @@ describe('responses (RFC 4954 section 4)', () => {
     ['a star inside', 'AAAA*AAA', NOT_BASE64],
     ['two stars', '**', NOT_BASE64],
     ['a star and a blank', '* ', NOT_BASE64],
-    ['base64 behind a blank', ` ${RIGHT}`, NOT_BASE64],
+    ['base64 after a blank', ` ${RIGHT}`, NOT_BASE64],
     ['a bare CR', `${RIGHT.slice(0, 4)}\r${RIGHT.slice(4)}`, NOT_BASE64],
     ['an equals sign alone', '=', NOT_BASE64],
     ['a command', 'QUIT', INVALID],
@@ -89,7 +89,7 @@ describe('responses (RFC 4954 section 4)', () => {
 });
 
 describe('pipelining', () => {
-  test('responses behind AUTH are read as responses, commands behind them as commands', async () => {
+  test('responses after AUTH are read as responses, commands after them as commands', async () => {
     const client = await (await startServer({ plugins: [keeper()] })).greeted();
     client.send(`AUTH LOGIN\r\n${encode(USER)}\r\n${encode(SECRET)}\r\nNOOP\r\nAUTH PLAIN\r\nQUIT\r\n`);
     expect(await client.reply()).toBe('334 VXNlcm5hbWU6');

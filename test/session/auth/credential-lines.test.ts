@@ -10,7 +10,7 @@ import { encode } from './sasl-client.ts';
 afterEach(closeServers);
 
 const PLAIN = encode(`\0${USER}\0${SECRET}`);
-/** Whoever quotes a line as a plugin gets it: verb and argument, in both spellings. */
+/** A plugin that quotes a line as it gets it: verb and argument, in both spellings. */
 const quoting = withHooks(
   {
     unrecognized_command({ log }, verb, argument) {
@@ -33,7 +33,7 @@ async function logAfter(...lines: string[]): Promise<string[]> {
 
 test.each<[string, ...string[]]>([
   ['no blank in front of the mechanism', `AUTHPLAIN ${PLAIN}`],
-  ['nor behind it', `AUTHPLAIN${PLAIN}`],
+  ['nor after it', `AUTHPLAIN${PLAIN}`],
   ['nothing but the secret', `AUTH ${PLAIN}`],
   ['a sign between verb and mechanism', `AUTH=PLAIN ${PLAIN}`],
   ['another verb', `XAUTH PLAIN ${PLAIN}`],
@@ -52,7 +52,7 @@ test.each<[string, ...string[]]>([
   ['the line after an aborted AUTH', 'AUTH LOGIN', '*', encode(SECRET)],
   ['the line after an AUTH that was no base64', 'AUTH LOGIN', '!', encode(SECRET)],
   ['a password in the clear', 'AUTH LOGIN', '*', `help me ${SECRET}`],
-  ['a password behind a verb', 'AUTH LOGIN', '*', `NOOP ${SECRET}`],
+  ['a password after a verb', 'AUTH LOGIN', '*', `NOOP ${SECRET}`],
   ['the line after an unknown AUTH', 'AUTHLOGIN', encode(SECRET)],
   ['the line after the words of IMAP', 'a1 LOGIN', encode(SECRET)],
   ['a line longer than a command', `AUTH PLAIN ${PLAIN}${'A'.repeat(3_000)}`, encode(SECRET)],

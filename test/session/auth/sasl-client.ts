@@ -9,7 +9,7 @@ const decode = (reply: string): string =>
 
 const hmac = (key: Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
 
-/** Who wants in, and what he thinks the password or the token is. */
+/** A user, with the password or token to try. */
 export interface Login {
   readonly user: string;
   readonly secret: string;

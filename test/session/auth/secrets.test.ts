@@ -70,7 +70,7 @@ test('auth_parse sees the secret, the log does not, whatever it answers', async 
   }
 });
 
-test('where AUTH is not offered, plugins are not told what stood behind the mechanism', async () => {
+test('where AUTH is not offered, plugins are not told what stood after the mechanism', async () => {
   const told: unknown[] = [];
   const { plugin, lines } = recorder();
   const probe = withHooks({ unrecognized_command: (_, ...words) => void told.push(words) });

@@ -56,7 +56,7 @@ describe('return codes', () => {
     expect(await answerTo({ auth: () => Promise.resolve(verdict) })).toBe(reply);
   });
 
-  test('the hook of the mechanism is asked first, auth behind it', async () => {
+  test('the hook of the mechanism is asked first, auth after it', async () => {
     expect(await answerTo({ auth: () => ok('auth') }, { 'auth-plain': () => ok('own') })).toBe(
       `${SUCCESS} - own`,
     );
