@@ -1,6 +1,6 @@
 /**
- * The exchange after AUTH, from the first challenge to the last reply: what the client responds, what the plugins say of
- * it, and how long it waits for bad news. RFC 4954 sections 4 and 6.
+ * The exchange after AUTH, from the first challenge to the last reply: the responses of the client, the verdicts of the
+ * plugins, and the delay of refusals. RFC 4954 sections 4 and 6.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -22,14 +22,14 @@ const EMPTY = Buffer.alloc(0);
 const NONCE_OCTETS = 18;
 /** Octets of a response line with its CRLF: what RFC 4954 section 4 calls sufficient for all mechanisms in use. */
 const MAX_RESPONSE_LINE = 12_288;
-/** However often somebody guesses, no session sleeps longer. */
+/** No session sleeps longer, however many guesses failed. */
 const MAX_DELAY_MS = 30_000;
 const LF = 0x0a;
 const CR = 0x0d;
 
 /** One attempt to authenticate, from the AUTH line to the last reply. */
 export class AuthAttempt {
-  /** What the client entrusts to us, and must not be shown: as sent, decoded, and by the mechanism. */
+  /** Secrets of the client, which must not be shown: as sent, decoded, and as the mechanism gives them. */
   readonly secrets: string[] = [];
   /** About what is kept of them. */
   octets = 0;
@@ -141,7 +141,7 @@ function take(session: Session, exchange: AuthExchange, turn: Turn): Progress {
   }
 }
 
-/** What the client is told. */
+/** The reply to each failure. */
 export const failureReplies: Readonly<Record<Failure, Template>> = {
   invalid: replies.authInvalid,
   'nobody acts': replies.authInvalidAs,
@@ -150,7 +150,7 @@ export const failureReplies: Readonly<Record<Failure, Template>> = {
   'initial response': replies.noInitialResponse,
 };
 
-/** Only what is told like a wrong password counts, and comes as late. */
+/** Only failures that are answered like a wrong password count as one, and are delayed as long. */
 function failed(session: Session, exchange: AuthExchange, why: Failure, about: string): Progress {
   const reply = failureReplies[why];
   return reply.code === 535 ? refuseAttempt(session, exchange, reply, about) : endExchange(session, reply);
@@ -180,7 +180,7 @@ function askSalt(
   });
 }
 
-/** Asks the hook of the mechanism, then `auth`. No password at all is not worth the question. */
+/** Asks the hook of the mechanism, then `auth`. An empty password is refused without asking. */
 function judge(session: Session, exchange: AuthExchange, credentials: HostCredentials): Progress {
   exchange.isComplete = true;
   credentials.secrets.forEach((secret) => exchange.attempt.hide(secret));
@@ -282,14 +282,14 @@ function refuseAttempt(
   return left > 0 ? pause(left).then(tell) : tell();
 }
 
-/** The session holds its place and nothing else meanwhile; the process may end before. */
+/** The session keeps its place meanwhile; the process may end before. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms).unref();
   });
 }
 
-/** Nobody could judge: the client may come back with the same credentials. */
+/** No plugin could judge: the client may come back with the same credentials. */
 function tellForNow(session: Session, exchange: AuthExchange): Progress {
   const { name } = exchange.mechanism;
   return concludeWith(session, exchange, () => endExchange(session, replies.authTemporary, name));

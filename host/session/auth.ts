@@ -14,7 +14,7 @@ import { answer, NEXT, settled, STOP, type Progress, type Step } from './steps.t
 /** A name of RFC 4422 section 3.1; anything else after AUTH may be a password and is not echoed. */
 const MECHANISM_NAME = /^[A-Za-z0-9_-]{1,20}$/;
 
-/** Without EHLO, without plugins and without TLS where it is required, the verb is as unknown as it is in qpsmtpd. */
+/** Without EHLO, without plugins, or without TLS where it is required, the verb is unknown, as in qpsmtpd. */
 function requireOffer(session: Session): Progress {
   const { facts, host } = session;
   if (facts.hello === 'ehlo') {
@@ -45,7 +45,7 @@ function limitFailures(session: Session): Progress {
   return closeWith(session, replies.tooManyAuthFailures);
 }
 
-/** From here on the log is kept clean of what the client entrusts to us. */
+/** From here on the log hides what the client sends. */
 function askParse(session: Session): Progress {
   const { command, host, hidden } = session;
   const attempt = new AuthAttempt();

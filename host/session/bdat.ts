@@ -1,6 +1,6 @@
 /**
- * BDAT: the message comes in chunks of announced size. RFC 3030 section 2. Whatever becomes of a chunk, its octets are
- * read as octets and never as commands: what a sender puts into a message must not be obeyed.
+ * BDAT: the message comes in chunks of announced size. RFC 3030 section 2. The octets of a chunk, refused or not, are
+ * never read as commands: what a sender puts into a message must not be obeyed.
  */
 
 import { ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
@@ -43,10 +43,10 @@ export class Chunk {
   isLast = false;
   /** The chunk has had its reply; its octets are dropped. */
   isRefused = false;
-  /** What answers every further chunk until RSET or MAIL, because one was refused. */
+  /** The answer to every further chunk until RSET or MAIL, because one was refused. */
   refusal: ChunkRefusal | undefined = undefined;
 
-  /** It carries mail worth its command; smaller ones are commands like others, but for the last, which ends a message. */
+  /** Large enough not to count as a command. Smaller ones count, except for the last, which ends a message. */
   get isLarge(): boolean {
     return this.octets >= LARGE;
   }
@@ -60,7 +60,7 @@ export class Chunk {
 
 interface ChunkRefusal {
   readonly reply: Template;
-  /** The words of a plugin. */
+  /** Has the text of a plugin. */
   readonly verdict?: Verdict;
 }
 
@@ -79,7 +79,7 @@ function announce(session: Session): Progress {
 }
 
 /**
- * The client may send what it has announced whatever we think of the line. As long as the size can be read the octets are
+ * The client may send what it has announced even if we refuse the line. As long as the size can be read the octets are
  * skipped. Where it cannot, the octets would be read as commands, so that a message could hold some to be obeyed
  * (smuggling): the connection ends.
  */
@@ -91,7 +91,7 @@ function refuseSpoilt(session: Session): Progress {
   return refuseChunk(session, replies.badChunkSize);
 }
 
-/** A message cut into crumbs costs a command for each of them. The chunks of a large message may be many. */
+/** Small chunks cost a command each. The chunks of a large message may be many. */
 function limitSmall(session: Session): Progress {
   const { isLarge, isLast } = session.chunk;
   return isLarge || isLast || !hasMoreCommands(session) ? NEXT : refuseMoreCommands(session);

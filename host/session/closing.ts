@@ -13,7 +13,7 @@ const tellDisconnect = notifyHook('disconnect');
 const tellPostConnection = notifyHook('post-connection');
 
 /**
- * Forgets the transaction after telling the plugins. Whatever the message held is given back. The plugins are told even
+ * Forgets the transaction after telling the plugins. All that the message held is given back. The plugins are told even
  * if there is none, as in qpsmtpd, where one follows upon the other without a gap.
  */
 export const resetTransaction: Step = (session) => {
@@ -29,7 +29,7 @@ export const endTransaction: Step = (session) => {
   return NEXT;
 };
 
-/** What the plugins are told when a client leaves. */
+/** Tells the plugins that a client leaves. */
 export const farewell: readonly Step[] = [tellDisconnect, resetTransaction, tellPostConnection];
 
 /**

@@ -109,10 +109,10 @@ function keepPartial(session: Session, chunk: Buffer, from: number): number {
     session.partial = partial;
     return chunk.length;
   }
-  // Of a line that announces octets as much is kept as tells it from others when its end comes.
+  // Of a line that announces octets just its verb is kept, to recognise it when its end comes.
   session.partial = announcesChunk(session, partial) ? Buffer.from(partial.subarray(0, 5)) : undefined;
   session.isSkippingLine = true;
-  // What is dropped unread may be an AUTH, whose next line is a password.
+  // The dropped line may be an AUTH, whose next line is a password.
   session.hasTriedAuth = true;
   // Input that waited may be larger than what the core looks at, and the line may end after that.
   return skipLine(session, chunk, from);
@@ -135,11 +135,11 @@ function completeLine(session: Session, partial: Buffer, chunk: Buffer, from: nu
   return end + 1;
 }
 
-/** Octets may follow such a line that are no commands, and how many it does not say as far as it is kept. */
+/** Octets may follow such a line that are no commands, and the kept part of the line does not say how many. */
 const announcesChunk = (session: Session, line: Buffer): boolean =>
   /^bdat[ \t]/i.test(line.latin1Slice(0, 5)) && offers(session, 'CHUNKING');
 
-/** The same whether the line came in one piece, of which all is known, or in several. */
+/** The same reaction whether the line came in one piece or in several. */
 const tooLongBdat = (session: Session): readonly Step[] =>
   session.command.octets > MAX_LONG_LINE && offers(session, 'CHUNKING') ? bdatTooLong : spoiltBdat;
 

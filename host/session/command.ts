@@ -1,4 +1,4 @@
-/** One command line, as positions in the chunk it came in; strings are made when somebody asks. RFC 5321 section 4.1.1. */
+/** One command line, as positions in the chunk it came in; strings are made on demand. RFC 5321 section 4.1.1. */
 
 import {
   COMMAND_WORDS,
@@ -76,7 +76,7 @@ export class Command {
     return this.#chunk.length;
   }
 
-  /** Nothing stands after it in what was read. */
+  /** It is the last in the octets that were read. */
   get isLast(): boolean {
     return this.next === this.#chunk.length;
   }
@@ -107,7 +107,7 @@ export class Command {
     return this.#rewritten === undefined ? this.#argument < this.#lineEnd : this.#rewritten !== '';
   }
 
-  /** A plugin reads the argument its own way: this is what it makes of it. */
+  /** A plugin reads the argument in its own way: this takes its place. */
   rewrite(argument: string): void {
     this.#rewritten = argument;
   }

@@ -5,7 +5,7 @@ import { Notes } from '../../bindings/plugin/notes.ts';
 import { whitelistHost } from '../../bindings/plugin/well-known-notes.ts';
 import type { IncomingConnection } from '../intake/incoming-connection.ts';
 
-/** What the launcher or the reverse lookup would have told; qpsmtpd's word for "no name". */
+/** Stands for a missing host name, as in qpsmtpd. */
 export const UNKNOWN_HOST = 'Unknown';
 
 export class ConnectionFacts implements Connection {

@@ -1,6 +1,6 @@
 /**
- * What leaves for a route while the message comes, and what must not: content that a host further on might read otherwise
- * than we do is cut off, and its end is never told.
+ * Passes content to a route while the message comes. Content that a host further on might read in another way than we do is cut
+ * off, and its end is never told.
  */
 
 import { DataFlag } from '../../bindings/core/contract.ts';
@@ -79,14 +79,14 @@ function giveUp(session: Session, incoming: IncomingData, cause: unknown): Outco
  */
 export const isUnsafe = (flags: number): boolean => (flags & AMBIGUOUS) !== 0;
 
-/** What was sent is never ended: the route gives it up, and the rest is dropped here. */
+/** The content that was sent is never ended: the route gives it up, and the rest is dropped here. */
 export function breakOff(session: Session, incoming: IncomingData): void {
   incoming.flow = 'broken';
   session.route.reset();
   incoming.message.discard();
 }
 
-/** The route's turn to answer for the message. */
+/** Asks the route to take the message. */
 export function finishRoute(session: Session, settle: Settle): Progress {
   const { message, flow, fieldsSent } = session.incoming;
   if (flow !== 'kept' && flow !== 'flowing') return settle(session, notPassedOn);

@@ -1,20 +1,20 @@
 /**
- * Command lines that may hold a credential: the log must not show them, nor plugins that quote them. What is hidden hangs on
- * what the client did before, not on the form of the line, because it is the malformed attempt that gives a password away.
+ * Command lines that may hold a credential: the log must not show them, nor plugins that quote them. What is hidden depends
+ * on what the client did before, not on the form of the line, because it is the malformed attempt that gives a password away.
  */
 
 import { CommandFlag, Verb } from '../../bindings/core/contract.ts';
 import type { Command } from './command.ts';
 import type { Session } from './session.ts';
 
-/** What a client that means to log in writes somewhere in its line: by SMTP, POP3, IMAP, HTTP, or with a slip. */
+/** Occurs in the line of a client that tries to log in: by SMTP, POP3, IMAP, HTTP, or with a typing error. */
 const ATTEMPT = /auth|pass|login|plain|scram|md5|bearer|token|secret|ntlm|gssapi|kerberos/i;
 /** The beginning of such a line that cannot be a part of the secret. */
 const VERB_OF_AUTH = /^[a-z]{0,4}auth(?![a-z])/i;
 /** Mechanisms of RFC 4422's registry, and those that clients in the field use. Anything else after AUTH may be a password. */
 const MECHANISM =
   /^(?:plain|login|cram-md5|digest-md5|scram-sha-(?:1|256|512)(?:-plus)?|oauthbearer|xoauth2?|external|anonymous|gssapi|gs2-krb5|ntlm|otp|9798-[um]-[a-z0-9-]{1,20})$/i;
-/** Verbs whose argument is an address, a host, a size or attributes. That of others is whatever the client likes. */
+/** Verbs whose argument is an address, a host, a size or attributes. That of others is free text. */
 const ARGUED: ReadonlySet<Verb> = new Set<Verb>([Verb.Mail, Verb.Rcpt, Verb.Bdat, Verb.Xclient]);
 const UNSAFE = CommandFlag.Nul | CommandFlag.BareCr | CommandFlag.Control;
 
@@ -40,7 +40,7 @@ export function hideCredentials(session: Session): void {
   session.hidden = [...new Set(secrets.flatMap((part) => [part, part.toLowerCase(), part.toUpperCase()]))];
 }
 
-/** A line that is no response to a challenge, whatever went wrong before. */
+/** A line that cannot be a response to a challenge. */
 function isHarmless({ verb, flags, hasArgument, argument }: Command): boolean {
   if (verb === Verb.Unknown || verb === Verb.Auth || (flags & UNSAFE) !== 0) return false;
   if (verb === Verb.Helo || verb === Verb.Ehlo) return !/[ \t]/.test(argument);

@@ -49,7 +49,7 @@ function requireEnvelope(session: Session): Progress {
   return NEXT;
 }
 
-/** Before the route is opened: whatever a next hop is told after its DATA it takes for content. */
+/** Before the route is opened: after its DATA a next hop takes everything for content. */
 function prepare(session: Session): Progress {
   session.openIncoming = IncomingData.begin(session);
   return session.openIncoming === undefined ? answer(session, replies.systemFull) : NEXT;
@@ -133,7 +133,7 @@ function keepContent(
 let dotless: Buffer | undefined;
 
 /**
- * A block for every line would cost more than its octets where a dot stands in front of each. What it returns is gone with
+ * A block for every line would cost more than its octets where a dot stands in front of each. The result is valid until
  * the next call.
  */
 function withoutDots(

@@ -15,7 +15,7 @@ import { askHook, NEXT, STOP, type Outcome, type Progress, type Settle, type Ste
 import { takeSummary } from './summary.ts';
 import { addTrace } from './trace.ts';
 
-/** What was spooled must be on the disk before anybody reads it. */
+/** Spooled content must be on the disk before a plugin reads it. */
 function finishContent(session: Session): Progress {
   const incoming = session.incoming;
   const finished = incoming.complete();
@@ -29,7 +29,7 @@ function refuseUnfit(session: Session): Progress {
   if (isTooBig) return answerAndReset(session, replies.messageTooBig);
   const { failure } = message.content;
   if (failure !== undefined) {
-    // The memory budget has told of its end; a line for each message that meets it would only add to the trouble.
+    // The memory budget has logged that it is used up; a line for each message would only make it worse.
     const level = failure.code === 'Q_MEMORY' ? LogLevel.INFO : LogLevel.ERROR;
     session.log(level, `message not stored: ${failure.message}`);
     return answerAndReset(session, replies.systemFull);
@@ -82,7 +82,7 @@ const settleDataPost: Settle = (session, verdict) => {
   return verdict.code === ReturnCode.DONE ? STOP : NEXT;
 };
 
-/** What a plugin answers here changes nothing, as in qpsmtpd; what one could not do that must be done does. */
+/** An answer changes nothing here, as in qpsmtpd; the failure of a plugin that must be asked does. */
 const settleDataPostHeaders: Settle = (session, verdict) =>
   verdict === internalError ? settleDataPost(session, verdict) : NEXT;
 
@@ -97,7 +97,7 @@ const settleQueuePre: Settle = (session, verdict) => {
 /** The transaction ends before the reply goes out, so that nothing of it can leak into the next one. */
 const settleQueue: Settle = (session, verdict) => {
   const summary = takeSummary(session);
-  // Plugins are told of the end, and may have an opinion of their own.
+  // Plugins are told of the end, and their verdicts must not count as the decision.
   const decidedBy = session.decidedBy ?? session.route.decidedBy;
   const reset = resetTransaction(session);
   const end = (): Progress => {

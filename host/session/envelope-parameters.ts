@@ -11,7 +11,7 @@ import { offers } from './extensions.ts';
 import type { PathInput } from './path-input.ts';
 import type { Session } from './session.ts';
 
-/** What MAIL without parameters says. */
+/** The options of a MAIL without parameters. */
 export const PLAIN_MAIL: MailOptions = Object.freeze({
   size: undefined,
   body: '7bit',
@@ -34,7 +34,7 @@ interface ParameterRow<Options> {
 /** Rows by keyword in lower case. */
 type ParameterTable<Options> = ReadonlyMap<string, ParameterRow<Options>>;
 
-/** The same facts while they are being put together. */
+/** The same while it is being built. */
 type Unfinished<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
@@ -73,7 +73,7 @@ type MailRow = ParameterRow<Unfinished<MailOptions>>;
 /** Longest ENVID as sent. RFC 3461 section 4.4. */
 const MAX_ENVID = 100;
 
-/** Understood even where no limit is announced: a client may have been told of one that is gone since. */
+/** Understood even where no limit is announced: the limit may have been removed since EHLO. */
 const size: MailRow = {
   rfc: 'RFC 1870 section 5',
   isOffered: ({ host }) => !host.settings.extensionsOff.has('SIZE'),
@@ -130,7 +130,7 @@ const envid: MailRow = {
   },
 };
 
-/** Of a client that did not authenticate it is read and forgotten: anybody could name anybody. */
+/** Of a client that did not authenticate it is read and ignored: such a client could name any user. */
 const auth: MailRow = {
   rfc: 'RFC 4954 section 5',
   isOffered: (session) => session.facts.auth !== undefined || offers(session, 'AUTH'),

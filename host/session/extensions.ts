@@ -13,7 +13,7 @@ export interface Extension {
   readonly keyword: string;
   /** Where it is defined, for the documentation. */
   readonly rfc: string;
-  /** What it is good for, for the documentation. */
+  /** Its purpose, for the documentation. */
   readonly about: string;
   /** When it is offered, for the documentation; absent: always. */
   readonly offered?: string;
@@ -145,11 +145,11 @@ function argumentsOf(session: Session, extension: Extension): string | undefined
 
 const NO_MECHANISM: readonly Mechanism[] = [];
 
-/** True if passwords may not be asked for yet, because everybody on the way could read them. */
+/** True if passwords may not be asked for yet, because anybody on the way could read them. */
 export const needsTls = ({ facts, host }: Session): boolean =>
   host.settings.tlsBeforeAuth && facts.tls === undefined;
 
-/** Those that some plugin can judge, and only where the site allows AUTH. */
+/** The mechanisms that some plugin can judge, where the site allows AUTH. */
 export function offeredMechanisms(session: Session): readonly Mechanism[] {
   if (needsTls(session)) return NO_MECHANISM;
   const { hooks } = session.host;

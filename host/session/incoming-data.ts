@@ -9,7 +9,7 @@ import type { Session } from './session.ts';
 const CR = 0x0d;
 const LF = 0x0a;
 const CRLF: Buffer = Buffer.from('\r\n');
-/** What a binary message may have. RFC 3030 section 3. */
+/** Allowed in a binary message. RFC 3030 section 3. */
 const LINE_FLAGS = DataFlag.BareCr | DataFlag.BareLf;
 
 /** Is the input mode while the content comes by DATA. */
@@ -17,7 +17,7 @@ export class IncomingData {
   readonly kind = 'data';
   readonly message: StoredMessage;
   readonly slot: Slot;
-  /** What BDAT brought; undefined for DATA. */
+  /** The content of BDAT chunks; undefined for DATA. */
   readonly chunks: ChunkContent | undefined;
   /** When the message has to be complete, on the clock of `Deadlines.now`. */
   readonly endsAt: number;
@@ -25,14 +25,14 @@ export class IncomingData {
   isTooBig = false;
   /** `data_headers_end` has been asked. */
   isHeaderAnnounced = false;
-  /** A plugin that had to judge the header could not: to be said once the content is over. */
+  /** A plugin that had to judge the header could not: the client is told at the end of the content. */
   isHeaderUnjudged = false;
   /** An or of `DataFlag`s, once the message is complete. */
   flags = 0;
   flow: Flow = 'held';
   /** Header fields that have left already. */
   fieldsSent = 0;
-  /** Somebody waits for the end of the header. */
+  /** The route or a plugin waits for the end of the header. */
   readonly wantsHeader: boolean;
   /** Its end has come. */
   isWhole = false;
@@ -102,14 +102,14 @@ export class IncomingData {
   }
 }
 
-/** What the chunks of BDAT contain, as `DataFlag`s. RFC 3030 section 2. */
+/** Scans the chunks of BDAT, for `DataFlag`s. RFC 3030 section 2. */
 export class ChunkContent {
   octets = 0;
   readonly #core: Core;
   readonly #slot: Slot;
   #last = LF;
 
-  /** The slot stays its opener's, who also gives it back. */
+  /** The slot belongs to the code that opened it, which also gives it back. */
   constructor(core: Core, slot: Slot) {
     this.#core = core;
     this.#slot = slot;
@@ -122,7 +122,7 @@ export class ChunkContent {
     this.octets += block.length;
   }
 
-  /** What was seen, if nothing more comes: a CR at the very end is a bare one. */
+  /** The flags if nothing more comes: a CR at the very end is a bare one. */
   get flags(): number {
     const flags = this.#core.dataFlags(this.#slot);
     return this.#last === CR ? flags | DataFlag.BareCr : flags;

@@ -1,5 +1,5 @@
 /**
- * The limits of one connection: what it has used up so far, and the replies for those who go on. RFC 5321 section
+ * The limits of one connection: what it has used up so far, and the replies to clients that go on. RFC 5321 section
  * 4.5.3. Each count is a number that goes up; settings are looked at when it does, not before.
  */
 
@@ -9,7 +9,7 @@ import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
 import { answer, NEXT, type Progress, type Step } from './steps.ts';
 
-/** What a client has used up. A new one when XCLIENT makes another client of it. */
+/** What a client has used of its limits. Made anew when XCLIENT makes another client of it. */
 export class SessionCounters {
   /** Commands since the connection began or a message was accepted. */
   commands = 0;
@@ -25,10 +25,10 @@ export class SessionCounters {
   authFailures = 0;
 }
 
-/** From 0, no limit, to a number that is one for the comparison. */
+/** 0 means no limit. */
 const orUnlimited = (limit: number): number => (limit === 0 ? Number.POSITIVE_INFINITY : limit);
 
-/** The session's time starts to run. Called once: nothing that a client says later gives it more. */
+/** Starts the session's time. Called once: a client cannot get more of it later. */
 export function startClock(session: Session): void {
   const { deadlines, settings } = session.host;
   session.endsAt = deadlines.now + orUnlimited(settings.sessionTimeoutMs);
@@ -52,7 +52,7 @@ export function latestAt({ mode, openIncoming, endsAt }: Session): number {
     : Math.min(endsAt, openIncoming.endsAt);
 }
 
-/** When the client's next words have to come. RFC 5321 section 4.5.3.2. */
+/** When the client's next line has to come. RFC 5321 section 4.5.3.2. */
 export function nextDeadline(session: Session): number {
   const { deadlines, settings } = session.host;
   const isContent = session.mode.kind === 'data' || session.mode.kind === 'bdat';
@@ -117,7 +117,7 @@ export function measureMessage({ host, incoming }: Session): Template | undefine
   if (!isBinary && settings.maxLineOctets > 0 && message.longestLine > settings.maxLineOctets)
     return replies.textLineTooLong;
   const { octets, fieldCount } = message.header;
-  // Fields that nobody looked at could say anything, forged Authentication-Results for one.
+  // Fields beyond the limit could hold anything, forged Authentication-Results for one.
   if (!message.isHeaderWhole) return replies.headerTooBig;
   return octets > settings.headerOctets || fieldCount > settings.headerFields
     ? replies.headerTooBig

@@ -59,7 +59,7 @@ export class MailTransaction implements Transaction {
   }
 
   removeRecipient(address: Address): void {
-    // Also if it was named twice: the plugin wants nobody there to have the message.
+    // Also if it was named twice: the plugin wants no delivery to that address.
     const left: Recipient[] = [];
     for (const recipient of this.recipients) {
       if (!recipient.address.equals(address)) left.push(recipient);

@@ -1,6 +1,6 @@
 /**
  * Where the messages of one client go. The session runs the same steps for every route: it asks the plugins, keeps the
- * order of the verbs, and guards what leaves. What a route does with the message is its own: the queued route has it kept
+ * order of the verbs, and guards what leaves. A route decides what happens to the message: the queued route has it kept
  * until it is whole, the cut-through route takes it to a next hop while it comes.
  *
  * A session has one route at a time, from `SessionHost.openRoute`, and calls it in this order, one call after the other:
@@ -8,7 +8,7 @@
  *     for each message   offer (each recipient), open, headerReady, [write, drained]..., finish, reset
  *     at the end         close
  *
- * `reset` may come at any point, also while an answer is waited for, and more than once; whatever was begun is then given up.
+ * `reset` may come at any point, also while an answer is waited for, and more than once; work that was begun is then given up.
  * An answer that comes after it counts for nothing. `close` comes last; only `reset` and a second `close` may follow.
  *
  * An answer that is no promise costs the session no wait: a route that knows its answer must not make a promise of it.
@@ -26,9 +26,9 @@ import type { Session } from './session.ts';
 export type RouteAnswer = Verdict | Promise<Verdict>;
 
 export interface MessageRoute {
-  /** The plugin that decides about the message in the eyes of the log, where no other has. */
+  /** The plugin that the log names as the one that decided about the message, where no other did. */
   readonly decidedBy: string | undefined;
-  /** The end of the header matters before the end of the message: `headerReady` is called as soon as it has come. */
+  /** `headerReady` is called as soon as the header has come, not only at the end of the message. */
   readonly wantsHeader: boolean;
 
   /** The plugins have accepted `recipient`, which joins the envelope if the answer is OK; its text is the reply. */
@@ -41,7 +41,7 @@ export interface MessageRoute {
   open(session: Session): RouteAnswer;
 
   /**
-   * The plugins have heard of the header (`data_headers_end`). Called once for a message that nothing is known against:
+   * The plugins have been asked about the header (`data_headers_end`). Called once for a message that nothing speaks against:
    * before its end if the route `wantsHeader`, or plugins do, and the header's end is seen by then, else after it.
    *
    * Undefined: the message is kept whole and read at `finish`. Otherwise the message goes to the `ContentSink` from here on, in
@@ -58,10 +58,10 @@ export interface MessageRoute {
    */
   finish(session: Session): RouteAnswer;
 
-  /** The transaction is over, or its message is given up. What was not finished must not be delivered. */
+  /** The transaction is over, or its message is given up. A message without `finish` must not be delivered. */
   reset(): void;
 
-  /** The client is gone, or has become another one. A message whose `finish` is waited for is seen through. */
+  /** The client is gone, or has become another one. A `finish` that is under way is completed. */
   close(): void;
 }
 
@@ -93,7 +93,7 @@ class QueuedRoute implements MessageRoute {
   }
 
   reset(): void {
-    // What is kept of the message is the session's, which gives it back itself.
+    // The session keeps the content, and gives it back itself.
   }
 
   close(): void {

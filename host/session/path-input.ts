@@ -37,7 +37,7 @@ export class PathInput {
   isRepeating = false;
   /** The path has characters beyond ASCII, for which RFC 6531 wants SMTPUTF8. */
   isInternational = false;
-  /** What the parameters say: of MAIL, respectively of RCPT. */
+  /** What the parameters of MAIL say, or those of RCPT. */
   mailOptions: MailOptions = PLAIN_MAIL;
   recipientOptions: RecipientOptions | undefined = undefined;
   #grammar: SettingValues['addressGrammar'] = 'strict';
@@ -90,7 +90,7 @@ export class PathInput {
       this.#grammar === 'strict' ? parsePath(this.text) : parseLenientPath(this.text));
   }
 
-  /** Must the client have said SMTPUTF8? By qpsmtpd's grammar octets above 127 are letters like any others. */
+  /** True if the client must have said SMTPUTF8. By qpsmtpd's grammar octets above 127 are letters like any others. */
   get needsUtf8(): boolean {
     return this.isInternational && this.#grammar === 'strict';
   }
@@ -111,7 +111,7 @@ export class PathInput {
   }
 }
 
-/** What answers a path that is none. */
+/** The replies to a malformed path. */
 export const badPath = { mail: replies.badReversePath, rcpt: replies.badForwardPath } as const;
 
 export interface PathArgument {

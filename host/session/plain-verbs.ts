@@ -1,4 +1,4 @@
-/** The verbs that change little: RSET NOOP VRFY HELP QUIT, and everything unknown. RFC 5321 sections 4.1.1.5 to 4.1.1.10. */
+/** Short verbs: RSET NOOP VRFY HELP QUIT, and everything unknown. RFC 5321 sections 4.1.1.5 to 4.1.1.10. */
 
 import { Verb } from '../../bindings/core/contract.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';

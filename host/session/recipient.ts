@@ -54,7 +54,7 @@ const settle: Settle = (session, verdict) => {
   return offer(session);
 };
 
-/** The plugins have accepted the recipient; the route has the last word. */
+/** The plugins have accepted the recipient; now the route decides. */
 function offer(session: Session): Progress {
   const { path, route } = session;
   const recipient: Recipient = {

@@ -1,4 +1,4 @@
-/** What sessions share: everything that was built when the configuration was read. Sessions keep the one they began with. */
+/** Shared by all sessions that began under one reading of the configuration: everything that was built from it. */
 
 import type { Core } from '../../bindings/core/contract.ts';
 import type { HookRunner } from '../hooks/runner.ts';
@@ -22,7 +22,7 @@ export interface SessionHost {
   readonly printer: ReplyPrinter;
   readonly logger: Logger;
   readonly deadlines: Deadlines;
-  /** What all sessions of the process together keep. */
+  /** The memory that all sessions of the process use together. */
   readonly memory: MemoryBudget;
   readonly turns: Turns;
   readonly reverseLookup: ReverseLookup;
@@ -34,7 +34,7 @@ export interface SessionHost {
   /** Now, as a date of RFC 5322 section 3.3. */
   date(): string;
   newMessage(): StoredMessage;
-  /** The way of one client's messages. */
+  /** The route of one client's messages. */
   openRoute(): MessageRoute;
   /** The connection is gone. */
   leave(session: Session): void;

@@ -1,4 +1,4 @@
-/** What a session says: replies gather, and leave in one write. The log lines of a session begin here, too. */
+/** The output of a session: replies gather, and leave in one write. Its log lines begin here, too. */
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
@@ -9,7 +9,7 @@ import type { Template } from '../replies/reply.ts';
 import type { SessionHost } from './session-host.ts';
 import { SessionParts } from './session-parts.ts';
 
-/** Characters of replies that may gather before they are written, for clients that ask much and read nothing. */
+/** Characters of replies that may gather before they are written, for clients that send much and read nothing. */
 const MAX_OUT = 65_536;
 
 export abstract class SessionOutput extends SessionParts {
@@ -18,13 +18,13 @@ export abstract class SessionOutput extends SessionParts {
   /** Replaced when XCLIENT makes another client of this one. */
   abstract facts: ConnectionFacts;
   abstract readonly transactionId: string | undefined;
-  /** What must not be shown to anybody who reads the log. */
+  /** Texts that must not appear in the log. */
   abstract readonly secrets: readonly string[] | undefined;
   /** Replies wait for the client to read those before. */
   protected isClogged = false;
   #out = '';
 
-  /** Whatever is said reaches nobody any more. */
+  /** Replies can no longer reach the client. */
   protected abstract readonly isMute: boolean;
   /** A reply of 4yz or 5yz is about to go out. */
   protected abstract noteRefusal(text: string): void;
@@ -37,7 +37,7 @@ export abstract class SessionOutput extends SessionParts {
     this.reply(first === undefined ? printer.fixed(reply) : printer.filled(reply, first, second));
   }
 
-  /** Adds a reply in the words of a plugin, or in those of the table if it has none. */
+  /** Adds a reply with the text of a plugin, or that of the table if it has none. */
   sendVerdict(reply: Template, verdict: Verdict, about = ''): void {
     this.reply(this.host.printer.verdict(reply, verdict, about));
   }
@@ -54,7 +54,7 @@ export abstract class SessionOutput extends SessionParts {
     this.host.logger.log(level, text, { connectionId: this.facts.id, transactionId: this.transactionId });
   }
 
-  /** Writes what has gathered. A client that does not read its replies is not read from either. */
+  /** Writes the replies that have gathered. A client that does not read its replies is not read from either. */
   flush(): void {
     if (this.#out === '') return;
     const out = this.#out;

@@ -20,11 +20,11 @@ export class SessionParts {
   #contexts: (PluginContext | undefined)[] | undefined = undefined;
   #tasks: SessionTasks | undefined = undefined;
   #isOver = false;
-  /** The address MAIL, respectively RCPT, is being asked about. */
+  /** The address that the plugins are asked about, of MAIL or RCPT. */
   sender: Address = Address.null;
   recipient: Address = Address.null;
   readonly beganAt = performance.now();
-  /** The transaction for the log; undefined while there is none, or nobody wants to read of it. */
+  /** The transaction for the log; undefined while there is none, or where the log level leaves it out. */
   summary: Summary | undefined = undefined;
   /** The log has, or will have, a line of a transaction of this connection. */
   hasTransacted = false;
@@ -34,7 +34,7 @@ export class SessionParts {
   hasTimedOut = false;
   /** The client has tried to log in, in whatever form: its lines may be passwords from here on. */
   hasTriedAuth = false;
-  /** What of the present command line may be a credential; undefined if none of it can. */
+  /** Parts of the present command line that may be credentials; undefined if none can. */
   hidden: readonly string[] | undefined = undefined;
 
   /** The command that runs, or the last one of the chunk that is being read. */
@@ -84,14 +84,14 @@ export class SessionParts {
     return (this.#command?.chunkOctets ?? 0) + (this.#unread?.octets ?? 0);
   }
 
-  /** What is handed over by `takeUnread` changes after `releaseInput`. */
+  /** True if the octets from `takeUnread` change after `releaseInput`. */
   protected get isUnreadLent(): boolean {
     return this.#unread?.isLent === true;
   }
 
   /**
    * All input was read. No view may be left of the memory it lay in, which comes to hold what others send (a leak from one
-   * session to the next): a command that somebody still knows has no text from here on.
+   * session to the next): a command that is still referred to has no text from here on.
    */
   protected releaseInput(maxOctets: number): void {
     if (this.#unread?.isLent !== true) return;
@@ -120,7 +120,7 @@ export class SessionParts {
     this.forgetRefusal();
   }
 
-  /** Another command begins, or something else may end the transaction than the refusal of one. */
+  /** Another command begins, or the transaction may end by something else than a refusal. */
   forgetRefusal(): void {
     this.refusalCode = '';
     this.decidedBy = undefined;

@@ -47,8 +47,8 @@ const LINGER_MS = 5_000;
 /** Octets a closed connection swallows: a client that sends a whole message first would meet a reset, not the reply. */
 const LINGER_OCTETS = 67_108_864;
 /**
- * Octets of commands that no slice is enough for: more than an envelope has, unless its recipients are very many. Five hundred
- * clients that come at once, each with a read full of commands, are known for it before they have used anything.
+ * More octets of commands than one slice is enough for; an envelope has less, unless its recipients are very many. So five hundred
+ * clients that come at once, each with a read full of commands, are recognised before they have used anything.
  */
 const MUCH_COMMANDS = 8_192;
 
@@ -56,7 +56,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   readonly host: SessionHost;
   readonly intake: IncomingConnection;
   facts: ConnectionFacts;
-  /** What the client has used up of its limits. */
+  /** How much the client has used of its limits. */
   counters = new SessionCounters();
   /** When the session has to be over, on the clock of `Deadlines.now`. */
   endsAt = Number.POSITIVE_INFINITY;
@@ -79,15 +79,15 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   partial: Buffer | undefined = undefined;
   /** The rest of an over-long line is being dropped. */
   isSkippingLine = false;
-  /** QUIT was the last the client had to say. RFC 5321 section 4.1.1.10. */
+  /** QUIT was the client's last command. RFC 5321 section 4.1.1.10. */
   hasQuit = false;
   /** A step, or the session's turn, is waited for; input is kept until then. */
   isBusy = false;
-  /** The octets that are being read change later: what is kept of them has to be a copy. */
+  /** The octets that are being read change later: only copies of them may be kept. */
   isInputLent = false;
   usedUs = 0;
   usedIn = 0;
-  /** What is to be done in the turn that is waited for, before input is read. */
+  /** The steps to run in the turn that is waited for, before input is read. */
   #steps = NO_STEPS;
   #next = 0;
   /** The client has closed its side; the stream is gone altogether. */
@@ -203,7 +203,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     this.#weigh();
   }
 
-  /** The deadline has passed: of a client that keeps silent, or of one that does not take its leave. */
+  /** The deadline has passed: the client keeps silent, or does not close its side. */
   expire(): void {
     this.deadlineAt = Number.POSITIVE_INFINITY;
     if (this.mode === CLOSED) {
@@ -214,7 +214,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     this.#leave(replyToLate(this));
   }
 
-  /** Asks the session to end: at once if it is idle, else after the transaction. */
+  /** Ends the session: at once if it is idle, else after the transaction. */
   drain(): void {
     if (this.isBusy || !this.isOpen || this.mode !== COMMAND || this.openTransaction?.reversePath) return;
     this.send(replies.shuttingDown, this.host.settings.me);
@@ -248,7 +248,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     }
   }
 
-  /** Dropped octets cost a read each: a client that pours them in has to wait for its turn, too. */
+  /** Dropped octets cost reads: a client that sends many of them has to wait for its turn, too. */
   #linger(octets: number): void {
     this.#lingered += octets;
     if (this.#lingered > LINGER_OCTETS) this.intake.stream.destroy();
@@ -258,7 +258,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     }
   }
 
-  /** Only the data reader never holds on to what it reads, and only while its message copies: others get a copy. */
+  /** Only the data reader never keeps what it reads, and only while its message copies: other readers get a copy. */
   receiveLent(octets: Buffer): void {
     const { mode } = this;
     const isCopied = mode.kind === 'data' && mode.message.content.isCopying;
@@ -323,7 +323,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
       case 'sasl':
         return readResponses(this, mode, chunk, at);
       default:
-        // Octets that nobody wants: until TLS has taken over they are put aside before they come here.
+        // Unwanted octets: until TLS has taken over they are put aside before they come here.
         return chunk.length;
     }
   }
@@ -360,7 +360,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     turns.end(this);
   }
 
-  /** After input was dealt with: replies go out, and the clock starts for the client's next words. */
+  /** After input was dealt with: replies go out, and the clock starts for the client's next line. */
   #settleInput(): void {
     if (!this.isBusy) this.#awaitInput();
     this.#weigh();
@@ -430,7 +430,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     this.#settleInput();
   }
 
-  /** A step threw: ours is the fault, so the client may try again and the session goes on. */
+  /** A step threw: that is our fault, so the client may try again and the session goes on. */
   #fail(cause: unknown): void {
     const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     this.log(LogLevel.CRIT, `internal error: ${conceal(text, this.secrets)}`);
@@ -440,7 +440,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     }
     this.send(replies.internalError, conceal(this.command.verbText.toLowerCase(), this.secrets));
     this.forgetTransaction();
-    // After a fault within DATA more content comes: read as commands, it would be whatever its author likes (smuggling).
+    // After a fault within DATA more content comes: read as commands, it would run commands of its author's choice (smuggling).
     if (this.mode === GREETING || this.mode.kind === 'data') this.run([disconnect]);
     else this.mode = this.hasChunk && this.chunk.left > 0 ? this.chunk : COMMAND;
   }
@@ -478,14 +478,14 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
 
 const NO_STEPS: readonly Step[] = [];
 
-/** Recomputed from what is there, so that no way out of a transaction can forget to give something back. */
+/** Recomputed from what is there, so that no end of a transaction can forget to give something back. */
 function weightOf({ intake, facts, openTransaction, partial, authAttempt, inputOctets }: Session): number {
   let octets = CONNECTION_OCTETS + facts.noteOctets + inputOctets;
   if (facts.tls?.by === 'self') octets += TLS_OCTETS;
   if (openTransaction !== undefined) octets += openTransaction.octets;
   if (partial !== undefined) octets += partial.length;
   if (authAttempt !== undefined) octets += authAttempt.octets;
-  // Replies that the client does not take; below the mark of the stream they are as good as sent.
+  // Replies that the client does not read; below the stream's high-water mark they are as good as sent.
   if (intake.stream.writableNeedDrain) octets += intake.stream.writableLength;
   return octets;
 }

@@ -70,7 +70,7 @@ async function secure(session: Session): Promise<Outcome> {
       isOurs ? LogLevel.CRIT : LogLevel.NOTICE,
       `TLS handshake failed: ${(error as Error).message}`,
     );
-    // Whatever went wrong: nothing more may be said in the clear, and the session has to learn that it is over.
+    // In any case nothing more may be said in the clear, and the session has to learn that it is over.
     intake.stream.destroy();
     listenTo(intake.stream, session);
     return STOP;

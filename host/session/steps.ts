@@ -26,7 +26,7 @@ export function answer(session: Session, reply: Template, first?: string): Outco
   return STOP;
 }
 
-/** What becomes of a verdict. */
+/** Carries out a verdict. */
 export type Settle = (session: Session, verdict: Verdict) => Progress;
 
 /** Settles at once if the plugins answered synchronously, else when they have. */
@@ -50,7 +50,7 @@ export function askHook(hook: HookWithoutArguments, settle: Settle): Step {
 
 const next = (): Outcome => NEXT;
 
-/** A step that tells every plugin and ignores what they answer. */
+/** A step that tells every plugin and ignores their answers. */
 export function notifyHook(hook: HookWithoutArguments): Step {
   return (session) => {
     const { hooks } = session.host;

@@ -1,7 +1,7 @@
 /**
  * One line of the log for each transaction, and for each connection that ended without one: what an operator looks for first.
- * docs/reference/logging.md explains the fields. While the transaction goes on only what would be lost is kept, as it is;
- * text is made when the line is written, and nothing of it where nobody wants lines of this level.
+ * docs/reference/logging.md explains the fields. While the transaction goes on, only what would be lost is kept; text is
+ * made when the line is written, and none where lines of this level are not wanted.
  */
 
 import { Verb } from '../../bindings/core/contract.ts';
@@ -16,7 +16,7 @@ const LEVEL = LogLevel.NOTICE;
 /** Refused recipients that are kept: a client may try a dictionary. Of the others there is the number. */
 const MAX_REFUSED = 100;
 
-/** What a transaction was, from MAIL on. */
+/** One transaction, from MAIL on. */
 export class Summary {
   readonly #beganAt = performance.now();
   readonly #refused: string[] = [];
@@ -39,7 +39,7 @@ export class Summary {
     this.#from = (transaction.reversePath ?? '').toString();
     this.#recipients = transaction.recipients;
     this.#octets = incoming?.message.content.octets;
-    // Of a message that was given up nobody has read the header.
+    // The header of a message that was given up is not parsed.
     if (incoming?.isHeaderAnnounced === true && !incoming.isTooBig && incoming.flow !== 'broken')
       this.#messageId = incoming.message.header.get('Message-Id')?.trim();
     return this;
@@ -65,7 +65,7 @@ export class Summary {
     host.logger.log(LEVEL, text, context, event);
   }
 
-  /** The refused ones first: nobody misses those who have the message. */
+  /** The refused ones first: they are what an operator looks for. */
   *#eachRecipient(): Generator<string> {
     yield* this.#refused;
     for (const { address } of this.#recipients) yield `${address.toString()}:accepted`;
@@ -123,7 +123,7 @@ function tellRefusedMail(session: Session, result: string): void {
   host.logger.log(LEVEL, text, { connectionId: facts.id, transactionId }, event);
 }
 
-/** The transaction is about to be forgotten, and nobody is going to say more about it. */
+/** The transaction is about to be forgotten, without an outcome of its own. */
 export function endSummary(session: Session): void {
   const { summary } = session;
   session.summary = undefined;

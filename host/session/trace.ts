@@ -10,7 +10,7 @@ import { authenticationNote, cipherNote, protocolOf, receivedValue } from '../me
 import type { Session } from './session.ts';
 import { NEXT, settled, type Progress } from './steps.ts';
 
-/** Puts both fields on top; the hook `received_line` may word the first. */
+/** Puts both fields on top; the hook `received_line` may write the first. */
 export function addTrace(session: Session): Progress {
   const { hooks } = session.host;
   if (!hooks.has('received_line')) return settle(session, undefined);
@@ -45,7 +45,7 @@ function settle(session: Session, verdict: Verdict | undefined): Progress {
   return NEXT;
 }
 
-/** A wrong password is told, even if the client went on without one. */
+/** A failed attempt is told, even if the client went on without authentication. */
 function authOutcome({ facts, counters }: Session): AuthenticationOutcome {
   return facts.auth ?? (counters.authFailures > 0 ? 'fail' : 'none');
 }

@@ -1,5 +1,5 @@
 /**
- * Which session's input is worked on, and for how long: one line of sessions for the whole process. While there is little to
+ * Decides which session's input is worked on, and for how long: one line of sessions for the whole process. While there is little to
  * do, input is worked on where it comes. Once that has taken a share of a round of the event loop, whatever else comes waits
  * in line, and of the line a little is served in each round: sockets, timers and disks have their say in between.
  *
@@ -16,11 +16,11 @@ export interface TurnTaker {
   takeTurn(): void;
 }
 
-/** What one session may use in one go: enough for ordinary mail, and short because five hundred may come at once. */
+/** The time one session may use in one go: enough for ordinary mail, and short because five hundred may come at once. */
 const SLICE_MS = 0.25;
-/** What sessions may use in one round of the event loop before the others of that round wait in line. */
+/** The time sessions may use in one round of the event loop before the others of that round wait in line. */
 const SHARE_MS = 2;
-/** What has been used counts half after so many milliseconds, and so on. */
+/** The half-life of used time: it counts half after so many milliseconds. */
 const PERIOD_MS = 128;
 /** Of input up to this size one in four is timed, and counts fourfold: the clock costs more than it matters. */
 const SMALL_INPUT = 512;
@@ -30,8 +30,8 @@ const MAX_STEPS = 16;
 /** Below so many microseconds of use all are alike; above, each doubling puts a session further behind. */
 const ALIKE_US_BITS = 9;
 /**
- * Rows of the line for those with little to do; after them stands one for those with much. So few that ten that always
- * have something to do are known for it at every time: taken for the others by turns, they would make rounds longer.
+ * Rows of the line for those with little to do; after them stands one for those with much. So few rows
+ * that sessions which always have something to do are recognised at once: taken for light ones, they would make rounds longer.
  */
 const LIGHT_ROWS = 4;
 
@@ -46,7 +46,7 @@ export class Turns {
   readonly #clock: () => number;
   readonly #defer: (serve: () => void) => void;
   readonly #rows = Array.from({ length: LIGHT_ROWS + 1 }, () => new Row());
-  /** What was used since the event loop last came round to the line. */
+  /** The time used since the event loop last came round to the line. */
   #spentMs = 0;
   /** Asked to be called at the end of the round. */
   #isArmed = false;
@@ -180,13 +180,13 @@ export class Turns {
   }
 }
 
-/** What the session has used, as far as it still counts. */
+/** The time the session has used, as far as it still counts. */
 function fade({ usedUs, usedIn }: TurnTaker, period: number): number {
   const periods = period - usedIn;
   return periods > 30 ? 0 : usedUs >> Math.max(0, periods);
 }
 
-/** First come, first served. What was served leaves no gap to walk over, and no array has to be moved for each. */
+/** First come, first served. Neither adding nor taking moves the array. */
 class Row {
   #takers: (TurnTaker | undefined)[] = [];
   #first = 0;

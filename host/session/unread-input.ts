@@ -1,6 +1,6 @@
 /**
- * Input that came before its turn. The session takes it up when it can; until then a plugin may ask whether there is
- * some: who speaks before the banner does not speak SMTP. RFC 5321 section 3.1.
+ * Input that came before its turn. The session reads it when it can; until then a plugin may ask whether there is
+ * some: a client that speaks before the banner does not speak SMTP. RFC 5321 section 3.1.
  */
 
 import type { Duplex } from 'node:stream';
@@ -13,7 +13,7 @@ type Wake = (hasSpoken: boolean) => void;
 
 export class UnreadInput {
   #octets: Buffer | undefined = undefined;
-  /** What waits, or waited last, lies in it. */
+  /** Holds the octets that wait, or waited last. */
   #slab: Buffer | undefined = undefined;
   #waiting: Set<Wake> | undefined = undefined;
 
@@ -25,7 +25,7 @@ export class UnreadInput {
     return this.#octets?.length ?? 0;
   }
 
-  /** What is handed over is lent: it changes after `release`. */
+  /** The octets from `take` are lent: they change after `release`. */
   get isLent(): boolean {
     return this.#slab !== undefined;
   }
@@ -51,21 +51,21 @@ export class UnreadInput {
     this.keep(this.#slab.subarray(0, octets.length), stream);
   }
 
-  /** All of it was read, and nobody has a view of it any more. Keeps slabs of `maxOctets` for the next one. */
+  /** All of it was read, and no view of it is left. Keeps slabs of `maxOctets` for the next one. */
   release(maxOctets: number): void {
     if (this.#slab === undefined) return;
     slabPool.giveBack([this.#slab], maxOctets);
     this.#slab = undefined;
   }
 
-  /** Hands over what waits. */
+  /** Hands over the octets that wait. */
   take(): Buffer | undefined {
     const octets = this.#octets;
     this.#octets = undefined;
     return octets;
   }
 
-  /** The client will send nothing more: nobody has to wait for it. */
+  /** The client will send nothing more: waiting is over. */
   end(): void {
     this.#wake(false);
   }
