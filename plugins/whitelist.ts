@@ -69,7 +69,7 @@ export default definePlugin({
   },
 });
 
-/** What users write into their lists must not fill the log of the site. */
+/** Mistakes in users' lists must not fill the log of the site. */
 const silence = { warn: () => undefined };
 
 const hostList = (lines: Lines, log: Pick<Log, 'warn'>): ClientRanges =>

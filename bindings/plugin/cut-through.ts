@@ -26,7 +26,7 @@ export interface ContentSink {
 
 /** The way of one client's transactions to the hop. None of its methods rejects: faults are verdicts. */
 export interface CutThroughTransaction extends ContentSink {
-  /** Our plugins have accepted `recipient`; the hop has the last word. OK carries the hop's. */
+  /** Our plugins have accepted `recipient`; the hop decides. OK carries the hop's text. */
   offer(envelope: CutThroughEnvelope, recipient: Recipient): Promise<Verdict>;
   /** The content is about to come. OK: the hop waits for it, with exactly the recipients of the envelope. */
   open(envelope: CutThroughEnvelope): Promise<Verdict>;
@@ -37,7 +37,7 @@ export interface CutThroughTransaction extends ContentSink {
   finish(envelope: CutThroughEnvelope, isEightBit: boolean): Promise<Verdict>;
   /** The transaction is over. Content without its end is lost with the connection, so the hop throws it away. */
   reset(): void;
-  /** The client is gone, or has become another one. What is at its end already is seen through. */
+  /** The client is gone, or has become another one. A message at its end is completed. */
   close(): void;
 }
 

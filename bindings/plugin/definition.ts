@@ -8,7 +8,7 @@ import type { Answer, Hooks, SessionHookName } from './hooks.ts';
 import type { LogLevel } from './log-level.ts';
 import { wholeNumber } from './option-kinds.ts';
 
-/** The shape of a plugin's options: one key per option word. */
+/** The shape of a plugin's options: one key per option. */
 export type OptionShape = z.ZodObject;
 
 /** What stands in for a plugin that cannot answer. */
@@ -58,9 +58,11 @@ export interface PluginDefinition<S extends OptionShape = OptionShape> {
   readonly options?: S;
   /** Options that may be given by place alone, in this order. */
   readonly positional?: readonly (keyof z.output<S> & string)[];
-  /** Options that are a word without a value; they get `1`. */
+  /** Options without a value; they get `1`. */
   readonly switches?: readonly (keyof z.output<S> & string)[];
-  /** The option, a list, that takes the first word no other option wants and everything after it: a command, say. */
+  /**
+   * The option, a list, that takes the first argument no other option takes and everything after it: a command, say.
+   */
   readonly rest?: keyof z.output<S> & string;
   /** The plugin returns findings and takes `reject` and `reject_type`; these are its defaults, which may hang on its options. */
   readonly rejects?: RejectOptions | ((options: z.output<S>) => RejectOptions);

@@ -7,7 +7,7 @@ import type { EnhancedStatus } from './verdict.ts';
 
 export interface Finding {
   readonly kind: 'pass' | 'fail' | 'skip' | 'error';
-  /** For `fail`: what the client is told. For the others: a word for the log. */
+  /** For `fail`: what the client is told. For the others: a remark for the log. */
   readonly text: string;
   readonly status?: EnhancedStatus;
   /** What the log says instead of `text`. */

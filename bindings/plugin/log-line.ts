@@ -1,7 +1,7 @@
 import type { LogEvent } from './hooks.ts';
 
 /**
- * A line of the log in qpsmtpd's words: `PID (hook) plugin: text`. One process serves many connections, so the
+ * A line of the log in qpsmtpd's form: `PID (hook) plugin: text`. One process serves many connections, so the
  * connection stands after the process id where there is one.
  */
 export function formatLogLine(event: LogEvent, processId: number): string {

@@ -1,4 +1,4 @@
-/** Schemas for what the values of a plugin's line commonly stand for. */
+/** Schemas for common values of a plugin's line. */
 
 import { z } from 'zod';
 import { parseLogLevel, type LogLevel } from './log-level.ts';

@@ -1,4 +1,4 @@
-/** Whether a message that is marked for the quarantine gets there. */
+/** Tells whether a message that is marked for the quarantine gets there. */
 
 import type { Config } from './config.ts';
 

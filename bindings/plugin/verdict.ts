@@ -61,7 +61,7 @@ function splitLines(text: string | readonly string[]): readonly string[] {
 export const declined: Verdict = Object.freeze(verdict(ReturnCode.DECLINED, undefined));
 
 /**
- * No opinion, with words for the client should nobody else have one: a queue plugin that could not store the
+ * No opinion, with a text for the client should no other plugin have one: a queue plugin that could not store the
  * message says why, and the next queue plugin is still asked.
  */
 export const decline = (text: string | readonly string[]): Verdict => verdict(ReturnCode.DECLINED, text);

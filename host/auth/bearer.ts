@@ -9,7 +9,7 @@ const EMPTY = Buffer.alloc(0);
 
 /** One of the two, which differ in how the user is named and how a refusal is told. */
 interface Dialect {
-  /** Has the groups `user` and `rest`; the rest is `key=value` pairs, each behind a Control-A. */
+  /** Has the groups `user` and `rest`; the rest is `key=value` pairs, each after a Control-A. */
   readonly message: RegExp;
   /** `=2C` in the name is a comma, `=3D` an equals sign. */
   readonly isEscaped: boolean;

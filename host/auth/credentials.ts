@@ -1,6 +1,6 @@
 /**
- * What AUTH brought, as plugins get it. Everything secret is in private fields: an object that ends up in a log or in
- * an error message by accident shows the user and nothing else.
+ * The credentials from AUTH, as plugins get them. Everything secret is in private fields: an object that ends up in a
+ * log or in an error message by accident shows the user and nothing else.
  */
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';

@@ -1,11 +1,13 @@
-/** What a mechanism is to the session: a machine that takes octets and says what comes next. RFC 4422 section 3. */
+/**
+ * A mechanism as the session sees it: a state machine that takes octets and says what comes next. RFC 4422 section 3.
+ */
 
 import type { Salt } from '../../bindings/wire/scram-keys.ts';
 import type { HostCredentials } from './credentials.ts';
 
 /** Why the plugins cannot be asked. */
 export type Failure =
-  /** What came is no message of the mechanism. */
+  /** The response is no message of the mechanism. */
   | 'invalid'
   /** A name to act as, and nobody who acts. */
   | 'nobody acts'
@@ -24,10 +26,10 @@ export type Turn =
   | { readonly kind: 'salt'; readonly user: string; salted(this: void, salt: Salt | undefined): Turn }
   /** Ask the plugins. */
   | { readonly kind: 'credentials'; readonly credentials: HostCredentials }
-  /** The exchange is over: what came cannot be asked about. */
+  /** The exchange is over: the response cannot be judged. */
   | { readonly kind: 'failure'; readonly why: Failure; readonly about: string };
 
-/** One exchange of one mechanism: no input, no output, no clock. Every octet it is given comes from a stranger. */
+/** One exchange of one mechanism: no input, no output, no clock. Its input is not trusted. */
 export interface SaslServer {
   /** `initial` is the initial response; undefined if AUTH came without one, empty for `=`. RFC 4954 section 4. */
   start(initial: Buffer | undefined): Turn;
@@ -38,13 +40,13 @@ export interface SaslServer {
   readonly isProven?: boolean;
 }
 
-/** What a mechanism needs to know and cannot find out by itself. */
+/** Values that a mechanism needs from its caller. */
 export interface MechanismContext {
   /** Name of this host. */
   readonly me: string;
   /** Seconds since the epoch. */
   readonly seconds: number;
-  /** Letters and digits that nobody can guess and that never come twice. */
+  /** Letters and digits that cannot be guessed and never come twice. */
   nonce(): string;
 }
 

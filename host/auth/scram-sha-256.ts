@@ -17,7 +17,7 @@ import { parseClientFinal, parseClientFirst, type ClientFirst } from '../../bind
 
 const EMPTY = Buffer.alloc(0);
 
-/** What the client proved, to be compared with what a plugin keeps. */
+/** The client's proof, to be compared with the secret that a plugin keeps. */
 class ProofCredentials extends HostCredentials {
   /** Our own proof towards the client, once a secret has turned out to be the right one. */
   serverSignature: Buffer | undefined = undefined;

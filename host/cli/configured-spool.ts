@@ -38,7 +38,7 @@ export async function openConfiguredSpool(
   }
 }
 
-/** Throws where nobody lets us look: that is another trouble than a spool that is missing. */
+/** Throws where access is denied: that is another fault than a missing spool. */
 function isThere(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;
@@ -66,7 +66,9 @@ function locate(configDir: string | undefined): string {
 
 const MIB = 1_048_576;
 
-/** `cause` with what the files and their file system tell: whether mail waits there, and whether there is room at all. */
+/**
+ * `cause` with facts about the files and their file system: whether mail waits there, and whether there is room at all.
+ */
 export async function spoolTrouble(folder: SpoolFolder, cause: unknown): Promise<SpoolError> {
   const facts = await Promise.all([waitingIn(folder), roomIn(folder)]);
   const problem = cause instanceof Error ? cause.message : String(cause);

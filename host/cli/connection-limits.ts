@@ -15,8 +15,8 @@ export interface ConnectionLimits {
 export const NO_CONNECTION_LIMITS: ConnectionLimits = { maxConnections: undefined, maxFromIp: 0 };
 
 /**
- * Reads `max_connections` and `max_from_ip`, before the processes that are held to them start. Says nothing of mistakes:
- * who loads the configuration afterwards refuses to start with them.
+ * Reads `max_connections` and `max_from_ip`, before the processes that are held to them start. Reports no mistakes: the
+ * loading of the configuration refuses to start with them.
  */
 export function readConnectionLimits(configDir: string | undefined): ConnectionLimits {
   const directories = openSearchPath(configDir);

@@ -1,4 +1,4 @@
-/** Where a daemon listens that was not told. */
+/** Where a daemon listens by default. */
 
 import { networkInterfaces } from 'node:os';
 

@@ -67,7 +67,7 @@ export async function qpsmtpd(
   return ExitCode.OK;
 }
 
-/** Without a command there is nothing to do; a client that inetd or tcpserver put on stdin is told so politely. */
+/** Without a command there is nothing to do; a client that inetd or tcpserver put on stdin is told so in SMTP. */
 function refuseNothing(terminal: Terminal): number {
   if (isStdinSocket()) {
     terminal.out('421 Service not available, closing transmission channel\r');

@@ -1,4 +1,4 @@
-/** `qpsmtpd plugin`: for those who write plugins, and those who wonder which are loaded. */
+/** `qpsmtpd plugin`: for authors of plugins, and to see which are loaded. */
 
 import type { DaemonLoader } from '../process/daemon.ts';
 import type { Terminal } from '../process/serve-options.ts';

@@ -45,7 +45,7 @@ function describe(
   ];
 }
 
-/** One line for each hook that anybody has, in the order of a session. */
+/** One line for each hook that a plugin has, in the order of a session. */
 function order(plugins: readonly PluginDescription[]): readonly string[] {
   const rows = HOOK_NAMES.map((hook) => [hook, plugins.filter(({ hooks }) => hooks.includes(hook))] as const);
   const asked = rows.filter(([, those]) => those.length > 0);

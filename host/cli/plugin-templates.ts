@@ -1,4 +1,4 @@
-/** What `qpsmtpd plugin new` writes: a plugin, its test, and a dialogue. */
+/** The files that `qpsmtpd plugin new` writes: a plugin, its test, and a dialogue. */
 
 export type Language = 'js' | 'ts';
 

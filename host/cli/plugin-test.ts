@@ -9,7 +9,7 @@ import { readArguments, UsageError, type OptionSpec } from './arguments.ts';
 
 export const PLUGIN_TEST_OPTIONS: readonly OptionSpec[] = [];
 
-/** What a dialogue that does not say otherwise is played against, after the plugin itself. */
+/** The plugins of a dialogue that names none, after the plugin itself. */
 const COMPANY: readonly string[] = ['rcpt_ok', 'queue/discard'];
 const FAILED = 1;
 

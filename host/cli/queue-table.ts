@@ -20,7 +20,7 @@ export function printSpan(ms: number): string {
   return `${Math.floor(span / DAY)}d${Math.floor((span % DAY) / HOUR)}h`;
 }
 
-/** Where a job stands, its destination included: what is ready waits as long as nobody there can be reached. */
+/** Where a job stands, its destination included: a ready job waits as long as its destination cannot be reached. */
 function standing(
   job: JobEntry,
   failed: DestinationEntry | undefined,

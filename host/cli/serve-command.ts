@@ -10,7 +10,7 @@ import { readConfigDir } from './config-dir.ts';
 import { NO_CONNECTION_LIMITS, readConnectionLimits, type ConnectionLimits } from './connection-limits.ts';
 import { anyAddress, listenSpecs } from './default-listen.ts';
 
-/** qpsmtpd's port where nobody asked for another. */
+/** qpsmtpd's default port. */
 const DEFAULT_PORT = 2525;
 const DEFAULT_GRACE_SECONDS = 30;
 const MAX_WORKERS = 256;
@@ -77,7 +77,7 @@ export function readServeOptions(
     pidFile: given.text('pid-file'),
     graceMs: (given.count('grace', 0, 3_600) ?? DEFAULT_GRACE_SECONDS) * 1_000,
     maxConnections: given.count('max-connections', 0, MAX_CONNECTIONS) ?? limits.maxConnections,
-    // 0 and nothing at all mean the same: nobody counts.
+    // 0 and undefined mean the same: no limit.
     maxFromIp: (given.count('max-from-ip', 0, MAX_CONNECTIONS) ?? limits.maxFromIp) || undefined,
     user: given.text('user'),
   };

@@ -3,7 +3,7 @@
 import ipaddr from 'ipaddr.js';
 import { isIP } from '../../bindings/wire/ip-address.ts';
 
-/** The word for clients on a Unix socket of this host, which have no address. */
+/** Stands for clients on a Unix socket of this host, which have no address. */
 const UNIX = 'unix';
 
 /** One range: the octets of its first address and how many of their bits count. */

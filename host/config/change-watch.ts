@@ -15,7 +15,7 @@ interface WatchedDirectory {
   /** Undefined if the system refused. */
   watch: Watch | undefined;
   refusal: unknown;
-  /** Only these matter: what else happens in the directory must not cost a reading of the configuration. */
+  /** Only these matter: other changes in the directory must not cost a reading of the configuration. */
   readonly names: Set<string>;
   everyName: boolean;
 }

@@ -1,4 +1,4 @@
-/** What was made of the lines of a configuration name, kept until a file changes. */
+/** Values compiled from the lines of a configuration name, kept until a file changes. */
 
 import type { CompiledList, PlacedLine } from '../../bindings/plugin/config.ts';
 import { ConfigError, configErrorOf, lastingCode, type Place } from '../errors/error-classes.ts';

@@ -27,7 +27,7 @@ export interface ConfigDirectoryOptions {
   /** The directories that are searched, in order: see `searchPath`. */
   readonly directories: readonly string[];
   readonly log: Log;
-  /** What `me` is without a file of that name; by default the system's host name. */
+  /** The value of `me` without a file of that name; by default the system's host name. */
   readonly hostName?: string;
   /** False: values stay until `reread`. By default changes are noticed. */
   readonly watch?: boolean;
@@ -98,7 +98,7 @@ export class ConfigDirectory implements Config {
     return this.#generation;
   }
 
-  /** Names that somebody has looked for, those of constant databases with `.cdb`: a file with another name has no effect. */
+  /** Names that were looked for, those of constant databases with `.cdb`: a file with another name has no effect. */
   get askedFor(): ReadonlySet<string> {
     return this.#askedFor;
   }
@@ -129,7 +129,7 @@ export class ConfigDirectory implements Config {
     return this.#listIfKnown(name)?.place(0) ?? { file: join(this.directories[0] ?? '.', name) };
   }
 
-  /** True if `name` has a line that somebody wrote, and not only a built-in value. */
+  /** True if `name` has a line in a file, and not only a built-in value. */
   isWritten(name: string): boolean {
     const list = this.#listIfKnown(name);
     return list?.first !== undefined && list !== this.#builtIn.get(name);

@@ -6,7 +6,7 @@ import type { Place } from '../errors/error-classes.ts';
 const FALSE_WORDS = new Set(['', '0', 'no', 'off', 'false']);
 const NUMBER = /^[+-]?\d{1,16}(\.\d{1,16})?$/;
 
-/** What counts as false in a file that says yes or no. */
+/** Values that count as false in a file that says yes or no. */
 export const meansFalse = (word: string): boolean => FALSE_WORDS.has(word.toLowerCase());
 
 /**

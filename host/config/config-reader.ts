@@ -25,7 +25,7 @@ export interface ReadFailure {
 export interface ReadList {
   /** `emptyList` itself if there is no such file. */
   readonly list: ConfigList;
-  /** Files that should have had a part in the list: with any of them the list is not what somebody wrote. */
+  /** Files that could not be read for the list: with any of them the list is incomplete. */
   readonly failures: readonly ReadFailure[];
 }
 

@@ -6,7 +6,7 @@ import { ConfigError } from '../errors/error-classes.ts';
 /** Octets a line may have. A longer one is no configuration but a wrong file. */
 export const MAX_LINE_OCTETS = 65_536;
 
-/** What some editors of other systems put in front of UTF-8. */
+/** The byte order mark that some editors put in front of UTF-8. */
 const BYTE_ORDER_MARK = Buffer.from('\u{feff}');
 const LF = 10;
 const HASH = 35;

@@ -1,11 +1,11 @@
-/** Lists that somebody else than the files has an answer for: plugins with a `config` hook. */
+/** Lists from plugins with a `config` hook, in place of files. */
 
 import { ConfigError } from '../errors/error-classes.ts';
 import { givenList, type ConfigList } from './config-list.ts';
 
 /**
- * The lines that somebody has for a configuration name, or undefined: then the file itself is read. Throws `SourceSilent` if
- * they may have some and can't tell now.
+ * The lines that a plugin has for a configuration name, or undefined: then the file itself is read. Throws
+ * `SourceSilent` if they may have some and can't tell now.
  */
 export type ConfigSource = (name: string) => readonly string[] | undefined;
 
@@ -40,7 +40,7 @@ export class ConsultedLists {
   }
 
   /**
-   * The list for `name`, undefined for the file, or why nobody can tell. What was answered before stays while nobody can. A
+   * The list for `name`, undefined for the file, or the error. The answer before stays while the plugin cannot tell. A
    * plugin that reads configuration while it is asked gets the files.
    */
   list(name: string): Answered {

@@ -37,7 +37,7 @@ export const printPlace = ({ file, line }: Place): string => (line === undefined
 /** Something in the configuration that keeps the daemon from starting, where it stands, and what to do about it. */
 export class ConfigError extends QpsmtpdError {
   readonly place: Place;
-  /** What is wrong besides, in other lines: for those who report everything at once. */
+  /** Further errors in other lines, for callers that report everything at once. */
   besides: readonly ConfigError[] = [];
 
   constructor(place: Place, problem: string, remedy?: string, code: ErrorCode = 'Q_CONFIG') {
@@ -63,7 +63,7 @@ export const lastingCode = (cause: unknown): ErrorCode | undefined =>
 export const remedyForOwner = (owner: number, user: number): string =>
   user === 0 ? `run as user ${owner}: name it with --user` : `run as user ${owner}, or chown ${user} it`;
 
-/** What is wrong with a file, said by the host or by a plugin; undefined for anything else that is thrown. */
+/** The fault of a file, as the host or a plugin reports it; undefined for anything else that is thrown. */
 export function configErrorOf(thrown: unknown): ConfigError | undefined {
   if (thrown instanceof ConfigError) return thrown;
   if (!(thrown instanceof ConfigProblem)) return undefined;

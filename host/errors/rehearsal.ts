@@ -1,5 +1,5 @@
 /**
- * A start that makes nothing: `qpsmtpd check` and `plugin list` see what a start would make, whether this user could, and
+ * A dry run of a start: `qpsmtpd check` and `plugin list` see what a start would make, whether this user could, and
  * everything that is wrong at once. The services of plugins ask it, so no plugin needs to know.
  */
 
@@ -16,7 +16,7 @@ export class Rehearsal {
   readonly #files = new Set<string>();
   readonly #problems: QpsmtpdError[] = [];
 
-  /** Does `make`, and notes what is wrong. An error of another kind is one of the program, and is thrown. */
+  /** Does `make`, and notes what is wrong. An error of another kind is a fault of the program, and is thrown. */
   readonly attempt: Attempt = async (otherwise, make) => {
     try {
       return await make();

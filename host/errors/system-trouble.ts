@@ -1,4 +1,4 @@
-/** What the system refused, in words that an operator can act on: which user, which directory, and what to do. */
+/** Explains what the system refused: which user, which directory, and what to do. */
 
 import { accessSync, constants, existsSync, lstatSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
@@ -50,7 +50,7 @@ export function troubleAt(path: string, cause: unknown): Trouble {
   return { problem: message, remedy: `look at ${path}` };
 }
 
-/** A directory that is no good for what stands in it; undefined if it is. */
+/** Why a directory cannot hold what is configured in it; undefined if it can. */
 function troubleWithFolder(folder: string): Trouble | undefined {
   let isDirectory: boolean;
   try {

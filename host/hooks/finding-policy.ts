@@ -1,6 +1,6 @@
 /**
- * What becomes of a finding: the settings `reject` and `reject_type` of the plugin's line turn it into a
- * verdict, and the log gets a line in the outcome log analysers know (`pass`, `fail, tolerated`, `skip`, `error`).
+ * Turns findings into verdicts: the settings `reject` and `reject_type` of the plugin's line decide,
+ * and the log gets a line in the form log analysers know (`pass`, `fail, tolerated`, `skip`, `error`).
  */
 
 import {

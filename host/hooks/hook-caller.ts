@@ -1,5 +1,5 @@
 /**
- * Calls the hooks of plugins and stays in one piece: whatever a plugin throws, rejects with, forgets to answer or leaves
+ * Calls the hooks of plugins and survives them: all that a plugin throws, rejects with, forgets to answer or leaves
  * behind becomes a line in the log that names plugin, hook and cause, and the answer that stands in for the plugin.
  */
 
@@ -64,7 +64,7 @@ export class HookCaller {
   #askWithCare(step: HookStep, session: HookSession, a: unknown, b: unknown): Answer | Promise<Answer> {
     const { breaker, hook } = step;
     if (breaker.isOut && !breaker.letTry(performance.now())) return step.onFailure;
-    // What is plain and not troubled was counted before it came here.
+    // A plain step without trouble was counted by the caller.
     if (!step.isPlain || breaker.isTroubled) step.calls++;
     // A plugin that reads a user's configuration while it is asked for it gets the files, not itself again.
     const context =
@@ -102,8 +102,8 @@ export class HookCaller {
   }
 
   /**
-   * What the plugin has to know cannot be told now. That is no fault of its own, so it stays in the chain; and without the list
-   * neither yes nor no would be right, so the client comes back, whatever `on_error` says.
+   * A list that the plugin needs cannot be read now. That is no fault of the plugin, so it stays in the chain; and
+   * without the list neither yes nor no would be right, so the client comes back, whatever `on_error` says.
    */
   #putOff(step: HookStep, session: HookSession, { message }: ConfigError): Verdict {
     const level = step.lacks === message ? LogLevel.INFO : LogLevel.ERROR;

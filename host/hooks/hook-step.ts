@@ -8,7 +8,7 @@ import type { PluginContext } from './context.ts';
 import { internalError } from './finding-policy.ts';
 import type { LoadedPlugin } from './loaded-plugin.ts';
 
-/** Two words are as many as any hook is told besides its context. */
+/** No hook has more than two arguments besides its context. */
 export type AnyHook = (context: PluginContext, a: unknown, b: unknown) => Answer | Promise<Answer>;
 
 /**
@@ -29,7 +29,7 @@ const DEFERRING: ReadonlySet<SessionHookName> = new Set<SessionHookName>([
   'auth-scram-sha-256',
   'auth-oauthbearer',
   'auth-xoauth2',
-  // What a user has written may refuse or spare: nobody else's list can stand in for it.
+  // A user's list may refuse or spare: no other list can stand in for it.
   'user_config',
 ]);
 

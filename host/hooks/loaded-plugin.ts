@@ -1,4 +1,4 @@
-/** A definition and the arguments of its line become a plugin that is ready to be asked. */
+/** Makes a plugin that is ready to be asked, of a definition and the arguments of its line. */
 
 import {
   LogLevel,
@@ -29,7 +29,7 @@ export interface PluginEnvironment {
   readonly config: Config;
   readonly services: Services;
   readonly logger: Logger;
-  /** Undefined where nothing outlives the call: nobody closes then. */
+  /** Undefined where nothing outlives the call: then nothing is closed. */
   readonly closings?: PluginClosings | undefined;
   /** Undefined where nobody will ask what plugins have found. */
   readonly checks?: PluginChecks | undefined;
@@ -37,7 +37,7 @@ export interface PluginEnvironment {
 
 /** The settings that turn findings and failures into verdicts. */
 export interface FindingSettings extends RejectOptions {
-  /** What the line says, else the definition's `onError`; undefined: it depends on the hook. */
+  /** The line's `on_error`, else the definition's `onError`; undefined: it depends on the hook. */
   readonly on_error?: 'skip' | 'defer' | undefined;
   /** How long an answer is waited for; undefined: as long as `plugin_timeout` says. */
   readonly timeoutMs?: number | undefined;
@@ -45,7 +45,7 @@ export interface FindingSettings extends RejectOptions {
 
 /** Where a plugin's code comes from. */
 export interface PluginOrigin {
-  /** It comes with the server, and is known to leave nothing behind that could fail later. */
+  /** It comes with the server, and leaves nothing behind that could fail later. */
   readonly isBuiltIn: boolean;
   /** Undefined for a plugin given as an object. */
   readonly file?: string | undefined;
@@ -209,7 +209,7 @@ export const messageOf = (cause: unknown): string => (cause instanceof Error ? c
 
 function readOptions(definition: PluginDefinition, line: PluginLine) {
   const own = definition.options ?? NO_OPTIONS;
-  // A plugin in JavaScript may say anything; taken for `skip`, it would let mail pass unchecked.
+  // A plugin in JavaScript may give any value; taken for `skip`, it would let mail pass unchecked.
   if (definition.onError !== undefined && !ON_ERROR.includes(definition.onError))
     throw loadError(line, `its \`onError\` must be ${ON_ERROR.join(' or ')}`);
   checkSkipsImmune(definition, line);
@@ -262,7 +262,7 @@ function checkHookName(name: string, line: PluginLine): void {
 const isNames = (names: unknown): boolean =>
   names === undefined || (Array.isArray(names) && names.every((name) => typeof name === 'string'));
 
-/** A plugin in JavaScript may say anything; a misspelt name would have clients refused that are to be spared. */
+/** A plugin in JavaScript may give any value; with a misspelt name, clients would be refused that are to be spared. */
 function checkSkipsImmune({ skipsImmune }: PluginDefinition, line: PluginLine): void {
   if (skipsImmune === undefined || skipsImmune === true) return;
   if (!Array.isArray(skipsImmune)) throw loadError(line, 'its `skipsImmune` must be true or names of hooks');

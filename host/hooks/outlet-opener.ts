@@ -4,7 +4,7 @@ import { ConfigError } from '../errors/error-classes.ts';
 import { messageOf, problemsOf, throwProblems, type LoadedOutlet } from './loaded-plugin.ts';
 import { parsePluginLine, type PluginLine } from './plugin-line.ts';
 
-/** Outlets within outlets, such as a spool that delivers by routes: more is a circle. */
+/** How deep outlets may nest, such as a spool that delivers by routes: more is a circle. */
 const MAX_NESTED = 8;
 
 /** Keeps what the outlet needs until the function returned is called; undefined: nothing is ever closed. */

@@ -4,7 +4,7 @@ import type { Answer } from '../../bindings/plugin/index.ts';
 import type { Deadlines, Expiring } from '../../bindings/timing/deadlines.ts';
 import { NOT_IN_SET } from '../../bindings/timing/dense-set.ts';
 
-/** What is to be made of the end of a wait. Throws nothing. */
+/** Handles the end of a wait. Never throws. */
 export interface AnswerTaker<T> {
   /** The hook has answered in time. */
   answered(value: Answer): T;
@@ -17,7 +17,7 @@ export interface AnswerTaker<T> {
 export class PendingAnswer<T> implements Expiring {
   deadlineAt: number;
   watchedAt = NOT_IN_SET;
-  /** What `taker` makes of the end of the wait; never rejects. */
+  /** The result of `taker` for the end of the wait; never rejects. */
   readonly settled: Promise<T>;
   readonly #deadlines: Deadlines;
   readonly #budgetMs: number;

@@ -1,13 +1,16 @@
-/** Configuration files of qpsmtpd that a plugin reads, and those that nothing here reads: who read them, and what is missing now. */
+/**
+ * Configuration files of qpsmtpd that a plugin reads, and those that nothing here reads: which plugin read them, and
+ * what is missing now.
+ */
 
 import { PERL_PLUGINS } from './perl-plugins.ts';
 
 export interface PerlFile {
-  /** The plugin or program that reads it, in the words of `config/plugins` where it is a plugin. */
+  /** The plugin or program that reads it; a plugin as `config/plugins` names it. */
   readonly reader: string;
   /** What it means that nothing here reads it; undefined: what it means that the plugin is not loaded. */
   readonly effect?: string;
-  /** With this file beside it, it is only what that one was made of. */
+  /** With this file beside it, it is only the source of that one. */
   readonly sourceOf?: string;
 }
 

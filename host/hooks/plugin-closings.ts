@@ -1,4 +1,7 @@
-/** What plugins want done when the last session of their reading of the configuration has ended: timers, connections, files. */
+/**
+ * Closes what plugins have opened (timers, connections, files) when the last session of their reading of the
+ * configuration has ended.
+ */
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';

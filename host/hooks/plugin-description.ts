@@ -1,4 +1,4 @@
-/** A loaded plugin for people: its options as they came out, and its hooks. */
+/** A loaded plugin as people read it: its options after parsing, and its hooks. */
 
 import { isMode } from '../../bindings/plugin/option-kinds.ts';
 import { masked } from '../observe/log-text.ts';
@@ -12,7 +12,7 @@ export interface PluginDescription {
   readonly file: string | undefined;
   /** Those that have a value, settings such as `reject` included; secrets are hidden. */
   readonly options: Readonly<Record<string, string>>;
-  /** Plugins that have to stand further down respectively further up, if they are there. */
+  /** Plugins that have to stand further down, and those further up, if they are there. */
   readonly before: readonly string[];
   readonly after: readonly string[];
 }

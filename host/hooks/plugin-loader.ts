@@ -153,7 +153,7 @@ function noteOtherNames(
   if (text !== undefined) logger.log(LogLevel.NOTICE, text, { plugin: line.name });
 }
 
-/** For what the plugin leaves behind while it is loaded. */
+/** For errors of what the plugin begins while it is loaded. */
 function ownerOf({ name }: PluginLine, { logger }: LoaderEnvironment): PluginCall {
   const blame = (thrown: unknown): void =>
     logger.log(LogLevel.CRIT, `FATAL PLUGIN ERROR [${name}]: outside its hooks: ${showThrown(thrown)}`, {

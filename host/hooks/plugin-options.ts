@@ -8,7 +8,7 @@ import type { PluginLine } from './plugin-line.ts';
 /** The arguments by key: a list for options that may be repeated. */
 export type RawOptions = Record<string, string | string[]>;
 
-/** What a line may say. Shapes later in `shapes` yield to earlier ones that have the same key. */
+/** The options a line may have. Shapes later in `shapes` yield to earlier ones that have the same key. */
 export interface OptionGrammar {
   readonly shapes: readonly OptionShape[];
   readonly positional: readonly string[];
@@ -57,7 +57,7 @@ export function sortArguments({ name, args, place }: PluginLine, grammar: Option
   return raw;
 }
 
-/** Has `schema` judge those of the arguments that are its own; every complaint becomes a `ConfigError`. */
+/** Parses the arguments that belong to `schema`; every issue becomes a `ConfigError`. */
 export function parseOptions<S extends OptionShape>(
   { name, place }: PluginLine,
   schema: S,
@@ -89,7 +89,7 @@ function kindsOf({ shapes }: OptionGrammar): Map<string, 'single' | 'list'> {
   return kinds;
 }
 
-/** Looks through defaults, optionals and transformations at what goes in. */
+/** The schema of the input, inside defaults, optionals and transformations. */
 function isList(schema: unknown): boolean {
   const def = (schema as { def?: SchemaKind } | undefined)?.def;
   return def !== undefined && (def.type === 'array' || isList(def.innerType) || isList(def.in));

@@ -1,4 +1,4 @@
-/** Lines of `config/plugins` that stand in an order their plugins have not in mind. */
+/** Lines of `config/plugins` that are in the wrong order for their plugins. */
 
 import type { PluginDefinition } from '../../bindings/plugin/index.ts';
 import { printPlace } from '../errors/error-classes.ts';
@@ -9,9 +9,9 @@ type Ordered = Pick<LoadedPlugin, 'name' | 'line' | 'hooks'> & {
 };
 
 /**
- * One sentence for each pair: who has to stand where, the places of both, and which line to move. Only pairs that are asked in
- * the same hook: elsewhere their order makes no difference. Such a configuration works, as it does in the Perl daemon; it does not do
- * what it looks like.
+ * One sentence for each pair: the right order, the places of both, and which line to move. Only pairs that are asked in
+ * the same hook: elsewhere their order makes no difference. Such a configuration works, as it does in the Perl daemon;
+ * it does not do what it looks like.
  */
 export function orderFaults(plugins: readonly Ordered[]): string[] {
   return plugins.flatMap((later, index) =>

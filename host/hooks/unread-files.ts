@@ -10,15 +10,15 @@ import { PERL_PLUGINS } from './perl-plugins.ts';
 export interface ReadConfig {
   /** In the order in which they are searched. */
   readonly directories: readonly string[];
-  /** Names that somebody has looked for, such as `rcpthosts` and `morercpthosts.cdb`. */
+  /** Names that were looked for, such as `rcpthosts` and `morercpthosts.cdb`. */
   readonly askedFor: ReadonlySet<string>;
   lines(name: string): readonly string[];
 }
 
-/** What editors and packages leave beside a file. */
+/** Left beside a file by editors and packages. */
 const BACKUP =
   /^[.#]|~$|\.(?:bak|old|orig|save|sw[a-p]|dpkg-\w+|rpm(?:save|new|orig)|ucf-\w+|pac(?:new|save))$/;
-/** What is larger is no list that somebody has written by hand. */
+/** A larger file is no list written by hand. */
 const MAX_OCTETS = 1_048_576;
 /** Files looked at; a directory with more is not one of configuration. */
 const MAX_FILES = 1_000;

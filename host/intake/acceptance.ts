@@ -67,7 +67,7 @@ export class Acceptance {
     }
   }
 
-  /** The system could not give us a client, or could not give us the next one. */
+  /** The system could not accept a client, or could not accept the next one. */
   #refused(what: string): void {
     this.#tell(what, LogLevel.ERROR, `${what}: accepting rests for ${REST_MS / 1_000} s`);
     if (this.#isResting) return;

@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * What the process itself holds (event loop, channel to the primary, watched files, logs, stores), clients that are being
- * turned away included; about thirty were counted.
+ * Descriptors of the process itself (event loop, channel to the primary, watched files, logs, stores), clients that are
+ * being turned away included; about thirty were counted.
  */
 const OWN_DESCRIPTORS = 48;
 /** The others are for what clients need besides their socket: spool files, deliveries, DNS, connections to next hops. */

@@ -1,7 +1,6 @@
 /**
- * Intake: where clients come in. An acceptor turns whatever listens (TCP, Unix socket, memory) into an `Intake`; from
- * there on nobody needs to know which it was. Layers such as PROXY and TLS change the same object before a session
- * sees it.
+ * A client's connection. Acceptors (TCP, Unix socket, memory) make it; no code after that needs to know which of them
+ * did. Layers such as PROXY and TLS change the same object before a session sees it.
  */
 
 import type { Duplex } from 'node:stream';
@@ -20,16 +19,16 @@ export interface IncomingConnection {
    * the stream listens to its errors, or the first reset would end the process; an error destroys the stream.
    */
   stream: Duplex;
-  /** What was written reaches the client though the stream be destroyed: the kernel has it. TLS has to say goodbye. */
+  /** What was written reaches the client though the stream be destroyed: the kernel has it. TLS has to end properly. */
   outlivesStream: boolean;
   /** What the octets came through, outermost first (`tcp`, `unix`, `memory`, later `proxy`, `tls`): for log and policy. */
   hops: readonly string[];
-  /** The socket's other end. Every decision about trust uses this, never `remote`: `remote` may be somebody's word. */
+  /** The socket's other end. Every decision about trust uses this, never `remote`, which a proxy may have named. */
   readonly peer: Endpoint;
   /** The client, as far as known; equals `peer` unless a trusted layer said otherwise. */
   remote: Endpoint;
   local: Endpoint;
-  /** Whether TLS begins before the first octet of SMTP. Undefined: nobody said; on port 465 it does. */
+  /** Whether TLS begins before the first octet of SMTP. Undefined: not configured; on port 465 it does. */
   readonly startsWithTls?: boolean | undefined;
   /** Set once TLS is on, by us or by a proxy. */
   tls?: TlsFacts;
@@ -40,9 +39,9 @@ export interface IncomingConnection {
 /** Takes what an acceptor lets in. */
 export type Emit = (intake: IncomingConnection) => void;
 
-/** Hears of what goes wrong with a listener. */
+/** Is told of faults of a listener. */
 export interface ListenerWatch {
-  /** A client could not be accepted, or the next one could not be, for want of what `what` says. */
+  /** A client could not be accepted, or the next one could not be, because `what` has run out. */
   refused(what: string): void;
   /** Something is wrong, and has been mended. */
   note(text: string): void;

@@ -1,4 +1,4 @@
-/** Takes clients from the same process: tests, and later whatever injects mail without a socket. */
+/** Takes clients from the same process, such as tests. */
 
 import { duplexPair, type Duplex } from 'node:stream';
 import type { Acceptor, Emit, Endpoint } from './incoming-connection.ts';

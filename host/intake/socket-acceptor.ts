@@ -41,7 +41,7 @@ export class SocketAcceptor implements Acceptor {
   /** Our end of every connection; undefined if the listener takes those to any address of this host. */
   #local: Endpoint | undefined = undefined;
   #isClosed = false;
-  /** A descriptor of this number says that hardly any is left: the kernel hands out the lowest that is free. */
+  /** A descriptor with this number shows that hardly any is left: the kernel hands out the lowest that is free. */
   readonly #lastDescriptor = descriptorLimit() - LAST_DESCRIPTORS;
 
   constructor(spec: ListenSpec) {
@@ -144,7 +144,7 @@ export class SocketAcceptor implements Acceptor {
   #accept(socket: Socket): void {
     // Without this a reset would end the process.
     socket.on('error', ignore);
-    // Reset before it was accepted: nobody is there to be served.
+    // Reset before it was accepted: there is no client any more.
     if (this.#spec.kind === 'tcp' && socket.remoteAddress === undefined) {
       socket.destroy();
       return;

@@ -1,7 +1,7 @@
 /**
- * What all clients of one process together may make it keep. Code that keeps octets for a client says so, and says it
- * again when they are gone: counts are estimates, but every one of them is given back. RFC 5321 section 4.5.3.1 lets a
- * server run short, and has replies for it.
+ * The memory that all clients of one process together may use. Code that keeps octets for a client reports them, and
+ * reports again when they are gone: counts are estimates, but every one of them is given back. RFC 5321 section 4.5.3.1
+ * lets a server run short, and has replies for it.
  */
 
 import { NOT_IN_SET, DenseSet } from '../../bindings/timing/dense-set.ts';
@@ -119,7 +119,7 @@ export class MemoryBudget {
     if (this.#stage !== before) this.#onStage(this);
   }
 
-  /** What will not be gone by itself once the disk has taken what it was given. */
+  /** Octets that will not be gone by themselves once the disk has taken its backlog. */
   get #resting(): number {
     return this.#used - this.#backlog;
   }

@@ -29,7 +29,7 @@ export class MemoryReport {
     this.#now = now;
   }
 
-  /** Of the budget: its stage has changed. Stages between the worst one told of and the end of it all go without saying. */
+  /** Of the budget: its stage has changed. Stages between the worst one logged and the end are not logged. */
   tell({ stage, used, limit }: MemoryBudget): void {
     const isBetter = stage < this.#told;
     if (isBetter && stage !== Stage.Ample) return;
@@ -40,7 +40,7 @@ export class MemoryReport {
     this.#log().log(LEVELS[stage], `memory: clients take up ${share}: ${WHAT_FOLLOWS[stage]}`);
   }
 
-  /** The end is told of wherever its beginning was. */
+  /** The end is logged where its beginning was. */
   #isQuietAbout(stage: Stage): boolean {
     return stage !== Stage.Ample && this.#now() - this.#toldAt[stage]! < QUIET_MS;
   }

@@ -20,13 +20,13 @@ const WORTH_A_FILE = 16_384;
 /** Octets of the empty line and its CR, kept with the header so that its end can be seen again. */
 const SEPARATOR = 2;
 
-/** What decides where messages are kept; one object for the whole process. */
+/** Decides where messages are kept; one object for the whole process. */
 export interface ContentOptions {
   /** From this many octets on a message goes to disk. 0: every message. */
   readonly sizeThreshold: number;
   /** Undefined: messages stay in memory whatever their size. */
   readonly spool: SpoolDirectory | undefined;
-  /** Told what messages take up. Undefined: nobody counts. */
+  /** Told how much memory messages take up. Undefined: it is not counted. */
   readonly memory?: MemoryBudget;
 }
 
@@ -57,7 +57,7 @@ export class Content extends ContentWeight {
   #slab: Buffer | undefined;
   #tailFrom = 0;
   #tailTo = 0;
-  /** Slabs of the pool that nobody but this message knows. */
+  /** Slabs of the pool that belong to this message alone. */
   #ownSlabs: Buffer[] = [];
   /** Somebody may hold views of the blocks. */
   #isShared = false;
@@ -90,7 +90,7 @@ export class Content extends ContentWeight {
     return this.#failure ?? this.#spool?.failure;
   }
 
-  /** What `append` takes now is copied at once. */
+  /** `append` copies its octets at once. */
   get isCopying(): boolean {
     if (this.#sink !== undefined) return this.#isDiscarded;
     return this.#isDiscarded || (this.#octets > LONG && this.#spool === undefined);
@@ -113,8 +113,8 @@ export class Content extends ContentWeight {
   }
 
   /**
-   * Takes the next octets. The caller gives `block` away, and its memory may not change any more, unless it is lent: then
-   * it is copied, whatever becomes of the octets (the first of them may be those that make the message go to disk).
+   * Takes the next octets. The caller gives `block` away, and its memory may not change any more, unless it is lent:
+   * then it is copied in any case (the first of them may be those that make the message go to disk).
    */
   append(block: Buffer, isLent = false): void {
     if (block.length === 0 || this.#isDiscarded || this.failure !== undefined) return;
@@ -146,9 +146,9 @@ export class Content extends ContentWeight {
   }
 
   /**
-   * Hands over what was received from `from` on, and from now on whatever comes as it comes. Without `isKept` nothing of it
-   * stays here: the content cannot be read any more. Undefined if nothing has to be waited for; rejects if the spool file
-   * cannot be read.
+   * Hands over what was received from `from` on, and from now on each block as it comes. Without `isKept` nothing of it
+   * stays here: the content cannot be read any more. Undefined if nothing has to be waited for; rejects if the spool
+   * file cannot be read.
    */
   divert(from: number, sink: ContentSink, isKept: boolean): Promise<void> | undefined {
     const here = this.from(from);

@@ -8,7 +8,7 @@ export interface SyncableDirectory {
 
 type OpenDirectory = (path: string) => Promise<SyncableDirectory>;
 
-/** The sync of one directory: the one at work, and the one callers wait for who came too late for it. */
+/** The sync of one directory: the one at work, and the next one, for callers that came too late for it. */
 interface Turn {
   gathering: Promise<void> | undefined;
   working: Promise<void> | undefined;

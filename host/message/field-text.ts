@@ -55,7 +55,7 @@ function decode(block: Buffer, from: number, to: number): string {
   return isUtf8(block.subarray(from, to)) ? block.utf8Slice(from, to) : block.latin1Slice(from, to);
 }
 
-/** Control characters as `?`: what a client chose must not end the line and begin a field of its own. */
+/** Control characters as `?`: text from a client must not end the line and begin a field of its own. */
 export function maskControls(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f]/g, '?');
 }

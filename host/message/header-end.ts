@@ -10,8 +10,8 @@ type Within = 'line start' | 'CR at line start' | 'line';
 
 /**
  * Looks for the empty line while a message arrives. Every octet is looked at once, wherever blocks are cut. Lines may
- * end in LF alone: what other software takes for the end of the header must be one here too, or a field could hide
- * from the filters.
+ * end in LF alone: an end of the header for other software must be one here too, or a field could hide from the
+ * filters.
  */
 export class HeaderEnd {
   #position = -1;

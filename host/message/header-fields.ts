@@ -91,7 +91,7 @@ export class HeaderFields implements Header {
     return values;
   }
 
-  /** Values of the fields `name` that the client sent and nobody removed, top to bottom. */
+  /** Values of the fields `name` that the client sent and no plugin removed, top to bottom. */
   originals(name: string): string[] {
     const lowerName = name.toLowerCase();
     const values: string[] = [];

@@ -3,7 +3,7 @@
 import type { Connection } from '../../bindings/plugin/connection.ts';
 import { maskControls } from './field-text.ts';
 
-/** What of a connection goes into the field. */
+/** The facts of a connection that go into the field. */
 export type TracedConnection = Pick<
   Connection,
   'remoteInfo' | 'remoteIp' | 'hello' | 'helloHost' | 'tls' | 'auth'
@@ -16,7 +16,7 @@ export interface Receiver {
   readonly version: string;
 }
 
-/** Value of the Received field in qpsmtpd's form, in two lines; the word HELO stands there for EHLO too. */
+/** Value of the Received field in qpsmtpd's form, in two lines; HELO stands there for EHLO too. */
 export function receivedValue(
   connection: TracedConnection,
   receiver: Receiver,

@@ -21,7 +21,7 @@ export class SlabPool {
   readonly #free: Buffer[] = [];
   readonly #maxFree: number;
   readonly #patienceMs: number;
-  /** The fewest that were free since the last look: those were needed by nobody. */
+  /** The fewest that were free since the last look: those were not needed. */
   #spare = 0;
   #look: NodeJS.Timeout | undefined;
 
@@ -43,7 +43,7 @@ export class SlabPool {
   }
 
   /**
-   * Takes slabs back, to keep `maxOctets` of them at most. Nobody may hold a view of them: it would come to show another
+   * Takes slabs back, to keep `maxOctets` of them at most. No view of them may be left: it would come to show another
    * message (a leak of mail).
    */
   giveBack(slabs: readonly Buffer[], maxOctets = Number.POSITIVE_INFINITY): void {

@@ -44,7 +44,7 @@ export class SpoolDirectory {
     this.#clock = settings.clock;
   }
 
-  /** Makes the directory again after somebody, a cleaner of `/tmp` for one, has removed it while the daemon runs. */
+  /** Makes the directory again if it was removed while the daemon runs, by a cleaner of `/tmp` for one. */
   async restore(): Promise<void> {
     try {
       await mkdir(this.path, { mode: this.#mode });
@@ -141,7 +141,7 @@ function make(
   if (owner !== undefined && process.geteuid!() === 0) chownSync(path, owner.uid, owner.gid);
 }
 
-/** EPERM means that the pid is in use by somebody else's process. */
+/** EPERM means that the pid is in use by another user's process. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

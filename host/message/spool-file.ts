@@ -13,7 +13,7 @@ const SHORT_MARK = 65_536;
 
 const READ_OCTETS = 65_536;
 
-/** O_NOFOLLOW and O_EXCL: nobody's symbolic link or prepared file is ever written to. */
+/** O_NOFOLLOW and O_EXCL: no symbolic link and no prepared file is ever written to. */
 const CREATE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** How often another name is tried when one is taken by a file that a dead process with our pid left behind. */
@@ -171,7 +171,7 @@ export class SpoolFile {
     try {
       await this.#handle.close();
     } catch {
-      // The content is of no use to anybody any more; whatever close has to say about it changes nothing.
+      // The content is not needed any more; an error of close changes nothing.
     }
   }
 

@@ -10,8 +10,8 @@ import { cutBlocks, cutList, toLfBlocks, toLfBlocksAsync } from './lf-blocks.ts'
 const SHORT_MESSAGE = 8_192;
 
 /**
- * One message from the first octet of its content until it is queued or refused. The one that makes it calls `discard` at
- * the end of the transaction, whatever has become of it.
+ * One message from the first octet of its content until it is queued or refused. Its maker calls `discard` at the end
+ * of the transaction, in any case.
  */
 export class StoredMessage implements Message {
   readonly content: Content;
@@ -89,7 +89,7 @@ export class StoredMessage implements Message {
     return this.#read([], lineEnds);
   }
 
-  /** Hands over the header as it is now and the body so far, then whatever comes: see `Content.divert`. */
+  /** Hands over the header as it is now and the body so far, then what follows: see `Content.divert`. */
   divert(sink: ContentSink, isKept: boolean): Promise<void> | undefined {
     const { header } = this;
     for (const block of header.render('crlf')) sink.write(block);

@@ -1,10 +1,10 @@
-/** The standard error stream, where the log goes unless a plugin takes it elsewhere. */
+/** The standard error stream, where the log goes unless a logging plugin is loaded. */
 
 import { fstatSync } from 'node:fs';
 
 const STDERR = 2;
 
-/** A line of the standard error stream; nobody waits for it. */
+/** Writes a line to the standard error stream, without waiting. */
 export function writeError(line: string): void {
   process.stderr.write(`${line}\n`);
 }
@@ -33,7 +33,7 @@ export function stamps(
   return (line) => `${new Date(now()).toISOString()} ${line}`;
 }
 
-/** As `writeError`, with the time in front where nobody else knows it. */
+/** As `writeError`, with the time in front unless the reader of the stream adds it. */
 export function timedErrors(): (line: string) => void {
   const stamped = stamps('auto');
   return (line) => writeError(stamped(line));

@@ -1,9 +1,9 @@
 /**
- * What this process is at, in memory shared with the thread that watches it: when the event loop is stuck, nobody else can
- * tell. Writing costs two stores a hook and one a session.
+ * What this process is doing, in memory shared with the thread that watches it: when the event loop is stuck, only that
+ * thread can report it. Writing costs two stores a hook and one a session.
  */
 
-/** Sessions that are told by name; of the others the number is known. */
+/** Sessions that are reported by name; of the others only the number. */
 const SEATS = 4_096;
 
 /** Places in the record. */

@@ -1,4 +1,4 @@
-/** A log file: lines are appended in batches, and the file is opened anew when somebody has renamed or removed it. */
+/** A log file: lines are appended in batches, and the file is opened anew when it was renamed or removed. */
 
 import { openSync, writeSync } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
@@ -28,7 +28,7 @@ export class LogFile implements LogOutput {
   #retryAt = Number.NEGATIVE_INFINITY;
   #isPumping = false;
   #isClosed = false;
-  /** What is open is to be closed before the next line. */
+  /** The open file is to be closed before the next line. */
   #isStale = false;
   #isCut = false;
   #lastProblem: string | undefined = undefined;
@@ -51,7 +51,7 @@ export class LogFile implements LogOutput {
     this.#retryAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** Closes the file, which somebody may have renamed, as soon as what is on its way is written. */
+  /** Closes the file, which may have been renamed, once the lines on their way are written. */
   reopen(): void {
     this.lookAgain();
     if (this.#isPumping) this.#isStale = true;
@@ -64,7 +64,7 @@ export class LogFile implements LogOutput {
     if (!this.#isPumping) void this.#letGo();
   }
 
-  /** For the end of the process: what still waits is written at once. */
+  /** For the end of the process: waiting lines are written at once. */
   flushSync(): void {
     if (this.#queue.isEmpty) return;
     try {

@@ -14,8 +14,8 @@ export function visible(text: string): string {
 }
 
 /**
- * `AUTH` with an initial response, as a client or a plugin writes it. RFC 4954 section 4. What a session knows to be secret is
- * hidden before, whatever its form; this is for texts of which nobody knows.
+ * `AUTH` with an initial response, as a client or a plugin writes it. RFC 4954 section 4. Known secrets of a session
+ * are hidden before, in any form; this is for all other texts.
  */
 const AUTH_LINE =
   /(\bAUTH\s+[A-Z0-9_-]{1,20}|AUTH[\s,:=]{0,3}(?:PLAIN|LOGIN|CRAM-MD5|SCRAM-SHA-\d{1,3}|OAUTHBEARER|XOAUTH2))[\s,:=]+[A-Za-z0-9+/=*]+/gi;
@@ -26,7 +26,7 @@ const AUTH_LINE =
  */
 const URL_PASSWORD = /(?<=[a-z0-9+.-])(:\/\/[^\s:@/]*:)(?!\d{1,5}[/?#])[^\s'"<>]+@/gi;
 
-/** Without the secrets that stand in it in a form that can be told. */
+/** The text without the secrets that can be recognised by their form. */
 export function masked(text: string): string {
   let kept = text;
   if (kept.includes('://')) kept = kept.replace(URL_PASSWORD, '$1[hidden]@');
@@ -34,7 +34,7 @@ export function masked(text: string): string {
   return kept;
 }
 
-/** One line: secrets masked, control characters shown, and cut where it is longer than anybody would read. */
+/** One line: secrets masked, control characters shown, and cut where it is too long. */
 export function logText(text: string): string {
   const cut =
     text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)} [${text.length - MAX_TEXT} more characters]` : text;
@@ -44,8 +44,8 @@ export function logText(text: string): string {
 const HIDDEN = '[hidden: it names what the client entrusted to AUTH]';
 
 /**
- * `text`, or a remark in its place if it holds one of the secrets. Cutting out the secret alone would spell out a
- * password that is a word of a known text.
+ * `text`, or a remark in its place if it holds one of the secrets. Cutting out the secret alone would give away a
+ * password that occurs in a known text.
  */
 export function conceal(text: string, secrets: readonly string[] | undefined): string {
   return namesSecret(text, secrets) ? HIDDEN : text;

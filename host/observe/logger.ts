@@ -21,12 +21,12 @@ export interface LogContext {
   readonly hook?: HookName | undefined;
   readonly connectionId?: string | undefined;
   readonly transactionId?: string | undefined;
-  /** What the client has just entrusted to AUTH: a line that names any of it is not shown. */
+  /** Secrets the client has just sent in AUTH: a line that holds one is not shown. */
   readonly secrets?: readonly string[] | undefined;
 }
 
 export class Logger {
-  /** What the built-in sink writes up to, while it is the only one. */
+  /** The highest level of the built-in sink, while it is the only one. */
   level: LogLevel;
   #sinks: readonly LogSink[] = [];
   /** The highest level any of the sinks wants. */
@@ -44,7 +44,7 @@ export class Logger {
     this.#loudest = sinks.reduce<LogLevel | -1>((most, { upTo }) => (upTo > most ? upTo : most), -1);
   }
 
-  /** True if anybody wants lines of this level: others are not even formatted. */
+  /** True if a sink wants lines of this level: others are not even formatted. */
   writes(level: LogLevel): boolean {
     return level <= (this.#sinks.length === 0 ? this.level : this.#loudest);
   }

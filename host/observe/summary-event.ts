@@ -41,6 +41,6 @@ export function summaryEvent(
   return { text: `${text} more=${more}`, event: { ...event, more } };
 }
 
-/** In quotes where it would otherwise not be one word: a client must not be able to write fields of its own. */
+/** In quotes where it has a blank or a quote in it: a client must not be able to write fields of its own. */
 const quoted = (value: string): string =>
   /^[^\s"\\=\u0000-\u001f\u007f-\u009f]+$/.test(value) ? value : `"${value.replace(/["\\]/g, '\\$&')}"`;

@@ -117,7 +117,7 @@ class DatagramCarrier implements Carrier {
 
   send(severity: number, text: string): void {
     const message = networkMessage(this.#origin, severity, text, new Date());
-    // Without a listener there is nobody to tell; a host name that can't be resolved is an 'error' of the socket.
+    // Errors need a listener; a host name that can't be resolved is an 'error' of the socket.
     this.#socket.send(cutToOctets(message, MAX_DATAGRAM), this.#route.port, this.#route.host);
   }
 
@@ -132,7 +132,7 @@ class StreamCarrier implements Carrier {
   readonly #origin: SyslogOrigin;
   readonly #fail: (problem: string) => void;
   readonly #stream: Socket;
-  /** What was said before the connection stood. */
+  /** Lines written before the connection was established. */
   #held: (readonly [severity: number, text: string])[] | undefined = [];
   /** Speaks to a local socket of the kind Node can't: for whole messages instead of a stream. */
   #logger: LogCommand | undefined = undefined;

@@ -18,12 +18,13 @@ export interface RequirePackage {
 }
 
 /**
- * Loads an optional package as the package in `root` finds it. To be called while the configuration that names it is read, so
- * that the one who writes it learns what is missing, and not the first message: it loads at once, because plugins are set up
- * without waiting. Throws a `QpsmtpdError` with the code `Q_PACKAGE` and the command that installs it if it is missing; any
- * other failure is thrown as it is.
+ * Loads an optional package as the package in `root` finds it. To be called while the configuration that names it is
+ * read, so that its author learns what is missing, and not the first message: it loads at once, because plugins are set
+ * up without waiting. Throws a `QpsmtpdError` with the code `Q_PACKAGE` and the command that installs it if it is
+ * missing; any other failure is thrown as it is.
  *
- * The folder is looked for by hand: Node remembers what it did not find, and a reload after the install would fail again.
+ * The folder is looked for by hand: Node remembers what it did not find, and a reload after the install would fail
+ * again.
  */
 export function requireFrom(root: string): RequirePackage {
   const require = createRequire(join(root, 'package.json'));

@@ -11,9 +11,9 @@ export interface Admission {
 
 export interface ConnectionLedger {
   /**
-   * Enters a connection of `ip`. One that is admitted is released once; one that is not was never entered.
-   * The limit stops one client from taking all the connections of the daemon. `extra` connections beyond it may be
-   * admitted where a plugin has the last word.
+   * Enters a connection of `ip`. One that is admitted is released once; one that is not was never entered. The limit
+   * stops one client from taking all the connections of the daemon. `extra` connections beyond it may be admitted where
+   * a plugin decides.
    */
   admit(ip: string, extra?: number): Admission | Promise<Admission>;
   release(ip: string): void;

@@ -1,4 +1,4 @@
-/** The seam between the processes and the SMTP server: what a process asks of the server it runs. */
+/** The interface between the processes and the SMTP server they run. */
 
 import type { CheckNotice } from '../hooks/plugin-checks.ts';
 import type { PluginDescription } from '../hooks/plugin-description.ts';
@@ -29,7 +29,7 @@ export interface DaemonOptions {
   readonly rehearsal?: Rehearsal | undefined;
 }
 
-/** What `check` tells about a configuration that would start. */
+/** The report of `check` on a configuration that would start. */
 export interface DaemonDescription {
   /** Names of the plugins in the order in which their hooks run. */
   readonly plugins: readonly string[];
@@ -53,13 +53,13 @@ export interface BoundSockets {
 /** A loaded SMTP server. */
 export interface Daemon {
   readonly logger: Logger;
-  /** How long its process may be stuck before it is killed; 0: nobody watches. A reload may change it. */
+  /** How long its process may be stuck before it is killed; 0: it is not watched. A reload may change it. */
   readonly workerTimeoutMs: number;
   /** Opens the sockets (or takes over those bound before) and returns their addresses as listen specs. */
   listen(): Promise<readonly string[]>;
   /** New configuration for new connections; on an error the old one goes on serving and the error is thrown. */
   reload(): Promise<void>;
-  /** Closes the log files, for somebody has renamed them; the next line opens them anew. */
+  /** Closes the log files, which were renamed; the next line opens them anew. */
   reopenLogs(): void;
   /** Stops accepting, lets transactions end, answers 421 to idle sessions, and closes the rest after `graceMs`. */
   drain(graceMs: number): Promise<void>;
@@ -74,6 +74,6 @@ export interface DaemonLoader {
    * several.
    */
   load(options: DaemonOptions, bound?: BoundSockets): Promise<Daemon>;
-  /** Removes Unix sockets nobody answers on. Asked once, before anything listens. */
+  /** Removes Unix sockets without a listener. Asked once, before anything listens. */
   clearStaleSockets(listen: readonly string[]): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Daemon } from './daemon.ts';
 import { ExitCode, explain } from './exit-code.ts';
 
-/** A daemon closes what is left at the end of the grace period; one that is not done so long after is given up. */
+/** A daemon closes what is left at the end of the grace period; one that is not done so long after that is given up. */
 const GIVE_UP_AFTER_GRACE_MS = 3_000;
 
 /** `code` when the daemon has drained; `SOFTWARE` if draining failed or did not end. */

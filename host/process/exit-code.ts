@@ -5,7 +5,7 @@ import { troubleAt } from '../errors/system-trouble.ts';
 
 export const ExitCode = {
   OK: 0,
-  /** What the Perl daemon leaves with when its pid file names a running process. */
+  /** The exit code of the Perl daemon when its pid file names a running process. */
   ALREADY_RUNNING: 25,
   USAGE: 64,
   /** Left by bin/begin.cjs, in a Node too old to read this file. */
@@ -64,7 +64,7 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** A worker that could not start, in its own words and with its own exit code. */
+/** A worker that could not start, with its own message and exit code. */
 export class WorkerFailure extends Error {
   readonly exitCode: number;
 

@@ -1,4 +1,4 @@
-/** Errors that nobody caught: logged, survived, and counted. */
+/** Uncaught errors: logged, survived, and counted. */
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { attributeError } from '../hooks/plugin-scope.ts';
@@ -23,9 +23,9 @@ export const logOf = (daemon: { readonly logger: Logger }): FaultLog => ({
 });
 
 /**
- * Keeps one faulty plugin from ending every session of the process. An exception that nobody caught may have left
- * something half done, so a process that collects them is drained and replaced.
- * An error of a plugin is dealt with there: it is logged, and too much of it takes the plugin out.
+ * Keeps one faulty plugin from ending every session of the process. An uncaught exception may have left something half
+ * done, so a process that collects them is drained and replaced. An error of a plugin is dealt with there: it is
+ * logged, and too much of it takes the plugin out.
  */
 export class FaultGuard {
   readonly #logger: FaultLog;

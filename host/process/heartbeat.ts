@@ -27,7 +27,9 @@ export class Heartbeat {
     this.#tell = tell;
   }
 
-  /** From now on a silence of `timeoutMs` counts as the end; 0: nobody watches. Returns the time that goes. */
+  /**
+   * From now on a process that is silent for `timeoutMs` is killed; 0: it is not watched. Returns the time that goes.
+   */
   follow(timeoutMs: number): number {
     const wanted = isBeingDebugged() ? 0 : timeoutMs;
     if (wanted === this.#timeoutMs) return wanted;

@@ -1,5 +1,5 @@
 /**
- * Signals from the first moment on: kept until somebody can carry them out, and then passed on. Programs that are to run on
+ * Signals from the first moment on: kept until they can be carried out, and then passed on. Programs that are to run on
  * hold them before they load anything else, because the default action of most signals is to die.
  */
 

@@ -165,7 +165,7 @@ export class WorkerProcess {
   }
 }
 
-/** What to say of a worker that ended: its own words, or the signal, or the code. */
+/** How to report a worker that ended: its own message, or the signal, or the code. */
 export function tellDeparture({ code, signal, failure }: Departure): string {
   if (failure !== undefined) return failure.message;
   return signal === undefined ? `ended with exit code ${code ?? 'unknown'}` : `was ended by ${signal}`;

@@ -42,7 +42,10 @@ export class ProcessGroup {
     if (this.#id !== undefined) unfed.delete(this.#id);
   }
 
-  /** The program has ended; what it started goes with it if it was told to. Later its number may be another's. */
+  /**
+   * The program has ended; its children end with it if it was told to end. Later its number may belong to another
+   * group.
+   */
   ended(): void {
     this.#hasEnded = true;
     clearTimeout(this.#timer);

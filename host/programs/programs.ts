@@ -167,7 +167,7 @@ class ProgramRun {
         const stream = this.#child.stdio[fd] as Writable;
         hasTakenAll &&= await feed(stream, blocks);
         if (this.#failure !== undefined) return false;
-        // The end of input is a program's word to deliver; of one it has closed itself it hears no more.
+        // The end of input makes a program deliver; an input that it has closed itself is left alone.
         stream.end();
       }
     } catch (cause) {

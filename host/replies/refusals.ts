@@ -1,6 +1,6 @@
 /**
- * What a hook's refusal becomes, by hook and return code: reply code, default text, what it resets and whether the
- * connection ends. The irregularities are qpsmtpd's; log scrapers and clients depend on them.
+ * The refusals, by hook and return code: reply code, default text, what it resets and whether the connection ends. The
+ * irregularities are qpsmtpd's; log scrapers and clients depend on them.
  */
 
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
@@ -8,7 +8,7 @@ import type { HookName } from '../../bindings/plugin/hooks.ts';
 import { template, type Template } from './reply.ts';
 
 export interface Refusal {
-  /** Code and status, and the text when the verdict has none. `%1` is what the command was about. */
+  /** Code and status, and the text when the verdict has none. `%1` is the subject of the command. */
   readonly reply: Template;
   readonly disconnects?: boolean;
   readonly resetsTransaction?: boolean;

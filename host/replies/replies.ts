@@ -1,6 +1,6 @@
 /**
- * Every reply the session gives by itself: when, code, status, qpsmtpd's text, plain text. Nobody types a reply anywhere
- * else. What hooks make of replies stands in `refusals.ts`.
+ * Every reply the session gives by itself: when, code, status, qpsmtpd's text, plain text. Replies stand nowhere else,
+ * except those of refusing hooks in `refusals.ts`.
  */
 
 import { template, type Template } from './reply.ts';

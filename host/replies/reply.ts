@@ -1,13 +1,13 @@
 /**
- * Replies as values. RFC 5321 section 4.2. A template is written once in `replies.ts` and rendered in one of two styles:
- * `classic` has qpsmtpd's literal texts, `enhanced` has RFC 2034 status codes and plain words.
+ * Replies as values. RFC 5321 section 4.2. A template is written once in `replies.ts` and rendered in one of two
+ * styles: `classic` has qpsmtpd's literal texts, `enhanced` has RFC 2034 status codes and plain texts.
  */
 
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
 
 export type ReplyStyle = 'classic' | 'enhanced';
 
-/** One reply of the table. `%1` and `%2` in the texts stand for what the occasion supplies. */
+/** One reply of the table. `%1` and `%2` in the texts are filled in by the caller. */
 export interface Template {
   readonly code: number;
   /** RFC 3463 status with its class digit; empty where RFC 2034 section 4 wants none (greeting, EHLO, 354). */
@@ -70,7 +70,7 @@ export class ReplyPrinter {
     return reply;
   }
 
-  /** The words of a plugin, or those of the table if it has none. */
+  /** The text of a plugin, or that of the table if it has none. */
   verdict(reply: Template, { replyCode, status, lines }: Verdict, about: string): string {
     const code = replyCode ?? reply.code;
     const isExplicit = status !== undefined;
@@ -90,7 +90,7 @@ export class ReplyPrinter {
 const withStatus = (lines: readonly string[], status: string): readonly string[] =>
   lines.map((line, index) => (index === lines.length - 1 ? `${line} (#${status})` : line));
 
-/** The words of `reply` for a verdict that has a code, perhaps an explicit status, and no words. */
+/** The text of `reply` for a verdict with a code, perhaps an explicit status, and no text. */
 export function underCode(reply: Template, code: number, status: string, isExplicit: boolean): Template {
   if (isExplicit) return { ...reply, code, status, classic: withStatus(reply.classic, status) };
   return code === reply.code ? reply : { ...reply, code };
@@ -101,8 +101,8 @@ const UNSAFE = /[\u0000-\u0008\u000a-\u001f\u007f]/g;
 const ASCII = /^[\u0020-\u007e\t]*$/;
 
 /**
- * A text as the octets of a reply line, one character an octet. Control characters become `?`: a line feed in an
- * echoed address or in a daemon's answer would let somebody write replies of their own (reply splitting).
+ * A text as the octets of a reply line, one character an octet. Control characters become `?`: a line feed in an echoed
+ * address or in a daemon's answer would add replies of its author's choice (reply splitting).
  */
 function onWire(text: string): string {
   if (ASCII.test(text)) return text;

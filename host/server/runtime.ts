@@ -158,7 +158,7 @@ export class Runtime implements SessionHost {
     const log = logger.withContext({});
     const directories = options.directories ?? openSearchPath(options.configDir);
     const config = new ConfigDirectory({ directories, log, overlay });
-    // What a rehearsal reports would be said twice.
+    // A rehearsal reports problems itself: the log would repeat them.
     const settings = new Settings(config, rehearsal === undefined ? log : silence);
     const tls = new TlsOffers(config, settings, log, systemClock);
     const closings = new PluginClosings(logger);
@@ -217,7 +217,7 @@ export class Runtime implements SessionHost {
     }
   }
 
-  /** Before its first client: the plugins begin what they need a running process for. Never rejects. */
+  /** Before its first client: the plugins begin their work that needs a running process. Never rejects. */
   async preparePlugins(): Promise<void> {
     await runPostFork(this.plugins, this.logger, this.#limits);
     this.config.consultAgain();
@@ -295,7 +295,7 @@ function routesOf(plugins: readonly LoadedPlugin[]): () => MessageRoute {
   return () => queuedRoute;
 }
 
-/** Without the file nothing was configured; an empty one is somebody's will, if a strange one. */
+/** Without the file nothing was configured; an empty one may be meant. */
 function pluginLines(config: ConfigDirectory, logger: Logger, isGiven: boolean): readonly PlacedLine[] {
   config.requireReadable('plugins');
   const lines = config.linesWithPlaces('plugins');

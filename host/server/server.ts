@@ -31,14 +31,14 @@ export interface ServerOptions extends RuntimeOptions {
   readonly maxConnections?: number | undefined;
   /** Processes that share the machine, this one included; undefined: it is alone. */
   readonly workers?: number | undefined;
-  /** What `ledger` holds an address to; undefined: nothing. */
+  /** The limit per address that `ledger` enforces; undefined: none. */
   readonly maxFromIp?: number | undefined;
   /** Asked for every connection; undefined: everybody is let in. */
   readonly ledger?: ConnectionLedger | undefined;
   readonly reverseLookup?: ReverseLookup | undefined;
   /** A listener is gone for good: this process takes no more clients and should make room for another. */
   readonly onListenerLost?: ((error: Error) => void) | undefined;
-  /** In which sessions take their turns; undefined: by the clock and the event loop of the process. */
+  /** The line of sessions that have input; undefined: by the clock and the event loop of the process. */
   readonly turns?: Turns | undefined;
 }
 
@@ -271,7 +271,7 @@ export class Server implements ProcessResources {
     return hops[0] === 'unix' ? undefined : this.#options.ledger;
   }
 
-  /** A client that takes all connections for itself keeps everybody else out. */
+  /** A client that takes all connections would keep all others out. */
   #judge(intake: IncomingConnection, { isAdmitted, fromIp }: Admission): void {
     if (isAdmitted) {
       this.#begin(intake, fromIp);
@@ -284,7 +284,7 @@ export class Server implements ProcessResources {
   }
 
   #begin(intake: IncomingConnection, fromSameAddress = 0): void {
-    // A client that left while its admission was asked for would never be heard of again.
+    // A client that left while its admission was asked for has no more events.
     if (intake.stream.destroyed) {
       this.#ledgerFor(intake)?.release(intake.peer.address);
       this.#limiter.leave();

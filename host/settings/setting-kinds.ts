@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { AddressRanges, NO_RANGES } from '../config/address-ranges.ts';
 import type { PlacedLine } from '../../bindings/lists/placed-line.ts';
 
-/** Where defaults come from that depend on the machine. */
+/** The source of defaults that depend on the machine. */
 export interface Surroundings {
   readonly hostName: string;
   readonly me: string;
@@ -122,7 +122,7 @@ export function text<T>(
   return setting(description, description.form, description.otherwise, parse, fallback);
 }
 
-/** The mode of a directory. Its owner has to keep all rights, or nobody could write into it. */
+/** The mode of a directory. Its owner has to keep all rights, or the daemon could not write into it. */
 export function directoryMode(description: Description & { readonly otherwise: number }): Setting<number> {
   const print = (mode: number): string => `0${mode.toString(8)}`;
   const parse = (digits: string): number => {

@@ -31,8 +31,8 @@ export class Settings {
 
   /**
    * The settings as they are now. Costs a comparison unless the configuration changed. What is wrong in a file is
-   * logged once; the setting then keeps the value it had or, at first, has its default: a slip of the pen in a file
-   * must not lift a limit of the running daemon.
+   * logged once; the setting then keeps the value it had or, at first, has its default: a mistake in a file must not
+   * lift a limit of the running daemon.
    */
   get current(): SettingValues {
     if (this.#values === undefined || this.#generation !== this.#config.generation)
@@ -96,7 +96,7 @@ function parseSetting({ files, parse, fallback }: Setting<unknown>, config: Conf
   }
 }
 
-/** Anything else that is thrown here is a mistake in the program and goes on its way. */
+/** Anything else that is thrown here is a fault of the program, and is thrown on. */
 function asConfigError(error: unknown): ConfigError {
   if (error instanceof ConfigError) return error;
   throw error;

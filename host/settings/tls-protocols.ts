@@ -1,4 +1,4 @@
-/** The file `tls_protocols`: qpsmtpd's words for versions of TLS, and what is left of them. */
+/** The file `tls_protocols`: versions of TLS as qpsmtpd names them. */
 
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 
@@ -18,7 +18,7 @@ const SPOKEN: ReadonlyMap<string, TlsVersion> = new Map([
   ['TLSV13', 'TLSv1.3'],
   ['TLSV1.3', 'TLSv1.3'],
 ]);
-/** Every version the library has, in the words of OpenSSL's early days. */
+/** Every version the library has, by OpenSSL's old name. */
 const WHATEVER = new Set(['SSLV23', 'SSLV2/3']);
 const BROKEN = new Set(['SSLV2', 'SSLV3', 'TLSV1', 'TLSV1_0', 'TLSV1.0', 'TLSV1_1', 'TLSV11', 'TLSV1.1']);
 

@@ -6,7 +6,7 @@ import { allLines, directoryPath, seconds, text } from './setting-kinds.ts';
 const AT_START = 'start, SIGHUP';
 
 function cipherList(ciphers: string): string {
-  // OpenSSL says which ciphers it knows; here is only kept out what would not be a list.
+  // OpenSSL says which ciphers it knows; here only texts that are no list are refused.
   if (!/^[!-~]+$/.test(ciphers))
     throw new Error(`'${ciphers}' is no list of ciphers: names joined by colons`);
   return ciphers;

@@ -1,4 +1,4 @@
-/** All spools of this process. They outlive a reload, which only changes the options under which they work. */
+/** All spools of this process. They outlive a reload, which only changes their options. */
 
 import { realpathSync } from 'node:fs';
 import type { Outlet } from '../../bindings/plugin/delivery.ts';

@@ -1,4 +1,4 @@
-/** What the spool answers to those who hand it a message. */
+/** The spool's answers to a message that is handed to it. */
 
 import type { RecipientOutcome } from '../../bindings/plugin/delivery.ts';
 

@@ -62,7 +62,7 @@ export class Spool implements Outlet {
     });
   }
 
-  /** From now on messages go by these options; attempts under way end under the old ones. */
+  /** From now on messages are delivered with these options; attempts under way end with the old ones. */
   adopt(options: SpoolOptions): void {
     this.#options = options;
     this.#rest(false);

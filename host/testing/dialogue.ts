@@ -1,4 +1,4 @@
-/** Dialogues as files: what a client says and what it must hear, played against a whole server in this process. */
+/** Dialogues as files: the client's lines and the expected replies, played against a whole server in this process. */
 
 import { version } from '../package/package-root.ts';
 import type { TestClient } from './test-client.ts';
@@ -23,14 +23,14 @@ export interface DialogueLine {
   readonly number: number;
 }
 
-/** Where what was heard is not what the file says. */
+/** The place where a reply is not what the file says. */
 export interface Mismatch {
   readonly line: number;
   readonly expected: string;
   readonly heard: string;
 }
 
-/** What ends a connection, as a line of a dialogue. */
+/** The end of a connection, as a line of a dialogue. */
 const END = '[EOF]';
 const ESCAPES: Readonly<Record<string, string>> = { r: '\r', n: '\n', t: '\t', '\\': '\\' };
 

@@ -14,7 +14,7 @@ import {
 } from './key-pair.ts';
 import { WatchedFiles } from './watched-files.ts';
 
-/** Where everything comes from. */
+/** The files and settings they come from. */
 export interface CertificateSources {
   /** The first is for clients that ask for no name, or for one that no certificate stands for. */
   readonly pairs: readonly [KeyPairFiles, ...KeyPairFiles[]];

@@ -1,4 +1,4 @@
-/** What OpenSSL needs for a handshake: certificates, versions and ciphers in one object. */
+/** The context OpenSSL needs for a handshake: certificates, versions and ciphers in one object. */
 
 import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
@@ -8,7 +8,7 @@ import type { TlsVersions } from '../settings/tls-protocols.ts';
 /** Under another name, for the folders that may not touch `tls`. */
 export type TlsContext = SecureContext;
 
-/** What holds for every certificate. */
+/** Settings for every certificate. */
 export interface TlsPolicy {
   readonly versions: TlsVersions;
   /** OpenSSL's cipher list. */

@@ -8,7 +8,7 @@ import { TLSSocket, type PeerCertificate } from 'node:tls';
 import type { TlsFacts } from '../../bindings/plugin/connection.ts';
 import type { TlsContext } from './tls-context.ts';
 
-/** On which options TLS is spoken, as they are at the moment of a handshake. */
+/** The options of TLS, as they are at the moment of a handshake. */
 export interface TlsOptions {
   /** From the first octet to the last of the handshake. */
   readonly handshakeTimeoutMs: number;

@@ -53,7 +53,7 @@ export type AttemptResult =
   /** As if it had never been claimed: it was called off before anything was sent. */
   | { readonly kind: 'untouched' };
 
-/** What goes along with an result. */
+/** What goes along with a result. */
 export interface Settling {
   readonly nowMs: number;
   readonly times: RetryTimes;

@@ -56,7 +56,7 @@ export async function deliverSplit(
   return outcomes.map((outcome) => outcome ?? NOT_REPORTED);
 }
 
-/** What becomes of those who do not have the message after `failure`. */
+/** The outcomes of recipients that do not have the message after `failure`. */
 async function settleRest(
   mail: MailObject,
   outcomes: (RecipientOutcome | undefined)[],

@@ -1,4 +1,4 @@
-/** What no local mail system is handed, whatever it would make of it. */
+/** Refuses envelopes that no local mail system is handed. */
 
 import type { DeliveryReport, MailObject } from '../../../bindings/plugin/index.ts';
 import { forAll, refused } from './outcome.ts';

@@ -1,4 +1,4 @@
-/** The arguments of a command, some of which stand for the envelope. */
+/** The arguments of a command, with patterns for the envelope. */
 
 import type { Address } from '../../../bindings/wire/address.ts';
 

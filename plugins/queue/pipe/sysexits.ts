@@ -21,7 +21,7 @@ const defer = (text: string, status = '4.3.0'): ExitMeaning => ({
   text,
 });
 
-/** What speaks of the message or its recipient refuses for good. */
+/** Codes about the message or its recipient refuse for good. */
 const MEANINGS: Readonly<Record<number, ExitMeaning>> = {
   65: refuse(554, '5.6.0', 'data format error'),
   67: refuse(550, '5.1.1', 'user unknown'),

@@ -1,4 +1,4 @@
-/** Where programs of one kind run: so many at once, and so many that wait. */
+/** Limits how many programs of one kind run at once, and how many wait. */
 
 import type {
   DeliveryReport,

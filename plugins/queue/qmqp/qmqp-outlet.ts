@@ -60,7 +60,7 @@ export class QmqpOutlet implements Outlet {
     return forAll(mail, deferred('qmqp', 'no host takes messages now', '4.4.1'));
   }
 
-  /** `K`, `Z` or `D`, and said for the sender. */
+  /** `K`, `Z` or `D`, and a text for the sender. */
   #outcome(hop: string, answer: string, { id }: MailObject): RecipientOutcome {
     const text = replyText(answer.slice(1), '');
     if (answer.startsWith('K')) return delivered(hop, text === '' ? 'Queued' : text);
