@@ -32,8 +32,8 @@ type Context = HookContext<z.output<typeof options>>;
 const GOOD_HISTORY = 5;
 
 /**
- * Refuses clients that talk before the banner, respectively before the go-ahead of DATA. RFC 5321 section 3.1. Programs
- * that send spam write down the whole dialogue at once and do not listen.
+ * Refuses clients that send before the banner, or before the go-ahead of DATA. RFC 5321 section 3.1. Programs that send
+ * spam write down the whole dialogue at once and do not listen.
  */
 export default definePlugin({
   name: 'earlytalker',

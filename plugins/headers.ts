@@ -37,7 +37,7 @@ const fieldNames = z.string().transform((list, context) => {
 
 const options = z.object({
   require: fieldNames.default(['From']),
-  /** Days a message may come from the past, respectively the future; 0 for any. */
+  /** Days a message may come from the past, or from the future; 0 for any. */
   past: decimal(0, MAX_DAYS).default(0),
   future: decimal(0, MAX_DAYS).default(0),
 });

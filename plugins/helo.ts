@@ -16,7 +16,7 @@ import {
 } from '../bindings/plugin/index.ts';
 import { canonicalDomain, unicodeDomain } from '../bindings/wire/domain-name.ts';
 
-/** The HELO name leads to the client's network, respectively the client's address to the domain of the name. */
+/** The HELO name leads to the client's network, or the client's address to the domain of the name. */
 export const heloForwardMatch = connectionNote<boolean>('helo_forward_match');
 export const heloReverseMatch = connectionNote<boolean>('helo_reverse_match');
 

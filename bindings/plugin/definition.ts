@@ -81,9 +81,9 @@ export interface PluginDefinition<S extends OptionShape = OptionShape> {
    */
   readonly skipsImmune?: true | readonly SessionHookName[];
   /**
-   * Names of plugins that have to stand further down in `config/plugins` respectively further up, if they stand there and are asked in
-   * the same hook: what accepts too early keeps this one from being asked, say. Another order is a warning at the start, and
-   * `qpsmtpd check` names both lines.
+   * Names of plugins that have to stand further down in `config/plugins`, or further up, if they stand there and are
+   * asked in the same hook: what accepts too early keeps this one from being asked, say. Another order is a warning at
+   * the start, and `qpsmtpd check` names both lines.
    */
   readonly before?: readonly string[];
   readonly after?: readonly string[];

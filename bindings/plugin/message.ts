@@ -24,7 +24,7 @@ export interface Message {
   readonly header: Header;
   /** Octets of the content as received, line ends counted as two (RFC 1870 section 5). */
   readonly octets: number;
-  /** True if a NUL, respectively an octet above 127, occurs anywhere. */
+  /** True if a NUL occurs anywhere, or an octet above 127. */
   readonly hasNul: boolean;
   readonly hasEightBit: boolean;
   /** Octets of the longest line, its line end not counted. */

@@ -48,7 +48,7 @@ const putOff: Reaction = {
   effect: 'the client may try again with the same credentials',
 };
 const REFUSED =
-  'counts as a failure, answered after `auth_delay`; words of the verdict go into the log alone';
+  'counts as a failure, answered after `auth_delay`; the text of the verdict goes into the log alone';
 const ownMechanism: readonly Reaction[] = [
   authenticated,
   putOff,
@@ -123,7 +123,7 @@ export const hookReactions: { readonly [N in HookName]: readonly Reaction[] } = 
       codes: ['OK'],
       effect: 'the lines of the verdict are the body of Received; all but the first begin with a blank',
     },
-    goesOn('the server words it'),
+    goesOn('the server writes it'),
   ],
   data_post: [
     goesOn('the message is handed on'),
@@ -149,20 +149,20 @@ export const hookReactions: { readonly [N in HookName]: readonly Reaction[] } = 
   ],
   queue_post: [{ codes: [...REFUSING, 'DONE'], effect: 'a line in the log' }, goesOn('nothing')],
   vrfy: [
-    { codes: ['OK'], reply: 'verified', effect: 'the words of the verdict are the reply' },
+    { codes: ['OK'], reply: 'verified', effect: 'the text of the verdict is the reply' },
     goesOn('the client is told to try', 'cannotVerify'),
     NO_REPLY,
   ],
   noop: [goesOn('nothing', 'ok'), NO_REPLY],
   help: [
-    { codes: ['OK', 'DECLINED'], reply: 'help', effect: 'the words of the verdict are the reply' },
+    { codes: ['OK', 'DECLINED'], reply: 'help', effect: 'the text of the verdict is the reply' },
     NO_REPLY,
   ],
   quit: [
     {
       codes: ['OK', ...REFUSING, 'DECLINED'],
       reply: 'closing',
-      effect: 'the connection is closed; the words of the verdict are the reply',
+      effect: 'the connection is closed; the text of the verdict is the reply',
     },
     { ...NO_REPLY, effect: 'the connection is closed without a reply' },
   ],

@@ -12,7 +12,7 @@ export const LIMITS = {
   maxConnections: derivedLimit({
     file: 'max_connections',
     about:
-      'Connections served at a time, for `qpsmtpd serve` without `--max-connections`; 0 is as many as the descriptors are enough for. A client that comes then waits; the reply is for those who find the waiting line full.',
+      'Connections served at a time, for `qpsmtpd serve` without `--max-connections`; 0 is as many as the descriptors are enough for. A client that comes then waits; the reply is for clients that find the waiting line full.',
     takesEffect: 'start',
     otherwise: 'what half of `memory_budget` has room for',
     min: 1,

@@ -79,7 +79,7 @@ export const SETTINGS = {
       file: 'me-auth-results',
       about: 'Name in Authentication-Results fields; `none` neither adds one nor renames those that came in.',
       takesEffect: 'next message',
-      form: 'word',
+      form: 'text without blanks',
       otherwise: '`me`',
     },
     authservId,
@@ -89,7 +89,7 @@ export const SETTINGS = {
   smtpGreeting: text<string | undefined>(
     {
       file: 'smtpgreeting',
-      about: 'Greeting in place of the built-in one; ` ESMTP` is appended unless it contains that word.',
+      about: 'Greeting in place of the built-in one; ` ESMTP` is appended unless it contains that.',
       takesEffect: 'next connection',
       form: `text, up to ${MAX_GREETING_OCTETS} octets`,
       otherwise: 'name and version',
@@ -192,7 +192,7 @@ export const SETTINGS = {
   }),
   replyStyle: oneOf({
     file: 'reply_style',
-    about: "Texts of the replies: qpsmtpd's own, or plain words with status codes of RFC 2034.",
+    about: "Texts of the replies: qpsmtpd's own, or plain texts with status codes of RFC 2034.",
     takesEffect: AT_START,
     values: ['classic', 'enhanced'],
   }),
