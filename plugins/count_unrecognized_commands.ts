@@ -3,7 +3,7 @@ import { connectionNote, definePlugin, denyDisconnect, wholeNumber, z } from '..
 /** How many unknown verbs this connection has sent; all instances of the plugin count together. */
 export const unrecognizedCommands = connectionNote<number>('unrec_cmd_count');
 
-/** Closes the connection on clients that send verb after verb nobody knows: they are not talking SMTP. */
+/** Closes the connection on clients that send one unknown verb after the other: they do not speak SMTP. */
 export default definePlugin({
   name: 'count_unrecognized_commands',
   about: 'Closes the connection at the Nth unknown command.',

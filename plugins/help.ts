@@ -11,7 +11,7 @@ import {
   type Verdict,
 } from '../bindings/plugin/index.ts';
 
-/** A help text that does not fit into a screen or two helps nobody. */
+/** A longer help text would not fit into a screen or two. */
 const MAX_OCTETS = 65_536;
 const MAX_LINES = 100;
 /** A reply line holds at most 512 octets, the code and the line end included. RFC 5321 section 4.5.3.1.5. */

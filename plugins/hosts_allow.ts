@@ -57,7 +57,7 @@ interface Entry {
   readonly verdict: Verdict;
 }
 
-/** `ADDRESS[/BITS] CODE [text]`. Throws for a code nobody knows: a misspelt DENY would let everybody in. */
+/** `ADDRESS[/BITS] CODE [text]`. Throws for an unknown code: a misspelt DENY would let everybody in. */
 function parseEntry(line: string, log: Pick<Log, 'warn'>): Entry {
   const [, address = '', code = '', text = ''] = /^(\S+)(?:\s+(\S+)(?:\s+(.*))?)?$/.exec(line.trim()) ?? [];
   const verdict = verdictFor(code, text);

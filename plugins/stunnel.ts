@@ -55,7 +55,7 @@ async function takeProxyLine(context: HookContext, argument: string): Promise<An
   return done;
 }
 
-/** Once, before the dialogue, and from this host without somebody else's word in between. */
+/** Once, before the dialogue, and from this host itself, not through another proxy. */
 function mayName({ connection }: HookContext): boolean {
   return (
     isLoopback(connection.peerIp) &&

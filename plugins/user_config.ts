@@ -28,7 +28,7 @@ export default definePlugin({
   },
 });
 
-/** The user's directory, by A-labels and, for a domain that has any, by U-labels, whatever the client wrote. */
+/** The user's directory, by A-labels and, for a domain that has any, by U-labels, however the client wrote it. */
 function directoriesOf(pattern: string, { canonicalDomain: domain, localPart }: Address): readonly string[] {
   if (domain === undefined) return [];
   const directories = [domain, unicodeDomain(domain)].map((name) => directoryOf(pattern, localPart, name));

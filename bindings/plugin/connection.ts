@@ -38,7 +38,7 @@ export interface Connection {
   /** Reputation earned in this connection; see `HookContext.adjustKarma`. */
   readonly karma: number;
   readonly notes: Notes<'connection'>;
-  /** Open connections from the other end's address, this one included; 0 if nobody counts them (Unix sockets). */
+  /** Open connections from the other end's address, this one included; 0 where they are not counted (Unix sockets). */
   readonly fromSameAddress: number;
   /** How many of them `--max-from-ip` allows; undefined for no limit. */
   readonly maxFromSameAddress: number | undefined;
@@ -76,7 +76,10 @@ export interface MailOptions {
   readonly ret: 'full' | 'hdrs' | undefined;
   /** The client's name for the envelope, decoded. RFC 3461 section 4.4. */
   readonly envid: string | undefined;
-  /** The user that submitted the message, decoded, `<>` for nobody known; only from clients that authenticated. RFC 4954 section 5. */
+  /**
+   * The user that submitted the message, decoded, `<>` if unknown; only from clients that authenticated. RFC 4954
+   * section 5.
+   */
   readonly submitter: string | undefined;
   /** The message may only go on by verified TLS to hosts that promise the same. RFC 8689. */
   readonly requireTls: boolean;
@@ -92,7 +95,7 @@ export interface Recipient {
 
 /** What the parameters of RCPT ask for. RFC 3461. */
 export interface RecipientOptions {
-  /** The events the sender wants to be told; undefined: whatever is usual. Section 4.1. */
+  /** The events the sender wants to be told; undefined: the default. Section 4.1. */
   readonly notify: readonly NotifyEvent[] | undefined;
   /** Whom the sender wrote to at first, decoded. Section 4.2. */
   readonly originalRecipient: { readonly type: string; readonly address: string } | undefined;

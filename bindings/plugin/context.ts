@@ -55,8 +55,8 @@ export interface HookContext<O = unknown> extends PluginSide<O> {
   /** Work that goes on from one hook to the next. */
   readonly tasks: Tasks;
   /**
-   * The lines of the configuration file `name` for one user: what the hook `user_config` of some plugin has for the address,
-   * else the file itself. Rejects while nobody can tell.
+   * The lines of the configuration file `name` for one user: what the hook `user_config` of some plugin has for the
+   * address, else the file itself. Rejects while the list is unknown.
    */
   readonly linesFor: (address: Address, name: string) => Promise<readonly string[]>;
   /** Undefined for a client that is to be checked like any other. */
@@ -64,8 +64,8 @@ export interface HookContext<O = unknown> extends PluginSide<O> {
   /** Adds to the connection's karma and returns the new total. */
   readonly adjustKarma: (points: number) => number;
   /**
-   * True as soon as the client has sent something that nobody asked for yet, false after `withinMs` milliseconds or once
-   * it is gone. Input waits meanwhile, this session's alone.
+   * True as soon as the client has sent something before its turn, false after `withinMs` milliseconds or once it is
+   * gone. Input waits meanwhile, this session's alone.
    */
   readonly talksWithin: (withinMs: number) => Promise<boolean>;
 }

@@ -31,8 +31,8 @@ export interface CutThroughTransaction extends ContentSink {
   /** The content is about to come. OK: the hop waits for it, with exactly the recipients of the envelope. */
   open(envelope: CutThroughEnvelope): Promise<Verdict>;
   /**
-   * The message is whole and nobody has anything against it: only now the hop is told that it ends. `isEightBit`: octets
-   * above 127 were among it.
+   * The message is whole and no plugin objects: only now the hop is told that it ends. `isEightBit`: octets above 127
+   * were among it.
    */
   finish(envelope: CutThroughEnvelope, isEightBit: boolean): Promise<Verdict>;
   /** The transaction is over. Content without its end is lost with the connection, so the hop throws it away. */

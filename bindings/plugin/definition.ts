@@ -67,11 +67,11 @@ export interface PluginDefinition<S extends OptionShape = OptionShape> {
   /** The plugin returns findings and takes `reject` and `reject_type`; these are its defaults, which may hang on its options. */
   readonly rejects?: RejectOptions | ((options: z.output<S>) => RejectOptions);
   /**
-   * What becomes of the client when the plugin throws, rejects, is late, was taken out for failing too often, or returns an
-   * `error` finding. `defer`, for whatever guards (lists, content filters): the client is put off, for a message nobody has
-   * checked must not pass as checked. `skip`, for what only observes (statistics, copies, marks): the next plugin is asked.
-   * Without it a client is put off in `rcpt`, AUTH, and from the content on (`data_headers_end` to `queue`), and the next
-   * plugin is asked in all other hooks.
+   * What becomes of the client when the plugin throws, rejects, is late, was taken out for failing too often, or
+   * returns an `error` finding. `defer`, for plugins that guard (lists, content filters): the client is put off, for a
+   * message nobody has checked must not pass as checked. `skip`, for what only observes (statistics, copies, marks):
+   * the next plugin is asked. Without it a client is put off in `rcpt`, AUTH, and from the content on
+   * (`data_headers_end` to `queue`), and the next plugin is asked in all other hooks.
    */
   readonly onError?: (typeof ON_ERROR)[number];
   /**
@@ -88,7 +88,7 @@ export interface PluginDefinition<S extends OptionShape = OptionShape> {
   readonly before?: readonly string[];
   readonly after?: readonly string[];
   /**
-   * For a plugin with a `logging` hook: the highest level of the lines it wants, -1 for none. Lines nobody wants are not
+   * For a plugin with a `logging` hook: the highest level of the lines it wants, -1 for none. Unwanted lines are not
    * even formatted. Without it, every line.
    */
   readonly logsUpTo?: (options: z.output<S>) => LogLevel | -1;
@@ -142,7 +142,7 @@ export function sparingImmune<O>(hooks: Hooks<O>, skipsImmune: PluginDefinition[
 
 type SessionHook<O> = (context: HookContext<O>, a: unknown, b: unknown) => Answer | Promise<Answer>;
 
-/** Outside sessions there is nobody to be spared, and no `immunity`. */
+/** Outside sessions there is no client, and no `immunity`. */
 function sparing<O>(hook: SessionHook<O>): SessionHook<O> {
   return (context, a, b) => {
     const { immunity } = context;

@@ -117,9 +117,9 @@ export function clientOf(connection: Connection): SendingClient {
 }
 
 /**
- * One honest reply for all recipients. OK means that nobody is left out: where some recipients have the message and
- * others do not, the client hears of those who do not, because it alone can try again or tell the sender. Outlets avoid
- * such mixtures by giving up before the data goes out.
+ * One honest reply for all recipients. OK means that no recipient is left out: where some recipients have the message
+ * and others do not, the client hears of those who do not, because it alone can try again or tell the sender. Outlets
+ * avoid such mixtures by giving up before the data goes out.
  */
 export function verdictOf(report: DeliveryReport): Verdict {
   const worst =

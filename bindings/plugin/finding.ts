@@ -20,7 +20,7 @@ export interface FailOptions {
   readonly status?: EnhancedStatus;
   /** What the log says instead of the text the client is told. */
   readonly log?: string;
-  /** A refusal is not for good, whatever `reject_type` says: the check could not be made, or may pass next time. */
+  /** A refusal is never for good, whatever `reject_type` is: the check could not be made, or may pass next time. */
   readonly isTemporary?: boolean;
 }
 

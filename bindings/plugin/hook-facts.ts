@@ -146,14 +146,14 @@ export const hookFacts: { readonly [N in HookName]: Facts<HookArguments[N]> } = 
   help: { asked: 'HELP', told: [['argument', 'string', 'what follows the verb']] },
   quit: { asked: 'QUIT', told: [] },
   unrecognized_command: {
-    asked: 'a verb nobody knows, or one that is not offered',
+    asked: 'an unknown verb, or one that is not offered',
     told: [
       ['verb', 'string', 'in lower case'],
       ['argument', 'string', 'what follows it'],
     ],
   },
   reset_transaction: {
-    asked: 'a transaction ends, whatever the reason, and before each MAIL; every plugin is told',
+    asked: 'a transaction ends, for any reason, and before each MAIL; every plugin is told',
     told: [],
   },
   disconnect: { asked: 'the client leaves, or is sent away; every plugin is told', told: [] },

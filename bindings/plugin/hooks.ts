@@ -91,7 +91,9 @@ export type SessionHookName = Exclude<HookName, SetupHookName>;
 /** The hooks that judge credentials; each mechanism has its own, and `auth` is asked after it. */
 export type AuthHookName = Extract<HookName, `auth-${string}`>;
 
-/** What AUTH brought. `verify` compares it, whatever the mechanism; the rest is for plugins that ask somebody else. */
+/**
+ * What AUTH brought. `verify` compares it, whatever the mechanism; the rest is for plugins that ask another service.
+ */
 export interface Credentials {
   /** 1 to 255 octets without control characters. */
   readonly user: string;

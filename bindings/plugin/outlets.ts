@@ -3,12 +3,12 @@
 import type { Place } from './config.ts';
 import type { Outlet } from './delivery.ts';
 
-/** An outlet that may still be loading; until it is ready nobody knows what it `reaches`. */
+/** An outlet that may still be loading; until it is ready, what it `reaches` is unknown. */
 export interface OpenedOutlet extends Outlet {
   /**
    * Resolves once the outlet can be used; rejects with the place and the remedy if its text is wrong. While a plugin is
-   * set up the server waits for all it has opened, and does not start if one fails: only a plugin that opens outlets later
-   * has to look at this. Nobody has to handle its rejection.
+   * set up the server waits for all it has opened, and does not start if one fails: only a plugin that opens outlets
+   * later has to look at this. Its rejection need not be handled.
    */
   readonly ready: Promise<void>;
 }

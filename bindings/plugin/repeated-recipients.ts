@@ -7,8 +7,8 @@ const USUAL: readonly NotifyEvent[] = ['failure', 'delay'];
 const EVENTS: readonly NotifyEvent[] = ['success', 'failure', 'delay'];
 
 /**
- * Each mailbox once, as it was named first, in the order of the first. The sender is told of everything that was asked for in
- * any of them. The array itself if nobody is named twice.
+ * Each mailbox once, as it was named first, in the order of the first. The sender is told of everything that was asked
+ * for in any of them. The array itself if no recipient is named twice.
  */
 export function withoutRepeats(recipients: readonly Recipient[]): readonly Recipient[] {
   if (recipients.length < 2) return recipients;
@@ -36,7 +36,7 @@ function joinedEvents(
 ): RecipientOptions['notify'] {
   const wanted = new Set([...(first ?? USUAL), ...(next ?? USUAL)]);
   wanted.delete('never');
-  // Nobody asked for more than what is usual, and what that is may be left to the next hop.
+  // No sender asked for more than the default, which is left to the next hop.
   if ((first === undefined || next === undefined) && !wanted.has('success')) return undefined;
   return wanted.size === 0 ? ['never'] : EVENTS.filter((event) => wanted.has(event));
 }

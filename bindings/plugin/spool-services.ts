@@ -20,7 +20,7 @@ export interface SpoolOptions {
   readonly lifeMs: number;
   /** After so long the sender is told, once, that it is late; 0: never. */
   readonly delayNoticeMs: number;
-  /** How long a report that cannot leave is kept for somebody to see; 0: not at all. */
+  /** How long a report that cannot leave is kept for the operator to see; 0: not at all. */
   readonly keepReportsMs: number;
   /** Attempts at a time at one destination, and in all; both count for all processes together. */
   readonly perDestination: number;

@@ -17,7 +17,7 @@ export interface Stores {
 export interface Store {
   get(key: string): Promise<string | undefined>;
   set(key: string, value: string, options?: { readonly expiresInMs?: number }): Promise<void>;
-  /** Reads and writes as one step that nobody else comes between. `change` must be pure: it may be asked again. */
+  /** Reads and writes as one atomic step. `change` must be pure: it may be asked again. */
   transact<A>(key: string, change: (value: string | undefined) => Change<A>): Promise<A>;
   /** True if there was something to delete. */
   delete(key: string): Promise<boolean>;

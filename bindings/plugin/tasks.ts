@@ -1,6 +1,6 @@
 /**
  * Tasks: work that one hook begins and a later one waits for, such as lookups that start at `connect` and are judged at
- * `rcpt`. A promise kept in a note would end in nobody's hands if it failed before anybody awaited it, and would go on
+ * `rcpt`. A promise kept in a note would be an unhandled rejection if it failed before it is awaited, and would go on
  * after the client has left; a task is in the hands of the host from its first moment.
  */
 

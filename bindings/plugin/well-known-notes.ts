@@ -20,8 +20,7 @@ export const naughtyRejectType =
   connectionNote<NonNullable<RejectOptions['reject_type']>>('naughty_reject_type');
 
 /**
- * Why this message is to be kept for somebody to look at, and not delivered: a sentence. queue/quarantine takes such
- * messages.
+ * Why this message is to be kept for inspection, and not delivered: a sentence. queue/quarantine takes such messages.
  */
 export const quarantine = transactionNote<string>('quarantine');
 

@@ -6,9 +6,9 @@
 import { DenseSet } from './dense-set.ts';
 
 export interface Expiring {
-  /** Milliseconds on the clock of `Deadlines.now`; `Infinity` while nobody waits for the client. */
+  /** Milliseconds on the clock of `Deadlines.now`; `Infinity` while the client is not waited for. */
   deadlineAt: number;
-  /** For `Deadlines` alone; begins as `NOWHERE`. Nobody is watched by two of them. */
+  /** For `Deadlines` alone; begins as `NOWHERE`. No object is in two of them. */
   watchedAt: number;
   /** Called once the deadline has passed; sets a new deadline or ends the session. */
   expire(): void;

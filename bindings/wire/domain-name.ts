@@ -22,8 +22,8 @@ const NOT_ASCII = /[^\u0000-\u007f]/;
 const NOT_IN_NAME = /[\u0000-\u002c\u002f\u003a-\u0040\u005b-\u005e\u0060\u007b-\u007f]/;
 
 /**
- * The canonical form; undefined for a name beyond ASCII without A-form and for one over 255 octets: it is nobody's and is
- * looked up nowhere. `''` stays. An address literal counts as one whatever way its IPv6 address is written.
+ * The canonical form; undefined for a name beyond ASCII without A-form and for one over 255 octets: no domain has it,
+ * and it is never looked up. `''` stays. An address literal counts as one whatever way its IPv6 address is written.
  */
 export function canonicalDomain(name: string): string | undefined {
   if (name.length > MAX_DOMAIN) return undefined;

@@ -106,7 +106,7 @@ export class TokenCredentials extends HostCredentials {
 
 const digest = (text: string): Buffer => createHash('sha256').update(text, 'utf8').digest();
 
-/** True if both are the same; takes as long whatever they have in common. */
+/** True if both are the same; takes the same time whatever they have in common. */
 export const isSameSecret = (left: string, right: string): boolean =>
   timingSafeEqual(digest(left), digest(right));
 

@@ -22,7 +22,7 @@ export type Failure =
 export type Turn =
   /** Send this, not yet encoded, and hand the client's response to `next`. */
   | { readonly kind: 'challenge'; readonly octets: Buffer }
-  /** Find out the user's salt and hand it to `salted`; undefined if nobody knows the user or keeps no salt for it. */
+  /** Find out the user's salt and hand it to `salted`; undefined if no plugin knows the user or has a salt for it. */
   | { readonly kind: 'salt'; readonly user: string; salted(this: void, salt: Salt | undefined): Turn }
   /** Ask the plugins. */
   | { readonly kind: 'credentials'; readonly credentials: HostCredentials }

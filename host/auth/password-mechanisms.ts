@@ -13,7 +13,7 @@ export class Plain implements SaslServer {
     return initial === undefined ? challenge(EMPTY) : this.next(initial);
   }
 
-  /** `[authzid] NUL authcid NUL passwd`. Nobody may act for somebody else here. */
+  /** `[authzid] NUL authcid NUL passwd`. Acting for another user is not allowed. */
   next(response: Buffer): Turn {
     const parts = decodeText(response)?.split('\0') ?? [];
     const [actsFor = '', user = '', password = ''] = parts;

@@ -89,7 +89,7 @@ function refuseExisting(files: readonly string[]): void {
 const isDnsName = (text: string): boolean =>
   text.length <= 253 && /^(\*\.)?[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*$/.test(text);
 
-/** Written beside and renamed, so that a running daemon never reads half a file and nobody ever reads the key. */
+/** Written beside and renamed, so that a running daemon never reads half a file and no other user reads the key. */
 function replace(file: string, text: string): void {
   const beside = `${file}.${process.pid}`;
   try {

@@ -43,7 +43,7 @@ export class AddressRanges {
   }
 }
 
-/** The list nobody is on. */
+/** The empty list. */
 export const NO_RANGES: AddressRanges = AddressRanges.compile([]);
 
 function compileRange(line: string): Range {

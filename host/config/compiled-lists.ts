@@ -68,7 +68,7 @@ class OpenList<T> implements CompiledList<T> {
   }
 
   get current(): T {
-    // Whatever changes the origin makes a new generation, too.
+    // A change of the origin makes a new generation, too.
     if (this.#generation !== this.#source.generation) this.#renew();
     if (this.#made === undefined) throw this.#error!;
     return this.#made.value;

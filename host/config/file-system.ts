@@ -113,5 +113,5 @@ export function errorCode(error: unknown): string {
 /** The file does not exist. */
 export const isAbsent = (code: string): boolean => ABSENT.has(code);
 
-/** Stays until somebody changes the file. Anything else, such as a lack of file descriptors, may be over at once. */
+/** Lasts until the file changes. Anything else, such as a lack of file descriptors, may be over at once. */
 export const isLasting = (code: string): boolean => LASTING.has(code);

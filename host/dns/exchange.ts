@@ -66,7 +66,7 @@ function overUdp(
       isSettled = true;
       clearTimeout(timer);
       socket.removeAllListeners('message');
-      // A late error of a socket that nobody listens to would end the process.
+      // A late error of a socket without a listener would end the process.
       socket.removeAllListeners('error').on('error', () => undefined);
       socket.close();
       resolve(result);
@@ -78,7 +78,7 @@ function overUdp(
       if (answer !== undefined && fits(answer)) settle(answer);
       else if (++strays > MAX_STRAY_DATAGRAMS) settle('malformed answer');
     });
-    // Connected: datagrams from elsewhere never get here, and a port nobody listens on is known at once.
+    // Connected: datagrams from elsewhere never get here, and a closed port is known at once.
     socket.connect(port, address, (error?: Error) => {
       if (error === undefined)
         socket.send(question, (fault) => (fault === null ? undefined : settle('unreachable')));

@@ -25,7 +25,7 @@ const MAX_ALIASES = 8;
 /** RFC 8767 section 4 has a cache keep nothing longer than days; mail routes are looked up again within the hour. */
 const MAX_KEEP_MS = 3_600_000;
 const MIN_KEEP_MS = 1_000;
-/** That there is nothing is believed for a minute, that nobody could tell for moments. RFC 2308 sections 5 and 7. */
+/** An empty answer is kept for a minute, a failure for moments. RFC 2308 sections 5 and 7. */
 const KEEP_NOTHING_MS = 60_000;
 const KEEP_FAILURE_MS = 5_000;
 

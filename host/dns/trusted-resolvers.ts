@@ -39,7 +39,7 @@ export function chooseResolvers(
     .map((server) => ({ ...server, isTrusted: isLoopback(server.address) || vouchesFor(server.address) }));
 }
 
-/** The system may name servers in forms with a zone (`fe80::1%eth0`) that nobody can vouch for. */
+/** The system may name servers in forms with a zone (`fe80::1%eth0`) that cannot be trusted. */
 function parseSystemServer(text: string): readonly ResolverAddress[] {
   try {
     return [parseResolver(text)];

@@ -1,7 +1,7 @@
 /**
- * Takes a plugin out of one chain after repeated failures, and lets it back in: a check whose database is down must
- * not hold up every client, nor fill the log. Failures in a row count, so one success begins anew; a client with a message
- * that the plugin chokes on takes it out only where nobody else is served meanwhile.
+ * Takes a plugin out of one chain after repeated failures, and lets it back in: a check whose database is down must not
+ * hold up every client, nor fill the log. Failures in a row count, so one success begins anew; a client with a message
+ * that the plugin chokes on takes it out only where no other client is served meanwhile.
  */
 
 /** So many failures in a row take the plugin out. */

@@ -148,7 +148,7 @@ export interface HookSession {
   readonly contexts: (PluginContext | undefined)[];
   /** Work that hooks have begun; it ends with the session. */
   readonly tasks: SessionTasks;
-  /** False once the client is gone: nobody needs further opinions then. */
+  /** False once the client is gone: no further answers are needed then. */
   readonly isOpen: boolean;
   /** For the log: the transaction, unique as the connection is. Undefined between transactions. */
   readonly transactionId: string | undefined;

@@ -11,8 +11,8 @@ const CHECK_WITHIN_MS = 10_000;
 const MAX_FILES = 20;
 
 /**
- * ` (FILE:LINE)` for what was thrown while the plugin in `path` was loaded or set up; empty if nobody can say. An error of
- * the syntax has no place in Node, except where the program dies of it: the parser of another Node is asked.
+ * ` (FILE:LINE)` for what was thrown while the plugin in `path` was loaded or set up; empty if it is unknown. An error
+ * of the syntax has no place in Node, except where the program dies of it: the parser of another Node is asked.
  */
 export async function placeOfLoadFault(path: string, thrown: unknown): Promise<string> {
   const place =

@@ -15,7 +15,7 @@ export type PerlPlugin =
       readonly translate?: (args: readonly string[]) => readonly string[];
       readonly note?: string;
     }
-  /** Nobody has built it yet; `lost` is what a configuration without it does not do. */
+  /** Not built yet; `lost` is what a configuration without it does not do. */
   | { readonly kind: 'coming'; readonly lost: string }
   /** There is no such plugin, and none is planned: this is the way to the same end. */
   | { readonly kind: 'replaced'; readonly by: string };
@@ -172,7 +172,7 @@ export function absenceOf(name: string): { readonly problem: string; readonly re
   };
 }
 
-/** The plugin that somebody meant who has written `name`, in the name it has here; `known` are those that are there. */
+/** The plugin that `name` probably means, by its name here; `known` are those that exist. */
 export function meantBy(name: string, known: readonly string[]): string | undefined {
   const meant = nearest(name, [...known, ...PERL_PLUGINS.keys()]);
   const meaning = meant === undefined || known.includes(meant) ? undefined : PERL_PLUGINS.get(meant);

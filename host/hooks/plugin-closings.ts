@@ -12,7 +12,7 @@ import { callInScope } from './plugin-scope.ts';
 
 export type CloseFunction = () => void | Promise<void>;
 
-/** Less than a process that ends is given after its grace period, whatever plugins do. */
+/** Less than the time a process has after its grace period. */
 const EACH_WITHIN_MS = 1_000;
 const ALL_WITHIN_MS = 2_000;
 

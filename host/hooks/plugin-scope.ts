@@ -1,9 +1,9 @@
 /**
- * Which plugin is to blame for an error that reached nobody: calls of plugins run inside a scope that follows their timers,
+ * Finds the plugin that caused an uncaught error: calls of plugins run inside a scope that follows their timers,
  * promises and event emitters, so that what fails there later belongs to the plugin, its hook and its session.
  *
- * Following costs a hook call some 15 ns, and every promise of the process some 90 ns from the first scope on. Plugins that
- * come with the server have neither timers nor emitters, and their promises are awaited: they run without a scope.
+ * Following costs a hook call some 15 ns, and every promise of the process some 90 ns from the first scope on. Plugins
+ * that come with the server have neither timers nor emitters, and their promises are awaited: they run without a scope.
  *
  * The scope also keeps plugins from ending the process: what would end it is an error of the plugin instead.
  */
@@ -16,7 +16,7 @@ export interface PluginCall {
   readonly plugin: string;
   /** Undefined while the plugin is loaded. */
   readonly hook: HookName | undefined;
-  /** Takes an error that was thrown, rejected or emitted where nobody was listening. Never throws. */
+  /** Takes an error that was thrown, rejected or emitted without a handler. Never throws. */
   blame(thrown: unknown): void;
 }
 
@@ -42,7 +42,7 @@ export function blameFile(url: string, blame: (thrown: unknown) => void): void {
 }
 
 /**
- * Charges an error that nobody caught to the plugin it came from; false if it came from none. Node loses the scope of
+ * Attributes an uncaught error to the plugin it came from; false if it came from none. Node loses the scope of
  * microtasks, so the stack is asked where there is none.
  */
 export function attributeError(thrown: unknown): boolean {

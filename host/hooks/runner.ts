@@ -126,7 +126,7 @@ export class HookRunner {
     if (told !== undefined) await told;
     if (verdict.code !== ReturnCode.DECLINED) return verdict;
     const last = verdict.lines.length > 0 ? verdict : fallback;
-    // The client has left meanwhile: whatever the other plugins would do, it is no longer wanted.
+    // The client has left meanwhile: the other plugins need not be asked.
     return session.isOpen || step.isNested ? this.#from(chain, position + 1, last, session, a, b) : last;
   }
 

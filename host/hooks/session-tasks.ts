@@ -19,7 +19,7 @@ export class SessionTasks implements Tasks {
     const controller = new AbortController();
     if (this.#isOver) controller.abort();
     const result = new Promise<T>((resolve) => resolve(begin(controller.signal)));
-    // The one that asks for the result hears of the failure; without this the process would, should nobody have asked yet.
+    // The caller of `result` gets the failure; without this it would be an unhandled rejection until then.
     result.catch(() => undefined);
     this.#works.set(task.id, { lifetime: task.lifetime, result, controller });
   }
@@ -43,7 +43,7 @@ export class SessionTasks implements Tasks {
     this.#works.clear();
   }
 
-  /** Aborts everything, and from then on whatever is begun. */
+  /** Aborts everything, and from then on every task that is begun. */
   close(): void {
     this.#isOver = true;
     this.endConnection();

@@ -218,7 +218,7 @@ function endpoint(address = '', port = 0): Endpoint {
 /** A listener on it has to ask each connection for its local end, which costs a system call. */
 const isAnyAddress = (address: string): boolean => address === '0.0.0.0' || address === '::';
 
-/** A socket file that nobody answers on is left over from a crash. One that answers belongs to a running daemon. */
+/** A socket file without a listener is left over from a crash. One that answers belongs to a running daemon. */
 export async function removeStaleSocket(spec: UnixSpec): Promise<void> {
   try {
     await removeIfStale(spec);
@@ -227,7 +227,7 @@ export async function removeStaleSocket(spec: UnixSpec): Promise<void> {
   }
 }
 
-/** What a connection attempt says where nobody listens. */
+/** The errors of a connection attempt without a listener. */
 const UNANSWERED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT']);
 
 async function removeIfStale(spec: UnixSpec): Promise<void> {

@@ -99,8 +99,9 @@ export function listenTo(stream: ListenedStream, events: StreamEvents): void {
 }
 
 /**
- * Closes the stream after the last reply. If the client is through, there is nothing to wait for. Else what it still sends is read
- * for a while: octets that nobody reads make the kernel reset the connection, and the last reply would be lost with it.
+ * Closes the stream after the last reply. If the client is through, there is nothing to wait for. Else what it still
+ * sends is read for a while: unread octets make the kernel reset the connection, and the last reply would be lost with
+ * it.
  */
 export function closeStream({ stream, outlivesStream }: IncomingConnection, isThrough: boolean): void {
   if (isThrough && outlivesStream && stream.writableLength === 0) stream.destroy();
@@ -110,7 +111,7 @@ export function closeStream({ stream, outlivesStream }: IncomingConnection, isTh
   }
 }
 
-/** Leaves the stream to somebody else. Returns how many octets had come that nobody had read; they are dropped. */
+/** Leaves the stream to another reader. Returns how many unread octets there were; they are dropped. */
 export function stopListening(stream: ListenedStream): number {
   stream.pause();
   stream.off('data', onData).off('end', onEnd).off('close', onClose);

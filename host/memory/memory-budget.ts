@@ -150,5 +150,5 @@ export class MemoryBudget {
   }
 }
 
-/** For what is kept where nobody counts. */
+/** For memory that is not counted. */
 export const UNCOUNTED = new MemoryBudget();

@@ -61,7 +61,7 @@ export function roomOf(workers: number): Room {
   return { heap: getHeapStatistics().heap_size_limit, machine, workers };
 }
 
-/** Octets of a budget that nobody has set. */
+/** The default budget, in octets. */
 export function budgetFor({ heap, machine, workers }: Room): number {
   const ofHeap = Math.max((heap - PROGRAM_OCTETS) * SHARE_OF_HEAP, heap * MIN_SHARE_OF_HEAP);
   return Math.floor(Math.min(ofHeap, (machine * SHARE_OF_MACHINE) / workers));

@@ -28,10 +28,10 @@ export function authenticationResults(
 }
 
 /**
- * Renames the Authentication-Results that came with the message, at the end of the header, so that nobody takes them
- * for ours (RFC 8601 section 5). A DKIM-Signature over them would break, so then they keep their name, but for those
- * in the name of `authority`: a signature of anybody must not let forged results of ours through. Returns how many
- * were renamed.
+ * Renames the Authentication-Results that came with the message, at the end of the header, so that no reader takes them
+ * for ours (RFC 8601 section 5). A DKIM-Signature over them would break, so then they keep their name, but for those in
+ * the name of `authority`: a signature of anybody must not let forged results of ours through. Returns how many were
+ * renamed.
  */
 export function renameForeignResults(header: HeaderFields, authority: string): number {
   const isSigned = header.originals('DKIM-Signature').some(signsResults);

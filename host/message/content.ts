@@ -37,14 +37,14 @@ export interface ContentOptions {
  *
  * Memory is bounded by what was received, however it was cut: blocks below 2 KiB are copied into slabs no larger than
  * what is already there (4 to 16 KiB), so a client that sends one octet per packet costs no more than two octets per
- * octet and 4 KiB; larger blocks are views, each with less than a tenth of overhead. Only the first block is kept as
- * a view at any size, because most messages have no second one. After 128 KiB all blocks are copied, into slabs of
- * 64 KiB from `SlabPool`, to which they return once the message is discarded. That holds only as long as nobody has
- * asked for them: a reader may keep what it gets, so with `from`, or a spool file that is still to be written, the
- * slabs are left to the reader and never serve another message.
+ * octet and 4 KiB; larger blocks are views, each with less than a tenth of overhead. Only the first block is kept as a
+ * view at any size, because most messages have no second one. After 128 KiB all blocks are copied, into slabs of 64 KiB
+ * from `SlabPool`, to which they return once the message is discarded. That holds only as long as they were not read: a
+ * reader may keep what it gets, so with `from`, or a spool file that is still to be written, the slabs are left to the
+ * reader and never serve another message.
  *
- * The memory budget is told the buffers this comes to, slack and header copy included. Where it is short, messages go to
- * disk before `sizeThreshold`; one that cannot is given up, which `failure` tells.
+ * The memory budget is told the buffers this comes to, slack and header copy included. Where it is short, messages go
+ * to disk before `sizeThreshold`; one that cannot is given up, which `failure` tells.
  */
 export class Content extends ContentWeight {
   readonly #contentOptions: ContentOptions;
@@ -59,7 +59,7 @@ export class Content extends ContentWeight {
   #tailTo = 0;
   /** Slabs of the pool that belong to this message alone. */
   #ownSlabs: Buffer[] = [];
-  /** Somebody may hold views of the blocks. */
+  /** A reader may hold views of the blocks. */
   #isShared = false;
   #spool: SpoolFile | undefined;
   #keepsLeading = true;
@@ -140,7 +140,7 @@ export class Content extends ContentWeight {
     if (this.memory.isFull && this.#keepsLeading) this.#giveUp();
   }
 
-  /** To disk, as long as nobody reads yet. */
+  /** To disk, as long as it is not read yet. */
   spill(): void {
     if (this.#spool === undefined) this.#startSpool();
   }

@@ -5,7 +5,7 @@ export const SLAB_OCTETS = 65_536;
 
 /** 32 MiB: six messages of 5 MiB. What comes back beyond that is left to the garbage collector. */
 const MAX_FREE = 512;
-/** How long slabs that nobody needs stay. */
+/** How long unused slabs stay. */
 const PATIENCE_MS = 10_000;
 /** Free slabs may take up this share of the memory budget, beside it. */
 export const SHARE_OF_FREE_SLABS = 1 / 8;

@@ -161,7 +161,7 @@ export class SpoolFile {
 
   async #remove(): Promise<void> {
     await this.#working;
-    // No handle, no file of ours: one of that name would belong to somebody else.
+    // No handle, no file of ours: one of that name would belong to another process.
     if (this.#handle === undefined) return;
     try {
       await unlink(this.#path);

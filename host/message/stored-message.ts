@@ -72,8 +72,8 @@ export class StoredMessage implements Message {
   }
 
   /**
-   * False if there are fields nobody looked at: more than the core indexes, or after `MAX_HEADER_OCTETS`. Such
-   * a message, if accepted, has fields that no plugin saw, forged Authentication-Results for one.
+   * False if there are fields that were not indexed: more than the core indexes, or after `MAX_HEADER_OCTETS`. Such a
+   * message, if accepted, has fields that no plugin saw, forged Authentication-Results for one.
    */
   get isHeaderWhole(): boolean {
     const { flags } = this.header;

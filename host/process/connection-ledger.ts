@@ -24,7 +24,7 @@ export class LocalLedger implements ConnectionLedger {
   readonly #maxFromIp: number;
   readonly #counts = new Map<string, number>();
 
-  /** `maxFromIp` undefined or 0: counts and refuses nobody. */
+  /** `maxFromIp` undefined or 0: counts, and refuses no client. */
   constructor(maxFromIp: number | undefined) {
     this.#maxFromIp = maxFromIp === undefined || maxFromIp === 0 ? Infinity : maxFromIp;
   }

@@ -39,8 +39,8 @@ export class HeldSignals {
 export const heldSignals = new HeldSignals();
 
 /**
- * For programs that end by themselves: they die of signals as any program, but do not open the inspector. Node does that on
- * USR1 where nobody listens, and anybody who reaches the port may run code in the process.
+ * For programs that end by themselves: they die of signals as any program, but do not open the inspector. Node does
+ * that on USR1 without a listener, and anybody who reaches the port may run code in the process.
  */
 export function keepInspectorShut(source: SignalSource): void {
   source.on('SIGUSR1', () => undefined);

@@ -16,13 +16,13 @@ export function refuseTacitRoot(user: string | undefined): void {
   );
 }
 
-/** True if the process is root and was told to become somebody else. */
+/** True if the process is root and was told to become another user. */
 export function mustDropTo(user: string | undefined): user is string {
   return user !== undefined && process.getuid?.() === 0 && user !== 'root';
 }
 
 /**
- * Throws `Q_PRIVILEGES` if this process could not become `user`: not root and somebody else, or no such user. Asked
+ * Throws `Q_PRIVILEGES` if this process could not become `user`: not root and another user, or no such user. Asked
  * before anything is bound or written.
  */
 export function checkUser(user: string): void {

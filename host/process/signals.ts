@@ -21,7 +21,7 @@ export interface SignalHandlers {
   /** A request during a reload is for one more. */
   reload(): void;
   reopenLogs(): void;
-  /** For a signal that does nothing, so that nobody waits for what will not happen. */
+  /** Logs a signal that has no effect, so that the operator does not wait for one. */
   note(text: string): void;
 }
 

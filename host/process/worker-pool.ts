@@ -193,7 +193,7 @@ export class WorkerPool {
     return cannotListen && ![...this.#all].some((worker) => worker.isReady);
   }
 
-  /** Waits the back-off of the slot. A stopped pool leaves the promise pending: nobody waits for it then. */
+  /** Waits the back-off of the slot. A stopped pool leaves the promise pending: it is not waited for then. */
   #pause(slot: Slot, departure: Departure, pid?: number): Promise<void> {
     const waitMs = slot.backOff.next(departure.livedMs);
     const who = pid === undefined ? 'a worker' : `worker ${pid}`;

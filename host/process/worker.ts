@@ -48,7 +48,7 @@ export function shareOf({ maxConnections, workers }: ServeOptions): number | und
   return maxConnections === undefined ? undefined : Math.ceil(maxConnections / workers);
 }
 
-/** Without a limit nobody needs the count of the others, and no connection waits for the primary. */
+/** Without a limit the count of other workers is not needed, and no connection waits for the primary. */
 function chooseLedger({ maxFromIp }: ServeOptions): ConnectionLedger {
   return maxFromIp === undefined
     ? new LocalLedger(undefined)
@@ -69,7 +69,7 @@ function listenToPrimary(life: WorkerLife, ledger: ConnectionLedger): void {
   });
 }
 
-/** Resolves when the message is on its way, also if nobody is there to read it. */
+/** Resolves when the message is on its way, also if there is no reader. */
 function tell(message: WorkerMessage): Promise<void> {
   return new Promise((resolve) => {
     if (process.connected !== true || process.send === undefined) resolve();

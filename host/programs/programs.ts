@@ -77,7 +77,7 @@ function start({ command: [program = '', ...args], environment, inputs, outputs 
       shell: false,
     });
     child.on('error', () => undefined);
-    // Where this process may open no more files there are none, whatever the types say.
+    // Where this process may open no more files there are none, despite the types.
     return (child.stdio as unknown) === undefined ? { problem: 'too many open files' } : child;
   } catch (cause) {
     return { problem: String(cause) };

@@ -134,7 +134,7 @@ export class Server implements ProcessResources {
     return this.#sessions.size;
   }
 
-  /** Binds whatever is not bound yet and lets clients in. Returns the addresses as listen specs. */
+  /** Binds the sockets that are not bound yet and lets clients in. Returns the addresses as listen specs. */
   async listen(): Promise<readonly string[]> {
     const { acceptors } = this.#options;
     const addresses: string[] = [];

@@ -76,7 +76,7 @@ export class ConnectionFacts implements Connection {
   }
 
   /**
-   * Forgets what the client said of itself in the clear, where somebody in between could have said it. RFC 3207 section
+   * Forgets what the client said of itself in the clear, which an attacker on the way could have sent. RFC 3207 section
    * 4.2. Notes stay: they hold what plugins have against the client, who must not be rid of it by STARTTLS.
    */
   forgetClient(): void {

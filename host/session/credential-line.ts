@@ -23,7 +23,10 @@ export const mechanismOf = ({ argument }: Command): string | undefined => {
   return MECHANISM.test(name) ? name : undefined;
 };
 
-/** To be called for each command before anything of it is logged. Costs two comparisons where nobody tried to log in. */
+/**
+ * To be called for each command before anything of it is logged. Costs two comparisons unless the client tried to log
+ * in.
+ */
 export function hideCredentials(session: Session): void {
   const { command } = session;
   session.hidden = undefined;

@@ -39,7 +39,7 @@ function refuseArgument(session: Session): Progress {
 }
 
 /**
- * Octets after STARTTLS came in the clear: somebody in between may have put them there to have them run as the
+ * Octets after STARTTLS came in the clear: an attacker on the way may have put them there to have them run as the
  * client's own inside TLS (CVE-2011-0411). They are thrown away before the client can have read the reply.
  */
 async function upgrade(session: Session): Promise<Outcome> {

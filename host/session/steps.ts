@@ -40,7 +40,7 @@ type HookWithoutArguments = {
   [N in SessionHookName]: HookArguments[N] extends [] ? N : never;
 }[SessionHookName];
 
-/** A step that asks a hook without arguments. A hook nobody registered is not even asked. */
+/** A step that asks a hook without arguments. A hook without a plugin is not even asked. */
 export function askHook(hook: HookWithoutArguments, settle: Settle): Step {
   return (session) => {
     const { hooks } = session.host;

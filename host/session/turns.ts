@@ -1,10 +1,11 @@
 /**
- * Decides which session's input is worked on, and for how long: one line of sessions for the whole process. While there is little to
- * do, input is worked on where it comes. Once that has taken a share of a round of the event loop, whatever else comes waits
- * in line, and of the line a little is served in each round: sockets, timers and disks have their say in between.
+ * Decides which session's input is worked on, and for how long: one line of sessions for the whole process. While there
+ * is little to do, input is worked on where it comes. Once that has taken a share of a round of the event loop, further
+ * input waits in line, and of the line a little is served in each round: sockets, timers and disks have their say in
+ * between.
  *
- * A session that uses up its slice goes to the end of the line, behind all that have little to do. Of those, the ones that
- * have used least of late come first: a neighbour's mail does not wait for a flood.
+ * A session that uses up its slice goes to the end of the line, behind all that have little to do. Of those, the ones
+ * that have used least of late come first: a neighbour's mail does not wait for a flood.
  */
 
 /** A session as the line sees it. */

@@ -23,7 +23,7 @@ import { answer, GREETING, NEXT, STOP, type Progress, type Step } from './steps.
  */
 const NOWHERE = '0.0.0.0';
 
-/** Anybody could take the address of a relay client otherwise. */
+/** Otherwise any client could take the address of a relay client. */
 function refuseStrangers(session: Session): Progress {
   if (offers(session, 'XCLIENT')) return NEXT;
   session.log(LogLevel.NOTICE, `XCLIENT refused: ${session.intake.peer.address} is not in xclient_hosts`);
@@ -91,7 +91,7 @@ const UNAVAILABLE = /^\[(?:UNAVAILABLE|TEMPUNAVAIL)\]$/i;
 const MAX_PORT = 65_535;
 const MAX_LOGIN = 255;
 
-/** `null`: the proxy says that nobody knows. Absent: it says nothing. */
+/** `null`: the proxy says that it is unknown. Absent: it says nothing. */
 export interface ClientAttributes {
   name?: string | null;
   address?: string | null;

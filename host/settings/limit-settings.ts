@@ -121,7 +121,7 @@ export const LIMITS = {
   }),
   sessionTimeoutMs: seconds({
     file: 'session_timeout',
-    about: 'Time a client may stay connected, whatever it does; 0 is no limit.',
+    about: 'Time a client may stay connected; 0 is no limit.',
     takesEffect: AT_CONNECT,
     otherwise: 14_400,
     min: 0,

@@ -180,7 +180,7 @@ export const SETTINGS = {
     min: 1,
     max: 3_600,
   }),
-  /** 0: nobody watches. */
+  /** 0: processes are not watched. */
   workerTimeoutMs: seconds({
     file: 'worker_timeout',
     about:

@@ -28,7 +28,10 @@ import type { AttemptResult, SpoolIndex } from './index/spool-index.ts';
 import { StoredContent } from './files/stored-content.ts';
 import { storedMail } from './files/stored-mail.ts';
 
-/** A message that is put off every second for years must not fill the disk: from here on only what settles somebody is kept. */
+/**
+ * A message that is put off every second for years must not fill the disk: from here on only notes that settle a
+ * recipient are kept.
+ */
 const MAX_HISTORY_OCTETS = 1_048_576;
 
 /** What an attempt works with. */
@@ -43,7 +46,7 @@ export interface AttemptParts {
   readonly reportOutlet: Outlet;
   readonly times: RetryTimes;
   readonly log: Log;
-  /** Tells the sender; resolves once the report is durable, or nobody is to get it. */
+  /** Tells the sender; resolves once the report is durable, or there is none to send. */
   readonly tell: (
     kind: ReportKind,
     recipients: readonly ReportedRecipient[],
@@ -71,7 +74,7 @@ export class DeliveryAttempt {
     return this.#content?.isBeingSent === true;
   }
 
-  /** What happened, but could not be written to the file: it has to be in the index before anybody tries again. */
+  /** What happened, but could not be written to the file: it has to be in the index before the next attempt. */
   get unwritten(): HistoryEvent | undefined {
     return this.#unwritten;
   }

@@ -8,7 +8,7 @@ const MAX_PAUSE_MS = 60_000;
 
 export interface PersistentTaskOptions<T> {
   readonly work: () => Promise<T>;
-  /** False: after a failure nothing happens until somebody asks. */
+  /** False: after a failure nothing happens until the next call. */
   readonly isWanted: () => boolean;
   /** What is wrong, before the error, and what is right again. Logged when it changes, not for every try. */
   readonly failed: string;

@@ -81,7 +81,7 @@ export class Runner {
     if (this.#looking !== undefined) void this.turn();
   }
 
-  /** Begins nothing more until it is told so: there is nobody to hand messages on to. */
+  /** Begins nothing more until it is told so: messages cannot be handed on. */
   rest(isResting: boolean): void {
     this.#isResting = isResting;
     if (!isResting) this.wake();

@@ -71,7 +71,7 @@ export function grouped(settled: readonly Settled[]): OutcomeGroup[] {
 
 export const isSettled = ({ kind }: Settled): boolean => kind !== 'deferred' && kind !== 'kept';
 
-/** What a report comes to: nobody is told of its end (RFC 5321 section 6.1), so it must not vanish with it. */
+/** What a report comes to: its end cannot be reported (RFC 5321 section 6.1), so it must be kept. */
 export const keepingReports = (settled: readonly Settled[]): readonly Settled[] =>
   settled.map((one) =>
     one.kind === 'refused' || one.kind === 'expired' ? { ...one, kind: 'kept' as const } : one,

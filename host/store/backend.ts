@@ -15,7 +15,7 @@ export interface Backend {
   read(key: string): Promise<VersionedText | undefined>;
   /**
    * Stores `text`, or deletes the record if it is undefined, provided that the key still holds what was `seen`
-   * (undefined: nothing). False if somebody came before. No other process sees anything in between.
+   * (undefined: nothing). False if it holds another record by now. No other process sees anything in between.
    */
   swap(
     key: string,

@@ -22,7 +22,7 @@ export async function openLmdb(directory: string): Promise<Backend> {
     // With batches of its own making, the library rejects promises nobody can listen to when the disk is full.
     eventTurnBatching: false,
     // A commit that is not yet on the disk is rolled back by the next process that opens the file after a kill: a client would have
-    // been told what nobody remembers.
+    // been told something that is lost.
     overlappingSync: false,
   });
   // The directory may be one that others can read.

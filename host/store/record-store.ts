@@ -1,4 +1,4 @@
-/** The store as plugins see it, over any back end: names, lifetimes and steps that nobody comes between. */
+/** The store as plugins see it, over any back end: names, lifetimes and atomic steps. */
 
 import { createHash } from 'node:crypto';
 import type { Change, Store } from '../../bindings/plugin/store.ts';
@@ -142,7 +142,7 @@ export class RecordStore implements Store {
   }
 }
 
-/** True if the record was old and nobody wrote it meanwhile. */
+/** True if the record was old and was not written meanwhile. */
 async function removeIf(
   backend: Backend,
   key: string,

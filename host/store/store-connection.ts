@@ -11,7 +11,7 @@ export const PATIENCE_MS = 2_000;
 /** How long a store that failed is left alone: its failure costs one client two seconds, not every client. */
 export const REST_MS = 5_000;
 
-/** Tells a question that has taken too long that nobody waits for it any more. */
+/** Aborts a request that has taken too long. */
 export interface Attempt {
   isOver: boolean;
 }

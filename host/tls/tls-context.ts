@@ -17,7 +17,7 @@ export interface TlsPolicy {
   readonly clientAuthorities: string | undefined;
 }
 
-/** Suites of TLS 1.3. A list without any would turn TLS 1.3 off, which nobody means who writes `HIGH`. */
+/** Suites of TLS 1.3. A list without any would turn TLS 1.3 off, which an operator that writes `HIGH` does not mean. */
 const TLS_1_3 = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256';
 /** Suites without a certificate or without encryption are no protection; `HIGH` and `ALL` contain some. */
 const NEVER = '!aNULL:!eNULL';

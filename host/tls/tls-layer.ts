@@ -25,7 +25,7 @@ export interface TlsOptions {
 
 /** What of a connection TLS changes. */
 export interface Securable {
-  /** Nobody may be listening to it. Replaced by the decrypted one. */
+  /** It must have no listener. Replaced by the decrypted one. */
   stream: Duplex;
   /** False from then on: TLS has to say goodbye. */
   outlivesStream: boolean;
@@ -40,7 +40,7 @@ export class HandshakeError extends Error {
 }
 
 /**
- * Takes over the stream of `intake`, which nobody may be listening to, and puts the decrypted one in its place once the
+ * Takes over the stream of `intake`, which must have no listener, and puts the decrypted one in its place once the
  * handshake is through. Rejects with a `HandshakeError` after destroying the stream: nothing said afterwards could be
  * trusted by either side (RFC 3207 section 4.1). Octets that were written before go out first, in the clear.
  */
@@ -145,7 +145,7 @@ interface Verifying {
   readonly ssl?: { verifyError?(): Error | null } | null;
 }
 
-/** True if OpenSSL found the way from the client's certificate to an authority. Whatever is in doubt is not verified. */
+/** True if OpenSSL found the way from the client's certificate to an authority. A doubtful one is not verified. */
 function hasNoObjection(secured: TLSSocket): boolean {
   const { ssl } = secured as unknown as Verifying;
   return ssl?.verifyError !== undefined && ssl.verifyError() === null;

@@ -41,7 +41,7 @@ export class TlsOffers implements TlsService {
     this.#clock = clock;
   }
 
-  /** Undefined as long as nobody asked for TLS. */
+  /** Undefined until the plugin `tls` asks for TLS. */
   get options(): TlsOptions | undefined {
     return this.#options;
   }

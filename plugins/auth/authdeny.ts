@@ -1,6 +1,6 @@
 import { decline, definePlugin } from '../../bindings/plugin/index.ts';
 
-/** Knows nobody: for trying out how a client takes a refusal. */
+/** Refuses every login: for trying out how a client takes a refusal. */
 export default definePlugin({
   name: 'auth/authdeny',
   about: 'Refuses every authentication that no other plugin accepts.',

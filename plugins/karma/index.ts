@@ -90,7 +90,7 @@ export default definePlugin({
   },
 });
 
-/** A store that is down must not keep anybody from being served; one line of the log for each connection says so. */
+/** A store that is down must not keep clients from being served; one line of the log for each connection says so. */
 async function safely(
   { connection }: Context,
   answer: Promise<Finding | undefined>,

@@ -17,7 +17,10 @@ interface ConnectionLines {
   wasDenied: boolean;
 }
 
-/** Writes all lines up to one level; those of a transaction nobody objected to once more, with a prefix, up to another. */
+/**
+ * Writes all lines up to one level; those of a transaction that no plugin objected to once more, with a prefix, up to
+ * another.
+ */
 export default definePlugin({
   name: 'logging/adaptive',
   about:

@@ -55,7 +55,7 @@ export default defineOutlet({
           ? withReplyCode(dsn.tooManyRcpts('One destination at a time.'), 452)
           : undefined;
       },
-      /** Here nobody has the message yet: later a refusal would also tell the sender of those who have it. */
+      /** Here no recipient has the message yet: later a refusal would also cover recipients that have it. */
       async data({ transaction: { recipients }, log }) {
         const table = await routes.refreshed();
         const stray = recipients.find(({ address }) => table.find(address) === undefined);
@@ -89,7 +89,9 @@ class RoutedOutlet implements Outlet {
     this.#table = this.#parse((spec, place) => this.#outlets.open(spec, place));
   }
 
-  /** A route that names the address or its domain is meant for it; `*` is for whatever comes, and may lead to one mailbox. */
+  /**
+   * A route that names the address or its domain is meant for it; `*` is for all others, and may lead to one mailbox.
+   */
   reaches(address: Address): boolean {
     const route = this.#table.find(address);
     if (route === undefined) return false;
@@ -167,8 +169,8 @@ function placed(cause: unknown): string {
 }
 
 /**
- * Recipients by outlet: those without a route first, so that nobody has the message when they are refused, then in the
- * order of the routes.
+ * Recipients by outlet: those without a route first, so that no recipient has the message when they are refused, then
+ * in the order of the routes.
  */
 function consign({ recipients }: MailObject, table: RouteTable<Outlet>): Consignment[] {
   const indexes = new Map<Outlet, number[]>(

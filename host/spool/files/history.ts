@@ -3,8 +3,8 @@
 import type { HopReply } from '../../../bindings/plugin/delivery.ts';
 
 /**
- * `expired`: nobody took it in time, which the sender is told like a refusal. `kept`: one or the other befell a report,
- * of which nobody can be told: it stays for somebody to see.
+ * `expired`: no hop took it in time, which the sender is told like a refusal. `kept`: one or the other befell a report,
+ * which cannot be reported: it stays for the operator to see.
  */
 export type OutcomeKind = 'delivered' | 'deferred' | 'refused' | 'expired' | 'kept';
 

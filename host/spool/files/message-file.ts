@@ -54,7 +54,7 @@ export async function writeMessageFile(
   const [draft, path] = [folder.draftOf(id), folder.pathOf(id)];
   let written: string | undefined;
   try {
-    // Exclusive: a file, or a symbolic link, that is there already belongs to somebody else.
+    // Exclusive: a file, or a symbolic link, that is there already belongs to another process.
     const handle = await attempt(`can't open ${draft}`, () => open(draft, 'wx', 0o600));
     written = draft;
     let size: StoredSize;
@@ -70,7 +70,7 @@ export async function writeMessageFile(
     return size;
   } catch (error) {
     if (written !== undefined) await unlink(written).catch(() => undefined);
-    // Somebody has removed a folder: the next message is not to fail as well.
+    // A folder was removed: the next message must not fail as well.
     if (isMissing(error)) folder.prepare();
     throw error;
   }

@@ -109,7 +109,7 @@ export class SpoolFolder {
     const path = join(this.path, 'damaged', checked(id));
     await rename(this.pathOf(id), path).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
-      // Somebody has removed the folder for what is damaged.
+      // The folder for damaged files was removed.
       this.prepare();
       await rename(this.pathOf(id), path);
     });
@@ -122,7 +122,7 @@ export class SpoolFolder {
     return bavail * bsize;
   }
 
-  /** Removes drafts of dead processes: nobody was ever told that such a message was accepted. */
+  /** Removes drafts of dead processes: no client was ever told that such a message was accepted. */
   async sweepDrafts(nowMs: number): Promise<void> {
     for await (const { name } of await opendir(join(this.path, 'tmp'))) {
       if (!isSpoolId(name)) continue;

@@ -7,7 +7,9 @@ const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const TIME_DIGITS = 8;
 const CHANCE_DIGITS = 12;
 
-/** Sorts by time in a listing of the folder; the rest can't be guessed, so that nobody names another's message. */
+/**
+ * Sorts by time in a listing of the folder; the rest can't be guessed, so that no client can name another's message.
+ */
 export function newSpoolId(nowMs: number): string {
   let time = '';
   for (let left = Math.floor(nowMs), digit = 0; digit < TIME_DIGITS; digit++) {
@@ -19,5 +21,5 @@ export function newSpoolId(nowMs: number): string {
   return time + chance;
 }
 
-/** False for whatever could leave the folder (`../../etc/passwd`) or name no message at all. */
+/** False for a name that could leave the folder (`../../etc/passwd`) or is no message's. */
 export const isSpoolId = (text: string): boolean => /^[0-9A-Za-z]{20}$/.test(text);

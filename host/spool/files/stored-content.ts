@@ -28,7 +28,7 @@ export class StoredContent implements Message {
     this.#leading = leading;
   }
 
-  /** Reads the header; `file` has to stay open as long as anybody reads. */
+  /** Reads the header; `file` has to stay open as long as it is read. */
   static async of(file: MessageFile, core: Core): Promise<StoredContent> {
     const leading = await file.read(0, FIRST_READ);
     const search = new HeaderEnd();

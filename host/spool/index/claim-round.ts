@@ -20,7 +20,7 @@ const MAX_MOVES = 200;
 const MAX_LEASES = 2_000;
 /** Destinations looked at in one round. */
 const MAX_DESTINATIONS = 200;
-/** How long a job whose age matters is left alone while somebody works on it, or while it is about to be tried. */
+/** How long a job whose age matters is left alone while an attempt is under way, or while it is about to be tried. */
 const AGE_PAUSE_MS = 60_000;
 /** From so many failures on, every other try is made by the second message: the first may be what fails. */
 const SUSPICIOUS_FAILURES = 5;
@@ -154,7 +154,7 @@ function claimAged(records: IndexRecords, options: RoundOptions, claims: Claim[]
       continue;
     }
     const isExpired = options.nowMs >= message.arrivedMs + options.lifeMs;
-    // Nobody gives up a message that was never tried, however long the daemon was down.
+    // A message that was never tried is not given up, however long the daemon was down.
     const isUntried = isExpired && job.tries === 0 && destinationEntry(records, dest) === undefined;
     if (job.state === 'claimed' || isUntried) {
       records.remove(key);
@@ -214,7 +214,7 @@ function claim(
 ): Claim {
   moveJob(records, id, dest, job, {
     state: 'claimed',
-    // Its age comes up again after the lease, should nobody settle it.
+    // Its age comes up again after the lease, should it not be settled.
     ageMs: Math.max(job.ageMs, nowMs + AGE_PAUSE_MS),
   });
   const lease: Lease = { holder, expiresMs: nowMs + leaseMs };

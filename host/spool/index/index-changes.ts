@@ -1,4 +1,6 @@
-/** What pieces of work have read of the index and want to change in it: nobody else sees it before it is committed. */
+/**
+ * What pieces of work have read of the index and want to change in it: no other work sees it before it is committed.
+ */
 
 import type { IndexRecords } from './index-database.ts';
 import { keys, ownerOf, partsOf, type KeyOwner } from './index-keys.ts';
@@ -49,7 +51,7 @@ export class IndexChanges implements IndexRecords {
   }
 
   put(key: string, value: string): void {
-    // A destination that is open stays open: work that only says so again is in nobody's way.
+    // A destination that is open stays open: work that only repeats that conflicts with none.
     if (key.startsWith('o/') && this.get(key) === value) return;
     this.#change(key, value);
   }

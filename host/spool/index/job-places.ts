@@ -72,7 +72,7 @@ export function placeJob(records: IndexRecords, id: string, dest: string, job: J
   if (!isWaitedFor) records.put(keys.open(dest), MARK);
 }
 
-/** Takes the job out of whatever line it is in. */
+/** Takes the job out of its line. */
 export function liftJob(records: IndexRecords, id: string, dest: string, job: JobEntry): void {
   records.remove(keys.age(job.ageMs, dest, id));
   records.remove(keys.waiting(job.nextMs, dest, id));

@@ -44,7 +44,7 @@ export function leaseHolder(): LeaseHolder {
 }
 
 /**
- * True if nobody works under the lease any more. A process that can be looked at is believed to be dead only if it is,
+ * True if the lease has no living holder. A process that can be looked at is believed to be dead only if it is,
  * whatever the time: clocks jump, and a message must not be sent by two. One in another container has until the lease
  * expires. `isActive`: whether this process itself works under it.
  */

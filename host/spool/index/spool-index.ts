@@ -39,7 +39,7 @@ const RELEASE_PAUSE_MS = 60_000;
 
 /** What an attempt, or a notice, leads to. */
 export type AttemptResult =
-  /** Nobody of the job is left. */
+  /** No recipient of the job is left. */
   | { readonly kind: 'finished'; readonly isReached: boolean }
   /** `kept`: a report that can't leave. `isReached`: a hop has answered, so the others at the destination need not wait. */
   | {
@@ -128,7 +128,7 @@ export class SpoolIndex {
     });
   }
 
-  /** Ends a claim. `gone`: nothing is left of the message. `lost`: somebody else has it, and nothing is changed. */
+  /** Ends a claim. `gone`: nothing is left of the message. `lost`: another process has it, and nothing is changed. */
   settle(
     claim: Claim,
     result: AttemptResult,
@@ -177,8 +177,8 @@ export class SpoolIndex {
   }
 
   /**
-   * Writes what earlier attempts could not write, by `write`, which makes it durable. Rejects if it can't be written now
-   * either: somebody who has the message would then be served again.
+   * Writes what earlier attempts could not write, by `write`, which makes it durable. Rejects if it can't be written
+   * now either: recipients that have the message would then get it again.
    */
   async writeRest(id: string, write: (event: HistoryEvent) => Promise<void>): Promise<void> {
     for (const [key, text] of this.#database.read((records) => unwrittenOf(records, id))) {
@@ -222,7 +222,7 @@ export class SpoolIndex {
     return isHeld ? 'held' : 'due';
   }
 
-  /** Takes a message out if nobody works on it. */
+  /** Takes a message out if no attempt is under way. */
   async remove(id: string, nowMs: number): Promise<'removed' | 'busy' | 'unknown'> {
     await this.releaseDead(nowMs, () => false);
     return this.#database.write((records) => {

@@ -10,7 +10,7 @@ import { isQuotedInFull, type ReportCase } from './report-case.ts';
 import { reportText, subjectOf } from './report-text.ts';
 import { field, isAscii, statusFields } from './status-fields.ts';
 
-/** Of the original: more than this of a header is nobody's reading. */
+/** Of the original: more of a header is not worth quoting. */
 const MAX_HEADER_OCTETS = 65_536;
 /** A longer message is returned as its header alone, whatever RET says. */
 const MAX_RETURNED_OCTETS = 1_048_576;

@@ -6,7 +6,7 @@ import { MAX_LINE_OCTETS } from './part-encoding.ts';
 import type { ReportAction, ReportCase, ReportedRecipient } from './report-case.ts';
 
 const LINE = 76;
-/** Replies of a hop may have a hundred lines; nobody needs more than this of them. */
+/** Replies of a hop may have a hundred lines; more is not worth quoting. */
 const MAX_OCTETS = 2_000;
 
 const CLASS: Readonly<Record<ReportAction, string>> = {

@@ -9,8 +9,8 @@ export interface ExpectedAnswer {
 }
 
 /**
- * Resolves with the first `octets` octets of the answer, or with less if the daemon closes the connection before. Rejects after
- * `timeoutMs` or if nobody listens.
+ * Resolves with the first `octets` octets of the answer, or with less if the daemon closes the connection before.
+ * Rejects after `timeoutMs` or without a listener.
  */
 export async function askDaemon(
   connect: Services['connect'],

@@ -1,6 +1,6 @@
 /**
- * By which outlet the reports of a spool leave. Messages go to recipients and reports to senders, who may be anywhere: a mail
- * store has no mailbox for most of them, and would refuse what nobody else can be told of.
+ * By which outlet the reports of a spool leave. Messages go to recipients and reports to senders, who may be anywhere:
+ * a mail store has no mailbox for most of them, and would refuse reports, which cannot be returned.
  */
 
 import {
@@ -19,7 +19,7 @@ import { deliverSplit } from './outlet-split.ts';
 const BY_MX = 'smtp-forward mx';
 /** RFC 3463: X.4.6, mail for the domain would come back to this host. */
 const LOOP = '5.4.6';
-/** Nobody has a mailbox there, and no route names it. RFC 2606 section 2. */
+/** No mailbox can exist there, and no route names it. RFC 2606 section 2. */
 const ELSEWHERE = new Address('postmaster', 'elsewhere.invalid');
 
 export type ReportWay = NonNullable<SpoolOptions['reports']>;
