@@ -7,7 +7,7 @@ import { checkUser, dropPrivileges } from '../process/privileges.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { Rehearsal } from '../errors/rehearsal.ts';
 import { HELP_OPTION, printHelp, readArguments, refusePositionals, type OptionSpec } from './arguments.ts';
-import { readConfigDir } from './config-dir.ts';
+import { readConfigDir } from '../config/search-path.ts';
 import { CONFIG_OPTION } from './serve-command.ts';
 
 export const CHECK_OPTIONS: readonly OptionSpec[] = [

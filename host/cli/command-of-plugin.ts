@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import type { CommandContext, PluginCommand, PluginDefinition } from '../../bindings/plugin/index.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
-import { openSearchPath } from '../config/search-path.ts';
+import { openSearchPath, readConfigDir } from '../config/search-path.ts';
 import { ConfigError, QpsmtpdError } from '../errors/error-classes.ts';
 import { Rehearsal } from '../errors/rehearsal.ts';
 import { loadDefinition } from '../hooks/plugin-loader.ts';
@@ -13,7 +13,6 @@ import type { Terminal } from '../process/serve-options.ts';
 import { makeServices } from '../services/services.ts';
 import { Settings } from '../settings/settings.ts';
 import { HELP_OPTION, printHelp, readArguments, UsageError, type OptionSpec } from './arguments.ts';
-import { readConfigDir } from './config-dir.ts';
 import { openConfiguredStore } from './configured-store.ts';
 import { CONFIG_OPTION } from './serve-command.ts';
 

@@ -1,6 +1,6 @@
 /** The program `qpsmtpd-forkserver`: the options of the Perl program of that name, mapped onto `serve`. */
 
-import { parseListen } from '../intake/listen-spec.ts';
+import { anyAddress, listenSpecs, parseListen } from '../intake/listen-spec.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
 import { serve } from '../process/serve.ts';
 import type { ServeOptions, Terminal } from '../process/serve-options.ts';
@@ -13,7 +13,6 @@ import {
   type OptionSpec,
   type RefusedOption,
 } from './arguments.ts';
-import { anyAddress, listenSpecs } from './default-listen.ts';
 import { defaultWorkers, MAX_CONNECTIONS } from './serve-command.ts';
 
 export const FORKSERVER_OPTIONS: readonly OptionSpec[] = [

@@ -5,7 +5,7 @@ import type { DaemonLoader, PluginDescription } from '../process/daemon.ts';
 import { Rehearsal } from '../errors/rehearsal.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { readArguments, refusePositionals, type OptionSpec } from './arguments.ts';
-import { readConfigDir } from './config-dir.ts';
+import { readConfigDir } from '../config/search-path.ts';
 import { CONFIG_OPTION } from './serve-command.ts';
 
 export const PLUGIN_LIST_OPTIONS: readonly OptionSpec[] = [

@@ -16,7 +16,7 @@ import {
   type Arguments,
   type OptionSpec,
 } from './arguments.ts';
-import { readConfigDir } from './config-dir.ts';
+import { readConfigDir } from '../config/search-path.ts';
 import { openConfiguredSpool, type ConfiguredSpool } from './configured-spool.ts';
 import { suggest } from '../hooks/nearest.ts';
 import { showMessage } from './queue-show.ts';

@@ -1,14 +1,15 @@
 /** `qpsmtpd serve`: runs the daemon. */
 
 import { availableParallelism } from 'node:os';
-import { parseListen } from '../intake/listen-spec.ts';
+import { ConfigDirectory } from '../config/config-directory.ts';
+import { openSearchPath, readConfigDir } from '../config/search-path.ts';
+import { anyAddress, listenSpecs, parseListen } from '../intake/listen-spec.ts';
+import { silence } from '../observe/logger.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
-import { serve } from '../process/serve.ts';
 import type { ServeOptions, Terminal } from '../process/serve-options.ts';
+import { serve } from '../process/serve.ts';
+import { Settings } from '../settings/settings.ts';
 import { HELP_OPTION, printHelp, readArguments, refusePositionals, type OptionSpec } from './arguments.ts';
-import { readConfigDir } from './config-dir.ts';
-import { NO_CONNECTION_LIMITS, readConnectionLimits, type ConnectionLimits } from './connection-limits.ts';
-import { anyAddress, listenSpecs } from './default-listen.ts';
 
 /** qpsmtpd's default port. */
 const DEFAULT_PORT = 2525;
@@ -97,4 +98,27 @@ export async function runServe(
   if (options !== 'help') return serve(options, loader, terminal);
   terminal.out(SERVE_HELP);
   return 0;
+}
+
+/** How many connections the configuration allows, for what the command line leaves open; 0: no limit. */
+export interface ConnectionLimits {
+  /** Undefined: what there is memory for. */
+  readonly maxConnections: number | undefined;
+  readonly maxFromIp: number;
+}
+
+export const NO_CONNECTION_LIMITS: ConnectionLimits = { maxConnections: undefined, maxFromIp: 0 };
+
+/**
+ * Reads `max_connections` and `max_from_ip`, before the processes that are held to them start. Reports no mistakes: the
+ * loading of the configuration refuses to start with them.
+ */
+export function readConnectionLimits(configDir: string | undefined): ConnectionLimits {
+  const directories = openSearchPath(configDir);
+  const config = new ConfigDirectory({ directories, log: silence, watch: false });
+  try {
+    return new Settings(config, silence).current;
+  } finally {
+    config.close();
+  }
 }

@@ -5,7 +5,7 @@ import type { Terminal } from '../process/serve-options.ts';
 import { readDbmFile } from '../store/dbm-file.ts';
 import { databaseOf, importEntries, OWNERS, type DatabaseName } from '../store/dbm-import.ts';
 import { HELP_OPTION, printHelp, readArguments, UsageError, type OptionSpec } from './arguments.ts';
-import { readConfigDir } from './config-dir.ts';
+import { readConfigDir } from '../config/search-path.ts';
 import { openConfiguredStore } from './configured-store.ts';
 import { CONFIG_OPTION } from './serve-command.ts';
 

@@ -1,10 +1,10 @@
 /** Where configuration files are looked for. */
 
-import { accessSync, constants } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { accessSync, constants, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { ConfigError } from '../errors/error-classes.ts';
-import { findPackageRoot } from '../package/package-root.ts';
 import { troubleAt } from '../errors/system-trouble.ts';
+import { findPackageRoot } from '../package/package-root.ts';
 import { errorCode, isAbsent } from './file-system.ts';
 
 export interface SearchPathOptions {
@@ -52,3 +52,16 @@ export function requireSearchable(directory: string): void {
 }
 
 const textOf = (value: string | undefined): string | undefined => (value === '' ? undefined : value);
+
+/** The absolute path of `--config`. Throws if it is no folder: the fallbacks would quietly serve another configuration. */
+export function readConfigDir(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const folder = resolve(text);
+  requireSearchable(folder);
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return folder;
+  throw new ConfigError(
+    { file: folder },
+    'there is no such folder',
+    'give --config the folder with the file "plugins"',
+  );
+}

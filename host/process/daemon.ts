@@ -1,10 +1,12 @@
 /** The interface between the processes and the SMTP server they run. */
 
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import type { Rehearsal } from '../errors/rehearsal.ts';
 import type { CheckNotice } from '../hooks/plugin-checks.ts';
 import type { PluginDescription } from '../hooks/plugin-description.ts';
 import type { Logger } from '../observe/logger.ts';
-import type { Rehearsal } from '../errors/rehearsal.ts';
 import type { ConnectionLedger } from './connection-ledger.ts';
+import { ExitCode, explain } from './exit-code.ts';
 
 export type { PluginDescription };
 
@@ -76,4 +78,25 @@ export interface DaemonLoader {
   load(options: DaemonOptions, bound?: BoundSockets): Promise<Daemon>;
   /** Removes Unix sockets without a listener. Asked once, before anything listens. */
   clearStaleSockets(listen: readonly string[]): Promise<void>;
+}
+
+/** A daemon closes what is left at the end of the grace period; one that is not done so long after that is given up. */
+const GIVE_UP_AFTER_GRACE_MS = 3_000;
+
+/** Drains the daemon; returns the exit code: `code`, or `SOFTWARE` if draining failed or did not end. */
+export async function drainDaemon(daemon: Daemon, graceMs: number, code: number): Promise<number> {
+  let timer: NodeJS.Timeout | undefined;
+  const overdue = new Promise<never>((_resolve, reject) => {
+    const giveUp = (): void => reject(new Error('it did not end with the grace period'));
+    timer = setTimeout(giveUp, graceMs + GIVE_UP_AFTER_GRACE_MS);
+  });
+  try {
+    await Promise.race([daemon.drain(graceMs), overdue]);
+    return code;
+  } catch (error) {
+    daemon.logger.log(LogLevel.CRIT, `draining failed: ${explain(error)}`);
+    return ExitCode.SOFTWARE;
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -2,8 +2,7 @@
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { LocalLedger } from './connection-ledger.ts';
-import type { Daemon, DaemonLoader } from './daemon.ts';
-import { drainDaemon } from './drain-daemon.ts';
+import { drainDaemon, type Daemon, type DaemonLoader } from './daemon.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-code.ts';
 import { FaultGuard, logOf } from './fault-guard.ts';
 import { Heartbeat } from './heartbeat.ts';

@@ -2,8 +2,7 @@
 
 import cluster from 'node:cluster';
 import { LocalLedger, type ConnectionLedger } from './connection-ledger.ts';
-import type { Daemon, DaemonLoader } from './daemon.ts';
-import { drainDaemon } from './drain-daemon.ts';
+import { drainDaemon, type Daemon, type DaemonLoader } from './daemon.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-code.ts';
 import { FaultGuard, logOf } from './fault-guard.ts';
 import { Heartbeat } from './heartbeat.ts';

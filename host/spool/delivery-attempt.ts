@@ -25,8 +25,7 @@ import {
 import { DamagedError } from './files/spool-error.ts';
 import type { SpoolFolder } from './files/spool-folder.ts';
 import type { AttemptResult, SpoolIndex } from './index/spool-index.ts';
-import { StoredContent } from './files/stored-content.ts';
-import { storedMail } from './files/stored-mail.ts';
+import { StoredContent, storedMail } from './files/stored-content.ts';
 
 /**
  * A message that is put off every second for years must not fill the disk: from here on only notes that settle a

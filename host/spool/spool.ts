@@ -1,22 +1,20 @@
 /** A store-and-forward queue: what it has acknowledged is on disk, and goes on until it is delivered or returned. */
 
 import type { Core } from '../../bindings/core/contract.ts';
-import type { DeliveryReport, Outlet, MailObject } from '../../bindings/plugin/delivery.ts';
+import type { DeliveryReport, MailObject, Outlet, RecipientOutcome } from '../../bindings/plugin/delivery.ts';
 import type { Clock } from '../../bindings/plugin/services.ts';
 import type { SpoolOptions } from '../../bindings/plugin/spool-services.ts';
-import { envelopeOf, isReport } from './files/envelope.ts';
-import { entriesOf } from './index/index-entries.ts';
-import { writeMessageFile } from './files/message-file.ts';
-import { PersistentTask } from './persistent-task.ts';
-import { reportId } from './report/report-id.ts';
-import { reportMail } from './report/report-mail.ts';
-import { Runner } from './runner.ts';
 import type { AttemptParts } from './delivery-attempt.ts';
-import { checkSpool } from './spool-check.ts';
+import { envelopeOf, isReport } from './files/envelope.ts';
+import { writeMessageFile } from './files/message-file.ts';
 import type { SpoolFolder } from './files/spool-folder.ts';
 import { newSpoolId } from './files/spool-id.ts';
+import { entriesOf } from './index/index-entries.ts';
 import { SpoolIndex } from './index/spool-index.ts';
-import { spoolReplies } from './spool-replies.ts';
+import { PersistentTask } from './persistent-task.ts';
+import { reportId, reportMail } from './report/report-mail.ts';
+import { Runner } from './runner.ts';
+import { checkSpool } from './spool-check.ts';
 import { SpoolSpace } from './spool-space.ts';
 
 /** Digits of the order stamp; microseconds since the epoch have eleven in base 36. */
@@ -258,3 +256,23 @@ export class Spool implements Outlet {
 
 const replyFor = (error: unknown): DeliveryReport[number] =>
   (error as { readonly code?: unknown }).code === 'Q_DISK_FULL' ? spoolReplies.full : spoolReplies.failed;
+
+/** The spool's answers to a message that is handed to it. */
+const outcome = (
+  kind: RecipientOutcome['kind'],
+  code: number,
+  status: string,
+  line: string,
+): RecipientOutcome => ({
+  kind,
+  reply: { code, status, lines: [line] },
+  hop: undefined,
+  isReportedByHop: true,
+});
+
+export const spoolReplies = {
+  stored: (id: string): RecipientOutcome => outcome('delivered', 250, '2.0.0', `Queued as ${id}`),
+  /** RFC 5321 section 4.2.3; RFC 3463: X.3.1, mail system full. */
+  full: outcome('deferred', 452, '4.3.1', 'Insufficient system storage, try again later'),
+  failed: outcome('deferred', 451, '4.3.0', 'The message could not be stored, try again later'),
+} as const;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { anyAddress, listenSpecs } from '../../host/cli/default-listen.ts';
+import { anyAddress, listenSpecs } from '../../host/intake/listen-spec.ts';
 import { readForkserverOptions } from '../../host/cli/forkserver.ts';
 import { readPreforkOptions } from '../../host/cli/prefork.ts';
 import { readServeOptions } from '../../host/cli/serve-command.ts';

@@ -13,8 +13,7 @@ import {
   transactionNote,
   type PluginDefinition,
 } from '../../bindings/plugin/index.ts';
-import { readConnectionLimits } from '../../host/cli/connection-limits.ts';
-import { readServeOptions } from '../../host/cli/serve-command.ts';
+import { readConnectionLimits, readServeOptions } from '../../host/cli/serve-command.ts';
 import { connectionsWithin } from '../../host/memory/memory-share.ts';
 import { TestServer, type TestClient, type TestServerOptions } from '../../host/testing/index.ts';
 import { eventually, put, scratch } from '../config/scratch.ts';

@@ -1,9 +1,11 @@
-import { MAX_HEADER_OCTETS, WINDOW, type Core } from '../../../bindings/core/contract.ts';
-import type { LineEnds, Message } from '../../../bindings/plugin/message.ts';
 import { crc32 } from 'node:zlib';
+import { MAX_HEADER_OCTETS, WINDOW, type Core } from '../../../bindings/core/contract.ts';
+import type { MailObject } from '../../../bindings/plugin/delivery.ts';
+import type { LineEnds, Message } from '../../../bindings/plugin/message.ts';
 import { HeaderEnd } from '../../message/header-end.ts';
 import { HeaderFields } from '../../message/header-fields.ts';
 import { cutBlocks, toLfBlocksAsync } from '../../message/lf-blocks.ts';
+import type { StoredEnvelope } from './envelope.ts';
 import type { MessageFile } from './message-file.ts';
 
 /** Where most headers end: a longer one is read in a second go. */
@@ -95,3 +97,19 @@ export class StoredContent implements Message {
     if (held !== undefined) yield held;
   }
 }
+
+/** The mail object of a stored message for those recipients who stand at `indices`. */
+export const storedMail = (
+  { id, reversePath, recipients, mailOptions, client }: StoredEnvelope,
+  indices: readonly number[],
+  message: StoredContent,
+): MailObject => ({
+  id,
+  reversePath,
+  recipients: indices.map((index) => recipients[index]!),
+  // What the client announced is not what is sent now: fields were added since.
+  mailOptions: { ...mailOptions, size: message.octets },
+  message,
+  client,
+  isTrackedByRecipient: true,
+});

@@ -1,8 +1,9 @@
 /** A report on its way to the sender: a mail object with the null reverse-path. RFC 3464 section 2. */
 
+import { createHash } from 'node:crypto';
 import { DataFlag, type Core } from '../../../bindings/core/contract.ts';
-import { Address } from '../../../bindings/wire/address.ts';
 import type { MailObject } from '../../../bindings/plugin/delivery.ts';
+import { Address } from '../../../bindings/wire/address.ts';
 import { StoredMessage } from '../../message/stored-message.ts';
 import { PLAIN_MAIL } from '../../session/envelope-parameters.ts';
 import type { MessageFile } from '../files/message-file.ts';
@@ -53,4 +54,18 @@ function longestLine(content: Buffer): number {
     from = to + 2;
   }
   return longest;
+}
+
+const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const LENGTH = 20;
+
+/**
+ * The id of a report, made from what it is about: an attempt that a crash interrupted after its report, and that is
+ * made again, finds the report there and does not send a second one.
+ */
+export function reportId(...about: readonly (string | number)[]): string {
+  const digest = createHash('sha256').update(about.join(' ')).digest();
+  let id = '';
+  for (let digit = 0; digit < LENGTH; digit++) id += DIGITS[digest[digit]! % 62]!;
+  return id;
 }
