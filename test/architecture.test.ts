@@ -11,20 +11,22 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const LAYERS = ['core-wasm', 'bindings', 'host', 'plugins'] as const;
 
 /** Files of the product: tracked or about to be. */
-const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], {
-  cwd: root,
-  encoding: 'utf8',
-})
-  .split('\n')
-  .filter((file) => LAYERS.some((layer) => file.startsWith(`${layer}/`)));
+const files = filesOf('*.ts').filter((file) => LAYERS.some((layer) => file.startsWith(`${layer}/`)));
+
+function filesOf(pattern: string): string[] {
+  const options = ['ls-files', '--cached', '--others', '--exclude-standard', pattern];
+  return execFileSync('git', options, { cwd: root, encoding: 'utf8' }).split('\n').filter(Boolean);
+}
 
 const textOf = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
 
 /** Module specifiers of a file, static and dynamic. */
-function importsOf(file: string): string[] {
-  const found = textOf
-    .get(file)!
-    .matchAll(/^(?:import|export)\b(?:[^;']*?\bfrom)?\s*'([^'\n]+)';|\bimport\([^)']*'([^']+)'\)/gm);
+const importsOf = (file: string): string[] => specifiersIn(textOf.get(file)!);
+
+function specifiersIn(text: string): string[] {
+  const found = text.matchAll(
+    /^(?:import|export)\b(?:[^;']*?\bfrom)?\s*'([^'\n]+)';|\bimport\([^)']*'([^']+)'\)/gm,
+  );
   return [...found].map(([, named, dynamic]) => (named ?? dynamic)!);
 }
 
@@ -235,6 +237,32 @@ describe('who may import whom', () => {
       ),
     );
     expect(loaded).toEqual(['plugins/queue/webhook/formats/mime-thread.ts']);
+  });
+
+  test('tests of plugins use what authors of plugins have: the kit, the API, the plugins', () => {
+    const exceptions: Readonly<Record<string, string>> = {
+      'queue-web.test.ts': 'queue plugins whose code moves',
+      'queue-smtp-forward.test.ts': 'a whole server in front of real hops',
+      'queue-smtp-forward-mx.test.ts': 'a whole server in front of a real DNS',
+    };
+    const tests = filesOf('test/plugins/*.ts');
+    expect(tests.length).toBeGreaterThan(30);
+    const isOpen = (target: string): boolean =>
+      target === 'host/testing/index.ts' ||
+      target === 'test/patience.ts' ||
+      /^(bindings|plugins|test\/plugins)\//.test(target) ||
+      /^(node:|vitest$|fast-check$)/.test(target);
+    const found = tests
+      .filter((file) => exceptions[basename(file)] === undefined)
+      .flatMap((file) =>
+        specifiersIn(readFileSync(join(root, file), 'utf8'))
+          .map((specifier) => resolved(file, specifier))
+          .filter((target) => !isOpen(target))
+          .map((target) => `${file} -> ${target}`),
+      );
+    expect(found).toEqual([]);
+    const names = tests.map((file) => basename(file));
+    expect(Object.keys(exceptions).filter((name) => !names.includes(name))).toEqual([]);
   });
 
   test('sockets are opened in host/intake, host/tls, host/dns, host/http, host/connect, and for syslog only', () => {

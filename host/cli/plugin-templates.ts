@@ -38,18 +38,14 @@ const itsTest = (
   language: Language,
 ): string => `${language === 'js' ? '// @ts-check\n' : ''}import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TestServer } from 'qpsmtpd/testing';
+import { printVerdict, testPlugin } from 'qpsmtpd/testing';
 import plugin from './${name}.${language}';
 
 test('senders at the domain are refused, others are not', async () => {
-  const server = await TestServer.start({ plugins: ['${name} bad.example'], definitions: [plugin] });
-  try {
-    const client = await server.greeted();
-    assert.equal(await client.say('MAIL FROM:<joe@bad.example>'), '550 We take no mail from there (#5.7.1)');
-    assert.match(await client.say('MAIL FROM:<joe@good.example>'), /^250 /);
-  } finally {
-    await server.close();
-  }
+  const { ask } = testPlugin(plugin, { options: 'bad.example' });
+  const refusal = 'DENY We take no mail from there (#7.1)';
+  assert.equal(printVerdict(await ask('mail', 'joe@bad.example')), refusal);
+  assert.equal(printVerdict(await ask('mail', 'joe@good.example')), 'DECLINED');
 });
 `;
 

@@ -7,9 +7,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Core } from '../../bindings/core/contract.ts';
 import type { PlacedLine } from '../../bindings/lists/placed-line.ts';
+import type { Clock, Services } from '../../bindings/plugin/services.ts';
 import { EXTRA_CONNECTIONS, type PluginDefinition } from '../../bindings/plugin/definition.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import type { Services } from '../../bindings/plugin/services.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { openSearchPath } from '../config/search-path.ts';
 import { SETTINGS } from '../settings/settings-table.ts';
@@ -76,8 +76,8 @@ export interface RuntimeOptions {
   readonly definitions?: readonly PluginDefinition[] | undefined;
   /** Configuration files given in memory instead of on disk. */
   readonly overlay?: ReadonlyMap<string, readonly string[]> | undefined;
-  /** Services that plugins get in place of the real ones. */
-  readonly services?: Partial<Pick<Services, 'dns'>> | undefined;
+  /** Services that plugins get in place of the real ones. The clock is that of dates, too. */
+  readonly services?: Partial<Services> | undefined;
   /** Nothing is made, and what is wrong is noted there instead of thrown. */
   readonly rehearsal?: Rehearsal | undefined;
 }
@@ -121,6 +121,7 @@ export class Runtime implements SessionHost {
       logs: ClosableLogs;
       spools: SpoolOffers;
       closings: PluginClosings;
+      clock: Clock;
       checks: PluginChecks | undefined;
     },
   ) {
@@ -146,7 +147,7 @@ export class Runtime implements SessionHost {
     this.openRoute = routesOf(parts.plugins);
     this.hooks = new HookRunner(parts.plugins, parts.logger, this.#limits);
     this.printer = new ReplyPrinter(this.settings.replyStyle);
-    this.#dateStamp = new DateStamp(systemClock);
+    this.#dateStamp = new DateStamp(parts.clock);
   }
 
   /** Reads everything; throws `ConfigError`, or an `AggregateError` of several, before anything of it takes effect. */
@@ -206,7 +207,8 @@ export class Runtime implements SessionHost {
         memory: foundation.memory,
         rehearsal,
       });
-      const own = { config, logger, plugins, settings, contentOptions, tls, spools, closings, checks };
+      const { clock } = services;
+      const own = { config, logger, plugins, settings, contentOptions, tls, spools, closings, checks, clock };
       return new Runtime(foundation, { ...system, ...own });
     } catch (error) {
       await closings.close(true);

@@ -40,6 +40,8 @@ export interface ServerOptions extends RuntimeOptions {
   readonly onListenerLost?: ((error: Error) => void) | undefined;
   /** The line of sessions that have input; undefined: by the clock and the event loop of the process. */
   readonly turns?: Turns | undefined;
+  /** Of time limits of sessions and plugins; undefined: of its own, by the time of the machine. */
+  readonly deadlines?: Deadlines | undefined;
 }
 
 let core: Core | undefined;
@@ -65,11 +67,11 @@ const CUT_OFF_MS = 300;
 
 export class Server implements ProcessResources {
   readonly core;
-  readonly deadlines = new Deadlines();
+  readonly deadlines: Deadlines;
   readonly memory: MemoryBudget;
   readonly turns: Turns;
   readonly reverseLookup: ReverseLookup;
-  readonly stores = new ProcessStores(systemClock);
+  readonly stores: ProcessStores;
   readonly spools: ProcessSpools;
   isDraining = false;
   readonly #options: ServerOptions;
@@ -84,9 +86,12 @@ export class Server implements ProcessResources {
   private constructor(options: ServerOptions) {
     this.#options = options;
     this.reverseLookup = options.reverseLookup ?? new DnsReverseLookup();
+    this.deadlines = options.deadlines ?? new Deadlines();
     this.turns = options.turns ?? new Turns();
     this.core = coreOfProcess();
-    this.spools = new ProcessSpools({ core: this.core, clock: systemClock, random: () => Math.random() });
+    const clock = options.services?.clock ?? systemClock;
+    this.stores = new ProcessStores(clock);
+    this.spools = new ProcessSpools({ core: this.core, clock, random: () => Math.random() });
     const report = new MemoryReport(() => this.logger);
     this.memory = new MemoryBudget((budget) => report.tell(budget));
     const clients = clientsByDescriptors();

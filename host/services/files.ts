@@ -228,7 +228,8 @@ class KeptFile implements KeptLines {
 const stampOf = ({ mtimeMs, size, ino }: { mtimeMs: number; size: number; ino: number }): string =>
   `${mtimeMs} ${size} ${ino}`;
 
-const splitLines = (text: string): readonly string[] =>
+/** The lines of a list that is no configuration file, without comments, empty lines and blanks around. */
+export const splitLines = (text: string): readonly string[] =>
   text
     .split('\n')
     .map((line) => line.trim())

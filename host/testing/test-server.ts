@@ -2,21 +2,25 @@
 
 import type { Duplex } from 'node:stream';
 import type { PluginDefinition } from '../../bindings/plugin/definition.ts';
-import type { DnsService } from '../../bindings/plugin/resolver.ts';
 import { DnsReverseLookup, noReverseLookup } from '../dns/reverse-lookup.ts';
 import { MemoryAcceptor, type MemoryClient } from '../intake/memory-acceptor.ts';
-import { Server } from '../server/server.ts';
+import type { Server } from '../server/server.ts';
+import { linesOf, type ConfigFiles } from './memory-config.ts';
 import { TestClient } from './test-client.ts';
+import { ClockDeadlines } from './test-clock.ts';
+import { namedServices, type TestEnvironment } from './test-environment.ts';
 
-export interface TestServerOptions {
+/**
+ * What is left out of the environment is the real thing: the clock, the files, the network. Under a `clock` of the test the time
+ * limits of sessions and plugins go by it as well. A `resolver` also names clients, which have no name otherwise.
+ */
+export interface TestServerOptions extends Omit<TestEnvironment, 'outlets'> {
   /** Lines of `config/plugins`, or definitions: a definition stands for a line with its name and no options. */
   readonly plugins?: readonly (string | PluginDefinition)[];
-  /** Configuration files by name: their lines, or one line. */
-  readonly config?: Readonly<Record<string, string | readonly string[]>>;
+  /** Configuration files by name: the text, or the lines that count. */
+  readonly config?: ConfigFiles;
   /** Definitions that lines in `plugins` name, so that they can be given options. */
   readonly definitions?: readonly PluginDefinition[];
-  /** What plugins ask as `services.dns`, and what names clients; undefined: the DNS of this machine, and no client has a name. */
-  readonly resolver?: DnsService;
 }
 
 export class TestServer {
@@ -33,14 +37,15 @@ export class TestServer {
     plugins = [],
     config = {},
     definitions = [],
-    resolver,
+    ...environment
   }: TestServerOptions = {}): Promise<TestServer> {
+    // A test that asks one plugin by hand does without all that a server is made of.
+    const { Server } = await import('../server/server.ts');
+    const { resolver } = environment;
     const acceptor = new MemoryAcceptor();
     const given = plugins.filter((plugin) => typeof plugin !== 'string');
     const overlay = new Map<string, readonly string[]>([['me', ['mx.test']]]);
-    for (const [name, lines] of Object.entries(config)) {
-      overlay.set(name, typeof lines === 'string' ? [lines] : lines);
-    }
+    for (const [name, file] of Object.entries(config)) overlay.set(name, linesOf(name, file));
     overlay.set(
       'plugins',
       plugins.map((plugin) => (typeof plugin === 'string' ? plugin : plugin.name)),
@@ -50,8 +55,9 @@ export class TestServer {
       directories: [],
       overlay,
       definitions: [...given, ...definitions],
-      ...(resolver !== undefined && { services: { dns: resolver } }),
+      services: namedServices(environment),
       reverseLookup: resolver === undefined ? noReverseLookup : new DnsReverseLookup(resolver),
+      deadlines: environment.clock && new ClockDeadlines(environment.clock),
     });
     await server.listen();
     return new TestServer(server, acceptor);

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { compileServer, type CompiledServer } from '../plugins/hostile/compiled-server.ts';
+import { compileServer, type CompiledServer } from '../process/hostile/compiled-server.ts';
 import { PATIENCE_MS } from '../patience.ts';
 
 let server: CompiledServer;

@@ -9,7 +9,7 @@ import { SystemFiles } from '../../host/services/files.ts';
 import { MaildirDeliveries, type MaildirMail } from '../../plugins/queue/maildir/delivery.ts';
 import { prepareMaildir } from '../../plugins/queue/maildir/directories.ts';
 import type { MaildirOptions } from '../../plugins/queue/maildir/layout.ts';
-import { fakeHost } from '../plugins/fake-system.ts';
+import { fakeHost } from '../hooks/fake-system.ts';
 import { clock } from '../message/folder.ts';
 
 /** Deliveries by several lines of `plugins` in one server. */

@@ -12,7 +12,7 @@ import { workers } from '../../host/workers/thread-pool.ts';
 import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import { AmqpOutlet, type AmqpOptions } from '../../plugins/queue/amqp/amqp-outlet.ts';
 import { WebhookOutlet, type WebhookOptions } from '../../plugins/queue/webhook/webhook-outlet.ts';
-import { collectingLogger, fakeConfig, fakeServices } from '../plugins/plugin-context.ts';
+import { collectingLogger, fakeConfig, fakeServices } from '../hooks/plugin-context.ts';
 import { folder } from '../message/folder.ts';
 import { address, messageOf } from './transaction.ts';
 import { PATIENCE_MS } from '../patience.ts';

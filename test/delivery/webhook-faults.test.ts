@@ -10,7 +10,7 @@ import { workers } from '../../host/workers/thread-pool.ts';
 import { MimeReader } from '../../plugins/queue/webhook/formats/mime-reader.ts';
 import type { WebhookOptions } from '../../plugins/queue/webhook/webhook-outlet.ts';
 import { folder } from '../message/folder.ts';
-import { words } from '../plugins/plugin-context.ts';
+import { words } from '../hooks/plugin-context.ts';
 import { makePair } from '../tls/secure-server.ts';
 import { MAIL, mailObject, secretsFile, webhookOutlet } from './web-mail.ts';
 import { tcpServer, webServer } from './web-server.ts';

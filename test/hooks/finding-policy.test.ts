@@ -10,7 +10,7 @@ import {
   type Finding,
 } from '../../bindings/plugin/index.ts';
 import { MAX_DEFERRED } from '../../host/hooks/finding-policy.ts';
-import { given, words } from '../plugins/plugin-context.ts';
+import { given, words } from './plugin-context.ts';
 
 const check = (answers: Finding[]) =>
   definePlugin({ name: 'check', about: '', rejects: {}, hooks: { connect: () => answers.shift() } });

@@ -10,7 +10,7 @@ import { Logger } from '../../host/observe/logger.ts';
 import { Deadlines } from '../../bindings/timing/deadlines.ts';
 import { ok } from '../../bindings/plugin/index.ts';
 import { HandDeadlines } from './hand-deadlines.ts';
-import { fakeConfig, fakeServices } from '../plugins/plugin-context.ts';
+import { fakeConfig, fakeServices } from './plugin-context.ts';
 
 type Make = Hooks<unknown> | ((setup: Setup<unknown>) => Hooks<unknown>);
 

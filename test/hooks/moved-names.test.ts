@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
 import { MOVED_EXPORTS, MOVED_SERVICES } from '../../host/hooks/moved-names.ts';
 import { folder } from '../message/folder.ts';
-import { collectingLogger, fakeConfig, fakeServices } from '../plugins/plugin-context.ts';
+import { collectingLogger, fakeConfig, fakeServices } from './plugin-context.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 

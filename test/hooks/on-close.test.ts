@@ -10,7 +10,7 @@ import {
 } from '../../bindings/plugin/index.ts';
 import { PluginClosings } from '../../host/hooks/plugin-closings.ts';
 import { TestServer } from '../../host/testing/index.ts';
-import { collectingLogger } from '../plugins/plugin-context.ts';
+import { collectingLogger } from './plugin-context.ts';
 
 const servers: TestServer[] = [];
 const timers: NodeJS.Timeout[] = [];

@@ -11,7 +11,7 @@ import { describePlugin } from '../../host/hooks/plugin-description.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';
 import { TestServer } from '../../host/testing/index.ts';
-import { collectingLogger, fakeConfig, fakeServices, FakeSession, words } from '../plugins/plugin-context.ts';
+import { collectingLogger, fakeConfig, fakeServices, FakeSession, words } from './plugin-context.ts';
 import { HandDeadlines } from './hand-deadlines.ts';
 
 type Failure = () => Answer | Promise<Answer>;

@@ -12,14 +12,7 @@ import {
 } from '../../bindings/plugin/index.ts';
 import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';
-import {
-  address,
-  collectingLogger,
-  fakeConfig,
-  fakeServices,
-  FakeSession,
-  words,
-} from '../plugins/plugin-context.ts';
+import { address, collectingLogger, fakeConfig, fakeServices, FakeSession, words } from './plugin-context.ts';
 
 const answering = (code: number, text: string): Outlet => ({
   deliver: ({ recipients }) => {

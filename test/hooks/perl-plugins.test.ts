@@ -16,7 +16,7 @@ import { LogLevel } from '../../bindings/plugin/index.ts';
 import { PERL_FILES } from '../../host/hooks/perl-files.ts';
 import { PERL_PLUGINS } from '../../host/hooks/perl-plugins.ts';
 import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
-import { collectingLogger, fakeConfig, fakeServices } from '../plugins/plugin-context.ts';
+import { collectingLogger, fakeConfig, fakeServices } from './plugin-context.ts';
 
 let root: string;
 beforeEach(() => {

@@ -6,8 +6,8 @@ import { LogLevel } from '../../bindings/plugin/index.ts';
 import { PluginErrors } from '../../host/errors/error-classes.ts';
 import { pluginNames } from '../../host/hooks/plugin-finder.ts';
 import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
-import { fakeSystem } from '../plugins/fake-system.ts';
-import { collectingLogger, fakeConfig, fakeServices } from '../plugins/plugin-context.ts';
+import { fakeSystem } from './fake-system.ts';
+import { collectingLogger, fakeConfig, fakeServices } from './plugin-context.ts';
 import { withoutRoot } from '../without-root.ts';
 
 let root: string;
@@ -27,8 +27,6 @@ function write(path: string, text = PLUGIN): string {
 
 /** A list some plugin keeps. */
 const MAP = { lines: ['a@b.example OK'], refresh: () => undefined };
-
-const NOWHERE = { deliver: () => Promise.resolve([]) };
 
 async function load(texts: string[], dirs = ['a', 'b']) {
   const { logger, lines: log } = collectingLogger(LogLevel.NOTICE);

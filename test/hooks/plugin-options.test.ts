@@ -3,7 +3,9 @@ import { definePlugin, wholeNumber, z } from '../../bindings/plugin/index.ts';
 import { PluginErrors } from '../../host/errors/error-classes.ts';
 import { editDistance, nearest } from '../../host/hooks/nearest.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
-import { given } from '../plugins/plugin-context.ts';
+import { describePlugin } from '../../host/hooks/plugin-description.ts';
+import maildir from '../../plugins/queue/maildir/index.ts';
+import { given } from './plugin-context.ts';
 
 const place = { file: 'config/plugins', line: 7 };
 
@@ -125,3 +127,12 @@ test('a slip of the pen is recognised, another word is not', () => {
   expect(nearest('x', ['y', 'reject'])).toBe('y');
   expect(nearest('timeout', ['reject', 'port'])).toBeUndefined();
 });
+
+test.each(['', '0700', '750'])(
+  'queue/maildir shows permissions `%s` as they are written, in octal',
+  (mode) => {
+    const words = mode === '' ? '/m' : `/m %l ${mode}`;
+    const { plugin } = given(maildir, { words });
+    expect(describePlugin(plugin).options['permissions']).toBe(mode === '750' ? '750' : '700');
+  },
+);

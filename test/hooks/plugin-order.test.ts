@@ -10,7 +10,7 @@ import { pluginNames } from '../../host/hooks/plugin-finder.ts';
 import { TestServer } from '../../host/testing/index.ts';
 import quarantine from '../../plugins/queue/quarantine.ts';
 import { put, scratch } from '../config/scratch.ts';
-import { given } from '../plugins/plugin-context.ts';
+import { given } from './plugin-context.ts';
 
 async function check(plugins: readonly string[]) {
   const root = scratch();

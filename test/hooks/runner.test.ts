@@ -23,7 +23,7 @@ import {
   freshTransaction,
   NO_PARAMETERS,
   words,
-} from '../plugins/plugin-context.ts';
+} from './plugin-context.ts';
 
 /** A runner over plugins p1, p2 and so on, or over those named in `lines`. */
 function runnerOf(

@@ -15,7 +15,7 @@ import {
   FakeSession,
   NO_PARAMETERS,
   words,
-} from '../plugins/plugin-context.ts';
+} from './plugin-context.ts';
 import { HandDeadlines } from './hand-deadlines.ts';
 
 /** A runner over plugins p1, p2 and so on, whose time is up when `deadlines` says so. */

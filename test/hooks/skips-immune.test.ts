@@ -9,7 +9,7 @@ import {
   type OptionShape,
   type PluginDefinition,
 } from '../../bindings/plugin/index.ts';
-import { address, given, NO_PARAMETERS, words } from '../plugins/plugin-context.ts';
+import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
 
 const hooks: PluginDefinition['hooks'] = {
   mail: () => deny('no'),

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
+import { testPlugin, printVerdict, address } from '../../host/testing/index.ts';
 import { naughty } from '../../bindings/plugin/index.ts';
 import badmailfrom from '../../plugins/badmailfrom.ts';
-import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
 import { cpuMs } from '../patience.ts';
 
-const files = {
+const config = {
   badmailfrom: [
     'Joe@Spam.example',
     'jim@spam.example   No, Jim,  not you',
@@ -28,16 +28,16 @@ test.each([
   ['<>', 'DECLINED'],
   ['<postmaster>', 'DECLINED'],
 ])('badmailfrom: MAIL FROM:%s is answered with %s', async (path, answer) => {
-  const { ask } = given(badmailfrom, { files });
-  expect(words(await ask('mail', address(path), NO_PARAMETERS))).toBe(answer);
+  const { ask } = testPlugin(badmailfrom, { config });
+  expect(printVerdict(await ask('mail', path))).toBe(answer);
 });
 
 test('badmailfrom says in the log what it saw, and lowers the karma of a hit only', async () => {
-  const { ask, log, session } = given(badmailfrom, { files });
-  await ask('mail', address('<>'), NO_PARAMETERS);
-  await ask('mail', address('<jane@ok.example>'), NO_PARAMETERS);
+  const { ask, log, session } = testPlugin(badmailfrom, { config });
+  await ask('mail', '<>');
+  await ask('mail', '<jane@ok.example>');
   expect(session.connection.karma).toBe(0);
-  await ask('mail', address('<joe@spam.example>'), NO_PARAMETERS);
+  await ask('mail', '<joe@spam.example>');
   expect(session.connection.karma).toBe(-1);
   expect(log).toEqual([
     '[c1] (mail) badmailfrom: skip, null sender',
@@ -48,9 +48,9 @@ test('badmailfrom says in the log what it saw, and lowers the karma of a hit onl
 });
 
 test('badmailfrom skips relay clients', async () => {
-  const { ask, session, log } = given(badmailfrom, { files });
+  const { ask, session, log } = testPlugin(badmailfrom, { config });
   session.connection.relayClient = true;
-  expect(words(await ask('mail', address('<joe@spam.example>'), NO_PARAMETERS))).toBe('DECLINED');
+  expect(printVerdict(await ask('mail', '<joe@spam.example>'))).toBe('DECLINED');
   expect(log).toEqual(['[c1] (mail) badmailfrom: skip, relay client']);
 });
 
@@ -64,8 +64,8 @@ test.each([
   ['reject 1 reject_type disconnect', `DENY_DISCONNECT ${STANDARD}`],
   ['reject_type temp_disconnect', `DENYSOFT_DISCONNECT ${STANDARD}`],
 ])('badmailfrom %s: a hit is answered with %s', async (line, answer) => {
-  const { ask, session } = given(badmailfrom, { files, words: line });
-  expect(words(await ask('mail', address('<joe@spam.example>'), NO_PARAMETERS))).toBe(answer);
+  const { ask, session } = testPlugin(badmailfrom, { config, options: line });
+  expect(printVerdict(await ask('mail', '<joe@spam.example>'))).toBe(answer);
   const reasons = session.connection.notes.get(naughty);
   expect(reasons).toEqual(line === 'reject naughty' ? [`(badmailfrom) ${STANDARD}`] : undefined);
 });
@@ -76,20 +76,20 @@ test.each([
   ['a++@spam', /possessive/],
   ['*@spam', /quantifier/],
 ])('a pattern that would need backtracking is refused at set-up: %s', (entry, hint) => {
-  expect(() => given(badmailfrom, { files: { badmailfrom: [entry] } })).toThrow(hint);
-  expect(() => given(badmailfrom, { files: { badmailfrom: [entry] } })).toThrow(entry);
+  expect(() => testPlugin(badmailfrom, { config: { badmailfrom: [entry] } })).toThrow(hint);
+  expect(() => testPlugin(badmailfrom, { config: { badmailfrom: [entry] } })).toThrow(entry);
 });
 
 test('an entry without @ is left out with a warning', async () => {
-  const { ask, log } = given(badmailfrom, { files: { badmailfrom: ['spam.example'] } });
+  const { ask, log } = testPlugin(badmailfrom, { config: { badmailfrom: ['spam.example'] } });
   expect(log[0]).toContain('entry `spam.example` matches nothing');
-  expect(words(await ask('mail', address('<a@spam.example>'), NO_PARAMETERS))).toBe('DECLINED');
+  expect(printVerdict(await ask('mail', '<a@spam.example>'))).toBe('DECLINED');
 });
 
 test('no address can make a pattern backtrack', async () => {
-  const { ask } = given(badmailfrom, { files: { badmailfrom: ['^(a+)+@(a|aa)+$'] } });
+  const { ask } = testPlugin(badmailfrom, { config: { badmailfrom: ['^(a+)+@(a|aa)+$'] } });
   const started = cpuMs();
   const hostile = address(`<${'a'.repeat(2_000)}@${'a'.repeat(2_000)}b>`);
-  expect(words(await ask('mail', hostile, NO_PARAMETERS))).toBe('DECLINED');
+  expect(printVerdict(await ask('mail', hostile))).toBe('DECLINED');
   expect(cpuMs() - started).toBeLessThan(2_000);
 });

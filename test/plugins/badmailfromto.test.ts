@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { testPlugin, printVerdict } from '../../host/testing/index.ts';
 import badmailfromto, { badmailfromto as note } from '../../plugins/badmailfromto.ts';
-import { address, freshTransaction, given, NO_PARAMETERS, words } from './plugin-context.ts';
 
 const files = {
   badmailfromto: [
@@ -12,11 +12,10 @@ const files = {
 };
 
 async function offer(from: string, to: string, lists: Record<string, string[]> = files) {
-  const asked = given(badmailfromto, { files: lists });
-  const reversePath = address(from);
-  asked.session.transaction = { ...freshTransaction(), reversePath };
-  expect(words(await asked.ask('mail', reversePath, NO_PARAMETERS))).toBe('DECLINED');
-  const answer = words(await asked.ask('rcpt', address(to), NO_PARAMETERS));
+  const asked = testPlugin(badmailfromto, { config: lists });
+  asked.begin({ from });
+  expect(printVerdict(await asked.ask('mail', from))).toBe('DECLINED');
+  const answer = printVerdict(await asked.ask('rcpt', to));
   return { answer, entry: asked.session.transaction.notes.get(note), log: asked.log };
 }
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import { testPlugin, printVerdict } from '../../host/testing/index.ts';
 import badrcptto from '../../plugins/badrcptto.ts';
-import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
 
-const files = { badrcptto: ['Bad@Local.example', '@Gone.example Moved away', '^\\S+-OLD@'] };
+const config = { badrcptto: ['Bad@Local.example', '@Gone.example Moved away', '^\\S+-OLD@'] };
 
 test.each([
   ['<BAD@local.example>', 'DENY mail to Bad@Local.example not accepted here (#1.1)'],
@@ -12,8 +12,8 @@ test.each([
   ['<good@local.example>', 'DECLINED'],
   ['<postmaster>', 'DECLINED'],
 ])('badrcptto: RCPT TO:%s is answered with %s', async (path, answer) => {
-  const { ask, session } = given(badrcptto, { files });
-  expect(words(await ask('rcpt', address(path), NO_PARAMETERS))).toBe(answer);
+  const { ask, session } = testPlugin(badrcptto, { config });
+  expect(printVerdict(await ask('rcpt', path))).toBe(answer);
   expect(session.connection.karma).toBe(answer === 'DECLINED' ? 0 : -2);
 });
 
@@ -24,14 +24,14 @@ test('badrcptto: the topmost line that matches gives the text', async () => {
     ['@x.example first', 'a@x.example second', 'a@x.example third'],
   ];
   for (const badrcpttoLines of lists) {
-    const { ask } = given(badrcptto, { files: { badrcptto: badrcpttoLines } });
-    expect(words(await ask('rcpt', address('<a@x.example>'), NO_PARAMETERS))).toBe('DENY first');
+    const { ask } = testPlugin(badrcptto, { config: { badrcptto: badrcpttoLines } });
+    expect(printVerdict(await ask('rcpt', '<a@x.example>'))).toBe('DENY first');
   }
 });
 
 test('badrcptto skips relay clients and takes no reject option', async () => {
-  const { ask, session } = given(badrcptto, { files });
+  const { ask, session } = testPlugin(badrcptto, { config });
   session.connection.relayClient = true;
-  expect(words(await ask('rcpt', address('<bad@local.example>'), NO_PARAMETERS))).toBe('DECLINED');
-  expect(() => given(badrcptto, { files, words: 'reject 0' })).toThrow('unknown option `reject`');
+  expect(printVerdict(await ask('rcpt', '<bad@local.example>'))).toBe('DECLINED');
+  expect(() => testPlugin(badrcptto, { config, options: 'reject 0' })).toThrow('unknown option `reject`');
 });

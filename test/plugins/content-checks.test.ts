@@ -4,13 +4,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { TestServer } from '../../host/testing/index.ts';
+import { storedMessage, testPlugin, printVerdict, TestServer } from '../../host/testing/index.ts';
 import { bodyLines, quarantine } from '../../bindings/plugin/index.ts';
 import bogusBounce from '../../plugins/bogus_bounce.ts';
 import klezFilter from '../../plugins/virus/klez_filter.ts';
 import loop from '../../plugins/loop.ts';
-import { given, words } from './plugin-context.ts';
-import { transactionWith } from './stored.ts';
 
 const RECIPIENTS = 'fail, this bounce message does not have 1 recipient';
 const RETURN_PATH = 'a bounce return path must be empty (RFC 3834)';
@@ -29,9 +27,9 @@ test.each([
 ] as const)(
   'bogus_bounce %s: from %s to %j with %j is answered with %s',
   async (line, from, to, fields, answer) => {
-    const { ask, session } = given(bogusBounce, { words: line });
-    session.transaction = transactionWith(`${fields}Subject: x\r\n\r\n`, { from, to });
-    expect(words(await ask('data_post'))).toBe(answer);
+    const { ask, session } = testPlugin(bogusBounce, { options: line });
+    session.begin({ message: `${fields}Subject: x\r\n\r\n`, from, to });
+    expect(printVerdict(await ask('data_post'))).toBe(answer);
   },
 );
 
@@ -43,16 +41,16 @@ test.each([
 ])(
   'loop %s: %i Received and %i Delivered-To are answered with %s. RFC 5321 section 6.3',
   async (line, received, delivered, answer) => {
-    const { ask, session } = given(loop, { words: line });
-    session.transaction = transactionWith(
-      `${'Received: x\r\n'.repeat(received)}${'delivered-to: y\r\n'.repeat(delivered)}\r\n`,
-    );
-    expect(words(await ask('data_post'))).toBe(answer);
+    const { ask, session } = testPlugin(loop, { options: line });
+    session.begin({
+      message: `${'Received: x\r\n'.repeat(received)}${'delivered-to: y\r\n'.repeat(delivered)}\r\n`,
+    });
+    expect(printVerdict(await ask('data_post'))).toBe(answer);
   },
 );
 
 test('loop refuses at start what is no number', () => {
-  expect(() => given(loop, { words: 'many' })).toThrow('must be a whole number');
+  expect(() => testPlugin(loop, { options: 'many' })).toThrow('must be a whole number');
 });
 
 const PROGRAM = 'TVqQAAMAAAAEAAAA//8AALgAAAAAAAAAQAAAAAAAAAA\r\n';
@@ -69,14 +67,14 @@ test.each([
   ['a type without a program', large(TYPE), 'DECLINED'],
   ['a small message', `Subject: x\r\n\r\n${TYPE}${PROGRAM}`, 'DECLINED'],
 ])('virus/klez_filter: %s', async (_, text, answer) => {
-  const { ask, session } = given(klezFilter);
-  session.transaction = transactionWith(text);
-  expect(words(await ask('data_post'))).toBe(answer);
+  const { ask, session } = testPlugin(klezFilter);
+  session.begin({ message: text });
+  expect(printVerdict(await ask('data_post'))).toBe(answer);
 });
 
 const quarantined = (lines: readonly string[]) => ({
-  words: 'action quarantine',
-  files: { plugins: ['virus/klez_filter action quarantine', ...lines] },
+  options: 'action quarantine',
+  config: { plugins: ['virus/klez_filter action quarantine', ...lines] },
 });
 
 test.each([
@@ -84,19 +82,19 @@ test.each([
   ['a program without a type', large(PROGRAM), undefined],
   ['a small message', `Subject: x\r\n\r\n${TYPE}${PROGRAM}`, undefined],
 ])('virus/klez_filter action quarantine marks what it finds: %s', async (_, text, reason) => {
-  const { ask, session, log } = given(
+  const { ask, session, log } = testPlugin(
     klezFilter,
     quarantined(['queue/quarantine:1 maildir /q', 'queue/maildir /m']),
   );
-  session.transaction = transactionWith(text);
-  expect(words(await ask('data_post'))).toBe('DECLINED');
+  session.begin({ message: text });
+  expect(printVerdict(await ask('data_post'))).toBe('DECLINED');
   expect(session.transaction.notes.get(quarantine)).toBe(reason);
   expect(log.join('\n').includes('Klez Virus Detected')).toBe(reason !== undefined);
 });
 
 test('virus/klez_filter leaves the reason of whoever marked the message before', async () => {
-  const { ask, session } = given(klezFilter, quarantined(['queue/quarantine maildir /q']));
-  session.transaction = transactionWith(large(`${TYPE}\r\n${PROGRAM}`));
+  const { ask, session } = testPlugin(klezFilter, quarantined(['queue/quarantine maildir /q']));
+  session.begin({ message: large(`${TYPE}\r\n${PROGRAM}`) });
   session.transaction.notes.set(quarantine, 'encrypted');
   await ask('data_post');
   expect(session.transaction.notes.get(quarantine)).toBe('encrypted');
@@ -114,8 +112,8 @@ test.each([
 ])(
   'virus/klez_filter action quarantine with %j would let the worm through: refused at start',
   (lines, problem) => {
-    expect(() => given(klezFilter, quarantined(lines))).toThrow(problem);
-    expect(() => given(klezFilter, { files: { plugins: lines } })).not.toThrow();
+    expect(() => testPlugin(klezFilter, quarantined(lines))).toThrow(problem);
+    expect(() => testPlugin(klezFilter, { config: { plugins: lines } })).not.toThrow();
   },
 );
 
@@ -153,8 +151,7 @@ test('the worm goes to the quarantine with the reason on top, and nowhere else',
 test('bodyLines cuts long lines, stops in time, and gives a last line without line end', async () => {
   const read = async (text: string, maxLines: number): Promise<string[]> => {
     const lines: string[] = [];
-    const { message } = transactionWith(text);
-    for await (const line of bodyLines(message, { maxLines, maxOctets: 5 })) lines.push(line);
+    for await (const line of bodyLines(storedMessage(text), { maxLines, maxOctets: 5 })) lines.push(line);
     return lines;
   };
   expect(await read('A: b\r\n\r\n1234567\r\n\r\nlast', 9)).toEqual(['', '12345', '', 'last']);

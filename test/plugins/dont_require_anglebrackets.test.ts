@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { testPlugin, printVerdict, NO_PARAMETERS } from '../../host/testing/index.ts';
 import dontRequireAnglebrackets from '../../plugins/dont_require_anglebrackets.ts';
-import { given, NO_PARAMETERS, words } from './plugin-context.ts';
 
 test.each([
   ['<a@b.example>', 'OK <a@b.example>', 0],
@@ -12,8 +12,8 @@ test.each([
   ['  ', 'DECLINED', 0],
 ] as const)('dont_require_anglebrackets: `%s` becomes %s, karma %d', async (path, answer, karma) => {
   for (const hook of ['mail_pre', 'rcpt_pre'] as const) {
-    const { ask, session } = given(dontRequireAnglebrackets);
-    expect(words(await ask(hook, path, NO_PARAMETERS))).toBe(answer);
+    const { ask, session } = testPlugin(dontRequireAnglebrackets);
+    expect(printVerdict(await ask(hook, path, NO_PARAMETERS))).toBe(answer);
     expect(session.connection.karma).toBe(karma);
   }
 });

@@ -1,8 +1,7 @@
 import { expect, test, vi } from 'vitest';
+import { testPlugin, printVerdict, TestServer } from '../../host/testing/index.ts';
 import { karmaHistory, whitelistHost } from '../../bindings/plugin/index.ts';
-import { TestServer } from '../../host/testing/index.ts';
 import plugin, { earlytalker, earlytalkerWait } from '../../plugins/earlytalker.ts';
-import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
 import { PATIENCE } from '../patience.ts';
 
 const TEXT = 'Connecting host started transmitting before SMTP greeting';
@@ -22,9 +21,9 @@ test.each([
   ['check-at DATA', 'DECLINED'],
   ['check-at data check-at connect', `DENY ${TEXT}`],
 ])('earlytalker %s: who talks before the banner is answered with %s', async (line, answer) => {
-  const { ask, session } = given(plugin, { words: line });
+  const { ask, session } = testPlugin(plugin, { options: line });
   session.isTalking = true;
-  expect(words(await ask('connect'))).toBe(answer);
+  expect(printVerdict(await ask('connect'))).toBe(answer);
   const isChecked = line !== 'check-at DATA';
   expect(session.connection.notes.get(earlytalker)).toBe(isChecked ? true : undefined);
   expect(session.connection.karma).toBe(isChecked ? -1 : 0);
@@ -36,11 +35,11 @@ test.each([
   ['defer-reject 1 reject_type disconnect', `DENY_DISCONNECT ${TEXT}`],
   ['', 'DECLINED'],
 ])('earlytalker %s: MAIL is answered with %s', async (line, answer) => {
-  const { ask, session } = given(plugin, { words: line });
-  const mail = () => ask('mail', address('<a@b.example>'), NO_PARAMETERS);
-  expect(words(await mail())).toBe('DECLINED');
+  const { ask, session } = testPlugin(plugin, { options: line });
+  const mail = () => ask('mail', '<a@b.example>');
+  expect(printVerdict(await mail())).toBe('DECLINED');
   session.connection.notes.set(earlytalker, true);
-  expect(words(await mail())).toBe(answer);
+  expect(printVerdict(await mail())).toBe(answer);
 });
 
 test('earlytalker looks at DATA only if told to', async () => {
@@ -48,31 +47,26 @@ test('earlytalker looks at DATA only if told to', async () => {
     ['check-at DATA', `DENY ${TEXT}`],
     ['', 'DECLINED'],
   ] as const) {
-    const { ask, session } = given(plugin, { words: line });
+    const { ask, session } = testPlugin(plugin, { options: line });
     session.isTalking = true;
-    expect(words(await ask('data'))).toBe(answer);
+    expect(printVerdict(await ask('data'))).toBe(answer);
   }
 });
 
 test('earlytalker spares welcome clients and those with a good history, and listens as long as a note says', async () => {
-  const { ask, session, log } = given(plugin, { words: 'wait 2.5' });
-  const waits: number[] = [];
-  session.unread.within = (ms?: number) => {
-    waits.push(ms ?? NaN);
-    return Promise.resolve(false);
-  };
+  const { ask, session, log } = testPlugin(plugin, { options: 'wait 2.5' });
   const { notes } = session.connection;
   notes.set(whitelistHost, true);
   await ask('connect');
   notes.delete(whitelistHost);
   notes.set(karmaHistory, 6);
   await ask('connect');
-  expect(waits).toEqual([]);
+  expect(session.listened).toEqual([]);
   notes.set(karmaHistory, 5);
   await ask('connect');
   notes.set(earlytalkerWait, 4);
   await ask('connect');
-  expect(waits).toEqual([2_500, 4_000]);
+  expect(session.listened).toEqual([2_500, 4_000]);
   expect(log).toEqual([
     '[c1] (connect) earlytalker: skip, whitelisted host',
     '[c1] (connect) earlytalker: skip, karma 6',
@@ -82,9 +76,9 @@ test('earlytalker spares welcome clients and those with a good history, and list
 });
 
 test('earlytalker refuses options out of range at start', () => {
-  expect(() => given(plugin, { words: 'wait 30' })).toThrow('wait: must be a number from 0 to 25');
-  expect(() => given(plugin, { words: 'check-at MAIL' })).toThrow('check-at');
-  expect(() => given(plugin, { words: 'defer-reject maybe' })).toThrow('must be 1 or 0');
+  expect(() => testPlugin(plugin, { options: 'wait 30' })).toThrow('wait: must be a number from 0 to 25');
+  expect(() => testPlugin(plugin, { options: 'check-at MAIL' })).toThrow('check-at');
+  expect(() => testPlugin(plugin, { options: 'defer-reject maybe' })).toThrow('must be 1 or 0');
 });
 
 test('earlytalker holds up one session, not the others, and lets go of a client that leaves', async () => {

@@ -1,14 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import {
+  address,
+  MemoryStores,
+  printVerdict,
+  TestClock,
+  testPlugin,
+  type TestPluginOptions,
+} from '../../host/testing/index.ts';
+import {
   fingerprint,
   geoCountry,
   whitelistRecipients,
   type Fingerprint,
 } from '../../bindings/plugin/index.ts';
-import type { Stores } from '../../bindings/plugin/store.ts';
 import greylisting from '../../plugins/greylisting/index.ts';
-import { brokenStores, memoryStores } from '../store/memory-backend.ts';
-import { address, freshTransaction, given, NO_PARAMETERS, words, type Given } from './plugin-context.ts';
 
 const DENIED = 'DENYSOFT This mail is temporarily denied';
 const PASSED = 'DECLINED';
@@ -18,24 +23,25 @@ const DAY = 86_400;
 const START = 1_704_067_200;
 
 /** The plugin with a clock to turn and a store to look into. */
-function greylist(options: Given & { store?: (clock: { now(): number }) => Stores } = {}) {
-  const clock = { seconds: START, now: () => clock.seconds * 1_000 };
-  const store = (options.store ?? memoryStores)(clock);
-  const made = given(greylisting, { ...options, services: { ...options.services, clock, store } });
+function greylist({ isDown = false, ...options }: TestPluginOptions & { isDown?: boolean } = {}) {
+  const clock = new TestClock(START * 1_000);
+  const store = new MemoryStores(clock);
+  const made = testPlugin(greylisting, { ...options, clock, store });
+  if (isDown) store.fail();
   const { session, ask } = made;
-  session.transaction = freshTransaction();
   const part = store.open('greylist');
   return {
     ...made,
+    prepare: () => made.prepare(),
     clock,
     store: part,
-    places: (store as Partial<ReturnType<typeof memoryStores>>).places?.slice(0, -1),
-    mail: async (path = '<user@example.com>') => words(await ask('mail', address(path), NO_PARAMETERS)),
+    places: store.places.slice(0, -1),
+    mail: async (path = '<user@example.com>') => printVerdict(await ask('mail', path)),
     rcpt: async (path: string, sender = '<user@example.com>') => {
-      Object.assign(session.transaction, { reversePath: address(sender) });
-      return words(await ask('rcpt', address(path), NO_PARAMETERS));
+      session.transaction.reversePath = address(sender);
+      return printVerdict(await ask('rcpt', path));
     },
-    data: async () => words(await ask('data')),
+    data: async () => printVerdict(await ask('data')),
     async records(): Promise<string[]> {
       const found: string[] = [];
       for await (const [key, value] of part.scan()) found.push(`${key} ${value}`);
@@ -48,7 +54,7 @@ describe('greylisting: the states of a sender (RFC 6647 section 2)', () => {
   test('is black for 50 minutes from the first try, and white from the first delivery on', async () => {
     const { clock, mail, records } = greylist();
     const at = async (seconds: number): Promise<string> => {
-      clock.seconds = START + seconds;
+      clock.set((START + seconds) * 1_000);
       return mail();
     };
     expect(await at(0)).toBe(DENIED);
@@ -65,29 +71,29 @@ describe('greylisting: the states of a sender (RFC 6647 section 2)', () => {
   test('stays white as long as no 36 days pass without a delivery', async () => {
     const { clock, mail } = greylist();
     await mail();
-    clock.seconds += 51 * MINUTE;
+    clock.advance(51 * MINUTE * 1_000);
     for (let delivery = 0; delivery < 4; delivery++) {
       expect(await mail()).toBe(PASSED);
-      clock.seconds += 36 * DAY - 1;
+      clock.advance((36 * DAY - 1) * 1_000);
     }
     expect(await mail()).toBe(PASSED);
-    clock.seconds += 36 * DAY;
+    clock.advance(36 * DAY * 1_000);
     expect(await mail()).toBe(DENIED);
-    clock.seconds += 49 * MINUTE;
+    clock.advance(49 * MINUTE * 1_000);
     expect(await mail()).toBe(DENIED);
   });
 
   test('is new again if its first retry comes after white_timeout', async () => {
-    const { clock, mail } = greylist({ words: 'black_timeout 10 white_timeout 100' });
+    const { clock, mail } = greylist({ options: 'black_timeout 10 white_timeout 100' });
     await mail();
-    clock.seconds += 100;
+    clock.advance(100 * 1_000);
     expect(await mail()).toBe(DENIED);
-    clock.seconds += 10;
+    clock.advance(10 * 1_000);
     expect(await mail()).toBe(PASSED);
   });
 
   test('reject 0 counts, and refuses nobody', async () => {
-    const { mail, log, records } = greylist({ words: 'reject 0' });
+    const { mail, log, records } = greylist({ options: 'reject 0' });
     expect(await mail()).toBe(PASSED);
     expect(log.join()).toContain('fail, tolerated: initial DENYSOFT, unknown');
     expect(await records()).toHaveLength(1);
@@ -109,7 +115,7 @@ describe('greylisting: what a sender is known by', () => {
     ['remote_ip 0 sender 1', 'user@example.com'],
     ['remote_ip 0 recipient 1', 'to@good.example'],
   ])('`%s`: %s', async (line, key) => {
-    const { session, mail, rcpt, records } = greylist({ words: line });
+    const { session, mail, rcpt, records } = greylist({ options: line });
     session.connection.remoteIp = '192.168.1.1';
     await (line.includes('recipient') ? rcpt('<to@good.example>') : mail());
     expect(await records()).toEqual([`${key} ${START}:1:0:0`]);
@@ -123,7 +129,9 @@ describe('greylisting: what a sender is known by', () => {
   });
 
   test('at least one of the three has to be on', () => {
-    expect(() => greylist({ words: 'remote_ip 0' })).toThrow('enable one of remote_ip, sender, or recipient');
+    expect(() => greylist({ options: 'remote_ip 0' })).toThrow(
+      'enable one of remote_ip, sender, or recipient',
+    );
   });
 });
 
@@ -151,7 +159,7 @@ describe('greylisting: who is not greylisted', () => {
     ['genre,windows,distance,3', { genre: 'Linux', distance: 4 }, DENIED],
     ['genre,windows', undefined, PASSED],
   ])('p0f %s and a client that looks like %o: %s', async (option, facts, answer) => {
-    const { session, mail } = greylist({ words: `p0f ${option}` });
+    const { session, mail } = greylist({ options: `p0f ${option}` });
     if (facts !== undefined) session.connection.notes.set(fingerprint, p0f(facts));
     expect(await mail()).toBe(answer);
   });
@@ -160,7 +168,7 @@ describe('greylisting: who is not greylisted', () => {
     ...['US', 'us', 'UK', 'hu'].map((country) => [country, PASSED] as const),
     ...['PK', 'RU', 'ru', undefined].map((country) => [country, DENIED] as const),
   ])('geoip US,UK,HU and a client in %s: %s', async (country, answer) => {
-    const { session, mail } = greylist({ words: 'geoip US,UK,HU' });
+    const { session, mail } = greylist({ options: 'geoip US,UK,HU' });
     if (country !== undefined) session.connection.notes.set(geoCountry, country);
     expect(await mail()).toBe(answer);
   });
@@ -179,13 +187,9 @@ describe('greylisting: who is not greylisted', () => {
       '2001:db8::1',
       ' # nothing',
     ];
-    const keep = (path: string) => ({
-      lines: path === '/etc/hosts.exclude' ? lines : undefined,
-      refresh: () => undefined,
-    });
     const { session, mail, log } = greylist({
-      files: { greylist_exclude_files: ['/etc/hosts.exclude', '/nowhere'] },
-      services: { files: { keep } as never },
+      config: { greylist_exclude_files: ['/etc/hosts.exclude', '/nowhere'] },
+      files: { '/etc/hosts.exclude': lines.join('\n') },
     });
     Object.assign(session.connection, { remoteIp, remoteHost });
     expect(await mail()).toBe(answer);
@@ -202,14 +206,14 @@ describe('greylisting: who is not greylisted', () => {
 
 describe('greylisting: when a sender is told', () => {
   test('deny_late: at DATA', async () => {
-    const { mail, data, session } = greylist({ words: 'deny_late 1' });
+    const { mail, data, session } = greylist({ options: 'deny_late 1' });
     expect(await mail()).toBe(PASSED);
     Object.assign(session.transaction, { recipients: [{}] });
     expect(await data()).toBe(DENIED);
   });
 
   test('with recipients: at RCPT, but the null sender at DATA, for callouts', async () => {
-    const { rcpt, data, session } = greylist({ words: 'recipient 1' });
+    const { rcpt, data, session } = greylist({ options: 'recipient 1' });
     expect(await rcpt('<a@good.example>')).toBe(DENIED);
     expect(await data()).toBe(PASSED);
     expect(await rcpt('<b@good.example>', '<>')).toBe(PASSED);
@@ -223,7 +227,7 @@ describe('greylisting: when a sender is told', () => {
     [1, 0, DENIED],
     [1, 1, PASSED],
   ])('at DATA with %i recipients, %i of them welcome: %s', async (count, welcome, answer) => {
-    const { mail, data, session } = greylist({ words: 'deny_late 1' });
+    const { mail, data, session } = greylist({ options: 'deny_late 1' });
     await mail();
     Object.assign(session.transaction, { recipients: Array.from({ length: count }, () => ({})) });
     if (welcome > 0) session.transaction.notes.set(whitelistRecipients, welcome);
@@ -234,24 +238,24 @@ describe('greylisting: when a sender is told', () => {
 describe('greylisting: its options', () => {
   test('stand in denysoft_greylist as well; those of the line win', async () => {
     const files = { denysoft_greylist: ['black_timeout 10', 'white_timeout 50', 'sender 1'] };
-    const { clock, mail, records } = greylist({ files, words: 'black_timeout 20' });
+    const { clock, mail, records } = greylist({ config: files, options: 'black_timeout 20' });
     await mail();
     expect(await records()).toEqual([`3221225987:user@example.com ${START}:1:0:0`]);
-    clock.seconds += 19;
+    clock.advance(19 * 1_000);
     expect(await mail()).toBe(DENIED);
-    clock.seconds += 1;
+    clock.advance(1 * 1_000);
     expect(await mail()).toBe(PASSED);
-    clock.seconds += 50;
+    clock.advance(50 * 1_000);
     expect(await mail()).toBe(DENIED);
   });
 
   test('per_recipient: times, and reject 0, of one recipient', async () => {
-    const { clock, rcpt, session } = greylist({ words: 'per_recipient 1' });
+    const { clock, rcpt, session } = greylist({ options: 'per_recipient 1' });
     const linesFor = (recipient: { localPart: string }) =>
       ({ fast: ['black_timeout 5'], open: ['reject 0'], odd: ['blck 5'] })[recipient.localPart] ?? [];
     await rcpt('<warm-up@x.example>');
     Object.defineProperty(session.contexts[0]!, 'linesFor', { value: linesFor });
-    clock.seconds += 5;
+    clock.advance(5 * 1_000);
     expect(await rcpt('<open@x.example>')).toBe(PASSED);
     expect(await rcpt('<odd@x.example>')).toBe(DENIED);
     expect(await rcpt('<slow@x.example>')).toBe(DENIED);
@@ -265,7 +269,7 @@ describe('greylisting: its options', () => {
     ['redis qwerty', 'redis://qwerty:6379/0'],
     ['nfslock 0', undefined],
   ])('`%s` keeps state in %s', (line, place) => {
-    expect(greylist({ words: line }).places).toEqual([place]);
+    expect(greylist({ options: line }).places).toEqual([place]);
   });
 
   test.each([
@@ -277,24 +281,24 @@ describe('greylisting: its options', () => {
     ['p0f genre,(a', 'pattern `(a`'],
     ['mode testonly', 'unknown option'],
   ])('`%s` is refused at start', (line, problem) => {
-    expect(() => greylist({ words: line })).toThrow(problem);
+    expect(() => greylist({ options: line })).toThrow(problem);
   });
 
   test('a line of denysoft_greylist that is no option is refused at start', () => {
     const files = { denysoft_greylist: ['blck_timeout 10'] };
-    expect(() => greylist({ files })).toThrow(/denysoft_greylist: .*blck_timeout/);
+    expect(() => greylist({ config: files })).toThrow(/denysoft_greylist: .*blck_timeout/);
   });
 
   test('grey_timeout is taken, and said to have no effect', () => {
-    expect(greylist({ words: 'grey_timeout 12000' }).log.join()).toContain('grey_timeout has no effect');
+    expect(greylist({ options: 'grey_timeout 12000' }).log.join()).toContain('grey_timeout has no effect');
   });
 
   test('upgrade 1 turns addresses in dots into numbers', async () => {
-    const { plugin, store, records, log } = greylist({ words: 'upgrade 1' });
+    const { prepare, store, records, log } = greylist({ options: 'upgrade 1' });
     await store.set('192.168.1.1:a@b.example', `${START - 100}:1:0:3`);
     await store.set('192.168.1.2', `${START - 37 * DAY}:1:0:0`);
     await store.set('3232235779', `${START}:1:0:0`);
-    await plugin.hooks['post-fork']!(plugin);
+    await prepare();
     expect(await records()).toEqual([
       `3232235777:a@b.example ${START - 100}:1:0:3`,
       `3232235779 ${START}:1:0:0`,
@@ -304,7 +308,7 @@ describe('greylisting: its options', () => {
 });
 
 test('greylisting: with the store down everybody passes, and the log says why', async () => {
-  const { mail, log } = greylist({ store: brokenStores });
+  const { mail, log } = greylist({ isDown: true });
   expect(await mail()).toBe(PASSED);
   expect(log.join()).toMatch(/error, UNABLE TO OBTAIN GREYLIST RESULT:.*no space left on device/);
 });

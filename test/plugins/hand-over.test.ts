@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import { MemoryPrograms, printVerdict, testPlugin } from '../../host/testing/index.ts';
 import { type RecipientOutcome } from '../../bindings/plugin/index.ts';
 import eximBsmtp from '../../plugins/queue/exim-bsmtp/index.ts';
 import pipe from '../../plugins/queue/pipe/index.ts';
@@ -8,11 +9,10 @@ import postfixQueue, {
 } from '../../plugins/queue/postfix-queue/index.ts';
 import qmailQueue from '../../plugins/queue/qmail-queue/index.ts';
 import qmqp from '../../plugins/queue/qmqp/index.ts';
-import { fakeHost } from './fake-system.ts';
-import { fakeServices, given, words } from './plugin-context.ts';
-import { transactionWith } from './stored.ts';
 
-const programs = { ...fakeServices().programs, isExecutable: (path: string) => !path.includes('missing') };
+const programs = Object.assign(new MemoryPrograms(), {
+  isExecutable: (path: string) => !path.includes('missing'),
+});
 
 const outcome = (
   kind: RecipientOutcome['kind'],
@@ -49,11 +49,6 @@ function remade(outcomes: readonly RecipientOutcome[] = [outcome('delivered', 25
   return hand;
 }
 
-const environment =
-  (variables: Record<string, string>) =>
-  (name: string): string | undefined =>
-    variables[name];
-
 test.each([
   ['', {}, '/var/qmail/bin/qmail-queue'],
   ['', { QMAIL: '/opt/qmail' }, '/opt/qmail/bin/qmail-queue'],
@@ -62,9 +57,10 @@ test.each([
   ['/bin/another-queue', { QMAILQUEUE: '' }, '/bin/another-queue'],
 ])('queue/qmail-queue %s with %j runs %s', (line, variables, program) => {
   const { made } = remade();
-  given(qmailQueue, {
-    words: line,
-    services: { programs, system: fakeHost({ environment: environment(variables) }) },
+  testPlugin(qmailQueue, {
+    options: line,
+    programs,
+    system: { environment: { ...variables } },
   });
   expect(made).toEqual([['qmailQueue', { program, timeoutMs: 120_000, processes: 20, waiting: 100 }]]);
 });
@@ -72,7 +68,7 @@ test.each([
 test('limits of programs stand in the line', () => {
   const { made } = remade();
   const line = 'program_timeout 30 processes 5 waiting 0';
-  given(qmailQueue, { words: line, services: { programs } });
+  testPlugin(qmailQueue, { options: line, programs });
   expect(made[0]![1]).toMatchObject({ timeoutMs: 30_000, processes: 5, waiting: 0 });
 });
 
@@ -81,7 +77,7 @@ test.each([
   ['exim_path /usr/sbin/exim4', '/usr/sbin/exim4'],
 ])('queue/exim-bsmtp %s runs %s', (line, program) => {
   const { made } = remade();
-  given(eximBsmtp, { words: line, services: { programs } });
+  testPlugin(eximBsmtp, { options: line, programs });
   expect(made).toEqual([['bsmtp', { program, timeoutMs: 120_000, processes: 20, waiting: 100 }]]);
 });
 
@@ -95,7 +91,7 @@ test.each([
   ['cleanup_timeout 9 /run/cleanup FLAG_NONE', [{ path: '/run/cleanup' }], 0],
 ])('queue/postfix-queue %s', async (line, sockets, flags) => {
   const { made } = remade();
-  const { ask, session } = given(postfixQueue, { words: line });
+  const { ask, session } = testPlugin(postfixQueue, { options: line });
   await ask('queue');
   expect(made[0]![1]).toMatchObject({ sockets, flags });
   expect(session.transaction.notes.get(postfixQueueFlags)).toBe(flags);
@@ -106,8 +102,11 @@ test('queue/postfix-queue: cleanup_sockets before the line, POSTFIXQUEUE before 
   const listed = [{ path: '/a' }, { host: 'mx.example', port: 9000 }, { host: '2001:db8::1', port: 9000 }];
   const ask = async (variables: Record<string, string>, notes?: { flags: number; sockets: string[] }) => {
     const { made } = remade();
-    const services = { system: fakeHost({ environment: environment(variables) }) };
-    const plugin = given(postfixQueue, { words: '/b FLAG_FILTER', files, services });
+    const plugin = testPlugin(postfixQueue, {
+      options: '/b FLAG_FILTER',
+      config: files,
+      system: { environment: variables },
+    });
     if (notes !== undefined) {
       plugin.session.transaction.notes.set(postfixQueueFlags, notes.flags);
       plugin.session.transaction.notes.set(postfixQueueSockets, notes.sockets);
@@ -127,7 +126,7 @@ test('queue/postfix-queue: cleanup_sockets before the line, POSTFIXQUEUE before 
 
 test('queue/qmqp takes hosts with and without ports', () => {
   const { made } = remade();
-  given(qmqp, { words: 'qmqp_timeout 20 a.example b.example:1628 [2001:db8::1]:9' });
+  testPlugin(qmqp, { options: 'qmqp_timeout 20 a.example b.example:1628 [2001:db8::1]:9' });
   const hosts = [
     { host: 'a.example', port: 628 },
     { host: 'b.example', port: 1628 },
@@ -139,7 +138,7 @@ test('queue/qmqp takes hosts with and without ports', () => {
 test('queue/pipe takes everything behind its options for the command', () => {
   const { made } = remade();
   const line = 'per recipient line_ends crlf null_sender MAILER-DAEMON /bin/deliver -a %r per message';
-  given(pipe, { words: line, services: { programs } });
+  testPlugin(pipe, { options: line, programs });
   expect(made[0]![1]).toMatchObject({
     command: ['/bin/deliver', '-a', '%r', 'per', 'message'],
     per: 'recipient',
@@ -165,12 +164,11 @@ test.each([
   [pipe, '/missing', '/missing can not be executed'],
   [pipe, 'null_sender -x /bin/deliver', 'null_sender: must not begin with a hyphen'],
 ])('a bad line is refused at start: $name $1', (definition, line, problem) => {
-  const services = { programs };
-  expect(() => given(definition as typeof qmailQueue, { words: line, services })).toThrow(problem);
+  expect(() => testPlugin(definition as typeof qmailQueue, { options: line, programs })).toThrow(problem);
 });
 
 test('a list of sockets that can not be read is refused at start', () => {
-  expect(() => given(postfixQueue, { files: { cleanup_sockets: ['cleanup'] } })).toThrow(
+  expect(() => testPlugin(postfixQueue, { config: { cleanup_sockets: ['cleanup'] } })).toThrow(
     '`cleanup` is no socket of cleanup',
   );
 });
@@ -193,13 +191,14 @@ test.each([
   [pipe, '/bin/deliver', [DONE, NEVER], 'DENY no (#7.1)'],
 ])('what became of a message is one verdict: $name $1 $3', async (definition, line, outcomes, verdict) => {
   remade(outcomes);
-  const { ask, session } = given(definition as typeof qmailQueue, {
-    words: line,
-    services: { programs },
+  const { ask, session } = testPlugin(definition as typeof qmailQueue, {
+    options: line,
+    programs,
   });
-  session.transaction = transactionWith('Subject: x\r\n\r\ny\r\n', {
+  session.begin({
+    message: 'Subject: x\r\n\r\ny\r\n',
     from: '<a@b>',
     to: outcomes.map(() => '<c@d>'),
   });
-  expect(words(await ask('queue'))).toBe(verdict);
+  expect(printVerdict(await ask('queue'))).toBe(verdict);
 });

@@ -1,11 +1,9 @@
 import { expect, test } from 'vitest';
+import { TestClock, testPlugin, printVerdict } from '../../host/testing/index.ts';
 import { naughty, whitelistHost } from '../../bindings/plugin/index.ts';
 import headers from '../../plugins/headers.ts';
-import { given, words } from './plugin-context.ts';
-import { transactionWith } from './stored.ts';
 
 const NOW = Date.parse('2026-11-22T12:00:00Z');
-const services = { clock: { now: () => NOW } };
 const DAY = 86_400_000;
 const date = (days: number): string => new Date(NOW + days * DAY).toUTCString();
 
@@ -37,17 +35,20 @@ test.each([
   ['past 2 future 2', `${FROM}Date: some day\r\n${BODY}`, 'DECLINED'],
   ['past 0', `${FROM}Date: ${date(-6)}\r\n${BODY}`, 'DECLINED'],
 ])('headers %s, RFC 5322 section 3.6: %j is answered with %s', async (line, text, answer) => {
-  const { ask, session } = given(headers, { words: line, services });
-  session.transaction = transactionWith(text);
-  expect(words(await ask('data_post'))).toBe(answer);
+  const { ask, session } = testPlugin(headers, { options: line, clock: new TestClock(NOW) });
+  session.begin({ message: text });
+  expect(printVerdict(await ask('data_post'))).toBe(answer);
 });
 
 test('headers: each fault costs a point of karma', async () => {
-  const { ask, session } = given(headers, { words: 'require From,Date past 1', services });
-  session.transaction = transactionWith(`Subject: a\r\nSubject: b\r\n${BODY}`);
+  const { ask, session } = testPlugin(headers, {
+    options: 'require From,Date past 1',
+    clock: new TestClock(NOW),
+  });
+  session.begin({ message: `Subject: a\r\nSubject: b\r\n${BODY}` });
   await ask('data_post');
   expect(session.connection.karma).toBe(-3);
-  session.transaction = transactionWith(`${FROM}Date: ${date(-9)}\r\n${BODY}`);
+  session.begin({ message: `${FROM}Date: ${date(-9)}\r\n${BODY}` });
   await ask('data_post');
   expect(session.connection.karma).toBe(-4);
 });
@@ -57,22 +58,22 @@ test('headers leaves reasons for naughty only if its line says so', async () => 
     ['reject naughty', ['(headers) We require a valid From header']],
     ['reject 0', undefined],
   ] as const) {
-    const { ask, session } = given(headers, { words: line });
-    session.transaction = transactionWith(BODY);
-    expect(words(await ask('data_post'))).toBe('DECLINED');
+    const { ask, session } = testPlugin(headers, { options: line });
+    session.begin({ message: BODY });
+    expect(printVerdict(await ask('data_post'))).toBe('DECLINED');
     expect(session.connection.notes.get(naughty)).toEqual(reasons);
   }
 });
 
 test('headers skips welcome hosts, but not their empty messages', async () => {
-  const { ask, session } = given(headers);
+  const { ask, session } = testPlugin(headers);
   session.connection.notes.set(whitelistHost, true);
-  session.transaction = transactionWith(BODY);
-  expect(words(await ask('data_post'))).toBe('DECLINED');
-  session.transaction = transactionWith('');
-  expect(words(await ask('data_post'))).toBe('DENY You must send some data first');
+  session.begin({ message: BODY });
+  expect(printVerdict(await ask('data_post'))).toBe('DECLINED');
+  session.begin({ message: '' });
+  expect(printVerdict(await ask('data_post'))).toBe('DENY You must send some data first');
 });
 
 test('headers refuses at start what is no list of field names', () => {
-  expect(() => given(headers, { words: 'require From:' })).toThrow('must be field names');
+  expect(() => testPlugin(headers, { options: 'require From:' })).toThrow('must be field names');
 });

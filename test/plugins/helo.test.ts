@@ -1,30 +1,29 @@
 import { describe, expect, test } from 'vitest';
-import type { Services } from '../../bindings/plugin/index.ts';
+import { fakeResolver, printVerdict, testPlugin, type FakeDnsZones } from '../../host/testing/index.ts';
 import plugin, { heloForwardMatch, heloReverseMatch } from '../../plugins/helo.ts';
-import { fakeResolver, type FakeDnsZones } from '../../host/testing/fake-resolver.ts';
-import { given, words } from './plugin-context.ts';
-import { headerOf, transactionWith } from './stored.ts';
 
-const files = { badhelo: ['aol.com', 'yahoo.com', 'ya.oo\\.com$', '!\\.'] };
+const config = { badhelo: ['aol.com', 'yahoo.com', 'ya.oo\\.com$', '!\\.'] };
 
 interface Setting {
   readonly policy?: string;
   readonly ip?: string;
   readonly zones?: FakeDnsZones;
-  readonly words?: string;
+  readonly options?: string;
 }
 
 async function hello(
   host: string,
-  { policy = 'lenient', ip = '192.0.2.3', zones = {}, words: more = '' }: Setting = {},
+  { policy = 'lenient', ip = '192.0.2.3', zones = {}, options: more = '' }: Setting = {},
 ) {
-  const dns = fakeResolver(zones);
-  const services: Partial<Services> = { dns };
-  const asked = given(plugin, { words: `policy ${policy} ${more}`, files: {}, services });
-  asked.session.connection.remoteIp = ip;
-  const answer = asked.ask('ehlo', host, []);
-  await dns.advance(60_000);
-  return { ...asked, answer: words(await answer) };
+  const resolver = fakeResolver(zones);
+  const { ask, log, session } = testPlugin(plugin, {
+    options: `policy ${policy} ${more}`,
+    client: { remoteIp: ip },
+    resolver,
+  });
+  const answer = ask('ehlo', host);
+  await resolver.advance(60_000);
+  return { log, session, answer: printVerdict(await answer) };
 }
 
 test.each([
@@ -35,14 +34,14 @@ test.each([
   ['yoda.com', true],
   ['host-only', false],
 ])('helo: badhelo and %s', async (host, passes) => {
-  const { ask, session } = given(plugin, { files });
-  const answer = words(await ask('helo', host, []));
+  const { ask, session } = testPlugin(plugin, { config });
+  const answer = printVerdict(await ask('helo', host));
   expect(answer).toBe(passes ? 'DECLINED' : `DENY_DISCONNECT I do not believe you are ${host}.`);
   expect(session.connection.karma).toBe(passes ? 0 : -1);
 });
 
 test('helo: a pattern of badhelo that cannot be matched in linear time is refused at start', () => {
-  expect(() => given(plugin, { files: { badhelo: ['(?=x)y'] } })).toThrow('look-ahead');
+  expect(() => testPlugin(plugin, { config: { badhelo: ['(?=x)y'] } })).toThrow('look-ahead');
 });
 
 test.each([
@@ -159,23 +158,23 @@ test('helo leaves notes of what fits', async () => {
 });
 
 test('helo always disconnects, says so at start, and can be told only to look', async () => {
-  const strict = await hello('1.0.0.0', { words: 'reject_type temp' });
+  const strict = await hello('1.0.0.0', { options: 'reject_type temp' });
   expect(strict.answer).toBe('DENY_DISCONNECT Forged IPs not accepted here');
   expect(strict.log[0]).toContain('reject_type temp is not followed');
-  expect((await hello('1.0.0.0', { words: 'reject 0' })).answer).toBe('DECLINED');
+  expect((await hello('1.0.0.0', { options: 'reject 0' })).answer).toBe('DECLINED');
 });
 
 test('helo skips relay clients, and counts an empty name against the client', async () => {
-  const { ask, session } = given(plugin, { files });
-  expect(words(await ask('helo', '', []))).toBe('DECLINED');
+  const { ask, session } = testPlugin(plugin, { config });
+  expect(printVerdict(await ask('helo', ''))).toBe('DECLINED');
   expect(session.connection.karma).toBe(-2);
   session.connection.relayClient = true;
-  expect(words(await ask('helo', 'yahoo.com', []))).toBe('DECLINED');
+  expect(printVerdict(await ask('helo', 'yahoo.com'))).toBe('DECLINED');
 });
 
 test('helo writes the name into X-HELO, on top, in place of any that came', async () => {
-  const { ask, session } = given(plugin);
-  session.transaction = transactionWith('X-HELO: forged\r\nSubject: x\r\n\r\n');
+  const { ask, session } = testPlugin(plugin);
+  session.begin({ message: 'X-HELO: forged\r\nSubject: x\r\n\r\n' });
   await ask('data_post');
-  expect(headerOf(session.transaction)).toBe('X-HELO: client.example\r\nSubject: x\r\n');
+  expect(session.header).toBe('X-HELO: client.example\r\nSubject: x\r\n');
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { testPlugin, printVerdict } from '../../host/testing/index.ts';
 import { karmaHistory } from '../../bindings/plugin/index.ts';
 import hostsAllow from '../../plugins/hosts_allow.ts';
-import { given, words } from './plugin-context.ts';
 
 const files = {
   hosts_allow: [
@@ -24,9 +24,9 @@ test.each([
   ['::ffff:192.0.2.8', 'DENY Sorry, known spam only source'],
   ['2001:db9::1', 'DECLINED'],
 ])('hosts_allow: the first line that has %s says %s', async (remoteIp, answer) => {
-  const { ask, session } = given(hostsAllow, { files });
+  const { ask, session } = testPlugin(hostsAllow, { config: files });
   session.connection.remoteIp = remoteIp;
-  expect(words(await ask('pre-connection'))).toBe(answer);
+  expect(printVerdict(await ask('pre-connection'))).toBe(answer);
 });
 
 /** Connections of the address, what `--max-from-ip` says, and what is known of earlier ones. */
@@ -45,11 +45,11 @@ test.each([
 ])(
   'hosts_allow: connection $from of at most $max with a karma history of $history is refused: $isRefused',
   async ({ from, max, history, isRefused }) => {
-    const { ask, session, log } = given(hostsAllow);
+    const { ask, session, log } = testPlugin(hostsAllow);
     session.connection.fromSameAddress = from;
     session.connection.maxFromSameAddress = max;
     if (history !== undefined) session.connection.notes.set(karmaHistory, history);
-    expect(words(await ask('pre-connection'))).toBe(
+    expect(printVerdict(await ask('pre-connection'))).toBe(
       isRefused ? 'DENYSOFT too many connections from 192.0.2.3, try again later' : 'DECLINED',
     );
     expect(log).toHaveLength(isRefused ? 1 : 0);
@@ -57,20 +57,22 @@ test.each([
 );
 
 test('hosts_allow: the limit comes before the list', async () => {
-  const { ask, session } = given(hostsAllow, { files: { hosts_allow: ['192.0.2.3 OK'] } });
+  const { ask, session } = testPlugin(hostsAllow, { config: { hosts_allow: ['192.0.2.3 OK'] } });
   Object.assign(session.connection, { fromSameAddress: 3, maxFromSameAddress: 2 });
-  expect(words(await ask('pre-connection'))).toContain('DENYSOFT too many');
+  expect(printVerdict(await ask('pre-connection'))).toContain('DENYSOFT too many');
 });
 
 test.each(['192.0.2.1 DENYY go away', '192.0.2.1 deny', '192.0.2.1', '192.0.2.1 901'])(
   'hosts_allow: `%s` is refused at start, not taken for a permission',
   (line) => {
-    expect(() => given(hostsAllow, { files: { hosts_allow: [line] } })).toThrow(/is none of OK, DENY, /);
+    expect(() => testPlugin(hostsAllow, { config: { hosts_allow: [line] } })).toThrow(
+      /is none of OK, DENY, /,
+    );
   },
 );
 
 test('hosts_allow: a line without an address matches nobody, and says so', async () => {
-  const { ask, log } = given(hostsAllow, { files: { hosts_allow: ['mail.example DENY'] } });
-  expect(words(await ask('pre-connection'))).toBe('DECLINED');
+  const { ask, log } = testPlugin(hostsAllow, { config: { hosts_allow: ['mail.example DENY'] } });
+  expect(printVerdict(await ask('pre-connection'))).toBe('DECLINED');
   expect(log.join('\n')).toContain('entry `mail.example` matches nothing');
 });

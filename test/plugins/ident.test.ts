@@ -1,14 +1,9 @@
 /** The plugins that find out who the client is: ident/geoip and ident/p0f. */
 
-import { connect } from '../../host/connect/connect.ts';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
+import { MemoryDaemons, printVerdict, silentDaemon, testPlugin } from '../../host/testing/index.ts';
 import { fingerprint, geoCountry } from '../../bindings/plugin/index.ts';
 import { askDaemon } from '../../plugins/ident/p0f/daemon-query.ts';
-import { SystemFiles } from '../../host/services/files.ts';
 import geoip, {
   geoAsn,
   geoCity,
@@ -17,12 +12,7 @@ import geoip, {
   geoDistance,
 } from '../../plugins/ident/geoip/index.ts';
 import p0f, { fingerprintExclude } from '../../plugins/ident/p0f/index.ts';
-import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
-import { headerOf, transactionWith } from './stored.ts';
 import { makeMmdb } from './tiny-mmdb.ts';
-
-const folder = mkdtempSync(join(tmpdir(), 'ident-'));
-afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('ident/geoip', () => {
   const syracuse = {
@@ -36,20 +26,14 @@ describe('ident/geoip', () => {
     location: { latitude: 47.3769, longitude: 8.5417 },
   };
 
-  function makeFolder(name: string, databases: Record<string, Buffer>): string {
-    const path = mkdtempSync(join(folder, name));
-    for (const [file, octets] of Object.entries(databases)) writeFileSync(join(path, file), octets);
-    return path;
-  }
-
   const city = makeMmdb('GeoLite2-City', { '24.24.24.0/24': syracuse, '192.0.2.0/24': zurich });
   const asn = makeMmdb('GeoLite2-ASN', { '24.24.0.0/16': { autonomous_system_number: 11351 } });
   const country = makeMmdb('GeoLite2-Country', { '24.24.24.0/24': { country: { iso_code: 'US' } } });
 
   function locate(ip: string, databases: Record<string, Buffer>, more = '') {
-    const asked = given(geoip, {
-      words: `db_dir ${makeFolder('geo', databases)} ${more}`,
-      services: { files: new SystemFiles({ now: () => 0 }) },
+    const asked = testPlugin(geoip, {
+      options: `db_dir /geo ${more}`,
+      files: Object.fromEntries(Object.entries(databases).map(([name, octets]) => [`/geo/${name}`, octets])),
     });
     asked.session.connection.remoteIp = ip;
     return asked;
@@ -60,7 +44,7 @@ describe('ident/geoip', () => {
       'GeoLite2-City.mmdb': city,
       'GeoLite2-ASN.mmdb': asn,
     });
-    expect(words(await ask('connect'))).toBe('DECLINED');
+    expect(printVerdict(await ask('connect'))).toBe('DECLINED');
     const { notes } = session.connection;
     expect([geoCountry, geoCountryName, geoContinent, geoCity].map((note) => notes.get(note))).toEqual([
       'US',
@@ -75,11 +59,11 @@ describe('ident/geoip', () => {
   test('the fields say what is known and replace those that came; what is unknown leaves no field', async () => {
     const { ask, session } = locate('24.24.24.24', { 'GeoLite2-Country.mmdb': country });
     await ask('connect');
-    session.transaction = transactionWith('X-GeoIP-Country: XX\r\nX-GeoIP-City: Kept\r\n\r\n');
+    session.begin({ message: 'X-GeoIP-Country: XX\r\nX-GeoIP-City: Kept\r\n\r\n' });
     await ask('data_post');
-    expect(headerOf(session.transaction)).toBe('X-GeoIP-Country: US\r\nX-GeoIP-City: Kept\r\n');
+    expect(session.header).toBe('X-GeoIP-Country: US\r\nX-GeoIP-City: Kept\r\n');
     const silent = locate('24.24.24.24', { 'GeoLite2-Country.mmdb': country }, 'add_headers false');
-    expect(Object.keys(silent.plugin.hooks)).toEqual(['connect']);
+    expect(silent.hooks).toEqual(['connect']);
   });
 
   test('distance is measured along the great circle, and costs karma if it is too far', async () => {
@@ -102,14 +86,14 @@ describe('ident/geoip', () => {
   test('addresses nobody knows, this host and odd addresses have no place', async () => {
     for (const ip of ['203.0.113.1', '127.0.0.1', '2001:db8::1']) {
       const { ask, session } = locate(ip, { 'GeoLite2-City.mmdb': city });
-      expect(words(await ask('connect')), ip).toBe('DECLINED');
+      expect(printVerdict(await ask('connect')), ip).toBe('DECLINED');
       expect(session.connection.notes.get(geoCountry)).toBeUndefined();
     }
   });
 
   test('without a database the plugin says so and stays out of the way; a broken one keeps the daemon from starting', () => {
-    const { plugin, log } = locate('24.24.24.24', {});
-    expect(Object.keys(plugin.hooks)).toEqual([]);
+    const { hooks, log } = locate('24.24.24.24', {});
+    expect(hooks).toEqual([]);
     expect(log[0]).toContain('there is no GeoLite2-City.mmdb');
     expect(() => locate('24.24.24.24', { 'GeoLite2-City.mmdb': Buffer.from('junk') })).toThrow(
       'is no MaxMind database',
@@ -118,26 +102,23 @@ describe('ident/geoip', () => {
 });
 
 describe('ident/p0f', () => {
-  const socket = join(folder, 'p0f');
-  let server: Server | undefined;
+  const SOCKET = '/run/p0f';
   const questions: Buffer[] = [];
-  afterEach(async () => {
+  let daemons = new MemoryDaemons();
+  afterEach(() => {
     questions.length = 0;
-    if (server !== undefined) await new Promise((resolve) => server!.close(resolve));
-    server = undefined;
+    daemons = new MemoryDaemons();
   });
 
   /** A daemon that answers every question the same, cut into pieces. */
-  async function p0fAnswers(answer: Buffer): Promise<void> {
-    server = createServer((client) => {
-      client.on('error', () => undefined);
-      client.once('data', (question) => {
+  function p0fAnswers(answer: Buffer): void {
+    daemons.listen(SOCKET, (client) => {
+      client.once('data', (question: Buffer) => {
         questions.push(question);
         client.write(answer.subarray(0, 7));
         setImmediate(() => client.end(answer.subarray(7)));
       });
     });
-    await new Promise<void>((resolve) => server!.listen(socket, resolve));
   }
 
   function version3(status: number, texts: readonly string[] = []): Buffer {
@@ -151,14 +132,13 @@ describe('ident/p0f', () => {
   }
 
   const WINDOWS = version3(0x10, ['Windows', '7 or 8', '', '', 'Ethernet or modem']);
-  const services = { connect };
-  const ask3 = (more = '', files = {}) => given(p0f, { words: `${socket} ${more}`, services, files });
+  const ask3 = (more = '', config = {}) => testPlugin(p0f, { options: `${SOCKET} ${more}`, daemons, config });
 
   test('version 3: the client is asked about by its address, and the answer becomes a note and fields', async () => {
-    await p0fAnswers(WINDOWS);
+    p0fAnswers(WINDOWS);
     const { ask, session, log } = ask3();
     session.connection.remoteIp = '108.60.149.81';
-    expect(words(await ask('connect'))).toBe('DECLINED');
+    expect(printVerdict(await ask('connect'))).toBe('DECLINED');
     expect(questions[0]!.toString('hex')).toBe(`0146305004${'6c3c9551'}${'00'.repeat(12)}`);
     const note = session.connection.notes.get(fingerprint)!;
     expect(note).toMatchObject({
@@ -168,16 +148,16 @@ describe('ident/p0f', () => {
       uptime: 90,
     });
     expect(note.fields).toMatchObject({ os_name: 'Windows', uptime_min: 90 });
-    session.transaction = transactionWith('X-P0F-Genre: forged\r\nA: b\r\n\r\n');
+    session.begin({ message: 'X-P0F-Genre: forged\r\nA: b\r\n\r\n' });
     await ask('data_post');
-    expect(headerOf(session.transaction)).toBe(
+    expect(session.header).toBe(
       'X-P0F-Link-Type: Ethernet or modem\r\nX-P0F-Genre: Windows 7 or 8\r\nA: b\r\n',
     );
     expect(log[0]).toBe('[c1] (connect) ident/p0f: Windows 7 or 8');
   });
 
   test('version 3: an IPv6 address goes out in its sixteen octets', async () => {
-    await p0fAnswers(WINDOWS);
+    p0fAnswers(WINDOWS);
     const { ask, session } = ask3();
     session.connection.remoteIp = '2001:db8::1';
     await ask('connect');
@@ -192,7 +172,7 @@ describe('ident/p0f', () => {
     answer.writeInt8(11, 69);
     answer.write('ethernet/modem', 70, 'latin1');
     answer.writeUInt32BE(255, 137);
-    await p0fAnswers(answer);
+    p0fAnswers(answer);
     const { ask, session, log } = ask3('version 2 local_ip 208.75.177.101');
     Object.assign(session.connection, { remoteIp: '108.60.149.81', remotePort: 2500, localPort: 25 });
     await ask('connect');
@@ -217,30 +197,31 @@ describe('ident/p0f', () => {
     ['another daemon', Buffer.alloc(232, 65), 'skip, Bad response magic.'],
     ['half an answer', version3(0x10).subarray(0, 100), 'skip, Bad response magic.'],
   ])('%s: the connection goes on', async (_, answer, line) => {
-    await p0fAnswers(answer);
+    p0fAnswers(answer);
     const { ask, session, log } = ask3();
-    expect(words(await ask('connect'))).toBe('DECLINED');
+    expect(printVerdict(await ask('connect'))).toBe('DECLINED');
     expect(session.connection.notes.get(fingerprint)).toBeUndefined();
     expect(log).toEqual([`[c1] (connect) ident/p0f: ${line}`]);
   });
 
   test('without a daemon the connection goes on', async () => {
     const { ask, log } = ask3();
-    expect(words(await ask('connect'))).toBe('DECLINED');
+    expect(printVerdict(await ask('connect'))).toBe('DECLINED');
     expect(log[0]).toContain('skip,');
-    expect(log[0]).toContain(socket);
+    expect(log[0]).toContain(SOCKET);
   });
 
   test('a daemon that keeps silent is not waited for for ever', async () => {
-    server = createServer((client) => client.on('error', () => undefined).resume());
-    await new Promise<void>((resolve) => server!.listen(socket, resolve));
-    await expect(askDaemon(connect, socket, Buffer.from('?'), { octets: 1, timeoutMs: 20 })).rejects.toThrow(
+    daemons.listen(SOCKET, silentDaemon);
+    const question = Buffer.from('?');
+    const limits = { octets: 1, timeoutMs: 20 };
+    await expect(askDaemon(daemons.connect, SOCKET, question, limits)).rejects.toThrow(
       'no answer within 20 ms',
     );
   });
 
   test('smite_os costs karma', async () => {
-    await p0fAnswers(WINDOWS);
+    p0fAnswers(WINDOWS);
     for (const [pattern, karma] of [
       ['windows', -1],
       ['linux', 0],
@@ -259,7 +240,7 @@ describe('ident/p0f', () => {
     ['/windoze/', 'DECLINED'],
   ])('p0f_blocked_operating_systems %s: RCPT is answered with %s', async (line, answer) => {
     const { ask, session } = ask3('', { p0f_blocked_operating_systems: [line] });
-    const rcpt = async () => words(await ask('rcpt', address('<a@b.example>'), NO_PARAMETERS));
+    const rcpt = async () => printVerdict(await ask('rcpt', '<a@b.example>'));
     expect(await rcpt()).toBe('DECLINED');
     session.connection.notes.set(fingerprint, { genre: 'Windows 7 or 8', link: '', distance: 1, uptime: 0 });
     expect(await rcpt()).toBe(answer);
@@ -268,11 +249,11 @@ describe('ident/p0f', () => {
   });
 
   test('only what is asked for is hooked, and welcome clients may run what they like', async () => {
-    expect(Object.keys(ask3('add_headers false').plugin.hooks)).toEqual(['connect']);
-    expect(Object.keys(ask3('add_headers asdf').plugin.hooks)).toEqual(['connect', 'data_post']);
+    expect(ask3('add_headers false').hooks).toEqual(['connect']);
+    expect(ask3('add_headers asdf').hooks).toEqual(['connect', 'data_post']);
     const { ask, session } = ask3('', { p0f_blocked_operating_systems: ['/./'] });
     session.connection.relayClient = true;
     session.connection.notes.set(fingerprint, { genre: 'Windows', link: '', distance: 1, uptime: 0 });
-    expect(words(await ask('rcpt', address('<a@b.example>'), NO_PARAMETERS))).toBe('DECLINED');
+    expect(printVerdict(await ask('rcpt', '<a@b.example>'))).toBe('DECLINED');
   });
 });

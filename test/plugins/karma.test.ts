@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import {
+  MemoryStores,
+  printVerdict,
+  TestClock,
+  testPlugin,
+  type TestPluginOptions,
+} from '../../host/testing/index.ts';
 import { karmaHistory, naughty } from '../../bindings/plugin/index.ts';
-import type { Stores } from '../../bindings/plugin/store.ts';
 import { parseKarma } from '../../plugins/karma/record.ts';
 import karma from '../../plugins/karma/index.ts';
-import { brokenStores, memoryStores } from '../store/memory-backend.ts';
-import { address, FakeSession, freshTransaction, given, NO_PARAMETERS, words } from './plugin-context.ts';
 
 const DAY = 86_400;
 /** In seconds: 2024-01-01. */
@@ -13,24 +17,23 @@ const START = 1_704_067_200;
 const KEY = '3221225987';
 const BOXED = /^DENY_DISCONNECT You were naughty\. You cannot connect for \d+\.\d\d more days\.$/;
 
-type Options = Parameters<typeof given>[1] & { store?: (clock: { now(): number }) => Stores; known?: string };
+type Options = TestPluginOptions & { isDown?: boolean; known?: string };
 
-async function withKarma(options: Options = {}) {
-  const clock = { seconds: START, now: () => clock.seconds * 1_000 };
-  const store = (options.store ?? memoryStores)(clock);
-  const made = given(karma, { ...options, services: { clock, store } });
+async function withKarma({ isDown = false, known, ...options }: Options = {}) {
+  const clock = new TestClock(START * 1_000);
+  const store = new MemoryStores(clock);
+  const made = testPlugin(karma, { ...options, clock, store });
   const { session, ask } = made;
   const part = store.open('karma');
-  if (options.known !== undefined) await part.set(KEY, options.known);
+  if (known !== undefined) await part.set(KEY, known);
+  if (isDown) store.fail();
   /** A client, from its first packet on. */
   const connect = async (): Promise<string> => {
     // A new client has new notes and new karma.
-    const fresh = new FakeSession();
-    session.connection.notes = fresh.connection.notes;
-    session.connection.karma = 0;
-    session.transaction = freshTransaction();
+    session.connection = made.openSession({ relayClient: session.connection.relayClient }).connection;
+    session.begin();
     await ask('pre-connection');
-    return words(await ask('connect'));
+    return printVerdict(await ask('connect'));
   };
   /** A whole connection that ends with `points`. */
   const connection = async (points: number): Promise<string> => {
@@ -71,7 +74,7 @@ describe('karma: what is recorded', () => {
   });
 
   test('negative and strikes move the limits', async () => {
-    const { connection, store } = await withKarma({ words: 'negative 2 strikes 5' });
+    const { connection, store } = await withKarma({ options: 'negative 2 strikes 5' });
     await connection(-4);
     expect(await store.get(KEY)).toBe('0:0:0:1');
     await connection(-5);
@@ -83,9 +86,9 @@ describe('karma: what is recorded', () => {
   test('is forgotten half a year after the last change, or after the penalty', async () => {
     const { connection, store, clock } = await withKarma({ known: '0:9:0:9' });
     await connection(-9);
-    clock.seconds = START + (10 + 180) * DAY - 1;
+    clock.set((START + (10 + 180) * DAY - 1) * 1_000);
     expect(await store.get(KEY)).toBeDefined();
-    clock.seconds += 1;
+    clock.advance(1 * 1_000);
     expect(await store.get(KEY)).toBeUndefined();
   });
 });
@@ -93,10 +96,10 @@ describe('karma: what is recorded', () => {
 describe('karma: who may connect', () => {
   test('a naughty client may not for penalty_days, and again afterwards', async () => {
     const { connect, connection, clock, store, session } = await withKarma({
-      words: 'reject 1 penalty_days 2',
+      options: 'reject 1 penalty_days 2',
     });
     expect(await connection(-3)).toBe('DECLINED');
-    clock.seconds += 6 * 3_600;
+    clock.advance(6 * 3_600 * 1_000);
     expect(await connect()).toBe('DENY_DISCONNECT You were naughty. You cannot connect for 1.75 more days.');
     expect(parseKarma(await store.get(KEY))).toEqual({
       penaltyStart: START,
@@ -105,16 +108,16 @@ describe('karma: who may connect', () => {
       connects: 2,
     });
     expect(session.connection.notes.get(karmaHistory)).toBe(-1);
-    clock.seconds = START + 2 * DAY;
+    clock.set((START + 2 * DAY) * 1_000);
     expect(await connect()).toBe('DECLINED');
   });
 
   test('a penalty with bonus lasts until it is over', async () => {
-    const { connect, clock } = await withKarma({ words: 'reject 1', known: `${START + 6 * DAY}:6:0:6` });
+    const { connect, clock } = await withKarma({ options: 'reject 1', known: `${START + 6 * DAY}:6:0:6` });
     expect(await connect()).toContain('for 7.00 more days.');
-    clock.seconds += 7 * DAY - 3_600;
+    clock.advance((7 * DAY - 3_600) * 1_000);
     expect(await connect()).toMatch(BOXED);
-    clock.seconds += 3_600;
+    clock.advance(3_600 * 1_000);
     expect(await connect()).toBe('DECLINED');
   });
 
@@ -127,7 +130,7 @@ describe('karma: who may connect', () => {
     ['reject 1 reject_type temp', /^DENYSOFT You were naughty/, undefined],
     ['reject 1 penalty_box 30', /^DENY_DISCONNECT .* for 30\.00 more days\.$/, undefined],
   ])('`%s`: %s', async (line, answer, reasons) => {
-    const { connect, session } = await withKarma({ words: line, known: `${START}:1:0:1` });
+    const { connect, session } = await withKarma({ options: line, known: `${START}:1:0:1` });
     expect(await connect()).toMatch(answer);
     expect(session.connection.notes.get(naughty)).toEqual(reasons);
   });
@@ -154,7 +157,7 @@ describe('karma: who may connect', () => {
   });
 
   test('relay clients are not looked at', async () => {
-    const { connect, session } = await withKarma({ words: 'reject 1', known: `${START}:1:0:1` });
+    const { connect, session } = await withKarma({ options: 'reject 1', known: `${START}:1:0:1` });
     session.connection.relayClient = true;
     expect(await connect()).toBe('DECLINED');
   });
@@ -170,10 +173,10 @@ describe('karma: in the transaction', () => {
     const { ask, connect, session } = await withKarma();
     await connect();
     await ask('mail_parse', line);
-    await ask('mail', address('<a@b.example>'), NO_PARAMETERS);
+    await ask('mail', '<a@b.example>');
     expect(session.connection.karma).toBe(points);
     await ask('rcpt_parse', line.replace(/^from/i, 'TO'));
-    await ask('rcpt', address('<a@b.example>'), NO_PARAMETERS);
+    await ask('rcpt', '<a@b.example>');
     expect(session.connection.karma).toBe(2 * points);
   });
 
@@ -187,14 +190,14 @@ describe('karma: in the transaction', () => {
     ['<>', 0],
   ])('karma_tlds: MAIL FROM:%s is worth %i', async (path, points) => {
     const { ask, session } = await withKarma({
-      files: { karma_tlds: ['work:-4', 'uk:+1', 'co.uk:2', 'none:0'] },
+      config: { karma_tlds: ['work:-4', 'uk:+1', 'co.uk:2', 'none:0'] },
     });
-    await ask('mail', address(path), NO_PARAMETERS);
+    await ask('mail', path);
     expect(session.connection.karma).toBe(points);
   });
 
   test('a line of karma_tlds that is no score is refused at start', async () => {
-    await expect(withKarma({ files: { karma_tlds: ['work'] } })).rejects.toThrow(
+    await expect(withKarma({ config: { karma_tlds: ['work'] } })).rejects.toThrow(
       '`work` is not of the form TLD:SCORE',
     );
   });
@@ -210,19 +213,19 @@ describe('karma: in the transaction', () => {
     await connect();
     session.connection.karma = row.points;
     Object.assign(session.transaction, { recipients: Array.from({ length: row.count }, () => ({})) });
-    expect(words(await ask('rcpt', address('<a@b.example>'), NO_PARAMETERS))).toBe(row.answer);
+    expect(printVerdict(await ask('rcpt', '<a@b.example>'))).toBe(row.answer);
   });
 
   test.each(['data', 'data_post'] as const)(
     '%s: a karma below -4 is refused once, not twice',
     async (hook) => {
-      const { ask, session } = await withKarma({ words: 'reject 1' });
+      const { ask, session } = await withKarma({ options: 'reject 1' });
       session.connection.karma = -4;
-      expect(words(await ask(hook))).toBe('DECLINED');
+      expect(printVerdict(await ask(hook))).toBe('DECLINED');
       session.connection.karma = -5;
-      expect(words(await ask(hook))).toBe('DENY_DISCONNECT very bad karma: -5');
+      expect(printVerdict(await ask(hook))).toBe('DENY_DISCONNECT very bad karma: -5');
       session.connection.notes.set(naughty, ['(helo) no']);
-      expect(words(await ask(hook))).toBe('DECLINED');
+      expect(printVerdict(await ask(hook))).toBe('DECLINED');
     },
   );
 });
@@ -233,18 +236,18 @@ test.each([
   ['penalty_days 0', 'must be a number from 0.01'],
   ['reject maybe', 'reject'],
 ])('karma: `%s` is refused at start', async (line, problem) => {
-  await expect(withKarma({ words: line })).rejects.toThrow(problem);
+  await expect(withKarma({ options: line })).rejects.toThrow(problem);
 });
 
 test('karma: with the store down everybody is served, and the log says why', async () => {
-  const { connection, log } = await withKarma({ words: 'reject 1', store: brokenStores });
+  const { connection, log } = await withKarma({ options: 'reject 1', isDown: true });
   expect(await connection(-9)).toBe('DECLINED');
   expect(log.filter((line) => !/: karma /.test(line))).toHaveLength(1);
   expect(log[0]).toContain('no space left on device');
 });
 
 test('karma: db_dir is another store', () => {
-  const store = memoryStores({ now: () => 0 });
-  given(karma, { words: 'db_dir /var/lib/qpsmtpd/karma nfslock 0', services: { store } });
+  const store = new MemoryStores(new TestClock());
+  testPlugin(karma, { options: 'db_dir /var/lib/qpsmtpd/karma nfslock 0', store });
   expect(store.places).toEqual(['lmdb:/var/lib/qpsmtpd/karma']);
 });

@@ -3,46 +3,36 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
+  deny,
   LogLevel,
   type LogEvent,
   type OptionShape,
   type PluginDefinition,
 } from '../../bindings/plugin/index.ts';
-import { loggingSinks } from '../../host/hooks/logging.ts';
-import { HookRunner } from '../../host/hooks/runner.ts';
-import { jsonLines } from '../../host/observe/log-outputs.ts';
-import { Logger, type LogContext } from '../../host/observe/logger.ts';
-import { TestServer } from '../../host/testing/index.ts';
+import { MemoryLogs, TestClock, testPlugin, TestServer } from '../../host/testing/index.ts';
 import adaptive from '../../plugins/logging/adaptive.ts';
 import apache from '../../plugins/logging/apache.ts';
 import connectionId from '../../plugins/logging/connection_id.ts';
 import devnull from '../../plugins/logging/devnull.ts';
 import json from '../../plugins/logging/json.ts';
 import transactionId from '../../plugins/logging/transaction_id.ts';
-import { address, given, noLogs, NO_PARAMETERS } from './plugin-context.ts';
 
-/** A log with one logging plugin in it, and its lines. */
-function logOf<S extends OptionShape>(definition: PluginDefinition<S>, words = '') {
-  const lines: string[] = [];
-  const services = {
-    logs: { ...noLogs, writeError: (line: string) => void lines.push(line) },
-    clock: { now: () => Date.UTC(2026, 2, 1, 12, 30, 5, 42) },
-  };
-  const { plugin, session } = given(definition, { words, services });
-  const logger = new Logger(LogLevel.WARN, (line) => lines.push(`built-in ${line}`));
-  logger.attach(loggingSinks([plugin], (line) => lines.push(`past ${line}`)));
-  const runner = new HookRunner([plugin], logger);
-  return { logger, lines, session, runner };
+/** A logging plugin and the lines it writes. */
+function logOf<S extends OptionShape>(definition: PluginDefinition<S>, options = '') {
+  const logs = new MemoryLogs();
+  const clock = new TestClock(Date.UTC(2026, 2, 1, 12, 30, 5, 42));
+  const { ask, log, wantsLog, writeLog } = testPlugin(definition, { options, logs, clock });
+  return { ask, log, wantsLog, writeLog, lines: logs.errors };
 }
 
-const IN_MAIL: LogContext = { plugin: 'p', hook: 'mail', connectionId: 'c1', transactionId: 'c1.2' };
+const IN_MAIL = { plugin: 'p', hook: 'mail', connectionId: 'c1', transactionId: 'c1.2' } as const;
 
 describe('logging/devnull', () => {
   test('wants nothing, and keeps the built-in log silent', () => {
-    const { logger, lines } = logOf(devnull);
-    expect(logger.writes(LogLevel.EMERG)).toBe(false);
-    logger.log(LogLevel.EMERG, 'text');
-    expect(lines).toEqual([]);
+    const { lines, log, writeLog, wantsLog } = logOf(devnull);
+    expect(wantsLog(LogLevel.EMERG)).toBe(false);
+    writeLog(LogLevel.EMERG, 'text');
+    expect([...lines, ...log]).toEqual([]);
   });
 });
 
@@ -51,11 +41,11 @@ describe('logging/connection_id and logging/transaction_id', () => {
     ['connection', connectionId, '4711-c1'],
     ['transaction', transactionId, '4711-c1.2'],
   ])('write the %s where qpsmtpd has the process', (_, definition, id) => {
-    const { logger, lines } = logOf(definition as PluginDefinition, 'LOGINFO');
-    logger.log(LogLevel.INFO, 'text', IN_MAIL);
-    logger.log(LogLevel.INFO, 'text', { ...IN_MAIL, plugin: undefined });
-    logger.log(LogLevel.INFO, 'text');
-    logger.log(LogLevel.DEBUG, 'text');
+    const { lines, writeLog } = logOf(definition as PluginDefinition, 'LOGINFO');
+    writeLog(LogLevel.INFO, 'text', IN_MAIL);
+    writeLog(LogLevel.INFO, 'text', { ...IN_MAIL, plugin: undefined });
+    writeLog(LogLevel.INFO, 'text');
+    writeLog(LogLevel.DEBUG, 'text');
     expect(lines).toEqual([`${id} p plugin: text`, `${id} running plugin (mail): text`, '??? text']);
   });
 
@@ -88,12 +78,12 @@ describe('logging/connection_id and logging/transaction_id', () => {
 
 describe('logging/apache', () => {
   test("writes Apache's error log, with the client where there is one", async () => {
-    const { logger, lines, runner, session } = logOf(apache, 'level LOGINFO');
-    await runner.run('pre-connection', session);
-    logger.log(LogLevel.WARN, 'text', IN_MAIL);
-    runner.runAll('post-connection', session);
-    logger.log(LogLevel.CRIT, 'text');
-    logger.log(LogLevel.DEBUG, 'text');
+    const { ask, lines, writeLog } = logOf(apache, 'level LOGINFO');
+    await ask('pre-connection');
+    writeLog(LogLevel.WARN, 'text', IN_MAIL);
+    await ask('post-connection');
+    writeLog(LogLevel.CRIT, 'text');
+    writeLog(LogLevel.DEBUG, 'text');
     const day = String.raw`\[Sun Mar 01 \d\d:30:05\.042000 2026\]`;
     expect(lines).toHaveLength(2);
     expect(lines[0]).toMatch(
@@ -106,15 +96,15 @@ describe('logging/apache', () => {
 });
 
 describe('logging/adaptive', () => {
-  const play = async (words: string, isDenied: boolean): Promise<string[]> => {
-    const { logger, lines, runner, session } = logOf(adaptive, words);
-    await runner.run('connect', session);
-    logger.log(LogLevel.ERROR, 'grave', IN_MAIL);
-    logger.log(LogLevel.INFO, 'plain', IN_MAIL);
-    logger.log(LogLevel.DEBUG, 'chatter', IN_MAIL);
-    logger.log(LogLevel.ERROR, 'of another', { connectionId: 'c2' });
-    if (isDenied) await runner.run('deny', session, 'p', { kind: 'verdict', code: 901, lines: [] });
-    await runner.runAll('reset_transaction', session);
+  const play = async (options: string, isDenied: boolean): Promise<string[]> => {
+    const { ask, lines, writeLog } = logOf(adaptive, options);
+    await ask('connect');
+    writeLog(LogLevel.ERROR, 'grave', IN_MAIL);
+    writeLog(LogLevel.INFO, 'plain', IN_MAIL);
+    writeLog(LogLevel.DEBUG, 'chatter', IN_MAIL);
+    writeLog(LogLevel.ERROR, 'of another', { connectionId: 'c2' });
+    if (isDenied) await ask('deny', 'p', deny());
+    await ask('reset_transaction');
     return lines;
   };
 
@@ -138,70 +128,25 @@ describe('logging/adaptive', () => {
 
   test('says nothing more about refused mail; the next transaction begins anew', async () => {
     expect(await play('accept 6 reject 6', true)).toHaveLength(3);
-    const { logger, lines, runner, session } = logOf(adaptive, 'accept 6 reject 6');
-    await runner.run('connect', session);
-    await runner.run('deny', session, 'p', { kind: 'verdict', code: 901, lines: [] });
-    await runner.runAll('reset_transaction', session);
-    logger.log(LogLevel.INFO, 'next', IN_MAIL);
-    await runner.runAll('reset_transaction', session);
+    const { ask, lines, writeLog } = logOf(adaptive, 'accept 6 reject 6');
+    await ask('connect');
+    await ask('deny', 'p', deny());
+    await ask('reset_transaction');
+    writeLog(LogLevel.INFO, 'next', IN_MAIL);
+    await ask('reset_transaction');
     expect(lines.at(-1)).toBe('4711 ` p plugin: next');
   });
 
   test('keeps a bounded part of what one client makes it log', async () => {
-    const { logger, lines, runner, session } = logOf(adaptive, 'accept 6 reject 6');
-    await runner.run('connect', session);
-    for (let time = 0; time < 5_000; time++) logger.log(LogLevel.INFO, 'text', IN_MAIL);
-    await runner.runAll('reset_transaction', session);
+    const { ask, lines, writeLog } = logOf(adaptive, 'accept 6 reject 6');
+    await ask('connect');
+    for (let time = 0; time < 5_000; time++) writeLog(LogLevel.INFO, 'text', IN_MAIL);
+    await ask('reset_transaction');
     expect(lines).toHaveLength(6_000);
   });
 });
 
 describe('logging/json', () => {
-  test('writes the fields of a summary apart', () => {
-    const event = { name: 'transaction', octets: 7, to: ['<a@b>:accepted'] };
-    const written: string[] = [];
-    const lineOf = jsonLines('mx.example');
-    const logger = new Logger(LogLevel.WARN, () => undefined);
-    logger.attach([{ upTo: LogLevel.NOTICE, write: (line) => void written.push(lineOf(line)) }]);
-    logger.log(LogLevel.NOTICE, 'transaction octets=7', { transactionId: 'c1.2' }, event);
-    expect(JSON.parse(written[0]!)).toMatchObject({
-      transaction: 'c1.2',
-      event,
-      msg: 'transaction octets=7',
-    });
-  });
-
-  test('writes what pino writes: one object a line, what does not apply left out', () => {
-    const lineOf = jsonLines('mx.example');
-    const event: LogEvent = {
-      level: 4,
-      text: 'a "text"',
-      plugin: 'p',
-      hook: 'mail',
-      connectionId: 'c1',
-      transactionId: undefined,
-    };
-    const line = lineOf(event);
-    expect(line).not.toContain('\n');
-    const { time, ...rest } = JSON.parse(line) as Record<string, unknown>;
-    expect(new Date(String(time)).getTime()).toBeGreaterThan(0);
-    expect(rest).toEqual({
-      level: 40,
-      severity: 4,
-      pid: process.pid,
-      hostname: 'mx.example',
-      name: 'qpsmtpd',
-      connection: 'c1',
-      plugin: 'p',
-      hook: 'mail',
-      msg: 'a "text"',
-    });
-    const levels = ([0, 1, 2, 3, 4, 5, 6, 7] as const).map(
-      (level) => (JSON.parse(lineOf({ ...event, level })) as { level: number }).level,
-    );
-    expect(levels).toEqual([60, 60, 60, 50, 40, 30, 30, 20]);
-  });
-
   test('goes to a file in a whole server', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'json-'));
     const path = join(folder, 'log');
@@ -229,9 +174,9 @@ describe('logging/json', () => {
 });
 
 test('a level nobody wants costs a comparison: no plugin is handed the line', async () => {
-  const { logger, runner, session, lines } = logOf(json as unknown as PluginDefinition, 'level LOGERROR');
-  await runner.run('mail', session, address('<a@b.example>'), NO_PARAMETERS);
-  expect(logger.writes(LogLevel.WARN)).toBe(false);
-  logger.log(LogLevel.WARN, 'text');
+  const { ask, lines, wantsLog, writeLog } = logOf(json, 'level LOGERROR');
+  await ask('mail', '<a@b.example>');
+  expect(wantsLog(LogLevel.WARN)).toBe(false);
+  writeLog(LogLevel.WARN, 'text');
   expect(lines).toEqual([]);
 });

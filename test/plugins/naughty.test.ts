@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { testPlugin, printVerdict } from '../../host/testing/index.ts';
 import { naughty as naughtyNote, naughtyRejectType } from '../../bindings/plugin/index.ts';
 import naughty from '../../plugins/naughty.ts';
-import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
 
 test.each([
   ['', 'rcpt', 'DENY_DISCONNECT'],
@@ -11,25 +11,26 @@ test.each([
   ['reject DATA_POST reject_type perm', 'data_post', 'DENY'],
   ['reject data reject_type temp_disconnect', 'data', 'DENYSOFT_DISCONNECT'],
 ] as const)('naughty %s refuses in %s with %s', async (line, hook, code) => {
-  const { ask, session, plugin } = given(naughty, { words: line });
-  const path = address('<a@b.example>');
-  const put = () => (hook === 'mail' || hook === 'rcpt' ? ask(hook, path, NO_PARAMETERS) : ask(hook));
-  expect(words(await put())).toBe('DECLINED');
+  const { ask, session, hooks } = testPlugin(naughty, { options: line });
+  const put = () => (hook === 'mail' || hook === 'rcpt' ? ask(hook, '<a@b.example>') : ask(hook));
+  expect(printVerdict(await put())).toBe('DECLINED');
   session.connection.notes.set(naughtyNote, ['(dnsbl) listed', '(helo) forged']);
-  expect(words(await put())).toBe(`${code} (dnsbl) listed (helo) forged`);
-  expect(Object.keys(plugin.hooks)).toEqual([...new Set([hook, 'data_post'])]);
+  expect(printVerdict(await put())).toBe(`${code} (dnsbl) listed (helo) forged`);
+  expect(hooks).toEqual([...new Set([hook, 'data_post'])]);
 });
 
 test('naughty: the reject_type of the plugin that found the fault wins, and AUTH takes the fault away', async () => {
-  const { ask, session } = given(naughty, { words: 'reject data' });
+  const { ask, session } = testPlugin(naughty, { options: 'reject data' });
   const { notes } = session.connection;
   notes.set(naughtyNote, ['(dnsbl) listed']);
   notes.set(naughtyRejectType, 'soft');
-  expect(words(await ask('data'))).toBe('DENYSOFT (dnsbl) listed');
+  expect(printVerdict(await ask('data'))).toBe('DENYSOFT (dnsbl) listed');
   notes.delete(naughtyNote);
-  expect(words(await ask('data'))).toBe('DECLINED');
+  expect(printVerdict(await ask('data'))).toBe('DECLINED');
 });
 
 test('naughty refuses at start to act in a hook that cannot refuse', () => {
-  expect(() => given(naughty, { words: 'reject hook_queue_post' })).toThrow('plugins:1: naughty: reject');
+  expect(() => testPlugin(naughty, { options: 'reject hook_queue_post' })).toThrow(
+    'plugins:1: naughty: reject',
+  );
 });

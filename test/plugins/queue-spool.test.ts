@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest';
+import { testPlugin, address } from '../../host/testing/index.ts';
 import type { Outlet, SpoolOptions } from '../../bindings/plugin/index.ts';
 import spool from '../../plugins/queue/spool.ts';
-import { address, given } from './plugin-context.ts';
 
 /** What the line asks for. */
-function opened(words: string): { directory: string; terms: SpoolOptions; via: string[] } {
+function opened(options: string): { directory: string; terms: SpoolOptions; via: string[] } {
   const via: string[] = [];
   const found: { directory: string; terms: SpoolOptions }[] = [];
   const outlet: Outlet = { deliver: () => Promise.resolve([]) };
-  given(spool, {
-    words,
+  testPlugin(spool, {
+    options,
+    outlets: (line) => (via.push(line), outlet),
     services: {
-      outlets: { open: (line) => (via.push(line), { ...outlet, ready: Promise.resolve() }) },
       spools: { open: (directory, terms) => (found.push({ directory, terms }), outlet) },
     },
   });
@@ -41,8 +41,8 @@ test.each([
   ['via routes', 'x.example'],
   ['by domain via smtp-forward 10.0.0.5', 'x.example'],
   ['by hop via smtp-forward mx', 'next-hop'],
-])('queue/spool %s: recipients wait for %s', (words, destination) => {
-  const { terms } = opened(`/s ${words}`);
+])('queue/spool %s: recipients wait for %s', (options, destination) => {
+  const { terms } = opened(`/s ${options}`);
   expect(terms.destinationOf(address('<a@X.Example>'))).toBe(destination);
 });
 
@@ -55,6 +55,6 @@ test.each([
   ['/s by moon via x', 'by: '],
   ['/s via smtp-forward h reports via', 'names no outlet behind `reports via`'],
   ['/s reports via smtp-forward mx', 'names no outlet: `reports via` stands behind it'],
-])('queue/spool %s is refused at start: %s', (words, problem) => {
-  expect(() => opened(words)).toThrow(problem);
+])('queue/spool %s is refused at start: %s', (options, problem) => {
+  expect(() => opened(options)).toThrow(problem);
 });

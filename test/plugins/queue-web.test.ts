@@ -11,7 +11,7 @@ import {
 import type { Hooks } from '../../bindings/plugin/hooks.ts';
 import amqp from '../../plugins/queue/amqp/index.ts';
 import webhook from '../../plugins/queue/webhook/index.ts';
-import { given, words } from './plugin-context.ts';
+import { given, words } from '../hooks/plugin-context.ts';
 
 /** The plugin with an outlet of the test, which is opened under these options. */
 function withOutlet<S extends OptionShape>(

@@ -1,23 +1,17 @@
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
-import { describePlugin } from '../../host/hooks/plugin-description.ts';
+import {
+  address,
+  MemoryFiles,
+  printVerdict,
+  TestClock,
+  testPlugin,
+  type TestPluginOptions,
+} from '../../host/testing/index.ts';
 import discard from '../../plugins/queue/discard.ts';
 import maildir from '../../plugins/queue/maildir/index.ts';
-import { Address, type Files, type MailObject, type Transaction } from '../../bindings/plugin/index.ts';
+import { Address, type Files, type MailObject } from '../../bindings/plugin/index.ts';
 import type { StagedFile } from '../../bindings/plugin/files.ts';
-import { fakeFiles } from './fake-system.ts';
-import { address, freshTransaction, given, words, type Given } from './plugin-context.ts';
-
-/** A transaction with a message to one recipient, or to those named. */
-function addressed(
-  fields: Record<string, string> = {},
-  to: readonly string[] = ['<u@x.example>'],
-): Transaction {
-  const recipients = to.map((path) => ({ address: address(path), parameters: new Map() }));
-  const fresh = freshTransaction(fields);
-  const message = { ...fresh.message, blocks: () => [] } as unknown as Transaction['message'];
-  return { ...fresh, reversePath: Address.null, message, recipients };
-}
 
 type Step = 'stage' | 'sync' | 'rename';
 
@@ -27,9 +21,10 @@ function fakeDisk(step?: Step, failure?: Error) {
   /** Where messages are in the end, without their names, and with which mode. */
   const delivered: [string, number][] = [];
   const at = (name: Step): Promise<void> => (name === step ? Promise.reject(failure!) : Promise.resolve());
-  const files: Files = fakeFiles({
-    prepareDirectory: (path, mode) => void prepared.push([path, mode]),
-    async stage(_, { mode }): Promise<StagedFile> {
+  const files: Files = Object.assign(new MemoryFiles(), {
+    syncDirectory: () => Promise.resolve(),
+    prepareDirectory: (path: string, mode: number) => void prepared.push([path, mode]),
+    async stage(_: string, { mode }: { mode: number }): Promise<StagedFile> {
       await at('stage');
       return {
         write: () => Promise.resolve(),
@@ -44,18 +39,27 @@ function fakeDisk(step?: Step, failure?: Error) {
   return { prepared, delivered, files };
 }
 
-/** queue/maildir, asked about such a message. */
-function givenMaildir(facts: Given, transaction = addressed()) {
-  const asked = given(maildir, facts);
-  asked.session.transaction = transaction;
-  return asked;
+interface Letter {
+  readonly fields?: Readonly<Record<string, string>>;
+  readonly to?: readonly string[];
+}
+
+/** queue/maildir, asked about a message to one recipient, or to those named. */
+function givenMaildir(options: TestPluginOptions, { fields = {}, to = ['<u@x.example>'] }: Letter = {}) {
+  const tested = testPlugin(maildir, { clock: new TestClock(0), ...options });
+  const { transaction } = tested.session;
+  transaction.reversePath = Address.null;
+  for (const path of to) transaction.addRecipient(address(path));
+  const header = { get: (name: string) => fields[name] };
+  Object.assign(transaction, { content: { header, blocks: () => [] } });
+  return tested;
 }
 
 test('queue/discard says at start and to the client that mail is thrown away', async () => {
-  const { ask, log } = given(discard);
+  const { ask, log } = testPlugin(discard);
   expect(log).toHaveLength(1);
   expect(log[0]).toContain('EVERY MESSAGE IS ACCEPTED AND THROWN AWAY');
-  expect(words(await ask('queue'))).toBe('OK Message accepted and discarded');
+  expect(printVerdict(await ask('queue'))).toBe('OK Message accepted and discarded');
 });
 
 const fault = (message: string, facts: object): Error => Object.assign(new Error(message), facts);
@@ -71,7 +75,7 @@ test.each([
   ['directory /m subdirectory %l', [], '/m/u', 0o600],
 ] as const)('queue/maildir %s prepares and delivers as its line says', async (line, prepared, box, mode) => {
   const disk = fakeDisk();
-  const { ask } = givenMaildir({ words: line, services: { files: disk.files } });
+  const { ask } = givenMaildir({ options: line, services: { files: disk.files } });
   expect(disk.prepared).toEqual(prepared);
   await ask('queue');
   expect(disk.delivered).toEqual([[`${box}/new`, mode]]);
@@ -91,16 +95,16 @@ test.each([
   ['/m %l paths odd', 'paths: '],
   ['/m %l separator ++', 'separator: must be one of'],
 ])('queue/maildir %s is refused at start: %s', (line, problem) => {
-  expect(() => given(maildir, { words: line })).toThrow(problem);
+  expect(() => testPlugin(maildir, { options: line })).toThrow(problem);
 });
 
 test('queue/maildir is refused at start if the Maildir cannot be made', () => {
-  const files = fakeFiles({
+  const files = Object.assign(new MemoryFiles(), {
     prepareDirectory: () => {
       throw new Error('permission denied');
     },
   });
-  expect(() => given(maildir, { words: '/m', services: { files } })).toThrow(
+  expect(() => testPlugin(maildir, { options: '/m', services: { files } })).toThrow(
     "plugins:1: queue/maildir: could not be set up: Maildir /m/new can't be used: permission denied " +
       '(make it a directory that user 1000 may write to, or name another Maildir)',
   );
@@ -113,7 +117,7 @@ test.each([
   [{ 'Message-Id': 'x'.repeat(100_000) }, `Queued! ${'x'.repeat(480)}`],
 ])('queue/maildir answers with the Message-Id as far as a reply may hold it', async (fields, line) => {
   const services = { files: fakeDisk().files };
-  const { ask } = givenMaildir({ words: '/m', services }, addressed(fields as Record<string, string>));
+  const { ask } = givenMaildir({ options: '/m', services }, { fields: fields as Record<string, string> });
   expect((await ask('queue')).lines).toEqual([line]);
 });
 
@@ -127,8 +131,8 @@ test.each([
 ] as const)(
   'queue/maildir: %s failing with %s is answered with %s, and is in the log',
   async (step, failure, answer) => {
-    const { ask, log } = givenMaildir({ words: '/m', services: { files: fakeDisk(step, failure).files } });
-    expect(words(await ask('queue'))).toBe(answer);
+    const { ask, log } = givenMaildir({ options: '/m', services: { files: fakeDisk(step, failure).files } });
+    expect(printVerdict(await ask('queue'))).toBe(answer);
     expect(log[0]).toMatch(/^queue\/maildir: c1\.1: \/m: /);
     expect(log[0]).toContain(failure.message);
     expect(log[1]).toMatch(/^\[c1\] \(queue\) queue\/maildir: deferred 1 of 1 recipients: 45[12] /);
@@ -140,7 +144,7 @@ test('queue/maildir names step and path of a failure in the log', async () => {
     'rename',
     fault('EXDEV: cross-device link', { code: 'EXDEV', syscall: 'rename' }),
   );
-  const { ask, log } = givenMaildir({ words: '/m', services: { files } });
+  const { ask, log } = givenMaildir({ options: '/m', services: { files } });
   await ask('queue');
   expect(log[0]).toMatch(
     /^queue\/maildir: c1\.1: \/m: MaildirError: queue error \(link\): \/m\/new\/0\.P4711M0Q\d+\.mx\.example: EXDEV: /,
@@ -149,38 +153,38 @@ test('queue/maildir names step and path of a failure in the log', async () => {
 
 test('queue/maildir takes case and separator by name', async () => {
   const disk = fakeDisk();
-  const facts = { words: '/m %l case lower separator +', services: { files: disk.files } };
-  await givenMaildir(facts, addressed({}, ['<U+lists@x.example>'])).ask('queue');
+  const facts = { options: '/m %l case lower separator +', services: { files: disk.files } };
+  await givenMaildir(facts, { to: ['<U+lists@x.example>'] }).ask('queue');
   expect(disk.delivered).toEqual([['/m/u/new', 0o600]]);
 });
 
 test('queue/maildir refuses an address that can be no path before there is data, and says why in the log', async () => {
   const services = { files: fakeDisk().files };
   const to = ['<u@x.example>', '<../../etc@x.example>'];
-  const { ask, log } = givenMaildir({ words: '/m %l', services }, addressed({}, to));
-  expect(words(await ask('data'))).toBe('DENY Bad destination mailbox address syntax. (#1.3)');
+  const { ask, log } = givenMaildir({ options: '/m %l', services }, { to });
+  expect(printVerdict(await ask('data'))).toBe('DENY Bad destination mailbox address syntax. (#1.3)');
   expect(log).toEqual([
     '[c1] (data) queue/maildir: no Maildir for "../../etc@x.example": its local part begins with a dot',
   ]);
-  expect(words(await givenMaildir({ words: '/m %l', services }).ask('data'))).toBe('DECLINED');
+  expect(printVerdict(await givenMaildir({ options: '/m %l', services }).ask('data'))).toBe('DECLINED');
 });
 
 test('queue/maildir: should a plugin add such an address later, nobody gets the message', async () => {
   const disk = fakeDisk();
   const { ask } = givenMaildir(
-    { words: '/m %l', services: { files: disk.files } },
-    addressed({}, ['<u@x>', '<.@x>']),
+    { options: '/m %l', services: { files: disk.files } },
+    { to: ['<u@x>', '<.@x>'] },
   );
-  expect(words(await ask('queue'))).toBe('DENY Bad destination mailbox address syntax. (#1.3)');
+  expect(printVerdict(await ask('queue'))).toBe('DENY Bad destination mailbox address syntax. (#1.3)');
   expect(disk.delivered).toEqual([]);
 });
 
 test('queue/maildir as an outlet refuses such an address alone where recipients are kept track of', async () => {
   const disk = fakeDisk();
-  const { plugin } = given(maildir, { words: '/m %l', services: { files: disk.files } });
-  const outlet = maildir.outlet!(plugin as never);
-  const { recipients, message, mailOptions } = addressed({}, ['<u@x>', '<.@x>']);
-  const envelope = { reversePath: Address.null, recipients, mailOptions };
+  const to = ['<u@x>', '<.@x>'];
+  const { outlet, session } = givenMaildir({ options: '/m %l', services: { files: disk.files } }, { to });
+  const { reversePath, recipients, message, mailOptions } = session.transaction;
+  const envelope = { reversePath, recipients, mailOptions };
   const mail = { ...envelope, message, id: 's1', isTrackedByRecipient: true } as unknown as MailObject;
   expect((await outlet.deliver(mail)).map(({ kind, reply }) => [kind, reply.code])).toEqual([
     ['delivered', 250],
@@ -191,16 +195,7 @@ test('queue/maildir as an outlet refuses such an address alone where recipients 
 
 test('queue/maildir does not take a message that goes to nobody', async () => {
   const disk = fakeDisk();
-  const { ask } = givenMaildir({ words: '/m', services: { files: disk.files } }, addressed({}, []));
-  expect(words(await ask('queue'))).toBe('DENYSOFT no recipients to deliver the message to (#3.0)');
+  const { ask } = givenMaildir({ options: '/m', services: { files: disk.files } }, { to: [] });
+  expect(printVerdict(await ask('queue'))).toBe('DENYSOFT no recipients to deliver the message to (#3.0)');
   expect(disk.delivered).toEqual([]);
 });
-
-test.each(['', '0700', '750'])(
-  'queue/maildir shows permissions `%s` as they are written, in octal',
-  (mode) => {
-    const words = mode === '' ? '/m' : `/m %l ${mode}`;
-    const { plugin } = given(maildir, { words });
-    expect(describePlugin(plugin).options['permissions']).toBe(mode === '750' ? '750' : '700');
-  },
-);

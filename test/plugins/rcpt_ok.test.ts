@@ -1,12 +1,11 @@
 import { expect, test } from 'vitest';
+import { testPlugin, printVerdict } from '../../host/testing/index.ts';
 import { whitelistHost, whitelistSender } from '../../bindings/plugin/index.ts';
 import rcptOk from '../../plugins/rcpt_ok.ts';
-import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
 
 const setting = {
-  me: 'MX.example',
-  files: { rcpthosts: ['Example.ORG', '.sub.example', 'trailing.example   text'] },
-  maps: { morercpthosts: { 'more.example': '', '.wide.example': '' } },
+  config: { me: 'MX.example', rcpthosts: ['Example.ORG', '.sub.example', 'trailing.example   text'] },
+  databases: { morercpthosts: { 'more.example': '', '.wide.example': '' } },
 };
 const DENIED = 'DENY Relaying denied (#7.1)';
 
@@ -26,28 +25,28 @@ test.each([
   ['<a@other.example>', DENIED],
   ['<a@org>', DENIED],
 ])('rcpt_ok: %s is answered with %s', async (path, answer) => {
-  const { ask } = given(rcptOk, setting);
-  expect(words(await ask('rcpt', address(path), NO_PARAMETERS))).toBe(answer);
+  const { ask } = testPlugin(rcptOk, setting);
+  expect(printVerdict(await ask('rcpt', path))).toBe(answer);
 });
 
 test('rcpt_ok relays for relay clients and welcome hosts', async () => {
   for (const welcome of ['relay', 'host']) {
-    const { ask, session } = given(rcptOk, setting);
+    const { ask, session } = testPlugin(rcptOk, setting);
     if (welcome === 'relay') session.connection.relayClient = true;
     else session.connection.notes.set(whitelistHost, true);
-    expect(words(await ask('rcpt', address('<a@other.example>'), NO_PARAMETERS)), welcome).toBe('OK');
+    expect(printVerdict(await ask('rcpt', '<a@other.example>')), welcome).toBe('OK');
   }
 });
 
 test('rcpt_ok does not relay for a welcome sender, whose name anyone can write into MAIL', async () => {
-  const { ask, session } = given(rcptOk, setting);
+  const { ask, session } = testPlugin(rcptOk, setting);
   session.transaction.notes.set(whitelistSender, true);
-  expect(words(await ask('rcpt', address('<a@other.example>'), NO_PARAMETERS))).toBe(DENIED);
-  expect(words(await ask('rcpt', address('<a@example.org>'), NO_PARAMETERS))).toBe('OK');
+  expect(printVerdict(await ask('rcpt', '<a@other.example>'))).toBe(DENIED);
+  expect(printVerdict(await ask('rcpt', '<a@example.org>'))).toBe('OK');
 });
 
 test('rcpt_ok without any list accepts for its own name alone', async () => {
-  const { ask } = given(rcptOk);
-  expect(words(await ask('rcpt', address('<a@mx.example>'), NO_PARAMETERS))).toBe('OK');
-  expect(words(await ask('rcpt', address('<a@example>'), NO_PARAMETERS))).toBe(DENIED);
+  const { ask } = testPlugin(rcptOk);
+  expect(printVerdict(await ask('rcpt', '<a@mx.example>'))).toBe('OK');
+  expect(printVerdict(await ask('rcpt', '<a@example>'))).toBe(DENIED);
 });

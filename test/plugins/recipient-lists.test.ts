@@ -1,29 +1,17 @@
 /** Plugins that decide by lists of recipients, and by the form of the command: rcpt_map, rcpt_regexp, parse_addr_withhelo. */
 
 import { expect, test } from 'vitest';
-import type { Files } from '../../bindings/plugin/index.ts';
+import { MemoryFiles, testPlugin, printVerdict } from '../../host/testing/index.ts';
 import parseAddr from '../../plugins/parse_addr_withhelo.ts';
 import rcptMap from '../../plugins/rcpt_map.ts';
 import rcptRegexp from '../../plugins/rcpt_regexp.ts';
-import { fakeSystem } from './fake-system.ts';
-import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
-
-/** A kept file whose lines the test changes. */
-function fakeFile(...versions: (readonly string[] | undefined)[]) {
-  const kept = {
-    lines: versions.shift(),
-    refresh: () => Promise.resolve(void (kept.lines = versions.shift())),
-  };
-  const files: Files = { ...fakeSystem().files, keep: () => kept };
-  return { files };
-}
 
 const MAP = [
   'me@Example.org OK',
   'info@example.org DENY     User not found.',
   'slow@example.org  DENYSOFT',
   'you@example.org OK ',
-];
+].join('\n');
 
 test.each([
   ['<ME@example.ORG>', 'OK No such user.'],
@@ -34,45 +22,48 @@ test.each([
   ['<me@other.example>', 'DECLINED'],
   ['<postmaster>', 'DECLINED'],
 ])('rcpt_map: %s is answered with %s', async (path, answer) => {
-  const { ask } = given(rcptMap, { words: 'domain Example.org file /map', services: fakeFile(MAP) });
-  expect(words(await ask('rcpt', address(path), NO_PARAMETERS))).toBe(answer);
+  const { ask } = testPlugin(rcptMap, { options: 'domain Example.org file /map', files: { '/map': MAP } });
+  expect(printVerdict(await ask('rcpt', path))).toBe(answer);
 });
 
 test('rcpt_map: blanks of the default text are written as underscores', async () => {
   const line = 'domain example.org file /map default DENYSOFT=User_not_found_(a=b)';
-  const { ask } = given(rcptMap, { words: line, services: fakeFile(MAP) });
-  expect(words(await ask('rcpt', address('<x@example.org>'), NO_PARAMETERS))).toBe(
-    'DENYSOFT User not found (a=b)',
-  );
+  const { ask } = testPlugin(rcptMap, { options: line, files: { '/map': MAP } });
+  expect(printVerdict(await ask('rcpt', '<x@example.org>'))).toBe('DENYSOFT User not found (a=b)');
 });
 
 test('rcpt_map follows changes of the file, and keeps the last good map', async () => {
-  const services = fakeFile(['a@example.org OK'], ['b@example.org OK'], [], undefined);
-  const { ask } = given(rcptMap, { words: 'domain example.org file /map', services });
-  const isKnown = async (path: string) =>
-    words(await ask('rcpt', address(path), NO_PARAMETERS)).startsWith('OK');
+  const files = new MemoryFiles({ '/map': 'a@example.org OK' });
+  const { ask } = testPlugin(rcptMap, { options: 'domain example.org file /map', files });
+  const isKnown = async (path: string) => printVerdict(await ask('rcpt', path)).startsWith('OK');
   expect([await isKnown('<a@example.org>'), await isKnown('<b@example.org>')]).toEqual([true, false]);
-  for (let change = 0; change < 3; change++) {
+  const changes = [
+    () => files.write('/map', 'b@example.org OK'),
+    () => files.write('/map', ''),
+    () => files.remove('/map'),
+  ];
+  for (const change of changes) {
+    change();
     await ask('pre-connection');
     expect([await isKnown('<a@example.org>'), await isKnown('<b@example.org>')]).toEqual([false, true]);
   }
 });
 
 test('rcpt_map does not start without file, domain or entries, and names lines without a code', () => {
-  expect(() => given(rcptMap, { words: 'domain example.org' })).toThrow('file: is missing');
-  expect(() => given(rcptMap, { words: 'file /map' })).toThrow('domain: is missing');
-  expect(() => given(rcptMap, { words: 'domain a file /map', services: fakeFile(undefined) })).toThrow(
-    'Empty map file /map',
+  expect(() => testPlugin(rcptMap, { options: 'domain example.org' })).toThrow('file: is missing');
+  expect(() => testPlugin(rcptMap, { options: 'file /map' })).toThrow('domain: is missing');
+  expect(() => testPlugin(rcptMap, { options: 'domain a file /map' })).toThrow('Empty map file /map');
+  expect(() => testPlugin(rcptMap, { options: 'domain a file /map default MAYBE' })).toThrow(
+    'must be one of',
   );
-  expect(() => given(rcptMap, { words: 'domain a file /map default MAYBE' })).toThrow('must be one of');
-  const { log } = given(rcptMap, {
-    words: 'domain a file /map',
-    services: fakeFile(['a@a OK', 'b@a', 'c@a MAYBE x']),
+  const { log } = testPlugin(rcptMap, {
+    options: 'domain a file /map',
+    files: { '/map': 'a@a OK\nb@a\nc@a MAYBE x' },
   });
   expect(log).toHaveLength(2);
 });
 
-const files = {
+const config = {
   rcpt_regexp: [
     'me@MyHost.org           OK       Accepting mail',
     '/^user\\d+\\@doma\\.in$/   OK       Accepting mail',
@@ -94,8 +85,8 @@ test.each([
   ['<a@other.example>', 'DECLINED Fall through to next rcpt plugin'],
   ['<postmaster>', 'DECLINED'],
 ])('rcpt_regexp: %s is answered with %s', async (path, answer) => {
-  const { ask } = given(rcptRegexp, { files });
-  expect(words(await ask('rcpt', address(path), NO_PARAMETERS))).toBe(answer);
+  const { ask } = testPlugin(rcptRegexp, { config });
+  expect(printVerdict(await ask('rcpt', path))).toBe(answer);
 });
 
 test.each([
@@ -104,7 +95,7 @@ test.each([
   ['me@host', 'a return code has to follow'],
   ['me@host PERHAPS x', 'a return code has to follow'],
 ])('rcpt_regexp does not start with the line %s', (line, problem) => {
-  expect(() => given(rcptRegexp, { files: { rcpt_regexp: [line] } })).toThrow(problem);
+  expect(() => testPlugin(rcptRegexp, { config: { rcpt_regexp: [line] } })).toThrow(problem);
 });
 
 test.each([
@@ -127,10 +118,10 @@ test.each([
 ] as const)(
   'parse_addr_withhelo, RFC 821 section 4.1.2: %s %s is answered with %s',
   async (hook, line, answer) => {
-    const { ask, session } = given(parseAddr);
+    const { ask, session } = testPlugin(parseAddr);
     session.connection.hello = 'helo';
-    expect(words(await ask(hook, line))).toBe(answer);
+    expect(printVerdict(await ask(hook, line))).toBe(answer);
     session.connection.hello = 'ehlo';
-    expect(words(await ask(hook, line))).toBe('DECLINED');
+    expect(printVerdict(await ask(hook, line))).toBe('DECLINED');
   },
 );

@@ -1,13 +1,12 @@
-import { fakeHost } from './fake-system.ts';
 import { expect, test } from 'vitest';
+import { testPlugin, printVerdict } from '../../host/testing/index.ts';
 import plugin from '../../plugins/relay.ts';
-import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
 
-const files = {
+const config = {
   relayclients: ['127.0.0.1', '192.0.', '2001:0DB8', '2001:DB8::1', '2001:DB8::1/32', '198.51.100.4/30'],
   norelayclients: ['192.0.99.5', '192.0.99.6', '192.0.98.'],
 };
-const maps = { morerelayclients: { '203.0.113.': '', '203.0.114.9': '', '2001:0dc0:0001': '' } };
+const databases = { morerelayclients: { '203.0.113.': '', '203.0.114.9': '', '2001:0dc0:0001': '' } };
 
 test.each([
   ['192.0.1.1', true],
@@ -31,21 +30,19 @@ test.each([
   ['198.51.100.7', true],
   ['198.51.100.8', false],
 ])('relay: %s is a relay client: %s', async (ip, isRelay) => {
-  const { ask, session } = given(plugin, { files, maps });
+  const { ask, session } = testPlugin(plugin, { config, databases });
   session.connection.remoteIp = ip;
-  expect(words(await ask('connect'))).toBe('DECLINED');
+  expect(printVerdict(await ask('connect'))).toBe('DECLINED');
   expect(session.connection.relayClient).toBe(isRelay);
 });
 
 test('relay: the environment makes everybody a relay client but those in norelayclients', async () => {
-  const services = {
-    system: fakeHost({ environment: (name: string) => (name === 'RELAYCLIENT' ? '' : undefined) }),
-  };
+  const system = { environment: { RELAYCLIENT: '' } };
   for (const [ip, isRelay] of [
     ['203.0.112.1', true],
     ['192.0.99.5', false],
   ] as const) {
-    const { ask, session } = given(plugin, { files, services });
+    const { ask, session } = testPlugin(plugin, { config, system });
     session.connection.remoteIp = ip;
     await ask('connect');
     expect(session.connection.relayClient, ip).toBe(isRelay);
@@ -53,15 +50,15 @@ test('relay: the environment makes everybody a relay client but those in norelay
 });
 
 test('relay only 1: relay clients may send anywhere, others nowhere', async () => {
-  const { ask, session } = given(plugin, { words: 'only 1' });
-  const rcpt = () => ask('rcpt', address('<a@elsewhere.example>'), NO_PARAMETERS);
-  expect(words(await rcpt())).toBe('DENY');
+  const { ask, session } = testPlugin(plugin, { options: 'only 1' });
+  const rcpt = () => ask('rcpt', '<a@elsewhere.example>');
+  expect(printVerdict(await rcpt())).toBe('DENY');
   session.connection.relayClient = true;
-  expect(words(await rcpt())).toBe('OK');
+  expect(printVerdict(await rcpt())).toBe('OK');
 });
 
 test('relay without `only` has no say about recipients, and warns of entries that match nothing', async () => {
-  const { ask, log } = given(plugin, { files: { relayclients: ['mail.example'] }, words: 'only 0' });
-  expect(words(await ask('rcpt', address('<a@b.example>'), NO_PARAMETERS))).toBe('DECLINED');
+  const { ask, log } = testPlugin(plugin, { config: { relayclients: ['mail.example'] }, options: 'only 0' });
+  expect(printVerdict(await ask('rcpt', '<a@b.example>'))).toBe('DECLINED');
   expect(log[0]).toContain('entry `mail.example` matches nothing');
 });

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
+import { testPlugin, printVerdict, TestServer } from '../../host/testing/index.ts';
 import { definePlugin, deny, fail, withReplyCode, type Verdict } from '../../bindings/plugin/index.ts';
-import { TestServer } from '../../host/testing/index.ts';
-import { given, words } from './plugin-context.ts';
 
 test('a refusal may have a reply code of its own, with or without a text. RFC 5321 section 4.2.4', async () => {
   const refuse = (text?: string) => withReplyCode(deny(text), 502);
@@ -20,10 +19,10 @@ test('a refusal may have a reply code of its own, with or without a text. RFC 53
 
 test.each([250, 600, 451.5, NaN])('the reply code %s is garbage: it counts as no opinion', async (code) => {
   const verdict: Verdict = { ...deny('x'), replyCode: code };
-  const { ask, log } = given(
+  const { ask, log } = testPlugin(
     definePlugin({ name: 'odd', about: 'Returns garbage.', hooks: { noop: () => verdict } }),
   );
-  expect(words(await ask('noop'))).toBe('DECLINED');
+  expect(printVerdict(await ask('noop'))).toBe('DECLINED');
   expect(log[0]).toContain('Plugin odd, hook noop returned');
 });
 
@@ -41,6 +40,6 @@ test.each([
     rejects: { reject: '1' },
     hooks: { connect: () => fail('come back', { isTemporary: true }) },
   });
-  const { ask } = given(check, { words: line });
-  expect(words(await ask('connect'))).toBe(code === 'DECLINED' ? code : `${code} come back`);
+  const { ask } = testPlugin(check, { options: line });
+  expect(printVerdict(await ask('connect'))).toBe(code === 'DECLINED' ? code : `${code} come back`);
 });

@@ -11,8 +11,9 @@ import {
   type PluginDefinition,
   type SpoolOptions,
 } from '../../bindings/plugin/index.ts';
-import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
-import { address, collectingLogger, fakeConfig, fakeServices } from './plugin-context.ts';
+import { address, testPlugin } from '../../host/testing/index.ts';
+import routesPlugin from '../../plugins/queue/routes.ts';
+import spool from '../../plugins/queue/spool.ts';
 
 /** A plugin is a file, or a folder with an index. */
 const fileOf = (name: string): string => {
@@ -34,7 +35,7 @@ const loop: Answer = () => ({
 });
 
 /** The plugin under the line, over outlets in memory; `taken` is what got where. */
-async function spoolWith(words: string, { byMx = taken, routes = [] as readonly string[] } = {}) {
+async function spoolWith(line: string, { byMx = taken, routes = [] as readonly string[] } = {}) {
   const got: string[] = [];
   const outlet = (name: string, answer: Answer): Outlet => ({
     deliver({ recipients }) {
@@ -60,14 +61,13 @@ async function spoolWith(words: string, { byMx = taken, routes = [] as readonly 
       return outlet('spool', taken);
     },
   };
-  const { logger, lines: log } = collectingLogger();
-  await loadPlugins([{ text: `queue/spool /s ${words}`, place: { file: 'plugins', line: 1 } }], {
-    config: fakeConfig({ files: { routes } }),
-    services: fakeServices({ spools }),
-    logger,
-    pluginDirs: [],
-    definitions: [named('smtp-forward'), named('store', true)],
+  const { log, ready } = testPlugin(spool, {
+    options: `/s ${line}`,
+    config: { routes },
+    services: { spools },
+    definitions: [named('smtp-forward'), named('store', true), routesPlugin as unknown as PluginDefinition],
   });
+  await ready;
   const { reports } = terms!;
   const send = async (mailbox: string): Promise<DeliveryReport> =>
     reports!.outlet.deliver({
@@ -90,8 +90,8 @@ test.each([
   ['via store reports via smtp-forward h', 'smtp-forward h s@c.example', 'reports:next-hop'],
   ['via store reports via smtp-forward mx', 'smtp-forward mx s@c.example', 'reports:c.example'],
   ['via smtp-forward h reports via smtp-forward mx', 'smtp-forward mx s@c.example', 'reports:c.example'],
-])('%s: a report goes to %s', async (words, where, destination) => {
-  const given = await spoolWith(words, { routes: ['x.example store', '.y.example smtp-forward h'] });
+])('%s: a report goes to %s', async (line, where, destination) => {
+  const given = await spoolWith(line, { routes: ['x.example store', '.y.example smtp-forward h'] });
   expect(given.destinationOf('s@C.example')).toBe(destination);
   await given.send('s@c.example');
   expect(given.got).toEqual([where]);
@@ -131,8 +131,8 @@ test('an outlet for reports that serves local mailboxes only is complained about
 test.each([
   ['via store reports via sying 250', 'plugins:1: Plugin queue/sying not found'],
   ['via sying reports via store', 'plugins:1: Plugin queue/sying not found'],
-])('%s stops the start: %s', async (words, problem) => {
-  await expect(spoolWith(words)).rejects.toThrow(problem);
+])('%s stops the start: %s', async (line, problem) => {
+  await expect(spoolWith(line)).rejects.toThrow(problem);
 });
 
 test.each(['lmtp', 'maildir', 'pipe', 'webhook', 'amqp'])(

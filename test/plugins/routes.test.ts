@@ -4,23 +4,13 @@ import {
   defineOutlet,
   z,
   type Address,
-  type Config,
   type DeliveryReport,
   type MailObject,
   type PluginDefinition,
   type Recipient,
 } from '../../bindings/plugin/index.ts';
-import { loadPlugins } from '../../host/hooks/plugin-loader.ts';
-import { HookRunner } from '../../host/hooks/runner.ts';
-import {
-  address,
-  collectingLogger,
-  fakeConfig,
-  fakeServices,
-  FakeSession,
-  NO_PARAMETERS,
-  words,
-} from './plugin-context.ts';
+import { address, NO_PARAMETERS, printVerdict, storedMessage, testPlugin } from '../../host/testing/index.ts';
+import routes from '../../plugins/queue/routes.ts';
 
 const KINDS = { 2: 'delivered', 4: 'deferred', 5: 'refused' } as const;
 
@@ -50,58 +40,53 @@ async function routing(lines: readonly string[], { line = '', tracked = false } 
       return { deliver };
     },
   });
-  const files: Record<string, readonly string[]> = { routes: lines };
-  const config: Config = fakeConfig({ files });
-  const { logger, lines: log } = collectingLogger();
-  const [plugin] = await loadPlugins(
-    [{ text: `queue/routes ${line}`, place: { file: 'plugins', line: 1 } }],
-    {
-      config,
-      services: fakeServices(),
-      logger,
-      pluginDirs: [],
-      definitions: [outlet as unknown as PluginDefinition],
-    },
-  );
-  const runner = new HookRunner([plugin!], logger);
-  const session = new FakeSession();
+  const tested = testPlugin(routes, {
+    options: line,
+    config: { routes: lines },
+    definitions: [outlet as unknown as PluginDefinition],
+  });
+  await tested.ready;
+  const { ask, config, log, session } = tested;
+  session.transaction.content = storedMessage('Subject: x\r\n\r\n');
   const to = (...paths: string[]): void => {
-    const recipients = paths.map((path) => ({ address: address(path), parameters: NO_PARAMETERS }));
-    Object.assign(session.transaction, { recipients });
+    session.transaction.recipients.splice(0, Infinity);
+    for (const path of paths) session.transaction.addRecipient(address(path));
   };
   return {
     given,
     log,
-    files,
+    rewrite: (...changed: string[]) => config.write('routes', changed),
     opened: () => opened,
     /** The verdict about a message to `paths`. */
     async send(...paths: string[]): Promise<string> {
       to(...paths);
-      return words(await runner.run('queue', session));
+      return printVerdict(await ask('queue'));
     },
     async data(...paths: string[]): Promise<string> {
       to(...paths);
-      return words(await runner.run('data', session));
+      return printVerdict(await ask('data'));
     },
     async rcpt(path: string, ...before: string[]): Promise<string> {
       to(...before);
-      const verdict = await runner.run('rcpt', session, address(path), NO_PARAMETERS);
-      return `${verdict.replyCode ?? ''} ${words(verdict)}`.trim();
+      const verdict = await ask('rcpt', path);
+      return `${verdict.replyCode ?? ''} ${printVerdict(verdict)}`.trim();
     },
     /** The verdict about one more recipient of a transaction that has `recipients`. */
     async further(path: string, recipients: readonly Recipient[]): Promise<string> {
-      Object.assign(session.transaction, { recipients });
-      return words(await runner.run('rcpt', session, address(path), NO_PARAMETERS));
+      session.transaction.recipients.splice(0, Infinity, ...recipients);
+      return printVerdict(await ask('rcpt', path));
     },
     async outcomes(...paths: string[]): Promise<string[]> {
       to(...paths);
+      const { transaction } = session;
       const mail = {
-        ...session.transaction,
         id: 's1',
+        reversePath: transaction.reversePath,
+        recipients: transaction.recipients,
         isTrackedByRecipient: tracked,
       } as unknown as MailObject;
-      const made = plugin!.definition.outlet!({ ...plugin!, options: plugin!.options as never });
-      return (await made.deliver(mail)).map(({ kind, hop }) => `${kind} ${hop ?? ''}`.trim());
+      const report = await tested.outlet.deliver(mail);
+      return report.map(({ kind, hop }) => `${kind} ${hop ?? ''}`.trim());
     },
   };
 }
@@ -239,7 +224,7 @@ test('`mixture separate` has the client send to one outlet at a time', async () 
 
 test('`mixture separate` looks each recipient up once, also when some were taken back or routes change', async () => {
   const lines = ['a.example hop a', 'b.example hop b'];
-  const { further, files } = await routing(lines, { line: 'mixture separate' });
+  const { further, rewrite } = await routing(lines, { line: 'mixture separate' });
   const find = vi.spyOn(RouteTable.prototype, 'find');
   const recipient = (path: string): Recipient => ({ address: address(path), parameters: NO_PARAMETERS });
   const recipients: Recipient[] = [];
@@ -254,19 +239,19 @@ test('`mixture separate` looks each recipient up once, also when some were taken
   recipients.splice(0, recipients.length, recipient('<x@b.example>'));
   expect(await further('<y@b.example>', recipients)).toBe('DECLINED');
   expect(await further('<y@a.example>', recipients)).toMatch(/One destination at a time/);
-  files['routes'] = ['a.example hop b', 'b.example hop b'];
+  rewrite('a.example hop b', 'b.example hop b');
   expect(await further('<y@a.example>', recipients)).toBe('DECLINED');
 });
 
 test('a changed file counts from the next message on; a wrong one is logged once and changes nothing', async () => {
-  const { send, files, log, opened, given } = await routing(['* hop a', 'x.example hop x']);
+  const { send, rewrite, log, opened, given } = await routing(['* hop a', 'x.example hop x']);
   expect(await send('<1@b.example>')).toBe('OK a');
-  files['routes'] = ['b.example hop b', '* hop a'];
+  rewrite('b.example hop b', '* hop a');
   expect(await send('<1@b.example>')).toBe('OK b');
   expect(await send('<1@c.example>')).toBe('OK a');
   expect(opened(), 'the outlet that stays is kept with its connections').toBe(3);
   for (const wrong of [['b.example hop'], ['b.example hob b'], []]) {
-    files['routes'] = wrong;
+    rewrite(...wrong);
     const before = log.length;
     expect(await send('<1@b.example>')).toBe('OK b');
     expect(await send('<1@b.example>')).toBe('OK b');

@@ -1,19 +1,18 @@
 import { expect, test } from 'vitest';
+import { fakeResolver, printVerdict, testPlugin } from '../../host/testing/index.ts';
 import stunnel, { proxy } from '../../plugins/stunnel.ts';
-import { fakeResolver } from '../../host/testing/fake-resolver.ts';
-import { given, words } from './plugin-context.ts';
 
 const LINE = 'TCP4 198.51.100.7 10.0.0.1 50060 465';
 
 function behind(peerIp = '127.0.0.1') {
-  const asked = given(stunnel, {
-    words: 'proxy on',
-    services: { dns: fakeResolver({ '198.51.100.7': { PTR: ['bad name', 'client.example'] } }) },
+  const asked = testPlugin(stunnel, {
+    options: 'proxy on',
+    resolver: fakeResolver({ '198.51.100.7': { PTR: ['bad name', 'client.example'] } }),
+    client: { remoteIp: peerIp, hello: undefined },
   });
   const { connection } = asked.session;
-  Object.assign(connection, { peerIp, remoteIp: peerIp, hello: undefined });
-  const say = async (line: string) => words(await asked.ask('unrecognized_command', 'proxy', line));
-  return { ...asked, connection, say };
+  const say = async (line: string) => printVerdict(await asked.ask('unrecognized_command', 'proxy', line));
+  return { ask: asked.ask, connection, say };
 }
 
 test('stunnel takes the client that a proxy on this host names, and no second one', async () => {
@@ -73,7 +72,7 @@ test('stunnel believes nobody from elsewhere, nobody who was named already, and 
 
 test('stunnel has no say about other verbs, nor without `proxy on`', async () => {
   const { ask } = behind();
-  expect(words(await ask('unrecognized_command', 'foo', ''))).toBe('DECLINED');
-  expect(Object.keys(given(stunnel, { words: 'proxy off' }).plugin.hooks)).toEqual([]);
-  expect(Object.keys(given(stunnel).plugin.hooks)).toEqual([]);
+  expect(printVerdict(await ask('unrecognized_command', 'foo', ''))).toBe('DECLINED');
+  expect(testPlugin(stunnel, { options: 'proxy off' }).hooks).toEqual([]);
+  expect(testPlugin(stunnel).hooks).toEqual([]);
 });

@@ -1,68 +1,47 @@
 /** Plugins that read and write files beside the configuration: user_config, help, content_log. */
 
+import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Files } from '../../bindings/plugin/index.ts';
+import { testPlugin, printVerdict, address, MemoryFiles, TestClock } from '../../host/testing/index.ts';
 import contentLog from '../../plugins/content_log.ts';
 import help from '../../plugins/help.ts';
 import userConfig from '../../plugins/user_config.ts';
-import { fakeSystem } from './fake-system.ts';
-import { address, given, words } from './plugin-context.ts';
-import { transactionWith } from './stored.ts';
-
-/** Files by path; every path that was asked for is written down. */
-function fakeFiles(texts: Readonly<Record<string, string>>) {
-  const asked: string[] = [];
-  const appended: [path: string, text: string][] = [];
-  const files: Files = {
-    ...fakeSystem().files,
-    read(path) {
-      asked.push(path);
-      return texts[path] === 'BROKEN' ? Promise.reject(new Error('EIO')) : Promise.resolve(texts[path]);
-    },
-    async append(path, blocks) {
-      let text = '';
-      for await (const block of blocks) text += block.toString('latin1');
-      appended.push([path, text]);
-    },
-  };
-  return { files, asked, appended };
-}
 
 describe('user_config', () => {
   const joe = address('<joe@good.example>');
 
   test('reads the lines of the user, comments and all', async () => {
-    const { files, asked } = fakeFiles({ '/home/joe/.qpsmtpd/testfield': '# mine\ntestdata\n' });
-    const { ask } = given(userConfig, { services: { files } });
-    expect(words(await ask('user_config', joe, 'testfield'))).toBe('OK # mine testdata');
-    expect(words(await ask('user_config', joe, 'noconfig'))).toBe('DECLINED');
-    expect(asked).toEqual(['/home/joe/.qpsmtpd/testfield', '/home/joe/.qpsmtpd/noconfig']);
+    const files = new MemoryFiles({ '/home/joe/.qpsmtpd/testfield': '# mine\ntestdata\n' });
+    const { ask } = testPlugin(userConfig, { files });
+    expect(printVerdict(await ask('user_config', joe, 'testfield'))).toBe('OK # mine testdata');
+    expect(printVerdict(await ask('user_config', joe, 'noconfig'))).toBe('DECLINED');
+    expect(files.reads).toEqual(['/home/joe/.qpsmtpd/testfield', '/home/joe/.qpsmtpd/noconfig']);
   });
 
   test('fills in user, host and address', async () => {
     const path = '/u/joe_good.example_joe@good.example/badmailfrom';
-    const { files } = fakeFiles({ [path]: 'x' });
-    const { ask } = given(userConfig, { words: '/u/%u_%h_%a', services: { files } });
-    expect(words(await ask('user_config', joe, 'badmailfrom'))).toBe('OK x');
+    const { ask } = testPlugin(userConfig, { options: '/u/%u_%h_%a', files: { [path]: 'x' } });
+    expect(printVerdict(await ask('user_config', joe, 'badmailfrom'))).toBe('OK x');
   });
 
   test('never leaves the directory, whatever the address or the name', async () => {
-    const { files, asked } = fakeFiles({});
-    const { ask } = given(userConfig, { services: { files } });
+    const files = new MemoryFiles();
+    const { ask } = testPlugin(userConfig, { files });
     for (const localPart of ['../../etc', '..', '.', 'a/b', 'nul\0', '']) {
       const path = address(`<${localPart}@good.example>`);
-      expect(words(await ask('user_config', path, 'passwd')), localPart).toBe('DECLINED');
+      expect(printVerdict(await ask('user_config', path, 'passwd')), localPart).toBe('DECLINED');
     }
     for (const name of ['../passwd', '..', '']) {
-      expect(words(await ask('user_config', joe, name)), name).toBe('DECLINED');
+      expect(printVerdict(await ask('user_config', joe, name)), name).toBe('DECLINED');
     }
-    expect(asked).toEqual([]);
+    expect(files.reads).toEqual([]);
   });
 
   test('a file that cannot be read is logged and does not count as missing', async () => {
-    const { files } = fakeFiles({ '/home/joe/.qpsmtpd/x': 'BROKEN' });
-    const { ask, log } = given(userConfig, { services: { files } });
-    expect(words(await ask('user_config', joe, 'x'))).toBe("DENYSOFT can't be read now");
+    const files = new MemoryFiles();
+    files.fail('/home/joe/.qpsmtpd/x');
+    const { ask, log } = testPlugin(userConfig, { files });
+    expect(printVerdict(await ask('user_config', joe, 'x'))).toBe("DENYSOFT can't be read now");
     expect(log[0]).toContain("Couldn't open /home/joe/.qpsmtpd/x");
   });
 });
@@ -88,19 +67,19 @@ describe('help', () => {
     ['not_implemented 1', 'MAIL', 'DENY Not implemented.'],
     ['not_implemented 0 help_dir /h', 'MAIL', 'OK No help available for SMTP command: mail'],
   ])('%s: HELP %s is answered with %s', async (line, argument, answer) => {
-    const { ask } = given(help, { words: line, services: fakeFiles(texts) });
+    const { ask } = testPlugin(help, { options: line, files: texts });
     const verdict = await ask('help', argument);
-    expect(words(verdict)).toBe(answer);
+    expect(printVerdict(verdict)).toBe(answer);
     if (answer.startsWith('DENY')) expect(verdict.replyCode).toBe(502);
   });
 
   test('a command without a file is named at start', () => {
-    expect(given(help, { words: 'DATA' }).log[0]).toContain('no pair of a command and its file');
+    expect(testPlugin(help, { options: 'DATA' }).log[0]).toContain('no pair of a command and its file');
   });
 });
 
 describe('content_log', () => {
-  const NOON = new Date(2026, 10, 22, 12, 34).getTime();
+  const NOON = Date.UTC(2026, 10, 22, 12, 34);
 
   test.each([
     ['true', true],
@@ -113,34 +92,39 @@ describe('content_log', () => {
     ['no', false],
     ['asdf ', false],
   ])('content_log_enabled %s: %s', async (value, isEnabled) => {
-    const { files, appended } = fakeFiles({});
+    const files = new MemoryFiles();
+    files.prepareDirectory('mail');
     const lists = value === undefined ? {} : { content_log_enabled: [value] };
-    const { ask, session } = given(contentLog, { files: lists, services: { files } });
-    session.transaction = transactionWith('A: b\r\n\r\nbody\r\n');
+    const { ask, session } = testPlugin(contentLog, { config: lists, files });
+    session.begin({ message: 'A: b\r\n\r\nbody\r\n' });
     await ask('data_post');
-    expect(appended.length).toBe(isEnabled ? 1 : 0);
+    expect(files.paths.length).toBe(isEnabled ? 1 : 0);
   });
 
   test.each([
     [undefined, 'mail/20261122'],
     ['/path/to/%Y%m%d%H%M', '/path/to/202611221234'],
   ])('content_log_file %s: the message goes to %s', async (pattern, path) => {
-    const { files, appended } = fakeFiles({});
+    const files = new MemoryFiles();
+    files.prepareDirectory(dirname(path));
     const lists = pattern === undefined ? {} : { content_log_file: [pattern] };
-    const { ask, session } = given(contentLog, {
-      files: lists,
-      services: { files, clock: { now: () => NOON } },
+    const { ask, session } = testPlugin(contentLog, {
+      config: lists,
+      files,
+      clock: new TestClock(NOON),
     });
-    session.transaction = transactionWith('A: b\r\n\r\nbody\r\n');
+    session.begin({ message: 'A: b\r\n\r\nbody\r\n' });
     session.transaction.message.header.prepend('X-Mine', 'c');
-    expect(words(await ask('data_post'))).toBe('DECLINED');
-    expect(appended).toEqual([[path, 'X-Mine: c\nA: b\n\nbody\n']]);
+    expect(printVerdict(await ask('data_post'))).toBe('DECLINED');
+    expect(files.paths).toEqual([path]);
+    expect(files.text(path)).toBe('X-Mine: c\nA: b\n\nbody\n');
   });
 
   test('mail goes on without its copy if the file cannot be written', async () => {
-    const { ask, session, log } = given(contentLog);
-    session.transaction = transactionWith('A: b\r\n\r\n');
-    expect(words(await ask('data_post'))).toBe('DECLINED');
+    // There is no directory for it.
+    const { ask, session, log } = testPlugin(contentLog);
+    session.begin({ message: 'A: b\r\n\r\n' });
+    expect(printVerdict(await ask('data_post'))).toBe('DECLINED');
     expect(log[0]).toContain('continuing anyway');
   });
 });

@@ -1,5 +1,5 @@
-import { fakeHost } from './fake-system.ts';
 import { describe, expect, test } from 'vitest';
+import { testPlugin, printVerdict, TestServer } from '../../host/testing/index.ts';
 import {
   definePlugin,
   deny,
@@ -8,11 +8,9 @@ import {
   whitelistRecipients,
   whitelistSender,
 } from '../../bindings/plugin/index.ts';
-import { TestServer } from '../../host/testing/index.ts';
 import whitelist, { whitelistClient, whitelistHelo } from '../../plugins/whitelist.ts';
-import { address, freshTransaction, given, NO_PARAMETERS, words } from './plugin-context.ts';
 
-const files = {
+const config = {
   whitelisthosts: ['192.0.2.1', '198.51.100.', '203.0', '2001:db8::/32', '10.0.0.0/30'],
   whitelisthelo: ['Mail.Friend.example'],
   whitelistsenders: ['boss@b.example', 'friend.example'],
@@ -31,20 +29,20 @@ test.each([
   ['10.0.0.3', true],
   ['10.0.0.4', false],
 ])('whitelist: the host %s is welcome: %s', async (ip, isWelcome) => {
-  const { ask, session } = given(whitelist, { files });
+  const { ask, session } = testPlugin(whitelist, { config });
   session.connection.remoteIp = ip;
-  expect(words(await ask('connect'))).toBe(isWelcome ? 'OK' : 'DECLINED');
+  expect(printVerdict(await ask('connect'))).toBe(isWelcome ? 'OK' : 'DECLINED');
   expect(session.connection.notes.get(whitelistHost)).toBe(isWelcome ? true : undefined);
   expect(session.connection.karma).toBe(isWelcome ? 5 : 0);
 });
 
 test('whitelist: HELO names, senders and recipients by address or host', async () => {
-  const { ask, session } = given(whitelist, { files });
-  const mail = async (path: string) => words(await ask('mail', address(path), NO_PARAMETERS));
-  const rcpt = async (path: string) => words(await ask('rcpt', address(path), NO_PARAMETERS));
-  expect(words(await ask('helo', 'mail.friend.EXAMPLE', []))).toBe('OK');
+  const { ask, session } = testPlugin(whitelist, { config });
+  const mail = async (path: string) => printVerdict(await ask('mail', path));
+  const rcpt = async (path: string) => printVerdict(await ask('rcpt', path));
+  expect(printVerdict(await ask('helo', 'mail.friend.EXAMPLE'))).toBe('OK');
   expect(session.connection.notes.get(whitelistHelo)).toBe(true);
-  expect(words(await ask('ehlo', 'mail.other.example', []))).toBe('DECLINED');
+  expect(printVerdict(await ask('ehlo', 'mail.other.example'))).toBe('DECLINED');
   expect([await mail('<>'), await mail('<clerk@b.example>'), await mail('<x@sub.friend.example>')]).toEqual(
     new Array(3).fill('DECLINED'),
   );
@@ -57,11 +55,8 @@ test('whitelist: HELO names, senders and recipients by address or host', async (
 });
 
 test('whitelist: the environment of the launcher can vouch for the client', async () => {
-  const services = {
-    system: fakeHost({ environment: (name: string) => (name === 'WHITELISTCLIENT' ? '1' : undefined) }),
-  };
-  const { ask, session } = given(whitelist, { services });
-  expect(words(await ask('connect'))).toBe('OK');
+  const { ask, session } = testPlugin(whitelist, { system: { environment: { WHITELISTCLIENT: '1' } } });
+  expect(printVerdict(await ask('connect'))).toBe('OK');
   expect(session.connection.notes.get(whitelistClient)).toBe(true);
   expect(session.connection.notes.get(whitelistHost)).toBeUndefined();
   expect(session.connection.karma).toBe(5);
@@ -69,21 +64,16 @@ test('whitelist: the environment of the launcher can vouch for the client', asyn
 
 describe('whitelist per_recipient 1', () => {
   test('looks at everything for each recipient, and accepts nobody', async () => {
-    const { ask, session, plugin } = given(whitelist, { files, words: 'per_recipient 1' });
-    expect(Object.keys(plugin.hooks)).toEqual(['rcpt', 'data']);
-    const joe = { address: address('<joe@good.example>'), parameters: NO_PARAMETERS };
-    session.transaction = {
-      ...freshTransaction(),
-      reversePath: address('<boss@b.example>'),
-      recipients: [joe],
-    };
-    expect(words(await ask('rcpt', address('<joe@good.example>'), NO_PARAMETERS))).toBe('DECLINED');
+    const { ask, session, hooks } = testPlugin(whitelist, { config, options: 'per_recipient 1' });
+    expect(hooks).toEqual(['rcpt', 'data']);
+    session.begin({ from: '<boss@b.example>', to: ['<joe@good.example>'] });
+    expect(printVerdict(await ask('rcpt', '<joe@good.example>'))).toBe('DECLINED');
     await ask('data');
     expect(session.transaction.notes.get(whitelistRecipients)).toBe(1);
     // The sender's name can be forged: it makes nobody a relay client or a welcome host.
     expect(session.connection.notes.get(whitelistHost)).toBeUndefined();
     session.connection.remoteIp = '192.0.2.1';
-    await ask('rcpt', address('<joe@good.example>'), NO_PARAMETERS);
+    await ask('rcpt', '<joe@good.example>');
     expect(session.connection.notes.get(whitelistHost)).toBe(true);
   });
 
@@ -111,7 +101,7 @@ describe('whitelist per_recipient 1', () => {
     const server = await TestServer.start({
       plugins: [`whitelist ${line}`, 'users', 'count', 'rcpt_ok'],
       definitions: [users, count],
-      config: { rcpthosts: 'good.example', whitelistsenders: files.whitelistsenders },
+      config: { rcpthosts: 'good.example', whitelistsenders: config.whitelistsenders },
     });
     const client = await server.greeted();
     await client.say(`MAIL FROM:<${sender}>`);

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { put, scratch } from '../config/scratch.ts';
-import { compileServer, type CompiledServer } from '../plugins/hostile/compiled-server.ts';
+import { compileServer, type CompiledServer } from './hostile/compiled-server.ts';
 import { LineClient, RunningProgram } from './running-program.ts';
 
 const MIB = 1_048_576;

@@ -10,7 +10,7 @@ import { readDbmFile } from '../../host/store/dbm-file.ts';
 import { importEntries } from '../../host/store/dbm-import.ts';
 import { importGreylist } from '../../plugins/greylisting/record.ts';
 import { temporaryFolder } from './backends.ts';
-import { memoryStores } from './memory-backend.ts';
+import { MemoryStores } from '../../host/testing/memory-store.ts';
 
 const NOW = Math.floor(Date.now() / 1_000);
 const DAY = 86_400;
@@ -181,7 +181,7 @@ describe.runIf(hasBerkeley)('the databases of the Perl daemon', () => {
 
 test('an imported greylist entry lives on as long as it would have: 36 days from its time', async () => {
   const clock = { ms: NOW * 1_000, now: () => clock.ms };
-  const store = memoryStores(clock).open('greylist');
+  const store = new MemoryStores(clock).open('greylist');
   const days = [0, 1, 30, 60];
   const entries = days.map((age) => [`${age} days old`, `${NOW - age * DAY}:1:0:0`] as const);
   expect(await importEntries(store, importGreylist, entries, clock.now())).toMatchObject({

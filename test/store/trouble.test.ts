@@ -13,7 +13,7 @@ import {
   storeLocationOf,
 } from '../../host/settings/store-location.ts';
 import { hasRedis, redisPlace, temporaryFolder } from './backends.ts';
-import { MemoryBackend } from './memory-backend.ts';
+import { MemoryBackend } from '../../host/testing/memory-store.ts';
 
 const clock = { now: () => 1_704_067_200_000 };
 const LOCATION = parseStoreLocation('redis://user:secret@store.example:6379/0');

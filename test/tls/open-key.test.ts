@@ -9,7 +9,7 @@ import { Certificates } from '../../host/tls/certificates.ts';
 import { openKeyWarning } from '../../host/tls/key-pair.ts';
 import { DEFAULT_VERSIONS } from '../../host/settings/tls-protocols.ts';
 import { outletTo } from '../delivery/mail-object.ts';
-import { collectingLogger } from '../plugins/plugin-context.ts';
+import { collectingLogger } from '../hooks/plugin-context.ts';
 import { CertificateFolder, makePair } from './secure-server.ts';
 
 let folder: CertificateFolder;

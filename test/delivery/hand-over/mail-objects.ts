@@ -2,7 +2,7 @@
 
 import { connect } from '../../../host/connect/connect.ts';
 import { programs } from '../../../host/programs/programs.ts';
-import { fakeHost } from '../../plugins/fake-system.ts';
+import { fakeHost } from '../../hooks/fake-system.ts';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { afterAll } from 'vitest';
 import type { DeliveryReport, MailObject } from '../../../bindings/plugin/delivery.ts';
 import type { Log } from '../../../bindings/plugin/log-level.ts';
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
-import { collectingLogger } from '../../plugins/plugin-context.ts';
+import { collectingLogger } from '../../hooks/plugin-context.ts';
 import { address, messageOf } from '../transaction.ts';
 import { PATIENCE_MS } from '../../patience.ts';
 

@@ -7,7 +7,7 @@ import { CommandArguments, inCommands } from '../../../plugins/queue/pipe/comman
 import { PipeOutlet, type PipeOptions } from '../../../plugins/queue/pipe/pipe-outlet.ts';
 import { programs } from '../../../host/programs/programs.ts';
 import pipe from '../../../plugins/queue/pipe/index.ts';
-import { given } from '../../plugins/plugin-context.ts';
+import { given } from '../../hooks/plugin-context.ts';
 import { address } from '../transaction.ts';
 import { collectingLog, LIMITS, mail, shown, TEXT, TEXT_LF, Workshop } from './mail-objects.ts';
 

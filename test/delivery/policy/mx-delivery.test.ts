@@ -7,7 +7,7 @@ import { SystemDns } from '../../../host/dns/system-dns.ts';
 import { webClient } from '../../../host/http/web-client.ts';
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
-import { memoryStores } from '../../store/memory-backend.ts';
+import { MemoryStores } from '../../../host/testing/memory-store.ts';
 import { hopSetup, keptLog, LETTER, mailTo } from '../mail-object.ts';
 import { ScriptedHop, type Script } from '../scripted-hop.ts';
 import { messageOf } from '../transaction.ts';
@@ -53,7 +53,7 @@ async function given({ zone, certificate, script = {}, sts, options }: Given) {
     clock: { now: () => Date.now() },
     dns: new SystemDns({ trustedResolvers: () => [dns.resolver()] }),
     http: webClient,
-    store: memoryStores({ now: () => Date.now() }),
+    store: new MemoryStores({ now: () => Date.now() }),
   };
   const outlet = openMailExchange(
     { helloName: 'us.example', port: hop.port, log, ...options },

@@ -6,7 +6,7 @@ import { isReachable } from '../../../bindings/lists/client-ranges.ts';
 import { openMailExchange } from '../../../plugins/queue/mx/mail-exchange.ts';
 import { webClient } from '../../../host/http/web-client.ts';
 import { fakeResolver } from '../../../host/testing/fake-resolver.ts';
-import { memoryStores } from '../../store/memory-backend.ts';
+import { MemoryStores } from '../../../host/testing/memory-store.ts';
 import { hopSetup, keptLog, mailTo } from '../mail-object.ts';
 
 test.each([
@@ -49,7 +49,7 @@ test('a policy host on this machine is not connected to', async () => {
     'mta-sts.a.example': { A: ['127.0.0.1'], AAAA: ['::1'] },
   });
   const clock = { now: () => 0 };
-  const services = { ...hopSetup.services, clock, dns, http: webClient, store: memoryStores(clock) };
+  const services = { ...hopSetup.services, clock, dns, http: webClient, store: new MemoryStores(clock) };
   const outlet = openMailExchange(
     { helloName: 'us.example', log },
     { ...hopSetup, services },

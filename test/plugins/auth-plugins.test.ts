@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { DigestCredentials, PasswordCredentials } from '../../host/auth/credentials.ts';
+import {
+  DigestCredentials,
+  PasswordCredentials,
+  printVerdict,
+  testPlugin,
+} from '../../host/testing/index.ts';
 import authFlatFile from '../../plugins/auth/auth_flat_file.ts';
 import authdeny from '../../plugins/auth/authdeny.ts';
-import { given, words } from '../plugins/plugin-context.ts';
 
-const files = {
+const config = {
   flat_auth_pw: [
     'user@good.example:secret',
     'user@good.example:second',
@@ -33,30 +37,34 @@ describe('auth_flat_file', () => {
     ['user@good', 'secret', 'DECLINED'],
     ['__proto__@good.example', 'secret', 'DECLINED'],
   ])('%s with password %s: %s', async (user, text, answer) => {
-    const { ask } = given(authFlatFile, { files });
-    expect(words(await ask('auth-plain', 'plain', password(user, text)))).toBe(answer);
-    expect(words(await ask('auth-login', 'login', password(user, text)))).toBe(answer);
+    const { ask } = testPlugin(authFlatFile, { config });
+    expect(printVerdict(await ask('auth-plain', 'plain', password(user, text)))).toBe(answer);
+    expect(printVerdict(await ask('auth-login', 'login', password(user, text)))).toBe(answer);
   });
 
   test('a digest is held against the password (RFC 2195 section 2)', async () => {
     const ticket = '<1896.697170952@postoffice.reston.mci.net>';
     const digest = 'b913a602c7eda7a495b4e6e7334d3890';
-    const { ask } = given(authFlatFile, { files: { flat_auth_pw: ['tim@x.example:tanstaaftanstaaf'] } });
+    const { ask } = testPlugin(authFlatFile, {
+      config: { flat_auth_pw: ['tim@x.example:tanstaaftanstaaf'] },
+    });
     const credentials = new DigestCredentials('tim@x.example', ticket, digest);
-    expect(words(await ask('auth-cram-md5', 'cram-md5', credentials))).toBe('OK auth_flat_file');
+    expect(printVerdict(await ask('auth-cram-md5', 'cram-md5', credentials))).toBe('OK auth_flat_file');
     const other = new DigestCredentials('tim@x.example', '<1.2@x>', digest);
-    expect(words(await ask('auth-cram-md5', 'cram-md5', other))).toBe('DENY auth_flat_file - wrong password');
+    expect(printVerdict(await ask('auth-cram-md5', 'cram-md5', other))).toBe(
+      'DENY auth_flat_file - wrong password',
+    );
   });
 
   test('has the hooks of qpsmtpd, and that of SCRAM-SHA-256 on demand', () => {
     const classic = ['auth-plain', 'auth-login', 'auth-cram-md5'];
-    expect(Object.keys(given(authFlatFile, { files }).plugin.hooks)).toEqual(classic);
-    const { hooks } = given(authFlatFile, { files, words: 'scram 1' }).plugin;
-    expect(Object.keys(hooks)).toEqual([...classic, 'auth-scram-sha-256']);
+    expect(testPlugin(authFlatFile, { config }).hooks).toEqual(classic);
+    const { hooks } = testPlugin(authFlatFile, { config, options: 'scram 1' });
+    expect(hooks).toEqual([...classic, 'auth-scram-sha-256']);
   });
 
   test('says in the log what it saw, and no password', async () => {
-    const { ask, log } = given(authFlatFile, { files });
+    const { ask, log } = testPlugin(authFlatFile, { config });
     await ask('auth-plain', 'plain', password('user', 'one'));
     await ask('auth-plain', 'plain', password('nobody@x.example', 'two'));
     await ask('auth-plain', 'plain', password('user@good.example', 'three'));
@@ -70,15 +78,17 @@ describe('auth_flat_file', () => {
   });
 
   test('an entry that matches nobody is named by its number, not quoted', () => {
-    const { log } = given(authFlatFile, { files: { flat_auth_pw: ['a@b:c', 'user:secret', 'secret'] } });
+    const { log } = testPlugin(authFlatFile, {
+      config: { flat_auth_pw: ['a@b:c', 'user:secret', 'secret'] },
+    });
     expect(log.filter((line) => line.includes('matches nobody'))).toHaveLength(2);
     expect(log.join()).not.toContain('secret');
   });
 });
 
 test('authdeny leaves everybody to the plugins behind it, and says why nobody came', async () => {
-  const { ask, log } = given(authdeny);
+  const { ask, log } = testPlugin(authdeny);
   const answer = await ask('auth', 'plain', password('tim', 'x'));
-  expect(words(answer)).toBe('DECLINED tim is not free to abuse my relay');
+  expect(printVerdict(answer)).toBe('DECLINED tim is not free to abuse my relay');
   expect(log).toEqual(['[c1] (auth) auth/authdeny: fail: cannot authenticate']);
 });

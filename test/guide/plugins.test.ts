@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
+import { testPlugin, printVerdict } from '../../host/testing/index.ts';
 import type { PluginDefinition } from '../../bindings/plugin/index.ts';
-import { address, given, NO_PARAMETERS, words } from './plugin-context.ts';
 
 const API = fileURLToPath(new URL('../../bindings/plugin/index.ts', import.meta.url));
 const TESTING = fileURLToPath(new URL('../../host/testing/index.ts', import.meta.url));
@@ -39,11 +39,20 @@ test('the plugin on the first page of the guide has at most 25 lines, passes its
     const definition = (await load(plugin)).default as PluginDefinition;
     expect(itsTest).toContain('assert');
     await load(itsTest);
-    const { ask } = given(definition, { words: '3' });
-    expect(words(await ask('mail', address('<a1234@b.example>'), NO_PARAMETERS))).toBe(
+    const { ask } = testPlugin(definition, { options: '3' });
+    expect(printVerdict(await ask('mail', '<a1234@b.example>'))).toBe(
       'DENYSOFT Too many digits in your address (#1.8)',
     );
-    expect(words(await ask('mail', address('<a123@b.example>'), NO_PARAMETERS))).toBe('DECLINED');
+    expect(printVerdict(await ask('mail', '<a123@b.example>'))).toBe('DECLINED');
+  });
+});
+
+test('the plugin that asks a daemon passes its test with daemons in memory', async () => {
+  await withBlocks(async (load) => {
+    await load(blockOf('scanner.js'));
+    const itsTest = blockOf('scanner.test.js');
+    expect(itsTest).toContain('assert');
+    await load(itsTest);
   });
 });
 

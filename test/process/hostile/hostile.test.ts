@@ -6,7 +6,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LineClient, RunningProgram } from '../../process/running-program.ts';
+import { LineClient, RunningProgram } from '../running-program.ts';
 import { compileServer, type CompiledServer } from './compiled-server.ts';
 
 const OTHERS = 50;

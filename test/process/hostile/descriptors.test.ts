@@ -3,7 +3,7 @@
 import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { LineClient, RunningProgram } from '../../process/running-program.ts';
+import { LineClient, RunningProgram } from '../running-program.ts';
 import { compileServer, type CompiledServer } from './compiled-server.ts';
 
 let server: CompiledServer;

@@ -22,7 +22,7 @@ import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { HookRunner } from '../../host/hooks/runner.ts';
 import type { HookSession } from '../../host/hooks/context.ts';
 import { SessionTasks } from '../../host/hooks/session-tasks.ts';
-import { memoryStores } from '../store/memory-backend.ts';
+import { MemoryStores } from '../../host/testing/memory-store.ts';
 import { Logger } from '../../host/observe/logger.ts';
 import { PLAIN_MAIL } from '../../host/session/envelope-parameters.ts';
 import { fakeSystem } from './fake-system.ts';
@@ -82,10 +82,6 @@ export const noLogs: Logs = {
   json: () => () => '{}',
 };
 
-const noOutlet = (): never => {
-  throw new Error('no outlet');
-};
-
 /** Connections nobody takes, but for those a test brings. */
 export function fakeConnect(overrides: Partial<Connect> = {}): Connect {
   const refuse = (): never => {
@@ -100,7 +96,7 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
   return {
     ...fakeSystem(),
     clock,
-    store: memoryStores(clock),
+    store: new MemoryStores(clock),
     random: () => 0.5,
     programs: {
       isExecutable: () => false,
