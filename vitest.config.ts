@@ -6,7 +6,7 @@ const ALONE = [
   // Replaces modules, which the files before it have loaded.
   'test/plugins/hand-over.test.ts',
   // The flight record is one for the process, and must be empty at the start.
-  'test/process/silence-meter.test.ts',
+  'test/process/heartbeat-monitor.test.ts',
   // Counts the files that the process has open.
   'test/delivery/maildir.test.ts',
 ];

@@ -26,7 +26,9 @@ test('every plugin of the sample exists', () => {
   const names = [...config.lines('plugins'), ...config.lines('logging')].map(
     (line) => line.split(/[\s:]/)[0]!,
   );
-  expect(names.filter((name) => !existsSync(`${plugins}${name}.ts`))).toEqual([]);
+  const isThere = (name: string): boolean =>
+    ['.ts', '/index.ts'].some((end) => existsSync(`${plugins}${name}${end}`));
+  expect(names.filter((name) => !isThere(name))).toEqual([]);
 });
 
 test('every file of the sample begins by saying what it is', () => {

@@ -35,7 +35,7 @@ function linkModules(): void {
 /** The imports of a copy name the package where they led out of the folder of plugins. */
 function rewriteImports(file: string): void {
   const text = readFileSync(file, 'utf8')
-    .replace(/'(?:\.\.\/)+bindings\/plugin\/index\.ts'/g, "'qpsmtpd/plugin'")
+    .replace(/'(?:\.\.\/)+bindings\/(plugin|lists)\/index\.ts'/g, "'qpsmtpd/$1'")
     .replace(/'(?:\.\.\/)+bindings\/(wire|timing)\/[\w-]+\.ts'/g, "'qpsmtpd/$1'")
     .replace("name: 'queue/lmtp'", "name: 'copied/lmtp'");
   writeFileSync(file, text);
