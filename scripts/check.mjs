@@ -1,10 +1,11 @@
 // `npm run check`: what can be said about a change in half a minute. See USAGE.
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { relatedTests } from './related-tests.mjs';
+import { runStep } from './step.mjs';
 
 const USAGE = `usage: npm run check -- [--all | --list] [--base REF | --staged]
 
@@ -86,32 +87,20 @@ function exportStaged(root) {
   return { folder, changed };
 }
 
-/** Runs programs one after the other and hands out all they said at once, so that two such rows do not mix. */
-async function run(title, folder, ...commands) {
-  const start = performance.now();
-  for (const [program, ...args] of commands) {
-    const child = spawn(process.execPath, [program, ...args], { cwd: folder, env: environment });
-    let said = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (text) => (said += text));
-    const status = await new Promise((settle) => child.on('close', settle));
-    if (status !== 0) {
-      say(`${title}: FAILED\n${said.trimEnd()}`);
-      return false;
-    }
-  }
-  say(`${title}: fine (${((performance.now() - start) / 1000).toFixed(1)} s)`);
-  return true;
-}
-
 /** A page of the guide has no types. */
 const checkTypes = ({ root, folder, isStaged }, changed, isAll) =>
   !(isAll || changed.some((file) => TYPED.test(file) || CONCERNS_ALL.test(file))) ||
-  run('types', folder, [
-    join(root, 'node_modules/typescript/bin/tsc'),
-    ...['-p', 'tsconfig.json', '--noEmit', '--incremental', '--tsBuildInfoFile'],
-    join(root, CACHE, isStaged ? 'staged.tsbuildinfo' : 'check.tsbuildinfo'),
-  ]);
+  runStep(
+    'types',
+    [
+      [
+        join(root, 'node_modules/typescript/bin/tsc'),
+        ...['-p', 'tsconfig.json', '--noEmit', '--incremental', '--tsBuildInfoFile'],
+        join(root, CACHE, isStaged ? 'staged.tsbuildinfo' : 'check.tsbuildinfo'),
+      ],
+    ],
+    { cwd: folder, env: environment },
+  );
 
 /** By content: a checkout and the export of what is staged change times and nothing else. */
 function checkForm({ root, folder, isStaged }, linted, formatted) {
@@ -123,14 +112,17 @@ function checkForm({ root, folder, isStaged }, linted, formatted) {
   if (linted.length > 0) commands.push([...eslint, '--no-warn-ignored', '--', ...linted]);
   if (formatted.length > 0)
     commands.push([...prettier, ...cache, place('prettier.json'), '--', ...formatted]);
-  return commands.length === 0 || run('lint and formatting', folder, ...commands);
+  return commands.length === 0 || runStep('lint and formatting', commands, { cwd: folder, env: environment });
 }
 
 /** The module that tests load, when its sources changed. dist/ stays as it was built. */
 function buildCore({ root, folder }, changed) {
   if (!changed.some((file) => /^core-wasm\/.*\.ts$/.test(file) || file === 'asconfig.json')) return true;
   const asc = join(root, 'node_modules/assemblyscript/bin/asc.js');
-  return run('core', folder, [asc, 'core-wasm/index.ts', '--target', 'release']);
+  return runStep('core', [[asc, 'core-wasm/index.ts', '--target', 'release']], {
+    cwd: folder,
+    env: environment,
+  });
 }
 
 function runTests({ root, folder }, tests) {
