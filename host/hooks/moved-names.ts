@@ -7,6 +7,9 @@ import type { Services } from '../../bindings/plugin/index.ts';
 
 const from = (module: string): string => `import it from '${module}'`;
 const LISTS = from('qpsmtpd/lists');
+const WIRE = from('qpsmtpd/wire');
+const SPLIT = from('qpsmtpd/plugins/queue/kit/outlet-split');
+const REPORT_WAY = from('qpsmtpd/plugins/queue/kit/report-way');
 const KARMA = from('qpsmtpd/plugins/karma/record');
 const GREYLISTING = from('qpsmtpd/plugins/greylisting/record');
 const POSTFIX_QUEUE = from('qpsmtpd/plugins/queue/postfix-queue');
@@ -26,6 +29,13 @@ export const MOVED_EXPORTS: ReadonlyMap<string, string> = new Map([
   ['prefixKeys', LISTS],
   ['RouteTable', LISTS],
   ['shareNetwork', LISTS],
+  ['canonicalDomain', WIRE],
+  ['canonicalEntry', WIRE],
+  ['parseMailDate', WIRE],
+  ['unicodeDomain', WIRE],
+  ['deliverSplit', SPLIT],
+  ['namedReportWay', REPORT_WAY],
+  ['usualReportWay', 'it is defaultReportWay of qpsmtpd/plugins/queue/kit/report-way now'],
   ['karmaLifeMs', KARMA],
   ['parseKarma', KARMA],
   ['printKarma', KARMA],

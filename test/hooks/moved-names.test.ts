@@ -68,7 +68,7 @@ describe('an import that has moved', () => {
   test.each([...MOVED_EXPORTS].filter(([, remedy]) => remedy.startsWith('import it from')))(
     '%s is where it is said to be',
     async (name, remedy) => {
-      const module = /'qpsmtpd\/(.*)'/.exec(remedy)![1]!.replace(/^lists$/, 'bindings/lists');
+      const module = /'qpsmtpd\/(.*)'/.exec(remedy)![1]!.replace(/^(lists|wire)$/, 'bindings/$1');
       const path = [`${module}.ts`, `${module}/index.ts`].find((file) => existsSync(join(ROOT, file)))!;
       expect(await import(join(ROOT, path))).toHaveProperty(name);
     },
