@@ -3,13 +3,13 @@
 import { loadCore } from '../../bindings/core.ts';
 import { canonicalDomain } from '../../bindings/wire/domain-name.ts';
 import { parseMailDate } from '../../bindings/wire/mail-date.ts';
-import { withoutRepeats } from '../../bindings/plugin/repeated-recipients.ts';
+import { withoutRepeats } from '../../bindings/plugin/delivery.ts';
 import { decodeBase64 } from '../../bindings/wire/base64.ts';
 import { parseClientFinal, parseClientFirst } from '../../bindings/wire/scram-message.ts';
 import { announcedId, parseStsPolicy } from '../../plugins/queue/mx/sts-policy.ts';
 import { AttributeReader } from '../../plugins/queue/postfix-queue/records.ts';
 import { replyText } from '../../plugins/queue/kit/outcome.ts';
-import { ownText } from '../../plugins/queue/qmail-queue/qmail-exit-codes.ts';
+import { ownText } from '../../plugins/queue/qmail-queue/qmail-queue-outlet.ts';
 import { ReplyReader } from '../../plugins/queue/smtp/reply-reader.ts';
 import { stuffedWhole } from '../../bindings/wire/dot-stuffing.ts';
 import { encodePart } from '../../host/spool/report/part-encoding.ts';
@@ -19,10 +19,10 @@ import { namesAuthority, renameForeignResults } from '../../host/message/authent
 import { cleanValue, readValue } from '../../host/message/field-text.ts';
 import { HeaderFields } from '../../host/message/header-fields.ts';
 import { logText, masked } from '../../host/observe/log-text.ts';
+import { parsePath } from '../../bindings/wire/path.ts';
 import { parseLenientPath } from '../../bindings/wire/lenient-path.ts';
 import { decodeUnicodeAddress, decodeXtext } from '../../bindings/wire/xtext.ts';
 import { splitPathArgument } from '../../host/session/path-input.ts';
-import { parsePath } from '../../bindings/wire/path.ts';
 import { Address } from '../../bindings/wire/address.ts';
 
 export interface Workload {

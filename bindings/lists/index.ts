@@ -1,7 +1,8 @@
 /** Lists that several plugins keep, each with the rules by which its lines match. */
-export { AddressList } from './address-list.ts';
-export { addressNumber, addressOfNumber } from './address-number.ts';
+export { AddressList, compilePattern, type Pattern } from './address-list.ts';
 export {
+  addressNumber,
+  addressOfNumber,
   addressOctets,
   canonicalIpAddress,
   ClientRanges,
@@ -11,5 +12,4 @@ export {
   prefixKeys,
   shareNetwork,
 } from './client-ranges.ts';
-export { compilePattern, type Pattern } from './pattern.ts';
 export { RouteTable } from './route-table.ts';

@@ -4,11 +4,50 @@
  */
 
 import { Address } from '../wire/address.ts';
-import type { Connection, MailOptions, Recipient } from './connection.ts';
+import type { Connection, MailOptions, Recipient, NotifyEvent, RecipientOptions } from './connection.ts';
 import type { HookContext } from './context.ts';
 import type { Message } from './message.ts';
-import { withoutRepeats } from './repeated-recipients.ts';
 import { decline, deny, denySoft, ok, withoutClass, withReplyCode, type Verdict } from './verdict.ts';
+import type { Place } from './config.ts';
+
+/** What a sender hears of without NOTIFY. RFC 3461 section 4.1. */
+const USUAL: readonly NotifyEvent[] = ['failure', 'delay'];
+const EVENTS: readonly NotifyEvent[] = ['success', 'failure', 'delay'];
+
+/**
+ * Each mailbox once, as it was named first, in the order of the first. The sender is told of everything that was asked
+ * for in any of them. The array itself if no recipient is named twice.
+ */
+export function withoutRepeats(recipients: readonly Recipient[]): readonly Recipient[] {
+  if (recipients.length < 2) return recipients;
+  const byMailbox = new Map<string, Recipient>();
+  for (const recipient of recipients) {
+    const mailbox = recipient.address.canonicalMailbox;
+    const first = byMailbox.get(mailbox);
+    byMailbox.set(mailbox, first === undefined ? recipient : joined(first, recipient));
+  }
+  return byMailbox.size === recipients.length ? recipients : [...byMailbox.values()];
+}
+
+function joined(first: Recipient, next: Recipient): Recipient {
+  if (first.options === undefined && next.options === undefined) return first;
+  const options: RecipientOptions = {
+    notify: joinedEvents(first.options?.notify, next.options?.notify),
+    originalRecipient: first.options?.originalRecipient ?? next.options?.originalRecipient,
+  };
+  return { ...first, options };
+}
+
+function joinedEvents(
+  first: RecipientOptions['notify'],
+  next: RecipientOptions['notify'],
+): RecipientOptions['notify'] {
+  const wanted = new Set([...(first ?? USUAL), ...(next ?? USUAL)]);
+  wanted.delete('never');
+  // No sender asked for more than the default, which is left to the next hop.
+  if ((first === undefined || next === undefined) && !wanted.has('success')) return undefined;
+  return wanted.size === 0 ? ['never'] : EVENTS.filter((event) => wanted.has(event));
+}
 
 /** What `Connection.remoteHost` says of an address without a name. */
 const UNKNOWN_HOST = 'Unknown';
@@ -146,4 +185,22 @@ export function verdictOrDecline(report: DeliveryReport): Verdict {
   const [first] = report;
   const isDeferred = first !== undefined && report.every(({ kind }) => kind === 'deferred');
   return isDeferred ? decline(first.reply.lines) : verdictOf(report);
+}
+
+/** An outlet that may still be loading; until it is ready, what it `reaches` is unknown. */
+export interface OpenedOutlet extends Outlet {
+  /**
+   * Resolves once the outlet can be used; rejects with the place and the remedy if its text is wrong. While a plugin is
+   * set up the server waits for all it has opened, and does not start if one fails: only a plugin that opens outlets
+   * later has to look at this. Its rejection need not be handled.
+   */
+  readonly ready: Promise<void>;
+}
+
+export interface Outlets {
+  /**
+   * The outlet of the plugin `queue/NAME` under the same options: `smtp-forward 10.0.0.5 25`. A NAME with a slash in it is
+   * the plugin's own. `place` is where the text stands, for errors; without it, the line of the plugin that asks.
+   */
+  open(spec: string, place?: Place): OpenedOutlet;
 }

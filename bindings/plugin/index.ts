@@ -12,7 +12,7 @@ export {
   type OptionShape,
   type PluginDefinition,
 } from './definition.ts';
-export { bodyLines } from './body-lines.ts';
+export { bodyLines, type Header, type LineEnds, type Message } from './message.ts';
 export {
   mailObjectOf,
   verdictOf,
@@ -23,21 +23,31 @@ export {
   type MailObject,
   type SendingClient,
   type RecipientOutcome,
+  type OpenedOutlet,
 } from './delivery.ts';
 export { defineOutlet, logReport, queueInto } from './outlet-plugin.ts';
-export type { OpenedOutlet } from './outlets.ts';
-export { requireQuarantine } from './quarantine-place.ts';
+export {
+  requireQuarantine,
+  fingerprint,
+  geoCountry,
+  karmaHistory,
+  naughty,
+  naughtyRejectType,
+  quarantine,
+  whitelistHost,
+  whitelistRecipients,
+  whitelistSender,
+  type Fingerprint,
+} from './well-known-notes.ts';
 export { dsn } from './dsn.ts';
 export type { Files } from './files.ts';
 export { error, fail, pass, skip, type Finding } from './finding.ts';
 export type { Answer, Credentials, Hook, HookName, LogEvent, ReceivedParts } from './hooks.ts';
 export { connectProblem, type ConnectTarget, type Duplex, type PeerCertificate } from './connect.ts';
-export { formatLogLine, formatNamedLine } from './log-line.ts';
+export { formatLogLine, formatNamedLine, LogLevel, parseLogLevel, type Log } from './log-level.ts';
 export type { LogOutput } from './log-services.ts';
 export type { CutThrough, CutThroughEnvelope, CutThroughTransaction } from './cut-through.ts';
 export { HttpError, type HttpClient, type HttpRequest, type HttpResponse } from './http.ts';
-export { LogLevel, parseLogLevel, type Log } from './log-level.ts';
-export type { Header, LineEnds, Message } from './message.ts';
 export { connectionNote, transactionNote, type Note } from './notes.ts';
 export { decimal, directoryMode, flag, logLevel, oneOf, timestamp, wholeNumber } from './option-kinds.ts';
 export type { ProgramEnd, ProgramOrder } from './programs.ts';
@@ -45,10 +55,10 @@ export type { Change, Store } from './store.ts';
 export type { SpoolOptions } from './spool-services.ts';
 export { strftime } from './strftime.ts';
 export type { Resolver, TlsaRecord } from './resolver.ts';
-export { refusal, RETURN_CODE_NAMES, verdictFor } from './verdict-name.ts';
-export type { Clock, Services } from './services.ts';
-export { connectionTask, transactionTask, type Task } from './tasks.ts';
 export {
+  refusal,
+  RETURN_CODE_NAMES,
+  verdictFor,
   decline,
   declined,
   deny,
@@ -62,17 +72,7 @@ export {
   withReplyCode,
   type Verdict,
 } from './verdict.ts';
-export {
-  fingerprint,
-  geoCountry,
-  karmaHistory,
-  naughty,
-  naughtyRejectType,
-  quarantine,
-  whitelistHost,
-  whitelistRecipients,
-  whitelistSender,
-  type Fingerprint,
-} from './well-known-notes.ts';
+export type { Clock, Services } from './services.ts';
+export { connectionTask, transactionTask, type Task } from './tasks.ts';
 export { WorkerError, type WorkerPool } from './workers.ts';
 export { z } from 'zod';

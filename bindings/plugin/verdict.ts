@@ -1,5 +1,7 @@
 /** What a hook orders: qpsmtpd's return codes, with the text the client is shown. */
 
+import type { RejectOptions } from './definition.ts';
+
 /** The return codes, by their qpsmtpd numbers. */
 export const ReturnCode = {
   OK: 900,
@@ -100,3 +102,31 @@ export const nameOf = (code: ReturnCode): string => NAMES.get(code) ?? String(co
 /** True for the four codes that refuse. */
 export const isDenial = (code: ReturnCode): boolean =>
   code >= ReturnCode.DENY && code <= ReturnCode.DENYSOFT_DISCONNECT;
+
+/**
+ * The verdict that a list of an operator's orders: a return code by name (`DENY`, `DENYSOFT_DISCONNECT`) and a text
+ * for the client. Undefined for a name that is no return code.
+ */
+export function verdictFor(name: string, text: string): Verdict | undefined {
+  if (!Object.hasOwn(ReturnCode, name)) return undefined;
+  return { ...deny(text), code: ReturnCode[name as keyof typeof ReturnCode] };
+}
+
+/** The names of all return codes, for messages. */
+export const RETURN_CODE_NAMES: readonly string[] = Object.keys(ReturnCode);
+
+const REFUSALS = {
+  perm: deny,
+  hard: deny,
+  temp: denySoft,
+  soft: denySoft,
+  disconnect: denyDisconnect,
+  temp_disconnect: denySoftDisconnect,
+} as const satisfies Record<NonNullable<RejectOptions['reject_type']>, typeof deny>;
+
+/** The refusal that a `reject_type` stands for. */
+export const refusal = (
+  type: NonNullable<RejectOptions['reject_type']>,
+  text: string | readonly string[],
+  status?: EnhancedStatus,
+): Verdict => REFUSALS[type](text, status);

@@ -16,7 +16,7 @@ export { isIP, isIPv4, isIPv6 } from './ip-address.ts';
 export { parseLenientPath } from './lenient-path.ts';
 export { parseMailDate } from './mail-date.ts';
 export { isDomain, keepsLimits, parsePath } from './path.ts';
-export { prepare } from './sasl-prep.ts';
+export { isUserName, prepare } from './sasl-prep.ts';
 export {
   deriveKeys,
   hash,
@@ -30,7 +30,6 @@ export {
   type ScramKeys,
 } from './scram-keys.ts';
 export { parseClientFinal, parseClientFirst, type ClientFinal, type ClientFirst } from './scram-message.ts';
-export { isUserName } from './user-name.ts';
 export {
   decodeAsciiXtext,
   decodeUnicodeAddress,

@@ -2,7 +2,7 @@
 
 import { decodeBase64 } from './base64.ts';
 import { KEY_OCTETS } from './scram-keys.ts';
-import { isUserName } from './user-name.ts';
+import { isUserName } from './sasl-prep.ts';
 
 /** A nonce is echoed in our reply, whose line has to stay within bounds. */
 const MAX_NONCE = 256;

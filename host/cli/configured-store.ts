@@ -15,7 +15,7 @@ import {
   printStoreLocation,
   storeLocationOf,
   type StoreLocation,
-} from '../settings/store-location.ts';
+} from '../settings/store-settings.ts';
 import { ProcessStores } from '../store/stores.ts';
 import { silence } from '../observe/logger.ts';
 

@@ -2,8 +2,7 @@
 
 import type { DaemonLoader } from '../process/daemon.ts';
 import type { Terminal } from '../process/serve-options.ts';
-import { readDbmFile } from '../store/dbm-file.ts';
-import { databaseOf, importEntries, OWNERS, type DatabaseName } from '../store/dbm-import.ts';
+import { readDbmFile, databaseOf, importEntries, OWNERS, type DatabaseName } from '../store/dbm-file.ts';
 import { HELP_OPTION, printHelp, readArguments, UsageError, type OptionSpec } from './arguments.ts';
 import { readConfigDir } from '../config/search-path.ts';
 import { openConfiguredStore } from './configured-store.ts';

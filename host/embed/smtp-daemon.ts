@@ -3,7 +3,7 @@
 import cluster from 'node:cluster';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { describePlugin } from '../hooks/plugin-description.ts';
-import { orderFaults } from '../hooks/plugin-order.ts';
+import { orderFaults } from '../hooks/plugin-line.ts';
 import { unreadFiles } from '../hooks/unread-files.ts';
 import { SocketAcceptor, removeStaleSocket } from '../intake/socket-acceptor.ts';
 import { parseListen } from '../intake/listen-spec.ts';

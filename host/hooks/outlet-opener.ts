@@ -1,5 +1,5 @@
 import type { DeliveryReport, OpenedOutlet, Outlet, MailObject, Place } from '../../bindings/plugin/index.ts';
-import type { Outlets } from '../../bindings/plugin/outlets.ts';
+import type { Outlets } from '../../bindings/plugin/delivery.ts';
 import { ConfigError } from '../errors/error-classes.ts';
 import { messageOf, problemsOf, throwProblems, type LoadedOutlet } from './loaded-plugin.ts';
 import { parsePluginLine, type PluginLine } from './plugin-line.ts';

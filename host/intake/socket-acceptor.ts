@@ -6,7 +6,7 @@ import { connect, createServer, type ListenOptions, type Server, type Socket } f
 import { constants } from 'node:os';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { ownUser, troubleAt } from '../errors/system-trouble.ts';
-import { descriptorLimit, LAST_DESCRIPTORS } from './descriptor-limit.ts';
+import { descriptorLimit, LAST_DESCRIPTORS } from './acceptance.ts';
 import type { Acceptor, Emit, Endpoint, IncomingConnection, ListenerWatch } from './incoming-connection.ts';
 import { printListen, type ListenSpec, type TcpSpec, type UnixSpec } from './listen-spec.ts';
 

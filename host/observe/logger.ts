@@ -4,8 +4,7 @@
  */
 
 import type { HookName, LogEvent, LogRecord } from '../../bindings/plugin/hooks.ts';
-import { LogLevel, type Log } from '../../bindings/plugin/log-level.ts';
-import { formatLogLine } from '../../bindings/plugin/log-line.ts';
+import { LogLevel, type Log, formatLogLine } from '../../bindings/plugin/log-level.ts';
 import { conceal, logText } from './log-text.ts';
 
 /** Where lines go. */

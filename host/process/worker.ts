@@ -1,7 +1,7 @@
 /** The life of a worker: one SMTP server on the sockets that its primary holds. */
 
 import cluster from 'node:cluster';
-import { LocalLedger, type ConnectionLedger } from './connection-ledger.ts';
+import { LocalLedger, type ConnectionLedger, WorkerLedger } from './connection-ledger.ts';
 import { drainDaemon, type Daemon, type DaemonLoader } from './daemon.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-code.ts';
 import { FaultGuard, logOf } from './fault-guard.ts';
@@ -11,7 +11,6 @@ import { readPrimaryMessage, type WorkerMessage } from './ipc-messages.ts';
 import { dropPrivileges } from './privileges.ts';
 import type { ServeOptions } from './serve-options.ts';
 import { receiveInWorker } from './signals.ts';
-import { WorkerLedger } from './worker-ledger.ts';
 
 /** Serves until a TERM, the loss of the primary or too many faults end it; returns the exit code. */
 export async function runWorker(options: ServeOptions, loader: DaemonLoader): Promise<number> {

@@ -23,7 +23,7 @@ import { loggingSinks } from '../hooks/logging.ts';
 import type { LoadedPlugin } from '../hooks/loaded-plugin.ts';
 import { PluginChecks, type CheckNotice } from '../hooks/plugin-checks.ts';
 import { PluginClosings } from '../hooks/plugin-closings.ts';
-import { orderFaults } from '../hooks/plugin-order.ts';
+import { orderFaults } from '../hooks/plugin-line.ts';
 import { loadPlugins } from '../hooks/plugin-loader.ts';
 import type { HookLimits } from '../hooks/hook-caller.ts';
 import { configSource, runPostFork } from '../hooks/setup-hooks.ts';
@@ -41,7 +41,7 @@ import { timedErrors, writeError } from '../observe/error-stream.ts';
 import type { ClosableLogs } from '../observe/log-outputs.ts';
 import { Logger, silence } from '../observe/logger.ts';
 import { makeServices, systemClock } from '../services/services.ts';
-import { maskPassword, storeLocationOf } from '../settings/store-location.ts';
+import { maskPassword, storeLocationOf } from '../settings/store-settings.ts';
 import type { ProcessStores } from '../store/stores.ts';
 import type { TlsOptions } from '../tls/tls-layer.ts';
 import { TlsOffers } from '../tls/tls-offers.ts';
@@ -200,13 +200,8 @@ export class Runtime implements SessionHost {
         config.consult(source);
         await attempt(undefined, () => throwAll(settings.problems()));
       }
-      const contentOptions = await openContent({
-        config,
-        settings,
-        logger,
-        memory: foundation.memory,
-        rehearsal,
-      });
+      const { memory } = foundation;
+      const contentOptions = await openContent({ config, settings, logger, memory, rehearsal });
       const { clock } = services;
       const own = { config, logger, plugins, settings, contentOptions, tls, spools, closings, checks, clock };
       return new Runtime(foundation, { ...system, ...own });

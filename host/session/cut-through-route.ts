@@ -9,8 +9,7 @@ import type {
   CutThroughEnvelope,
   CutThrough,
 } from '../../bindings/plugin/cut-through.ts';
-import { clientOf } from '../../bindings/plugin/delivery.ts';
-import { withoutRepeats } from '../../bindings/plugin/repeated-recipients.ts';
+import { clientOf, withoutRepeats } from '../../bindings/plugin/delivery.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
 import { Address } from '../../bindings/wire/address.ts';
 import type { MessageRoute } from './message-route.ts';

@@ -9,13 +9,64 @@ import { envelopeOf, isReport } from './files/envelope.ts';
 import { writeMessageFile } from './files/message-file.ts';
 import type { SpoolFolder } from './files/spool-folder.ts';
 import { newSpoolId } from './files/spool-id.ts';
-import { entriesOf } from './index/index-entries.ts';
+import { entriesOf, type Totals } from './index/index-entries.ts';
 import { SpoolIndex } from './index/spool-index.ts';
 import { PersistentTask } from './persistent-task.ts';
 import { reportId, reportMail } from './report/report-mail.ts';
 import { Runner } from './runner.ts';
 import { checkSpool } from './spool-check.ts';
-import { SpoolSpace } from './spool-space.ts';
+
+/** How long an answer of the file system about free space is good for. */
+const LOOK_MS = 1_000;
+
+/** Whether there is room for one more message. A spool that fills the disk takes everything else down with it. */
+export class SpoolSpace {
+  readonly #freeOctets: () => Promise<number>;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #free = 0;
+  #looking: Promise<void> | undefined;
+  #pendingMessages = 0;
+  #pendingOctets = 0;
+
+  constructor(freeOctets: () => Promise<number>) {
+    this.#freeOctets = freeOctets;
+  }
+
+  /** Why a message of `octets` has no room, for the log; undefined if it has. Then `release` is due once it is stored. */
+  async reserve(
+    octets: number,
+    totals: Totals,
+    { maxMessages, maxOctets, minFreeOctets }: SpoolOptions,
+  ): Promise<string | undefined> {
+    await this.#look();
+    const messages = totals.messages + this.#pendingMessages + 1;
+    const held = totals.octets + this.#pendingOctets + octets;
+    if (messages > maxMessages) return `it holds ${maxMessages} messages`;
+    if (held > maxOctets) return `it holds ${totals.octets} of ${maxOctets} octets`;
+    if (this.#free - this.#pendingOctets - octets < minFreeOctets)
+      return `the file system has ${this.#free} octets left, and ${minFreeOctets} must stay free`;
+    this.#pendingMessages++;
+    this.#pendingOctets += octets;
+    return undefined;
+  }
+
+  release(octets: number): void {
+    this.#pendingMessages--;
+    this.#pendingOctets -= octets;
+  }
+
+  /** By the system's own clock, not the spool's: the disk does not fill in simulated time. */
+  async #look(): Promise<void> {
+    if (performance.now() - this.#lookedAt < LOOK_MS) return;
+    this.#looking ??= this.#freeOctets()
+      .then((octets) => {
+        this.#free = octets;
+        this.#lookedAt = performance.now();
+      })
+      .finally(() => (this.#looking = undefined));
+    await this.#looking;
+  }
+}
 
 /** Digits of the order stamp; microseconds since the epoch have eleven in base 36. */
 const ORDER_DIGITS = 12;

@@ -4,7 +4,7 @@ import { StoreError, type Backend } from './backend.ts';
 import { connectProblem } from '../../bindings/plugin/connect.ts';
 import { openLmdb } from './lmdb-backend.ts';
 import { openRedis } from './redis-backend.ts';
-import { printStoreLocation, type StoreLocation } from '../settings/store-location.ts';
+import { printStoreLocation, type StoreLocation } from '../settings/store-settings.ts';
 
 /** How long one question may take, from opening the store to the last try. */
 export const PATIENCE_MS = 2_000;

@@ -4,7 +4,7 @@ import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
-import { eachLine } from '../config/config-text.ts';
+import { eachLine } from '../config/config-reader.ts';
 import type { FileSystem } from '../config/file-system.ts';
 
 /** The text of a file, comments and all, or its lines. */

@@ -2,12 +2,10 @@
 
 import type { Connect } from '../../bindings/plugin/connect.ts';
 import type { Logs } from '../../bindings/plugin/log-services.ts';
-import type { Outlet } from '../../bindings/plugin/delivery.ts';
-import type { OpenedOutlet } from '../../bindings/plugin/outlets.ts';
-import type { Services } from '../../bindings/plugin/services.ts';
+import type { Outlet, OpenedOutlet } from '../../bindings/plugin/delivery.ts';
+import type { Services, System } from '../../bindings/plugin/services.ts';
 import type { Stores } from '../../bindings/plugin/store.ts';
 import type { DnsService } from '../../bindings/plugin/resolver.ts';
-import type { System } from '../../bindings/plugin/system-services.ts';
 import { fakeResolver } from './fake-resolver.ts';
 import { requirePackage } from '../package/optional-package.ts';
 import { timeInZone } from '../services/local-time.ts';

@@ -3,7 +3,7 @@
 import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { KeyPair } from './key-pair.ts';
-import type { TlsVersions } from '../settings/tls-protocols.ts';
+import type { TlsVersions } from '../settings/tls-settings.ts';
 
 /** Under another name, for the folders that may not touch `tls`. */
 export type TlsContext = SecureContext;

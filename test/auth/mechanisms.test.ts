@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Bearer, oauthBearer, xoauth2 } from '../../host/auth/bearer.ts';
-import { CramMd5, Login, Plain } from '../../host/auth/password-mechanisms.ts';
+import { Bearer, oauthBearer, xoauth2, CramMd5, Login, Plain } from '../../host/auth/mechanisms.ts';
 import { inWords, play, surroundings } from './turns.ts';
 
 const LONG = 'u'.repeat(255);

@@ -5,8 +5,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { CONFIG_OPTION } from '../../host/cli/serve-command.ts';
 import { openSearchPath, searchPath } from '../../host/config/search-path.ts';
 import { MAX_NAMES } from '../../host/config/config-directory.ts';
-import { MAX_FILE_OCTETS } from '../../host/config/config-reader.ts';
-import { MAX_LINE_OCTETS } from '../../host/config/config-text.ts';
+import { MAX_FILE_OCTETS, MAX_LINE_OCTETS } from '../../host/config/config-reader.ts';
 import { ConfigError } from '../../host/errors/error-classes.ts';
 import { countingFiles, open, put, scratch, systemError } from './scratch.ts';
 

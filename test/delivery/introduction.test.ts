@@ -8,8 +8,9 @@ import {
   attributeLines,
   xclientAttributes,
   xforwardAttributes,
-} from '../../plugins/queue/smtp/client-attributes.ts';
-import { ClientIntroduction, proxyHeader } from '../../plugins/queue/smtp/client-introduction.ts';
+  ClientIntroduction,
+  proxyHeader,
+} from '../../plugins/queue/smtp/client-introduction.ts';
 import { keptLog, outletTo, mailTo } from './mail-object.ts';
 import { ScriptedHop, type Script } from './scripted-hop.ts';
 

@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { Address, defineOutlet, definePlugin, ok, type MailObject } from '../../bindings/plugin/index.ts';
 import type { RecipientOptions } from '../../bindings/plugin/connection.ts';
-import { withoutRepeats } from '../../bindings/plugin/repeated-recipients.ts';
+import { withoutRepeats } from '../../bindings/plugin/delivery.ts';
 import { TestServer } from '../../host/testing/test-server.ts';
 import { cutThroughTo } from './cut-through.ts';
 

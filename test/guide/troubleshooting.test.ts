@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { definePlugin, LogLevel } from '../../bindings/plugin/index.ts';
 import { qpsmtpd } from '../../host/cli/main.ts';
 import { runGuarded } from '../../host/cli/program.ts';
-import { QUEUE_HEADER, queueRows } from '../../host/cli/queue-table.ts';
+import { QUEUE_HEADER, queueRows } from '../../host/cli/queue-command.ts';
 import type { MessageEntry, JobEntry } from '../../host/spool/index/index-entries.ts';
 import type { ListedMessage } from '../../host/spool/index/spool-index.ts';
 import { smtpDaemon } from '../../host/embed/smtp-daemon.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Breaker, FIRST_PAUSE_MS, MAX_PAUSE_MS, MAX_IN_A_ROW, MAX_LATE } from '../../host/hooks/breaker.ts';
+import { Breaker, FIRST_PAUSE_MS, MAX_PAUSE_MS, MAX_IN_A_ROW, MAX_LATE } from '../../host/hooks/hook-step.ts';
 
 function tripped(at = 0): Breaker {
   const breaker = new Breaker();

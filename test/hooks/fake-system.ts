@@ -2,7 +2,7 @@
 
 import { requirePackage } from '../../host/package/optional-package.ts';
 import type { Files } from '../../bindings/plugin/index.ts';
-import type { System, SystemServices } from '../../bindings/plugin/system-services.ts';
+import type { System, SystemServices } from '../../bindings/plugin/services.ts';
 import { localTime } from '../../host/services/local-time.ts';
 import { fakeResolver } from '../../host/testing/fake-resolver.ts';
 

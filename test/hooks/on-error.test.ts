@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { definePlugin, deny, error, LogLevel, type Answer } from '../../bindings/plugin/index.ts';
 import type { SessionHookName } from '../../bindings/plugin/hooks.ts';
-import { FIRST_PAUSE_MS, MAX_IN_A_ROW } from '../../host/hooks/breaker.ts';
+import { FIRST_PAUSE_MS, MAX_IN_A_ROW } from '../../host/hooks/hook-step.ts';
 import { setUpPlugin } from '../../host/hooks/loaded-plugin.ts';
 import { describePlugin } from '../../host/hooks/plugin-description.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { describe, expect, test, vi } from 'vitest';
 import { deny, LogLevel, ok, type Answer, type Verdict } from '../../bindings/plugin/index.ts';
 import type { Hooks } from '../../bindings/plugin/hooks.ts';
-import { FIRST_PAUSE_MS, MAX_IN_A_ROW } from '../../host/hooks/breaker.ts';
+import { FIRST_PAUSE_MS, MAX_IN_A_ROW } from '../../host/hooks/hook-step.ts';
 import { setUpPlugin } from '../../host/hooks/loaded-plugin.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { attributeError, runningCall } from '../../host/hooks/plugin-scope.ts';

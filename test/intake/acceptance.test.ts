@@ -1,8 +1,7 @@
 /** When accepting pauses, what the log says of it, and how many clients descriptors are enough for. */
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Acceptance } from '../../host/intake/acceptance.ts';
-import { clientsByDescriptors, descriptorLimit } from '../../host/intake/descriptor-limit.ts';
+import { Acceptance, clientsByDescriptors, descriptorLimit } from '../../host/intake/acceptance.ts';
 import type { ListenerWatch } from '../../host/intake/incoming-connection.ts';
 
 beforeEach(() => void vi.useFakeTimers());

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { parseKarma } from '../../plugins/karma/record.ts';
 import { systemClock } from '../../host/services/services.ts';
-import type { StoreLocation } from '../../host/settings/store-location.ts';
+import type { StoreLocation } from '../../host/settings/store-settings.ts';
 import { ProcessStores } from '../../host/store/stores.ts';
 import { freePort, hasRedis, redisPlace } from '../store/backends.ts';
 import { RunningDaemon, Workplace } from './daemon.ts';

@@ -2,8 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { MemoryBudget, Stage, type Spillable } from '../../host/memory/memory-budget.ts';
-import { MemoryReport } from '../../host/memory/memory-report.ts';
+import { MemoryBudget, Stage, type Spillable, MemoryReport } from '../../host/memory/memory-budget.ts';
 import { budgetFor, connectionsWithin, roomOf } from '../../host/memory/memory-share.ts';
 import { NOT_IN_SET } from '../../bindings/timing/dense-set.ts';
 

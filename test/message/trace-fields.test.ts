@@ -11,7 +11,7 @@ import {
   cipherNote,
   receivedValue,
   type TracedConnection,
-} from '../../host/message/received.ts';
+} from '../../host/session/trace.ts';
 import { core } from './core.ts';
 
 const plain: TracedConnection = {

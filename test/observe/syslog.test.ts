@@ -13,8 +13,9 @@ import {
   localMessage,
   MAX_DATAGRAM,
   networkMessage,
-} from '../../host/observe/syslog-message.ts';
-import { openSyslog, parseRoute } from '../../host/observe/syslog-output.ts';
+  openSyslog,
+  parseRoute,
+} from '../../host/observe/syslog-output.ts';
 
 const ORIGIN = { ident: 'qpsmtpd', facility: 2, host: 'mx.example', pid: 4711 };
 const AT = new Date(2026, 2, 1, 2, 3, 4, 5);

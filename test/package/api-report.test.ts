@@ -38,7 +38,7 @@ function namesOf(module: string): readonly string[] {
 
 /** What files of ours import by name. */
 function importedNames(): ReadonlySet<string> {
-  const sources = [...tracked('plugins/*.ts'), 'host/cli/plugin-templates.ts'].map(read);
+  const sources = [...tracked('plugins/*.ts'), 'host/cli/plugin-new.ts'].map(read);
   const lists = sources.flatMap((text) =>
     [
       ...text.matchAll(

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LocalLedger, SharedLedger } from '../../host/process/connection-ledger.ts';
+import { LocalLedger, SharedLedger, WorkerLedger } from '../../host/process/connection-ledger.ts';
 import { readWorkerMessage, type WorkerMessage } from '../../host/process/ipc-messages.ts';
-import { WorkerLedger } from '../../host/process/worker-ledger.ts';
 
 const A = '192.0.2.1';
 const B = '2001:db8::1';

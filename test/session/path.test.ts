@@ -8,9 +8,9 @@ import { ReferenceCore } from '../../bindings/core.ts';
 import type { SettingValues } from '../../host/settings/settings.ts';
 import { Command } from '../../host/session/command.ts';
 import { isInternationalDomain, isPlainUnicode } from '../../bindings/wire/international-address.ts';
+import { parsePath } from '../../bindings/wire/path.ts';
 import { parseLenientPath } from '../../bindings/wire/lenient-path.ts';
 import { PathInput, splitPathArgument, type PathArgument } from '../../host/session/path-input.ts';
-import { parsePath } from '../../bindings/wire/path.ts';
 import { cpuMs } from '../patience.ts';
 import { amount } from '../amount.ts';
 

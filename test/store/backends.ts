@@ -5,8 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { StoreLocation } from '../../host/settings/store-location.ts';
-import { parseStoreLocation } from '../../host/settings/store-location.ts';
+import { type StoreLocation, parseStoreLocation } from '../../host/settings/store-settings.ts';
 
 /** A place for a store, and how to get rid of it. */
 export interface Place {

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Store } from '../../bindings/plugin/index.ts';
 import { RecordStore } from '../../host/store/record-store.ts';
 import { StoreConnection } from '../../host/store/store-connection.ts';
-import { Sweeper } from '../../host/store/sweeper.ts';
+import { Sweeper } from '../../host/store/stores.ts';
 import { hasRedis, lmdbPlace, redisPlace, type Place } from './backends.ts';
 
 const BACK_ENDS = [

@@ -11,7 +11,7 @@ import {
   parseStoreLocation,
   printStoreLocation,
   storeLocationOf,
-} from '../../host/settings/store-location.ts';
+} from '../../host/settings/store-settings.ts';
 import { hasRedis, redisPlace, temporaryFolder } from './backends.ts';
 import { MemoryBackend } from '../../host/testing/memory-store.ts';
 

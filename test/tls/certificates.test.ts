@@ -7,7 +7,7 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { systemFiles } from '../../host/config/file-system.ts';
 import { Logger } from '../../host/observe/logger.ts';
 import { Certificates } from '../../host/tls/certificates.ts';
-import { DEFAULT_VERSIONS } from '../../host/settings/tls-protocols.ts';
+import { DEFAULT_VERSIONS } from '../../host/settings/tls-settings.ts';
 import { makeSelfSigned } from '../../host/tls/self-signed.ts';
 import { CertificateFolder, makePair, SecureServer } from './secure-server.ts';
 import { until } from '../patience.ts';

@@ -7,7 +7,7 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { systemFiles } from '../../host/config/file-system.ts';
 import { Certificates } from '../../host/tls/certificates.ts';
 import { openKeyWarning } from '../../host/tls/key-pair.ts';
-import { DEFAULT_VERSIONS } from '../../host/settings/tls-protocols.ts';
+import { DEFAULT_VERSIONS } from '../../host/settings/tls-settings.ts';
 import { outletTo } from '../delivery/mail-object.ts';
 import { collectingLogger } from '../hooks/plugin-context.ts';
 import { CertificateFolder, makePair } from './secure-server.ts';

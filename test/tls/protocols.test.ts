@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseVersions } from '../../host/settings/tls-protocols.ts';
+import { parseVersions } from '../../host/settings/tls-settings.ts';
 
 test.each([
   ['SSLv23:!SSLv2:!SSLv3', 'TLSv1.2', 'TLSv1.3'],

@@ -14,13 +14,13 @@ import {
   withReplyCode,
 } from '../../../bindings/plugin/index.ts';
 import { StrayLineEnd } from '../../../bindings/wire/dot-stuffing.ts';
-import { rcptCommand } from '../smtp/extensions.ts';
+import { rcptCommand, isAscii, mailCommand } from '../smtp/extensions.ts';
 import type { HopConnection } from '../smtp/hop-connection.ts';
 import { talkTo } from '../smtp/hop-opening.ts';
 import { hasNoRoom, HopFault, hopReplies, type HopStage, isGood, printReply } from '../smtp/hop-replies.ts';
-import { mailLine, problemWithMail, problemWithRecipient } from './envelope-lines.ts';
 import type { HopFinder } from './hop-finder.ts';
 import { OutgoingChunks, type OutgoingContent, OutgoingData } from './outgoing-content.ts';
+import { holdsControls, lackOfSafety } from '../smtp/mail-fitness.ts';
 
 export interface SmtpCutThroughOptions {
   readonly eightBit: 'refuse' | 'send';
@@ -346,4 +346,45 @@ function verdictOfReply({ code, status, lines }: HopReply): Verdict {
     denySoft(hasText ? lines : 'put off by the next hop', rest),
     code >= 400 && code !== 421 ? code : 451,
   );
+}
+
+/** MAIL without its line end. 8-bit content is announced wherever the hop takes it: it may still come. */
+export function mailLine(
+  { reversePath, mailOptions }: CutThroughEnvelope,
+  { extensions }: HopConnection,
+): string {
+  const { size } = mailOptions;
+  const known = new Map(extensions);
+  if (size === undefined) known.delete('SIZE');
+  const message = { octets: size ?? 0, hasEightBit: true };
+  const isUtf8 = mailOptions.isUtf8 || !isAscii(reversePath.toString());
+  return mailCommand({ reversePath, mailOptions, message }, known, isUtf8 && known.has('SMTPUTF8'));
+}
+
+/** What the hop cannot take for want of an extension, before it is asked. */
+export function problemWithMail(
+  { reversePath, mailOptions }: CutThroughEnvelope,
+  connection: HopConnection,
+  eightBit: 'refuse' | 'send',
+): HopReply | undefined {
+  const { extensions } = connection;
+  const path = reversePath.toString();
+  if (holdsControls(path)) return hopReplies.badSender;
+  const lack = lackOfSafety({ reversePath, mailOptions }, connection);
+  if (lack !== undefined) return lack;
+  if ((mailOptions.isUtf8 || !isAscii(path)) && !extensions.has('SMTPUTF8')) return hopReplies.needsUtf8;
+  if (mailOptions.body === 'binarymime') {
+    return extensions.has('BINARYMIME') && extensions.has('CHUNKING') ? undefined : hopReplies.needsBinary;
+  }
+  const isRefused = mailOptions.body === '8bitmime' && eightBit === 'refuse' && !extensions.has('8BITMIME');
+  return isRefused ? hopReplies.needsEightBit : undefined;
+}
+
+export function problemWithRecipient(
+  { address }: Recipient,
+  { extensions }: HopConnection,
+): HopReply | undefined {
+  const path = address.toString();
+  if (holdsControls(path)) return hopReplies.badAddress;
+  return isAscii(path) || extensions.has('SMTPUTF8') ? undefined : hopReplies.needsUtf8;
 }

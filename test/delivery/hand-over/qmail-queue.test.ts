@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
-import { ownText } from '../../../plugins/queue/qmail-queue/qmail-exit-codes.ts';
-import { QmailQueueOutlet } from '../../../plugins/queue/qmail-queue/qmail-queue-outlet.ts';
+import { ownText, QmailQueueOutlet } from '../../../plugins/queue/qmail-queue/qmail-queue-outlet.ts';
 import { collectingLog, LIMITS, mail, shown, SYSTEM, TEXT_LF, unreadable, Workshop } from './mail-objects.ts';
 import { PATIENCE } from '../../patience.ts';
 

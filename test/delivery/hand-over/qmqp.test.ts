@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { readNetstring } from '../../../plugins/queue/qmqp/netstring.ts';
+import { readNetstring } from '../../../plugins/queue/qmqp/qmqp-conversation.ts';
 import { connect } from '../../../host/connect/connect.ts';
 import { QmqpOutlet } from '../../../plugins/queue/qmqp/qmqp-outlet.ts';
 import { closedPort, collect, serve } from './daemons.ts';
