@@ -3,7 +3,7 @@
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compile, PACKAGES, ROOT } from '../../process/compiled-source.ts';
+import { compile, PACKAGES, ROOT } from '../compiled-source.ts';
 
 const LAYERS = ['bindings', 'host', 'plugins'];
 const CORE = 'core-wasm/core.wasm';

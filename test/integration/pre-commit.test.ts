@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { ScratchRepository, type Said } from './scratch-repository.ts';
+import { ScratchRepository, type Said } from '../scripts/scratch-repository.ts';
 
 const GOOD = 'export const twice = (count: number): number => 2 * count;\n';
 const WRONG_RESULT = 'export const twice = (count: number): number => 3 * count;\n';
