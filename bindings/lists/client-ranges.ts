@@ -84,7 +84,7 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * False for addresses of this machine, for those of no machine at all, and for what is no address. Whoever owns a domain decides
+ * False for addresses of this machine, for those of no machine at all, and for what is no address. The owner of a domain decides
  * where its names lead: to `127.0.0.1`, they would have us speak to services that trust everybody on this host (server-side
  * request forgery). Private networks (RFC 1918) are fine: sites route their own mail there.
  */

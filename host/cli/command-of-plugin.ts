@@ -48,7 +48,7 @@ async function definitionIn(
 /** There is no plugin of that name, or it is no name of a plugin at all. */
 const NO_PLUGIN = new Set(['Q_PLUGIN_NOT_FOUND', 'Q_CONFIG']);
 
-/** Whoever may write into `plugin_dirs` would be root otherwise, as soon as root runs a command. */
+/** A user that may write into `plugin_dirs` would be root otherwise, as soon as root runs a command. */
 function refuseRoot(path: string): void {
   if (process.getuid?.() !== 0) return;
   throw new QpsmtpdError(

@@ -21,7 +21,7 @@ const isBlank = (code: number): boolean => code === 32 || (code >= 9 && code <= 
 
 /**
  * Hands every line that says something to `take`, trimmed, with its number counted from 1: lines that are empty,
- * blank, or start with `#` are left out. There are no comments behind text, no quotes and no continuation lines.
+ * blank, or start with `#` are left out. There are no comments after text, no quotes and no continuation lines.
  * The text is taken as UTF-8, or as Latin-1 if it is not that. Throws a ConfigError for a line that is too long.
  */
 export function eachLine(file: string, octets: Buffer, take: (text: string, line: number) => void): void {

@@ -136,7 +136,7 @@ function firstHop({ url, method, headers = {}, body }: HttpRequest): Hop {
 
 const redirectFault = (message: string): HttpError => new HttpError('redirect', message, true);
 
-/** Where a redirect leads; undefined if the answer is none. Whoever controls the answer must not get more than it had. */
+/** Where a redirect leads; undefined if the answer is none. A server must not get more by its answer than it had. */
 function nextHop(hop: Hop, { status, headers }: HttpResponse, isNamed: boolean): Hop | undefined {
   const { location } = headers;
   if (!REDIRECTS.has(status) || location === undefined) return undefined;

@@ -73,13 +73,13 @@ export function readCommands(session: Session, chunk: Buffer, from: number): num
   if (chunk.length - from > LOOK) count = core.commands(chunk.subarray(from, from + LOOK), 0);
   if (count === 0) count = core.commands(chunk, from);
   if (count === 0) return keepPartial(session, chunk, from);
-  const behind = from + core.consumed;
+  const next = from + core.consumed;
   for (let index = 0; index < count; index++) {
     session.command.load(core, index, chunk, from);
     if (!startCommand(session)) return session.command.next;
     if (index + 1 < count && turns.spend()) return session.command.next;
   }
-  return behind;
+  return next;
 }
 
 /** Runs one command; false if the octets after it have to wait or are no commands. */

@@ -15,7 +15,7 @@ export const STORE_FILE = 'store.mdb';
 
 /**
  * Throws a `StoreError` with a remedy. By default the directory lies where anyone may write: a symbolic link, or a
- * directory of another user there, would let him read and replace what is known about senders, or crash the daemon
+ * directory of another user there, would let that user read and replace what is known about senders, or crash the daemon
  * with a damaged file. With `rehearsal` nothing is made.
  */
 export function openStoreDirectory(path: string, rehearsal?: Rehearsal): void {

@@ -48,7 +48,7 @@ const options = z.object({
     .optional(),
 });
 type Options = z.output<typeof options>;
-type Terms = ReturnType<typeof withDefaults>;
+type GreylistOptions = ReturnType<typeof withDefaults>;
 type Context = HookContext<Options>;
 
 /** Why DATA is to be refused: the refusal was put off. */
@@ -63,28 +63,28 @@ export default definePlugin({
   skipsImmune: ['mail', 'rcpt'],
   importEntry: importGreylist,
   hooks(setup) {
-    const terms = withDefaults({ ...parseFile(setup.config.lines(FILE)), ...setup.options });
-    if (terms.grey_timeout !== undefined) setup.log.warn('grey_timeout has no effect: leave it out');
-    const store = setup.services.store.open('greylist', { at: placeOf(terms) });
-    const isExempt = exemptions(setup, terms);
+    const options = withDefaults({ ...parseFile(setup.config.lines(FILE)), ...setup.options });
+    if (options.grey_timeout !== undefined) setup.log.warn('grey_timeout has no effect: leave it out');
+    const store = setup.services.store.open('greylist', { at: placeOf(options) });
+    const isExempt = exemptions(setup, options);
     const ask = (
       context: Context,
-      own: Terms,
+      own: GreylistOptions,
       sender: Address,
       recipient?: Address,
     ): Answer | Promise<Answer> => {
       const reason = isExempt(context.connection);
       if (reason !== undefined) return skip(reason);
-      return greylist(context, store, own, keyOf(terms, context.connection, sender, recipient));
+      return greylist(context, store, own, keyOf(options, context.connection, sender, recipient));
     };
-    const isByRecipient = terms.recipient || terms.per_recipient;
+    const isByRecipient = options.recipient || options.per_recipient;
     return {
-      ...(terms.upgrade && { 'post-fork': (context) => upgrade(context, store, terms) }),
+      ...(options.upgrade && { 'post-fork': (context) => upgrade(context, store, options) }),
       ...(isByRecipient
         ? {
             async rcpt(context, forwardPath) {
               const sender = context.transaction.reversePath!;
-              const own = await termsFor(context, terms, forwardPath);
+              const own = await optionsFor(context, options, forwardPath);
               const answer = await ask(context, own, sender, forwardPath);
               // Callouts ask with the null sender whether an address exists: that answer must not wait.
               return sender.isNull ? defer(context, answer) : answer;
@@ -92,8 +92,8 @@ export default definePlugin({
           }
         : {
             async mail(context, reversePath) {
-              const answer = await ask(context, terms, reversePath);
-              return terms.deny_late ? defer(context, answer) : answer;
+              const answer = await ask(context, options, reversePath);
+              return options.deny_late ? defer(context, answer) : answer;
             },
           }),
       data: refuseDeferred,
@@ -113,12 +113,12 @@ const DEFAULTS = {
 };
 
 const withDefaults = (given: Options) => {
-  const terms = { ...DEFAULTS, ...given } as typeof DEFAULTS & Options;
-  if (!terms.remote_ip && !terms.sender && !terms.recipient)
+  const options = { ...DEFAULTS, ...given } as typeof DEFAULTS & Options;
+  if (!options.remote_ip && !options.sender && !options.recipient)
     throw new Error('enable one of remote_ip, sender, or recipient');
-  if (terms.black_timeout >= terms.white_timeout)
+  if (options.black_timeout >= options.white_timeout)
     throw new Error('black_timeout must be less than white_timeout');
-  return terms;
+  return options;
 };
 
 /** Throws an Error that names the file if a line is no option. */
@@ -136,19 +136,23 @@ const placeOf = ({ redis, db_dir: directory }: Options): string | undefined =>
     : `redis://${redis.includes(':') ? redis : `${redis}:6379`}/0`;
 
 /** The options for one recipient. A mistake in the recipient's file must not keep mail away. */
-async function termsFor(context: Context, terms: Terms, recipient: Address): Promise<Terms> {
-  if (!terms.per_recipient) return terms;
+async function optionsFor(
+  context: Context,
+  options: GreylistOptions,
+  recipient: Address,
+): Promise<GreylistOptions> {
+  if (!options.per_recipient) return options;
   try {
-    return withDefaults({ ...terms, ...parseFile(await context.linesFor(recipient, FILE)) });
+    return withDefaults({ ...options, ...parseFile(await context.linesFor(recipient, FILE)) });
   } catch (cause) {
     context.log.error(`${recipient.mailbox}: ${String(cause)}`);
-    return terms;
+    return options;
   }
 }
 
 /** What the sender is known by: address as a number, reverse-path, forward-path, joined with colons. */
 function keyOf(
-  { remote_ip: byAddress, sender: bySender, recipient: byRecipient }: Terms,
+  { remote_ip: byAddress, sender: bySender, recipient: byRecipient }: GreylistOptions,
   { remoteIp }: Connection,
   sender: Address,
   recipient: Address | undefined,
@@ -159,13 +163,18 @@ function keyOf(
   return parts.join(':');
 }
 
-async function greylist(context: Context, store: Store, terms: Terms, key: string): Promise<Answer> {
+async function greylist(
+  context: Context,
+  store: Store,
+  options: GreylistOptions,
+  key: string,
+): Promise<Answer> {
   const now = Math.floor(context.services.clock.now() / 1_000);
   try {
-    const { isRefused, word } = await store.transact(key, (value) => judgeSender(value, now, terms));
-    if (isRefused) context.log.warn(terms.reject ? `fail: ${word}` : `fail, tolerated: ${word}`);
+    const { isRefused, word } = await store.transact(key, (value) => judgeSender(value, now, options));
+    if (isRefused) context.log.warn(options.reject ? `fail: ${word}` : `fail, tolerated: ${word}`);
     else context.log.info(`pass: ${word}`);
-    return isRefused && terms.reject ? denySoft(MESSAGE) : undefined;
+    return isRefused && options.reject ? denySoft(MESSAGE) : undefined;
   } catch (cause) {
     return error(`UNABLE TO OBTAIN GREYLIST RESULT:${(cause as Error).message}`);
   }
@@ -191,7 +200,7 @@ function refuseDeferred({ log, transaction }: Context): Answer {
 async function upgrade(
   { log, services }: Setup<Options>,
   store: Store,
-  { white_timeout: white }: Terms,
+  { white_timeout: white }: GreylistOptions,
 ): Promise<void> {
   let [converted, count] = [0, 0];
   for await (const [key, value] of store.scan()) {

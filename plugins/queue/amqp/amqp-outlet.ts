@@ -22,7 +22,7 @@ import { BrokerLink, type BrokerPlace, type Confirmation } from './broker-link.t
 import { checkRoutingKey, publicationsOf, type Publication } from './publication.ts';
 
 /** No broker takes more than 512 MiB. */
-const MOST_OCTETS = 536_870_912;
+const MAX_OCTETS = 536_870_912;
 /** Exchange and routing key are short strings. AMQP 0-9-1 section 4.2.5.3. */
 const shortString = () => z.string().max(255, 'has more than 255 characters');
 
@@ -41,7 +41,7 @@ export const amqpOptions = z.object({
   ca_file: z.string().optional(),
   /** Allows `amqp://` to other hosts than this one. */
   insecure: flag().default(false),
-  max_octets: wholeNumber(1, MOST_OCTETS).optional(),
+  max_octets: wholeNumber(1, MAX_OCTETS).optional(),
   /** Seconds. */
   connect_timeout: wholeNumber(1, 120).default(10),
   /** Seconds. */

@@ -78,7 +78,7 @@ const typeOf = (value: FormField[1]): string =>
 
 /**
  * A form of the fields, in their order. The boundary is random: a sender who could tell it would end the field with the
- * message early and add fields of his own (another recipient, say).
+ * message early and add fields of its own (another recipient, say).
  */
 function formOf(fields: readonly FormField[]): RequestBody {
   const boundary = `qpsmtpd-${randomBytes(24).toString('hex')}`;
