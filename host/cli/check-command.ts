@@ -8,7 +8,7 @@ import type { Terminal } from '../process/serve-options.ts';
 import { Rehearsal } from '../errors/rehearsal.ts';
 import { HELP_OPTION, printHelp, readArguments, refusePositionals, type OptionSpec } from './arguments.ts';
 import { readConfigDir } from '../config/search-path.ts';
-import { CONFIG_OPTION } from './serve-command.ts';
+import { CONFIG_OPTION, NO_DEFAULTS, readServeDefaults } from './serve-command.ts';
 
 export const CHECK_OPTIONS: readonly OptionSpec[] = [
   CONFIG_OPTION,
@@ -47,7 +47,8 @@ export async function runCheck(
   // As in `serve`: no code of a plugin runs as root.
   dropPrivileges(user);
   const rehearsal = new Rehearsal();
-  const daemon = await loader.load({ configDir, listen: [], rehearsal });
+  const { listen } = await rehearsal.attempt(NO_DEFAULTS, () => readServeDefaults(configDir));
+  const daemon = await loader.load({ configDir, listen, rehearsal });
   const description = daemon.describe();
   const found = await rehearsal.attempt([], () => description.lookAround?.() ?? []);
   const { failure, made } = rehearsal;

@@ -1,8 +1,10 @@
 /** `qpsmtpd serve`: runs the daemon. */
 
 import { availableParallelism } from 'node:os';
+import type { PlacedLine } from '../../bindings/lists/placed-line.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { openSearchPath, readConfigDir } from '../config/search-path.ts';
+import { ConfigError } from '../errors/error-classes.ts';
 import { anyAddress, listenSpecs, parseListen } from '../intake/listen-spec.ts';
 import { silence } from '../observe/logger.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
@@ -29,7 +31,7 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
     name: 'listen',
     value: 'SPEC',
     isRepeatable: true,
-    help: 'tcp://ADDRESS:PORT or unix:/PATH, then " tls=implicit" (default: port 2525 on every address)',
+    help: 'tcp://ADDRESS:PORT or unix:/PATH, then options such as " tls=implicit" or " proxy=required" (default: the file listeners, else port 2525 on every address)',
   },
   { name: 'workers', value: 'N', help: 'processes that serve (default: one per processor)' },
   { name: 'pid-file', value: 'FILE', help: 'write the pid here and refuse to run twice; absolute path' },
@@ -59,27 +61,27 @@ const SERVE_HELP = printHelp(
   SERVE_OPTIONS,
 );
 
-/** `readLimits` is asked for the limits of the configuration that the command line names. */
+/** `readDefaults` is asked for what the configuration says that the command line names. */
 export function readServeOptions(
   args: readonly string[],
-  readLimits: (configDir: string | undefined) => ConnectionLimits = () => NO_CONNECTION_LIMITS,
+  readDefaults: (configDir: string | undefined) => ServeDefaults = () => NO_DEFAULTS,
 ): ServeOptions | 'help' {
   const given = readArguments(args, SERVE_OPTIONS);
   if (given.has('help')) return 'help';
   refusePositionals(given);
-  const listen = given.has('listen') ? given.texts('listen') : listenSpecs([anyAddress()], [DEFAULT_PORT]);
-  listen.forEach(parseListen);
+  given.texts('listen').forEach(parseListen);
   const configDir = readConfigDir(given.text('config'));
-  const limits = readLimits(configDir);
+  const defaults = readDefaults(configDir);
+  const configured = defaults.listen.length > 0 ? defaults.listen : listenSpecs([anyAddress()], [DEFAULT_PORT]);
   return {
     configDir,
-    listen,
+    listen: given.has('listen') ? given.texts('listen') : configured,
     workers: given.count('workers', 1, MAX_WORKERS) ?? defaultWorkers(),
     pidFile: given.text('pid-file'),
     graceMs: (given.count('grace', 0, 3_600) ?? DEFAULT_GRACE_SECONDS) * 1_000,
-    maxConnections: given.count('max-connections', 0, MAX_CONNECTIONS) ?? limits.maxConnections,
+    maxConnections: given.count('max-connections', 0, MAX_CONNECTIONS) ?? defaults.maxConnections,
     // 0 and undefined mean the same: no limit.
-    maxFromIp: (given.count('max-from-ip', 0, MAX_CONNECTIONS) ?? limits.maxFromIp) || undefined,
+    maxFromIp: (given.count('max-from-ip', 0, MAX_CONNECTIONS) ?? defaults.maxFromIp) || undefined,
     user: given.text('user'),
   };
 }
@@ -94,31 +96,44 @@ export async function runServe(
   loader: DaemonLoader,
   terminal: Terminal,
 ): Promise<number> {
-  const options = readServeOptions(args, readConnectionLimits);
+  const options = readServeOptions(args, readServeDefaults);
   if (options !== 'help') return serve(options, loader, terminal);
   terminal.out(SERVE_HELP);
   return 0;
 }
 
-/** How many connections the configuration allows, for what the command line leaves open; 0: no limit. */
-export interface ConnectionLimits {
+/** What the configuration says of what the command line leaves open. */
+export interface ServeDefaults {
+  /** The lines of `listeners`; none: the command line or its default decides. */
+  readonly listen: readonly string[];
   /** Undefined: what there is memory for. */
   readonly maxConnections: number | undefined;
+  /** 0: no limit. */
   readonly maxFromIp: number;
 }
 
-export const NO_CONNECTION_LIMITS: ConnectionLimits = { maxConnections: undefined, maxFromIp: 0 };
+export const NO_DEFAULTS: ServeDefaults = { listen: [], maxConnections: undefined, maxFromIp: 0 };
 
 /**
- * Reads `max_connections` and `max_from_ip`, before the processes that are held to them start. Reports no mistakes: the
- * loading of the configuration refuses to start with them.
+ * Reads `listeners`, `max_connections` and `max_from_ip`, before the processes that are held to them start. Throws for a wrong
+ * line of `listeners`; other mistakes are told when the configuration is loaded.
  */
-export function readConnectionLimits(configDir: string | undefined): ConnectionLimits {
+export function readServeDefaults(configDir: string | undefined): ServeDefaults {
   const directories = openSearchPath(configDir);
   const config = new ConfigDirectory({ directories, log: silence, watch: false });
   try {
-    return new Settings(config, silence).current;
+    const { listeners, maxConnections, maxFromIp } = new Settings(config, silence).current;
+    return { listen: listeners.map(checkListener), maxConnections, maxFromIp };
   } finally {
     config.close();
+  }
+}
+
+function checkListener({ text, place }: PlacedLine): string {
+  try {
+    parseListen(text);
+    return text;
+  } catch (error) {
+    throw new ConfigError(place, (error as Error).message);
   }
 }

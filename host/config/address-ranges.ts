@@ -19,16 +19,19 @@ export class AddressRanges {
   readonly #ranges: readonly Range[];
   /** The list has the word `unix`. */
   readonly hasUnix: boolean;
+  /** The lines, with commas between them. */
+  readonly text: string;
 
-  private constructor(ranges: readonly Range[], hasUnix: boolean) {
+  private constructor(ranges: readonly Range[], lines: readonly string[]) {
     this.#ranges = ranges;
-    this.hasUnix = hasUnix;
+    this.hasUnix = lines.includes(UNIX);
+    this.text = lines.join(',');
   }
 
   /** Compiles the lines of a file; throws an Error that says which of them is no address. */
   static compile(lines: readonly string[]): AddressRanges {
     const addresses = lines.filter((line) => line !== UNIX);
-    return new AddressRanges(addresses.map(compileRange), addresses.length < lines.length);
+    return new AddressRanges(addresses.map(compileRange), lines);
   }
 
   get isEmpty(): boolean {

@@ -4,6 +4,7 @@
  */
 
 import type { Duplex } from 'node:stream';
+import type { AddressRanges } from '../config/address-ranges.ts';
 import type { TlsFacts } from '../../bindings/plugin/connection.ts';
 
 /** One end of a connection. Unix sockets have a path and no address. */
@@ -11,6 +12,14 @@ export interface Endpoint {
   readonly address: string;
   readonly port: number;
   readonly path?: string;
+}
+
+/** Who has to send a PROXY header. Nobody may choose: a client that could would take any address. */
+export interface ProxyOptions {
+  /** Peers that may not send one are turned away; otherwise they are served as the clients they are. */
+  readonly isRequired: boolean;
+  /** The peers that may, and then must; undefined: those in `proxy_hosts`, or this host if there is no such file. */
+  readonly from: AddressRanges | undefined;
 }
 
 export interface IncomingConnection {
@@ -30,6 +39,14 @@ export interface IncomingConnection {
   local: Endpoint;
   /** Whether TLS begins before the first octet of SMTP. Undefined: not configured; on port 465 it does. */
   readonly startsWithTls?: boolean | undefined;
+  /** What the listener says of PROXY headers; undefined: nobody may send one. */
+  readonly proxy?: ProxyOptions | undefined;
+  /** The proxy asks for itself, such as for our health: no plugin is asked, and nothing is counted. */
+  isProbe?: boolean;
+  /** The address under which it counts among the connections of one client; undefined if nobody counts it. */
+  countedAs?: string;
+  /** What the proxy calls this connection in its own log. */
+  proxyId?: string;
   /** Set once TLS is on, by us or by a proxy. */
   tls?: TlsFacts;
   /** Name of the client from the launcher or a proxy, which saves the reverse lookup. */

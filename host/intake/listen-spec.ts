@@ -5,11 +5,15 @@
 
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { AddressRanges } from '../config/address-ranges.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
+import type { ProxyOptions } from './incoming-connection.ts';
 
 interface SharedOptions {
   /** TLS begins before the first octet of SMTP, or only after STARTTLS. Undefined: the port decides. */
   readonly startsWithTls?: boolean;
+  /** Undefined: no client of this listener may send a PROXY header. */
+  readonly proxy?: ProxyOptions;
 }
 
 export interface TcpSpec extends SharedOptions {
@@ -35,8 +39,27 @@ export function parseListen(spec: string): ListenSpec {
   const options = new Options(spec, given);
   const place = parseAddress(spec, where, options);
   const tls = options.take('tls', /^(implicit|starttls)$/, 'tls=implicit or tls=starttls');
+  const proxy = takeProxy(spec, options);
   options.refuseRest();
-  return tls === undefined ? place : { ...place, startsWithTls: tls === 'implicit' };
+  return {
+    ...place,
+    ...(tls === undefined ? {} : { startsWithTls: tls === 'implicit' }),
+    ...(proxy === undefined ? {} : { proxy }),
+  };
+}
+
+/** There is no way to leave it open: SMTP's server speaks first, so a header can't be waited for. */
+function takeProxy(spec: string, options: Options): ProxyOptions | undefined {
+  const required = options.take('proxy', /^required$/, 'proxy=required, or proxy-from=NETWORK,NETWORK');
+  const networks = options.take('proxy-from', /^[^,]+(,[^,]+)*$/, 'such as proxy-from=10.0.0.0/8,::1');
+  if (required === undefined && networks === undefined) return undefined;
+  const isRequired = required !== undefined;
+  if (networks === undefined) return { isRequired, from: undefined };
+  try {
+    return { isRequired, from: AddressRanges.compile(networks.split(',')) };
+  } catch (cause) {
+    throw refused(spec, (cause as Error).message, 'proxy-from takes addresses and networks, and "unix"');
+  }
 }
 
 function parseAddress(spec: string, where: string, options: Options): ListenSpec {
@@ -103,8 +126,15 @@ function parseUnix(spec: string, path: string, options: Options): UnixSpec {
 export function printListen(spec: ListenSpec): string {
   const { startsWithTls } = spec;
   const tls = startsWithTls === undefined ? '' : ` tls=${startsWithTls ? 'implicit' : 'starttls'}`;
-  if (spec.kind === 'unix') return `unix:${spec.path}${tls}`;
-  return `tcp://${spec.address.includes(':') ? `[${spec.address}]` : spec.address}:${spec.port}${tls}`;
+  const end = `${tls}${printProxy(spec.proxy)}`;
+  if (spec.kind === 'unix') return `unix:${spec.path}${end}`;
+  return `tcp://${spec.address.includes(':') ? `[${spec.address}]` : spec.address}:${spec.port}${end}`;
+}
+
+function printProxy(proxy: ProxyOptions | undefined): string {
+  if (proxy === undefined) return '';
+  const required = proxy.isRequired ? ' proxy=required' : '';
+  return proxy.from === undefined ? required : `${required} proxy-from=${proxy.from.text}`;
 }
 
 function refused(spec: string, problem: string, hint?: string): QpsmtpdError {

@@ -180,7 +180,7 @@ function ignore(): void {
 const OVER_TCP: readonly string[] = ['tcp'];
 const OVER_UNIX: readonly string[] = ['unix'];
 
-function overTcp(socket: Socket, { startsWithTls }: TcpSpec, local: Endpoint): IncomingConnection {
+function overTcp(socket: Socket, { startsWithTls, proxy }: TcpSpec, local: Endpoint): IncomingConnection {
   const peer = endpoint(socket.remoteAddress, socket.remotePort);
   return {
     stream: socket,
@@ -190,11 +190,12 @@ function overTcp(socket: Socket, { startsWithTls }: TcpSpec, local: Endpoint): I
     remote: peer,
     local,
     startsWithTls,
+    proxy,
   };
 }
 
 /** A client on a Unix socket is on this host: it counts as 127.0.0.1 for everything that asks for an address. */
-function overUnix(socket: Socket, { path, startsWithTls }: UnixSpec): IncomingConnection {
+function overUnix(socket: Socket, { path, startsWithTls, proxy }: UnixSpec): IncomingConnection {
   const peer = { address: '127.0.0.1', port: 0, path };
   return {
     stream: socket,
@@ -204,6 +205,7 @@ function overUnix(socket: Socket, { path, startsWithTls }: UnixSpec): IncomingCo
     remote: peer,
     local: peer,
     startsWithTls,
+    proxy,
   };
 }
 

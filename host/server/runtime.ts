@@ -64,7 +64,8 @@ export interface ProcessResources {
   readonly isDraining: boolean;
   readonly stores: ProcessStores;
   readonly spools: ProcessSpools;
-  leave(session: Session): void;
+  /** The connection of a session that ran under `runtime` is gone. */
+  leave(session: Session, runtime: Runtime): void;
 }
 
 export interface RuntimeOptions {
@@ -259,7 +260,7 @@ export class Runtime implements SessionHost {
   }
 
   leave(session: Session): void {
-    this.#foundation.leave(session);
+    this.#foundation.leave(session, this);
   }
 
   /**

@@ -6,9 +6,11 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { DnsReverseLookup, type ReverseLookup } from '../dns/reverse-lookup.ts';
 import { ProcessSpools } from '../spool/process-spools.ts';
 import { ConfigError } from '../errors/error-classes.ts';
+import { probeHost } from './probe-host.ts';
 import { Runtime, type ProcessResources, type RuntimeOptions } from './runtime.ts';
 import { Acceptance, clientsByDescriptors, descriptorLimit } from '../intake/acceptance.ts';
 import type { Acceptor, IncomingConnection } from '../intake/incoming-connection.ts';
+import { takeProxied } from '../intake/proxy-layer.ts';
 import { ConnectionLimiter, turnAway } from '../intake/connection-limiter.ts';
 import { MemoryBudget, MemoryReport } from '../memory/memory-budget.ts';
 import { budgetFor, connectionsWithin, roomOf } from '../memory/memory-share.ts';
@@ -203,15 +205,13 @@ export class Server implements ProcessResources {
   }
 
   /** A session's connection is gone. */
-  leave(session: Session): void {
+  leave(session: Session, runtime: Runtime): void {
     if (!this.#sessions.delete(session)) return;
     leaveSeat(session.seat);
-    this.#ledgerFor(session.intake)?.release(session.intake.peer.address);
+    this.#release(session.intake);
     this.#limiter.leave();
-    const { host } = session;
-    if (!(host instanceof Runtime)) return;
-    host.sessions--;
-    if (host !== this.#generation) this.#closeIfUnused(host);
+    runtime.sessions--;
+    if (runtime !== this.#generation) this.#closeIfUnused(runtime);
   }
 
   /** The least of what the operator allows, what there is memory for, and what there are descriptors for. */
@@ -263,15 +263,39 @@ export class Server implements ProcessResources {
       this.#limiter.leave();
       return;
     }
-    const admission = this.#ledgerFor(intake)?.admit(intake.peer.address, this.#generation.extraConnections);
+    const proxied = takeProxied(intake, this.#generation.settings);
+    if (proxied === undefined) this.#admit(intake);
+    else
+      void proxied.then(
+        () => this.#admit(intake),
+        (error: Error) => this.#refuseProxy(intake, error),
+      );
+  }
+
+  /** A proxy that is set up wrongly would otherwise fill the log with every client it brings. */
+  #refuseProxy({ peer }: IncomingConnection, { message }: Error): void {
+    this.logger.log(LogLevel.NOTICE, `no PROXY header from ${peer.path ?? peer.address}: ${message}`);
+    this.#limiter.leave();
+  }
+
+  /** By the client's own address: all clients of a proxy would share one otherwise. */
+  #admit(intake: IncomingConnection): void {
+    const ledger = this.#ledgerFor(intake);
+    if (ledger !== undefined) intake.countedAs = intake.remote.address;
+    const admission = ledger?.admit(intake.remote.address, this.#generation.extraConnections);
     if (admission === undefined) this.#begin(intake);
     else if (admission instanceof Promise) void admission.then((answer) => this.#judge(intake, answer));
     else this.#judge(intake, admission);
   }
 
-  /** Clients on a Unix socket are proxies of this host; they have no address to be counted by. */
-  #ledgerFor({ hops }: IncomingConnection): ConnectionLedger | undefined {
-    return hops[0] === 'unix' ? undefined : this.#options.ledger;
+  /** What has no address to be counted by is let in: processes of this host on a Unix socket, and proxies that ask for themselves. */
+  #ledgerFor({ remote, isProbe }: IncomingConnection): ConnectionLedger | undefined {
+    return remote.path !== undefined || isProbe === true ? undefined : this.#options.ledger;
+  }
+
+  /** XCLIENT may have given the client another address meanwhile. */
+  #release({ countedAs }: IncomingConnection): void {
+    if (countedAs !== undefined) this.#options.ledger?.release(countedAs);
   }
 
   /** A client that takes all connections would keep all others out. */
@@ -280,7 +304,7 @@ export class Server implements ProcessResources {
       this.#begin(intake, fromIp);
       return;
     }
-    const { address } = intake.peer;
+    const { address } = intake.remote;
     this.logger.log(LogLevel.NOTICE, `too many connections from ${address}`);
     turnAway(intake, this.#generation.printer.filled(replies.tooManyFromAddress, address));
     this.#limiter.leave();
@@ -289,18 +313,20 @@ export class Server implements ProcessResources {
   #begin(intake: IncomingConnection, fromSameAddress = 0): void {
     // A client that left while its admission was asked for has no more events.
     if (intake.stream.destroyed) {
-      this.#ledgerFor(intake)?.release(intake.peer.address);
+      this.#release(intake);
       this.#limiter.leave();
       return;
     }
     const number = connections++;
     const beganAt = Date.now();
-    const session = new Session(intake, this.#generation, sessionName(number, beganAt));
+    const runtime = this.#generation;
+    const host = intake.isProbe === true ? probeHost(runtime) : runtime;
+    const session = new Session(intake, host, sessionName(number, beganAt));
     session.seat = takeSeat(number, beganAt);
     session.facts.fromSameAddress = fromSameAddress;
     session.facts.maxFromSameAddress = this.#options.maxFromIp;
     this.#sessions.add(session);
-    this.#generation.sessions++;
+    runtime.sessions++;
     session.begin();
   }
 }

@@ -37,6 +37,9 @@ function announce(session: Session, name: string | undefined): Progress {
   if (session.host.logger.writes(LogLevel.NOTICE)) {
     session.log(LogLevel.NOTICE, `Connection from ${facts.remoteInfo} [${facts.remoteIp}]`);
   }
+  const { proxyId } = session.intake;
+  if (proxyId !== undefined && session.host.logger.writes(LogLevel.INFO))
+    session.log(LogLevel.INFO, `by proxy ${facts.peerIp}, its connection ${proxyId}`);
   return NEXT;
 }
 

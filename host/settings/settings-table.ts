@@ -171,6 +171,12 @@ export const SETTINGS = {
     takesEffect: AT_START,
     form: 'plugin lines',
   }),
+  listeners: allLines({
+    file: 'listeners',
+    about: 'Where the daemon listens, for `qpsmtpd serve` without `--listen`.',
+    takesEffect: AT_START,
+    form: 'listen specs',
+  }),
   pluginTimeoutMs: seconds({
     file: 'plugin_timeout',
     about:
@@ -221,6 +227,20 @@ export const SETTINGS = {
   }),
   ...LIMITS,
   ...TLS_SETTINGS,
+  proxyHosts: addressRanges({
+    file: 'proxy_hosts',
+    about:
+      'Proxies whose PROXY header is believed, and required, by the address they connect from, on listeners that take one (`proxy=required`, `proxy-from=…`). Without the file: this host. `unix` stands for clients on Unix sockets.',
+    takesEffect: 'next connection',
+  }),
+  proxyTimeoutMs: seconds({
+    file: 'proxy_timeout',
+    about: 'How long the PROXY header of a connection is waited for.',
+    takesEffect: 'next connection',
+    otherwise: 5,
+    min: 1,
+    max: 60,
+  }),
   xclientHosts: addressRanges({
     file: 'xclient_hosts',
     about:

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { definePlugin, deny, ok, type PluginDefinition } from '../../bindings/plugin/index.ts';
-import { readConnectionLimits, readServeOptions } from '../../host/cli/serve-command.ts';
+import { readServeDefaults, readServeOptions } from '../../host/cli/serve-command.ts';
 import { SETTINGS } from '../../host/settings/settings-table.ts';
 import { parseListen } from '../../host/intake/listen-spec.ts';
 import { SocketAcceptor } from '../../host/intake/socket-acceptor.ts';
@@ -236,7 +236,7 @@ describe('the chunks of a message and max_commands (RFC 3030)', () => {
 
 describe('the number of connections', () => {
   const options = (files: Record<string, string>, ...args: string[]) => {
-    const read = readServeOptions(['--config', put(scratch(), files), ...args], readConnectionLimits);
+    const read = readServeOptions(['--config', put(scratch(), files), ...args], readServeDefaults);
     if (read === 'help') throw new Error('no help was asked for');
     return { maxConnections: read.maxConnections, maxFromIp: read.maxFromIp };
   };

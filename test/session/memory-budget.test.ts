@@ -13,7 +13,7 @@ import {
   transactionNote,
   type PluginDefinition,
 } from '../../bindings/plugin/index.ts';
-import { readConnectionLimits, readServeOptions } from '../../host/cli/serve-command.ts';
+import { readServeDefaults, readServeOptions } from '../../host/cli/serve-command.ts';
 import { connectionsWithin } from '../../host/memory/memory-share.ts';
 import { TestServer, type TestClient, type TestServerOptions } from '../../host/testing/index.ts';
 import { eventually, put, scratch } from '../config/scratch.ts';
@@ -188,7 +188,7 @@ describe('the files', () => {
 
   test('max_connections is what there is memory for, unless a file or the command line says otherwise', () => {
     const options = (files: Record<string, string>, ...args: string[]) => {
-      const read = readServeOptions(['--config', put(scratch(), files), ...args], readConnectionLimits);
+      const read = readServeOptions(['--config', put(scratch(), files), ...args], readServeDefaults);
       return read === 'help' ? undefined : read.maxConnections;
     };
     expect(options({})).toBeUndefined();

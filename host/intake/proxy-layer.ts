@@ -1,0 +1,100 @@
+/**
+ * Takes the PROXY header off a connection before anybody else reads of it. SMTP's server speaks first, so whether a header
+ * comes cannot be found out by waiting: the listener or the peer's address says so.
+ */
+
+import { AddressRanges } from '../config/address-ranges.ts';
+import type { TlsFacts } from '../../bindings/plugin/connection.ts';
+import { readProxyHeader, type ProxyHeader } from '../../bindings/wire/proxy-header.ts';
+import type { ProxiedTls } from '../../bindings/wire/proxy-fields.ts';
+import type { IncomingConnection } from './incoming-connection.ts';
+
+/** Why the connection cannot be served. The message is for the log. */
+export class ProxyHeaderError extends Error {
+  override readonly name = 'ProxyHeaderError';
+}
+
+export interface ProxySettings {
+  readonly proxyHosts: AddressRanges;
+  readonly proxyTimeoutMs: number;
+}
+
+const THIS_HOST = AddressRanges.compile(['127.0.0.0/8', '::1', 'unix']);
+
+/**
+ * Begins to take the header from a peer that has to send one; undefined if the peer may not, and is the client itself. Trust
+ * goes by the socket's other end: anybody could claim any address otherwise. Rejects as `takeProxyHeader` does.
+ */
+export function takeProxied(intake: IncomingConnection, settings: ProxySettings): Promise<void> | undefined {
+  const { proxy, peer, hops } = intake;
+  if (proxy === undefined) return undefined;
+  const proxies = proxy.from ?? (settings.proxyHosts.isEmpty ? THIS_HOST : settings.proxyHosts);
+  // A listener on a Unix socket that asks for headers has no other peers than proxies; its mode says who may connect.
+  const isUnix = hops[0] === 'unix';
+  if (isUnix ? proxy.from === undefined || proxies.hasUnix : proxies.has(peer.address))
+    return takeProxyHeader(intake, settings.proxyTimeoutMs);
+  if (!proxy.isRequired) return undefined;
+  intake.stream.destroy();
+  return Promise.reject(new ProxyHeaderError('it is none of the proxies that may connect to this listener'));
+}
+
+/**
+ * Resolves once the header is taken and `intake` says who the client is; what follows the header is left in the stream, for
+ * TLS or SMTP. Nobody may be listening to the stream. Rejects with a `ProxyHeaderError` after destroying it: a reply would
+ * go to somebody who does not speak SMTP yet.
+ */
+export function takeProxyHeader(intake: IncomingConnection, timeoutMs: number): Promise<void> {
+  const { stream } = intake;
+  return new Promise((resolve, reject) => {
+    let octets: Buffer = Buffer.alloc(0);
+    const settle = (problem?: string): void => {
+      clearTimeout(cutOff);
+      stream.off('readable', read).off('end', leave).off('close', leave);
+      if (problem === undefined) return resolve();
+      stream.destroy();
+      reject(new ProxyHeaderError(problem));
+    };
+    const leave = (): void => settle(`the connection ended after ${octets.length} octets of a PROXY header`);
+    const read = (): void => {
+      const chunk = stream.read() as Buffer | null;
+      if (chunk === null) return;
+      octets = octets.length === 0 ? chunk : Buffer.concat([octets, chunk]);
+      const reading = readProxyHeader(octets);
+      if (reading.kind === 'incomplete') return;
+      if (reading.kind === 'fault') return settle(reading.reason);
+      const { header } = reading;
+      settle();
+      if (header.octets < octets.length) stream.unshift(octets.subarray(header.octets));
+      believe(intake, header);
+    };
+    const cutOff = setTimeout(() => settle(`no PROXY header within ${timeoutMs / 1_000} s`), timeoutMs);
+    cutOff.unref();
+    stream.on('readable', read).on('end', leave).on('close', leave);
+    if (stream.destroyed) leave();
+  });
+}
+
+function believe(intake: IncomingConnection, { isLocal, ends, fields, version }: ProxyHeader): void {
+  intake.hops = [...intake.hops, `proxy-v${version}`];
+  if (isLocal) intake.isProbe = true;
+  if (ends === undefined) return;
+  intake.remote = ends.source;
+  intake.local = ends.destination;
+  if (fields.uniqueId !== undefined) intake.proxyId = fields.uniqueId;
+  if (fields.tls !== undefined) intake.tls = factsOf(fields.tls, fields.serverName);
+}
+
+/** Proxies that do not say which version or cipher it was have ended TLS all the same. */
+function factsOf(
+  { version = 'TLS', cipher = 'unknown', clientName, isVerified }: ProxiedTls,
+  serverName: string | undefined,
+): TlsFacts {
+  return {
+    by: 'proxy',
+    version,
+    cipher,
+    verified: isVerified,
+    ...(serverName === undefined ? {} : { serverName }),
+    ...(clientName === undefined ? {} : { clientName }),
+  };
+}

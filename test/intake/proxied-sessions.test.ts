@@ -1,0 +1,258 @@
+/** Sessions behind a proxy that sends PROXY headers, over real sockets: who they are, who may, and who is turned away. */
+
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { definePlugin, ok } from '../../bindings/plugin/index.ts';
+import { V2_SIGNATURE } from '../../bindings/wire/proxy-header.ts';
+import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
+import { parseListen, printListen } from '../../host/intake/listen-spec.ts';
+import { SocketAcceptor } from '../../host/intake/socket-acceptor.ts';
+import { LocalLedger } from '../../host/process/connection-ledger.ts';
+import { Server } from '../../host/server/server.ts';
+import { TestClient } from '../../host/testing/index.ts';
+
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+const V1 = (ip: string): string => `PROXY TCP4 ${ip} 198.51.100.1 40000 25\r\n`;
+const LOCAL = Buffer.concat([V2_SIGNATURE, Buffer.from([0x20, 0, 0, 0])]);
+
+/** Version 2 for 192.0.2.7, with TLS 1.3, the name mx.example and a verified certificate of `client one`. */
+function secured(): Buffer {
+  const field = (type: number, text: string): Buffer =>
+    Buffer.concat([Buffer.from([type, 0, text.length]), Buffer.from(text)]);
+  const facts = Buffer.concat([
+    Buffer.from([7, 0, 0, 0, 0]),
+    field(0x21, 'TLSv1.3'),
+    field(0x22, 'client one'),
+    field(0x23, 'TLS_AES_256_GCM_SHA384'),
+  ]);
+  const block = Buffer.concat([
+    Buffer.from([192, 0, 2, 7, 198, 51, 100, 1, 0x9c, 0x40, 0, 25]),
+    field(2, 'mx.example'),
+    Buffer.from([0x20, 0, facts.length]),
+    facts,
+  ]);
+  return Buffer.concat([V2_SIGNATURE, Buffer.from([0x21, 0x11, 0, block.length]), block]);
+}
+
+interface Started {
+  readonly server: Server;
+  /** What the plugin saw of each client. */
+  readonly seen: string[];
+  readonly log: string[];
+  client(): TestClient;
+}
+
+async function start(
+  listenOptions: string,
+  config: Record<string, readonly string[]> = {},
+): Promise<Started> {
+  const seen: string[] = [];
+  const log: string[] = [];
+  const look = definePlugin({
+    name: 'look',
+    about: 'Notes who the client is.',
+    hooks: {
+      connect({ connection: { remoteIp, remotePort, localIp, peerIp, tls, fromSameAddress } }) {
+        seen.push(
+          `${remoteIp}:${remotePort} to ${localIp} by ${peerIp}, ${tls?.version}, ${fromSameAddress}`,
+        );
+      },
+      rcpt: () => ok(),
+      queue: ({ connection: { tls } }) =>
+        ok(`${tls?.by} ${tls?.serverName} ${tls?.clientName} ${tls?.verified}`),
+      logging: (_, { text }) => void log.push(text),
+    },
+  });
+  const server = await Server.load({
+    acceptors: [new SocketAcceptor(parseListen(`tcp://127.0.0.1:0 ${listenOptions}`))],
+    directories: [],
+    overlay: new Map([
+      ['me', ['mx.test']],
+      ['plugins', ['look']],
+      ['loglevel', ['6']],
+      ...Object.entries(config),
+    ]),
+    definitions: [look],
+    reverseLookup: noReverseLookup,
+    ledger: new LocalLedger(2),
+  });
+  ends.push(() => server.drain(0));
+  const [address = ''] = await server.listen();
+  const port = Number(/:(\d+)/.exec(address.slice('tcp://'.length))![1]);
+  return {
+    server,
+    seen,
+    log,
+    client() {
+      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+      ends.push(() => socket.destroy());
+      return new TestClient(socket);
+    },
+  };
+}
+
+describe('proxy=required', () => {
+  test('the client is the one that the proxy names, and the header may share a segment with EHLO', async () => {
+    const { client, seen } = await start('proxy=required');
+    const proxied = client();
+    proxied.send(`${V1('192.0.2.7')}EHLO client.example\r\n`);
+    expect(await proxied.reply()).toMatch(/^220 mx\.test ESMTP/);
+    expect(await proxied.reply()).toMatch(/^250-mx\.test Hi Unknown \[192\.0\.2\.7\]/);
+    expect(seen).toEqual(['192.0.2.7:40000 to 198.51.100.1 by 127.0.0.1, undefined, 1']);
+  });
+
+  test('connections count for the client, not for the proxy', async () => {
+    const { client, server } = await start('proxy=required');
+    const say = async (ip: string): Promise<string> => {
+      const proxied = client();
+      proxied.send(V1(ip));
+      return (await proxied.reply()).slice(0, 3);
+    };
+    expect([await say('192.0.2.1'), await say('192.0.2.1'), await say('192.0.2.1')]).toEqual([
+      '220',
+      '220',
+      '451',
+    ]);
+    expect([await say('192.0.2.2'), await say('192.0.2.2')]).toEqual(['220', '220']);
+    for (const end of ends.splice(1)) await end();
+    await expect.poll(() => server.sessions).toBe(0);
+    expect(await say('192.0.2.1')).toBe('220');
+  });
+
+  test('TLS that the proxy has ended: no STARTTLS is offered, and plugins know what it was', async () => {
+    const { client, seen } = await start('proxy=required');
+    const proxied = client();
+    proxied.send(secured());
+    await proxied.reply();
+    expect(await proxied.say('EHLO client.example')).not.toContain('STARTTLS');
+    await proxied.say('MAIL FROM:<a@client.example>');
+    await proxied.say('RCPT TO:<b@mx.test>');
+    await proxied.say('DATA');
+    expect(await proxied.say('Subject: x\r\n\r\nx\r\n.')).toMatch(/^250 proxy mx\.example client one true/);
+    expect(seen).toEqual(['192.0.2.7:40000 to 198.51.100.1 by 127.0.0.1, TLSv1.3, 1']);
+  });
+
+  test('a health check is answered, and no plugin, count or log knows of it', async () => {
+    const { client, seen, log } = await start('proxy=required');
+    const before = log.length;
+    const checks = [client(), client(), client()];
+    for (const check of checks) {
+      check.send(LOCAL);
+      expect(await check.reply()).toMatch(/^220 /);
+      expect(await check.say('EHLO balancer.example')).toMatch(/^250/);
+    }
+    expect(await checks[0]!.say('MAIL FROM:<a@b.example>')).toMatch(/^250/);
+    expect(await checks[0]!.say('RCPT TO:<a@mx.test>')).toMatch(/^[45]50/);
+    for (const check of checks) expect(await check.say('QUIT')).toMatch(/^221/);
+    expect(seen).toEqual([]);
+    expect(log.slice(before)).toEqual([]);
+  });
+
+  test.each([
+    ['speaks without a header', 'EHLO client.example\r\n', 'no PROXY header'],
+    [
+      'lies about lengths',
+      Buffer.concat([V2_SIGNATURE, Buffer.from([0x21, 0x11, 0, 3, 1, 2, 3])]),
+      'no room',
+    ],
+    [
+      'sends 64 KiB of fields',
+      Buffer.concat([V2_SIGNATURE, Buffer.from([0x21, 0x11, 0xff, 0xff])]),
+      'longer than',
+    ],
+  ])('a peer that %s gets no reply, and its place is free again', async (_, octets, problem) => {
+    const { client, log, seen, server } = await start('proxy=required');
+    const peer = client();
+    peer.send(octets);
+    expect(await peer.reply()).toBe('');
+    await expect.poll(() => log.join('\n')).toContain(`no PROXY header from 127.0.0.1: ${problem}`);
+    expect([seen, server.sessions]).toEqual([[], 0]);
+  });
+
+  test('a peer that sends nothing is not waited for longer than proxy_timeout', async () => {
+    const { client, log } = await start('proxy=required', { proxy_timeout: ['1'] });
+    expect(await client().reply()).toBe('');
+    expect(log.join('\n')).toContain('no PROXY header within 1 s');
+  });
+});
+
+describe('who may send a header goes by the other end of the socket', () => {
+  test.each([
+    ['proxy=required proxy-from=10.0.0.0/8', {}],
+    ['proxy=required', { proxy_hosts: ['10.0.0.1'] }],
+  ])('%s %o: anybody else is turned away unheard', async (listenOptions, config) => {
+    const { client, log, seen } = await start(listenOptions, config);
+    const stranger = client();
+    stranger.send(V1('192.0.2.7'));
+    expect(await stranger.reply()).toBe('');
+    await expect.poll(() => log.join('\n')).toContain('it is none of the proxies that may connect');
+    expect(seen).toEqual([]);
+  });
+
+  test('proxy-from alone: those peers must, all others are clients, whose header is no command', async () => {
+    const { client, seen } = await start('proxy-from=10.0.0.0/8,::1');
+    const plain = client();
+    expect(await plain.reply()).toMatch(/^220/);
+    expect(await plain.say(V1('192.0.2.7').trimEnd())).toMatch(/^500/);
+    expect(seen).toEqual([
+      '127.0.0.1:PORT to 127.0.0.1 by 127.0.0.1, undefined, 1'.replace('PORT', portOf(seen)),
+    ]);
+    const { client: proxied, seen: named } = await start('proxy-from=127.0.0.0/8');
+    const other = proxied();
+    other.send(V1('192.0.2.9'));
+    expect(await other.reply()).toMatch(/^220/);
+    expect(named[0]).toContain('192.0.2.9:40000');
+  });
+
+  test('the address in the header earns no trust: it may be that of a proxy', async () => {
+    const config = { xclient_hosts: ['192.0.2.7'], proxy_hosts: ['127.0.0.1'] };
+    const { client } = await start('proxy=required', config);
+    const proxied = client();
+    proxied.send(V1('192.0.2.7'));
+    await proxied.reply();
+    expect(await proxied.say('EHLO client.example')).not.toContain('XCLIENT');
+    expect(await proxied.say('XCLIENT ADDR=127.0.0.1')).toMatch(/^5/);
+  });
+});
+
+const portOf = (seen: readonly string[]): string => /^127\.0\.0\.1:(\d+)/.exec(seen[0] ?? '')?.[1] ?? '';
+
+test('a client that leaves while the header is waited for takes no place with it', async () => {
+  const { client, log, server } = await start('proxy=required');
+  for (let count = 0; count < 5; count++) {
+    const leaving = client();
+    await once(leaving.stream, 'connect');
+    leaving.send('PROXY TCP4 ');
+    leaving.destroy();
+  }
+  await expect.poll(() => log.filter((line) => line.includes('after')).length).toBe(5);
+  const next = client();
+  next.send(V1('192.0.2.7'));
+  expect(await next.reply()).toMatch(/^220/);
+  expect(server.sessions).toBe(1);
+});
+
+describe('the spec of a listener', () => {
+  test.each([
+    'tcp://127.0.0.1:25 proxy=required',
+    'tcp://[::1]:25 tls=implicit proxy=required proxy-from=10.0.0.0/8,2001:db8::/32',
+    'unix:/run/q.sock proxy=required',
+    'tcp://127.0.0.1:25 proxy-from=10.0.0.1',
+  ])('%s is printed as it was read', (spec) => {
+    expect(printListen(parseListen(spec))).toBe(spec);
+  });
+
+  test.each([
+    ['tcp://127.0.0.1:25 proxy=yes', /"proxy=yes" is not understood \(proxy=required, or/],
+    ['tcp://127.0.0.1:25 proxy-from=', /"proxy-from=" is not understood/],
+    ['tcp://127.0.0.1:25 proxy-from=10.0.0.0/33', /10\.0\.0\.0\/33/],
+    ['tcp://127.0.0.1:25 proxy=required proxy=required', /"proxy=required" is not understood/],
+  ])('%s is refused', (spec, problem) => {
+    expect(() => parseListen(spec)).toThrow(problem);
+  });
+});
