@@ -72,7 +72,8 @@ export function readServeOptions(
   given.texts('listen').forEach(parseListen);
   const configDir = readConfigDir(given.text('config'));
   const defaults = readDefaults(configDir);
-  const configured = defaults.listen.length > 0 ? defaults.listen : listenSpecs([anyAddress()], [DEFAULT_PORT]);
+  const configured =
+    defaults.listen.length > 0 ? defaults.listen : listenSpecs([anyAddress()], [DEFAULT_PORT]);
   return {
     configDir,
     listen: given.has('listen') ? given.texts('listen') : configured,
