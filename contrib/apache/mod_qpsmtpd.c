@@ -1,0 +1,512 @@
+/*
+ * mod_qpsmtpd: Apache httpd accepts SMTP connections, with its own TLS if wanted, and hands them to a running qpsmtpd.
+ *
+ *     apxs2 -c mod_qpsmtpd.c && apxs2 -i -n qpsmtpd mod_qpsmtpd.la
+ *
+ *     LoadModule qpsmtpd_module modules/mod_qpsmtpd.so
+ *     Listen 25 smtp
+ *     AcceptFilter smtp none
+ *     <VirtualHost *:25>
+ *         QpsmtpdSocket /run/qpsmtpd/front.sock
+ *     </VirtualHost>
+ *
+ * The daemon's listener: unix:/run/qpsmtpd/front.sock proxy=required. What the daemon knows of the client comes in a PROXY
+ * header of version 2: both addresses, and of TLS its version, cipher, server name and client certificate.
+ *
+ * A session without TLS is carried by one thread for each child process of httpd, so that it holds no worker. With TLS, or where
+ * the MPM has no threads, it holds one worker: httpd's filters can be used from nowhere else.
+ */
+
+#include "httpd.h"
+#include "http_config.h"
+#include "http_connection.h"
+#include "http_core.h"
+#include "http_log.h"
+#include "ap_mpm.h"
+#include "mod_ssl.h"
+#include "apr_atomic.h"
+#include "apr_shm.h"
+#include "apr_strings.h"
+#include "apr_thread_proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+module AP_MODULE_DECLARE_DATA qpsmtpd_module;
+
+#define BLOCK_OCTETS 65536
+/* More than the longest time limit of SMTP, RFC 5321 section 4.5.3.2: the daemon ends idle sessions. */
+#define SILENCE_MS (20 * 60 * 1000)
+/* How long a child that is told to end waits for the sessions of its thread. */
+#define LEAVE_SECONDS 600
+#define MAX_CHILDREN 4096
+
+static const char not_running[] = "421 4.3.2 The mail service is not running, please try again later\r\n";
+static const char too_many[] = "421 4.3.2 Too many connections, please try again later\r\n";
+
+/* ---- configuration ---- */
+
+typedef struct {
+    const char *path;
+    int max_sessions;
+} server_config;
+
+static void *make_config(apr_pool_t *pool, server_rec *server) {
+    (void)server;
+    return apr_pcalloc(pool, sizeof(server_config));
+}
+
+static void *merge_config(apr_pool_t *pool, void *base, void *own) {
+    server_config *merged = apr_pmemdup(pool, own, sizeof(server_config));
+    /* The socket is not inherited: one virtual host that speaks SMTP must not turn all the others into it. */
+    if (merged->max_sessions == 0) merged->max_sessions = ((server_config *)base)->max_sessions;
+    return merged;
+}
+
+static server_config *config_of(server_rec *server) {
+    return ap_get_module_config(server->module_config, &qpsmtpd_module);
+}
+
+static const char *set_socket(cmd_parms *command, void *unused, const char *path) {
+    struct sockaddr_un address;
+    (void)unused;
+    if (path[0] != '/') return "QpsmtpdSocket needs the absolute path of the daemon's Unix socket";
+    if (strlen(path) >= sizeof address.sun_path) return "QpsmtpdSocket: the path is longer than 107 octets";
+    config_of(command->server)->path = path;
+    return NULL;
+}
+
+static const char *set_max_sessions(cmd_parms *command, void *unused, const char *text) {
+    char *rest;
+    long number = strtol(text, &rest, 10);
+    (void)unused;
+    if (*rest != 0 || number < 1 || number > 1000000) return "QpsmtpdMaxSessions needs a number from 1 to 1000000";
+    config_of(command->server)->max_sessions = (int)number;
+    return NULL;
+}
+
+static const command_rec commands[] = {
+    AP_INIT_TAKE1("QpsmtpdSocket", set_socket, NULL, RSRC_CONF, "path of the Unix socket the daemon listens on"),
+    AP_INIT_TAKE1("QpsmtpdMaxSessions", set_max_sessions, NULL, RSRC_CONF,
+        "sessions of all children that may hold a worker at a time; others are told to come back (default: half the workers)"),
+    {NULL}};
+
+/* ---- how many workers SMTP holds ---- */
+
+/* One entry for each child. A child that crashed leaves its entry behind, which counts for nothing then. */
+typedef struct {
+    volatile apr_uint32_t pid;
+    volatile apr_uint32_t sessions;
+} child_entry;
+
+static apr_shm_t *shared;
+static child_entry *children;
+static child_entry *own_entry;
+static int default_max_sessions;
+
+static int is_alive(apr_uint32_t pid) { return pid != 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM); }
+
+static void claim_entry(void) {
+    apr_uint32_t pid = (apr_uint32_t)getpid();
+    for (int at = 0; at < MAX_CHILDREN; at++) {
+        apr_uint32_t old = children[at].pid;
+        if (is_alive(old) || apr_atomic_cas32(&children[at].pid, pid, old) != old) continue;
+        apr_atomic_set32(&children[at].sessions, 0);
+        own_entry = &children[at];
+        return;
+    }
+}
+
+static int is_full(int limit) {
+    int sessions = 0;
+    for (int at = 0; at < MAX_CHILDREN && children[at].pid != 0; at++)
+        if (children[at].sessions > 0 && is_alive(children[at].pid)) sessions += (int)children[at].sessions;
+    return sessions >= limit;
+}
+
+/* ---- the connection to the daemon and its header ---- */
+
+static int connect_daemon(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
+    int problem = errno;
+    close(fd);
+    errno = problem;
+    return -1;
+}
+
+typedef struct {
+    unsigned char octets[4096];
+    size_t length;
+} header;
+
+static void add(header *to, const void *octets, size_t length) {
+    if (to->length + length > sizeof to->octets) return;
+    memcpy(to->octets + to->length, octets, length);
+    to->length += length;
+}
+
+static void add_number(header *to, unsigned number) {
+    unsigned char octets[2] = {(unsigned char)(number >> 8), (unsigned char)number};
+    add(to, octets, 2);
+}
+
+static void add_field(header *to, unsigned char type, const char *text) {
+    size_t length = text == NULL ? 0 : strlen(text);
+    if (length == 0 || length > 255) return;
+    add(to, &type, 1);
+    add_number(to, (unsigned)length);
+    add(to, text, length);
+}
+
+static APR_OPTIONAL_FN_TYPE(ssl_var_lookup) *look_up_tls;
+static APR_OPTIONAL_FN_TYPE(ssl_is_https) *is_tls;
+
+static const char *tls_fact(conn_rec *c, const char *name) {
+    return look_up_tls(c->pool, c->base_server, c, NULL, apr_pstrdup(c->pool, name));
+}
+
+static void add_tls(header *to, conn_rec *c) {
+    header facts = {.length = 0};
+    const char *verify = tls_fact(c, "SSL_CLIENT_VERIFY");
+    int has_certificate = verify != NULL && strcmp(verify, "NONE") != 0;
+    unsigned char begin[5] = {has_certificate ? 1 | 2 | 4 : 1, 0, 0, 0,
+        has_certificate && strcmp(verify, "SUCCESS") == 0 ? 0 : 1};
+    unsigned char type = 0x20;
+    add_field(to, 0x02, tls_fact(c, "SSL_TLS_SNI"));
+    add(&facts, begin, sizeof begin);
+    add_field(&facts, 0x21, tls_fact(c, "SSL_PROTOCOL"));
+    if (has_certificate) add_field(&facts, 0x22, tls_fact(c, "SSL_CLIENT_S_DN_CN"));
+    add_field(&facts, 0x23, tls_fact(c, "SSL_CIPHER"));
+    add(to, &type, 1);
+    add_number(to, (unsigned)facts.length);
+    add(to, facts.octets, facts.length);
+}
+
+/* Both ends of one family, mapped addresses as IPv4; 0 if they have none that PROXY knows. */
+static int add_ends(header *to, apr_sockaddr_t *client, apr_sockaddr_t *local) {
+    unsigned char ends[2][16];
+    int is_v4 = 1;
+    apr_sockaddr_t *each[2] = {client, local};
+    for (int at = 0; at < 2; at++) {
+        struct in6_addr *address = &each[at]->sa.sin6.sin6_addr;
+        if (each[at]->family == APR_INET) {
+            memcpy(ends[at], "\0\0\0\0\0\0\0\0\0\0\377\377", 12);
+            memcpy(ends[at] + 12, &each[at]->sa.sin.sin_addr, 4);
+        } else if (each[at]->family == APR_INET6) {
+            memcpy(ends[at], address, 16);
+            if (!IN6_IS_ADDR_V4MAPPED(address)) is_v4 = 0;
+        } else return 0;
+    }
+    for (int at = 0; at < 2; at++) add(to, ends[at] + (is_v4 ? 12 : 0), is_v4 ? 4 : 16);
+    add_number(to, client->port);
+    add_number(to, local->port);
+    return is_v4 ? 4 : 6;
+}
+
+static int write_header(int daemon, conn_rec *c, int has_tls) {
+    static const unsigned char signature[12] = {'\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'};
+    header head = {.length = 0}, rest = {.length = 0};
+    int family = add_ends(&rest, c->client_addr, c->local_addr);
+    unsigned char kind[2] = {0x21, family == 4 ? 0x11 : family == 6 ? 0x21 : 0x00};
+    if (family != 0) {
+        add_field(&rest, 0x05, c->log_id);
+        if (has_tls) add_tls(&rest, c);
+    }
+    add(&head, signature, sizeof signature);
+    add(&head, kind, sizeof kind);
+    add_number(&head, (unsigned)rest.length);
+    add(&head, rest.octets, rest.length);
+    return write(daemon, head.octets, head.length) == (ssize_t)head.length;
+}
+
+/* ---- a session in a worker: through httpd's filters ---- */
+
+static int write_all(int fd, const char *octets, apr_size_t length) {
+    while (length > 0) {
+        ssize_t put = write(fd, octets, length);
+        if (put < 0 && errno == EINTR) continue;
+        if (put <= 0) return 0;
+        octets += put;
+        length -= (apr_size_t)put;
+    }
+    return 1;
+}
+
+static apr_status_t tell_client(conn_rec *c, const char *octets, apr_size_t length) {
+    apr_bucket_brigade *brigade = apr_brigade_create(c->pool, c->bucket_alloc);
+    apr_brigade_write(brigade, NULL, NULL, octets, length);
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(c->bucket_alloc));
+    apr_status_t status = ap_pass_brigade(c->output_filters, brigade);
+    apr_brigade_destroy(brigade);
+    return status;
+}
+
+typedef enum { NOTHING_YET, TAKEN, ENDED, FAILED } progress;
+
+/* Carries what the client has sent so far. TLS may have decrypted more than its socket shows, so this comes before a wait. */
+static progress take_from_client(conn_rec *c, apr_bucket_brigade *brigade, int daemon) {
+    apr_status_t status =
+        ap_get_brigade(c->input_filters, brigade, AP_MODE_READBYTES, APR_NONBLOCK_READ, BLOCK_OCTETS);
+    progress outcome = NOTHING_YET;
+    if (APR_STATUS_IS_EOF(status)) return ENDED;
+    if (status != APR_SUCCESS) return APR_STATUS_IS_EAGAIN(status) || APR_STATUS_IS_EINTR(status) ? NOTHING_YET : FAILED;
+    while (!APR_BRIGADE_EMPTY(brigade) && outcome != FAILED) {
+        apr_bucket *bucket = APR_BRIGADE_FIRST(brigade);
+        const char *octets;
+        apr_size_t length;
+        if (APR_BUCKET_IS_EOS(bucket)) outcome = ENDED;
+        else if (!APR_BUCKET_IS_METADATA(bucket)) {
+            if (apr_bucket_read(bucket, &octets, &length, APR_BLOCK_READ) != APR_SUCCESS) outcome = FAILED;
+            else if (length > 0) outcome = write_all(daemon, octets, length) ? TAKEN : FAILED;
+        }
+        apr_bucket_delete(bucket);
+    }
+    apr_brigade_cleanup(brigade);
+    return outcome;
+}
+
+static void relay_in_worker(conn_rec *c, int client, int daemon) {
+    apr_bucket_brigade *brigade = apr_brigade_create(c->pool, c->bucket_alloc);
+    char block[BLOCK_OCTETS];
+    int has_ended = 0;
+    for (;;) {
+        progress outcome = has_ended ? NOTHING_YET : take_from_client(c, brigade, daemon);
+        if (outcome == FAILED) return;
+        if (outcome == ENDED) {
+            /* The client has no more to say; it may still be answered. */
+            shutdown(daemon, SHUT_WR);
+            has_ended = 1;
+        }
+        if (outcome == TAKEN) continue;
+        struct pollfd waits[2] = {{.fd = daemon, .events = POLLIN}, {.fd = client, .events = POLLIN}};
+        int ready = poll(waits, has_ended ? 1 : 2, SILENCE_MS);
+        if (ready == 0) return;
+        if (ready < 0 || waits[0].revents == 0) continue;
+        ssize_t got = read(daemon, block, sizeof block);
+        if (got <= 0 || tell_client(c, block, (apr_size_t)got) != APR_SUCCESS) return;
+    }
+}
+
+/* ---- sessions without a worker: one thread for each child ---- */
+
+typedef struct session session;
+
+/* One direction. Octets are kept only while the other end does not take them. */
+typedef struct {
+    session *of;
+    int from, to, has_ended, is_closed;
+    char *kept;
+    size_t start, end;
+} flow;
+
+struct session {
+    flow up, down;
+    int client, daemon;
+    /* One end has said that it ends: its last octets have to be read down to the end of file. */
+    int is_ending;
+};
+
+static int relay_poll = -1;
+static volatile apr_uint32_t relayed;
+static pthread_t relay_thread;
+
+static void end_session(session *s) {
+    close(s->client);
+    close(s->daemon);
+    free(s->up.kept);
+    free(s->down.kept);
+    free(s);
+    apr_atomic_dec32(&relayed);
+}
+
+static int is_passing(int problem) { return problem == EAGAIN || problem == EWOULDBLOCK || problem == EINTR; }
+
+static int put_kept(flow *f) {
+    while (f->start < f->end) {
+        ssize_t put = write(f->to, f->kept + f->start, f->end - f->start);
+        if (put < 0) return is_passing(errno);
+        f->start += (size_t)put;
+    }
+    free(f->kept);
+    f->kept = NULL;
+    f->start = f->end = 0;
+    return 1;
+}
+
+/* Carries octets until there are none or nobody takes them; 0 if an end is gone. */
+static int carry(flow *f, char *block) {
+    if (f->kept != NULL && !put_kept(f)) return 0;
+    while (f->kept == NULL && !f->has_ended) {
+        ssize_t got = read(f->from, block, BLOCK_OCTETS), put = 0;
+        if (got < 0) return is_passing(errno);
+        if (got == 0) {
+            f->has_ended = 1;
+            break;
+        }
+        put = write(f->to, block, (size_t)got);
+        if (put < 0 && !is_passing(errno)) return 0;
+        if (put < got) {
+            f->start = 0;
+            f->end = (size_t)(got - (put < 0 ? 0 : put));
+            f->kept = malloc(f->end);
+            if (f->kept == NULL) return 0;
+            memcpy(f->kept, block + (got - (ssize_t)f->end), f->end);
+        } else if (got < BLOCK_OCTETS && !f->of->is_ending) return 1;
+    }
+    if (f->has_ended && f->kept == NULL && !f->is_closed) {
+        shutdown(f->to, SHUT_WR);
+        f->is_closed = 1;
+    }
+    return 1;
+}
+
+static void *run_relay(void *unused) {
+    static char block[BLOCK_OCTETS];
+    struct epoll_event events[256];
+    (void)unused;
+    for (;;) {
+        int count = epoll_wait(relay_poll, events, 256, -1);
+        for (int at = 0; at < count; at++) {
+            session *s = events[at].data.ptr;
+            if (events[at].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) s->is_ending = 1;
+            /* Both ends of a session may be among the events: the second one must not find it gone. */
+            int is_last = 1;
+            for (int later = at + 1; later < count; later++)
+                if (events[later].data.ptr == s) is_last = 0;
+            if (!is_last) continue;
+            /* The daemon's end of file is the end of the dialogue, whatever the client has left to say. */
+            if (!carry(&s->up, block) || !carry(&s->down, block) || s->down.is_closed) end_session(s);
+        }
+    }
+    return NULL;
+}
+
+/* True if the thread has taken both descriptors over. */
+static int relay_in_thread(int client, int daemon) {
+    session *s = calloc(1, sizeof *s);
+    if (s == NULL) return 0;
+    *s = (session){.client = client, .daemon = daemon, .up = {.of = s, .from = client, .to = daemon},
+        .down = {.of = s, .from = daemon, .to = client}};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
+    fcntl(client, F_SETFL, fcntl(client, F_GETFL) | O_NONBLOCK);
+    fcntl(daemon, F_SETFL, fcntl(daemon, F_GETFL) | O_NONBLOCK);
+    apr_atomic_inc32(&relayed);
+    if (epoll_ctl(relay_poll, EPOLL_CTL_ADD, client, &event) != 0) {
+        free(s);
+        apr_atomic_dec32(&relayed);
+        return 0;
+    }
+    /* From here on the thread may end the session at any moment. */
+    if (epoll_ctl(relay_poll, EPOLL_CTL_ADD, daemon, &event) != 0) shutdown(client, SHUT_RDWR);
+    return 1;
+}
+
+static apr_status_t leave_child(void *unused) {
+    (void)unused;
+    /* httpd waits for a child that ends gracefully; sessions go on that long. */
+    for (int tenths = 0; relayed > 0 && tenths < LEAVE_SECONDS * 10; tenths++) usleep(100000);
+    if (own_entry != NULL) apr_atomic_set32(&own_entry->pid, 0);
+    return APR_SUCCESS;
+}
+
+/* ---- hooks ---- */
+
+static int process_connection(conn_rec *c) {
+    server_config *config = config_of(c->base_server);
+    if (config->path == NULL) return DECLINED;
+    apr_socket_t *socket = ap_get_module_config(c->conn_config, &core_module);
+    int has_tls = is_tls != NULL && look_up_tls != NULL && is_tls(c);
+    int client, limit = config->max_sessions != 0 ? config->max_sessions : default_max_sessions;
+    int holds_worker = has_tls || relay_poll < 0;
+    apr_os_sock_get(&client, socket);
+    apr_socket_opt_set(socket, APR_TCP_NODELAY, 1);
+    if (has_tls) {
+        apr_bucket_brigade *brigade = apr_brigade_create(c->pool, c->bucket_alloc);
+        if (ap_get_brigade(c->input_filters, brigade, AP_MODE_INIT, APR_BLOCK_READ, 0) != APR_SUCCESS) return OK;
+        apr_brigade_destroy(brigade);
+    }
+    if (holds_worker && is_full(limit)) {
+        tell_client(c, too_many, sizeof too_many - 1);
+        return OK;
+    }
+    int daemon = connect_daemon(config->path);
+    if (daemon < 0 || !write_header(daemon, c, has_tls)) {
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, errno, c, "qpsmtpd can't be reached by %s", config->path);
+        if (daemon >= 0) close(daemon);
+        tell_client(c, not_running, sizeof not_running - 1);
+        return OK;
+    }
+    if (!holds_worker) {
+        int own = fcntl(client, F_DUPFD_CLOEXEC, 0);
+        if (own >= 0 && relay_in_thread(own, daemon)) {
+            /* httpd closes its descriptor, and does not shut the connection down: ours is a duplicate. */
+            c->aborted = 1;
+            return OK;
+        }
+        if (own >= 0) close(own);
+        fcntl(daemon, F_SETFL, fcntl(daemon, F_GETFL) & ~O_NONBLOCK);
+    }
+    if (own_entry != NULL) apr_atomic_inc32(&own_entry->sessions);
+    relay_in_worker(c, client, daemon);
+    if (own_entry != NULL) apr_atomic_dec32(&own_entry->sessions);
+    close(daemon);
+    return OK;
+}
+
+static void begin_child(apr_pool_t *pool, server_rec *server) {
+    int is_threaded = 0;
+    claim_entry();
+    ap_mpm_query(AP_MPMQ_IS_THREADED, &is_threaded);
+    if (is_threaded != AP_MPMQ_NOT_SUPPORTED && (relay_poll = epoll_create1(EPOLL_CLOEXEC)) >= 0) {
+        /* Signals are for httpd's own threads. */
+        sigset_t all, before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        if (pthread_create(&relay_thread, NULL, run_relay, NULL) != 0) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, errno, server, "qpsmtpd: no thread, sessions hold workers");
+            close(relay_poll);
+            relay_poll = -1;
+        }
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    apr_pool_cleanup_register(pool, NULL, leave_child, apr_pool_cleanup_null);
+}
+
+static int after_config(apr_pool_t *pool, apr_pool_t *log, apr_pool_t *temporary, server_rec *server) {
+    int daemons = 1, threads = 1;
+    (void)log, (void)temporary;
+    look_up_tls = APR_RETRIEVE_OPTIONAL_FN(ssl_var_lookup);
+    is_tls = APR_RETRIEVE_OPTIONAL_FN(ssl_is_https);
+    if (apr_shm_create(&shared, MAX_CHILDREN * sizeof(child_entry), NULL, pool) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, errno, server, "qpsmtpd: no shared memory");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    children = apr_shm_baseaddr_get(shared);
+    memset((void *)children, 0, MAX_CHILDREN * sizeof(child_entry));
+    ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &daemons);
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    default_max_sessions = daemons * (threads > 0 ? threads : 1) / 2;
+    if (default_max_sessions < 1) default_max_sessions = 1;
+    return OK;
+}
+
+static void register_hooks(apr_pool_t *pool) {
+    static const char *const before[] = {"mod_ssl.c", NULL};
+    (void)pool;
+    ap_hook_post_config(after_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(begin_child, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_process_connection(process_connection, before, NULL, APR_HOOK_MIDDLE);
+}
+
+AP_DECLARE_MODULE(qpsmtpd) = {
+    STANDARD20_MODULE_STUFF, NULL, NULL, make_config, merge_config, commands, register_hooks};

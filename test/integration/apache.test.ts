@@ -1,0 +1,257 @@
+/** Apache httpd in front of the daemon, by the module in `contrib/apache` as apxs2 builds it. */
+
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect as connectTcp, createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { TestClient } from '../../host/testing/index.ts';
+import { RunningProgram } from '../process/running-program.ts';
+import { makePair } from '../tls/secure-server.ts';
+import { describeWith, hasProgram } from './needs.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const MODULES = '/usr/lib/apache2/modules';
+/** Not the address of httpd, which connects by a Unix socket. */
+const CLIENT = '127.0.0.9';
+
+let built: string;
+let folder: string;
+let socket: string;
+const ends: (() => unknown)[] = [];
+
+beforeAll(() => {
+  built = mkdtempSync(join(tmpdir(), 'qpsmtpd-apxs-'));
+  chmodSync(built, 0o755);
+  if (!hasProgram('apxs2')) return;
+  copyFileSync(join(ROOT, 'contrib/apache/mod_qpsmtpd.c'), join(built, 'mod_qpsmtpd.c'));
+  execFileSync('apxs2', ['-Wc,-Wall', '-c', 'mod_qpsmtpd.c'], { cwd: built, stdio: 'pipe' });
+});
+afterAll(() => rmSync(built, { recursive: true, force: true }));
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'qpsmtpd-apache-'));
+  chmodSync(folder, 0o755);
+  socket = join(folder, 'front.sock');
+  mkdirSync(join(folder, 'config'));
+  mkdirSync(join(folder, 'spool'), { mode: 0o700 });
+  const files = {
+    plugins: `rcpt_ok\nqueue/maildir ${join(folder, 'Maildir')}`,
+    rcpthosts: 'example.com',
+    spool_dir: join(folder, 'spool'),
+    me: 'mx.example.com',
+    listeners: `unix:${socket} mode=0666 proxy=required`,
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, 'config', name), `${text}\n`);
+});
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function serve(): Promise<RunningProgram> {
+  const args = ['serve', '--config', join(folder, 'config'), '--workers', '1'];
+  const program = new RunningProgram(join(ROOT, 'bin/qpsmtpd.cjs'), args);
+  ends.push(() => program.dispose());
+  await program.out.find(/listening on/);
+  return program;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+interface Httpd {
+  readonly port: number;
+  /** `-k` of httpd. */
+  signal(name: string): void;
+}
+
+/** httpd with one virtual host that speaks SMTP. */
+async function startHttpd(
+  mpm: 'event' | 'prefork',
+  { more = [] as readonly string[], host = [] as readonly string[] } = {},
+): Promise<Httpd> {
+  const port = await freePort();
+  const run = mkdtempSync(join(folder, 'httpd-'));
+  chmodSync(run, 0o755);
+  const file = join(run, 'httpd.conf');
+  const lines = [
+    `ServerRoot ${run}`,
+    `DefaultRuntimeDir ${run}`,
+    `PidFile ${join(run, 'httpd.pid')}`,
+    `ErrorLog ${join(run, 'error.log')}`,
+    'ServerName localhost',
+    // Started by root it serves as another user, and refuses to serve as root.
+    ...(process.getuid?.() === 0 ? ['User www-data', 'Group www-data'] : []),
+    `LoadModule mpm_${mpm}_module ${MODULES}/mod_mpm_${mpm}.so`,
+    `LoadModule authz_core_module ${MODULES}/mod_authz_core.so`,
+    `LoadModule socache_shmcb_module ${MODULES}/mod_socache_shmcb.so`,
+    `LoadModule ssl_module ${MODULES}/mod_ssl.so`,
+    `LoadModule qpsmtpd_module ${join(built, '.libs/mod_qpsmtpd.so')}`,
+    ...more,
+    `Listen 127.0.0.1:${port} smtp`,
+    'AcceptFilter smtp none',
+    `<VirtualHost 127.0.0.1:${port}>`,
+    `QpsmtpdSocket ${socket}`,
+    ...host,
+    '</VirtualHost>',
+  ];
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  // At its end httpd sends TERM to its whole process group, which must not be ours.
+  const child = spawn('apache2', ['-f', file, '-DFOREGROUND'], { stdio: 'ignore', detached: true });
+  const ended = once(child, 'close');
+  ends.push(async () => {
+    child.kill('SIGTERM');
+    await ended;
+  });
+  return { port, signal: (name) => void execFileSync('apache2', ['-f', file, '-k', name]) };
+}
+
+/** A connected socket, as soon as httpd listens. */
+async function connected(port: number) {
+  for (let tries = 0; tries < 1_200; tries++) {
+    const stream = connectTcp({ port, host: '127.0.0.1', localAddress: CLIENT, allowHalfOpen: true });
+    const isThere = await new Promise<boolean>((settle) => {
+      stream.once('connect', () => settle(true)).on('error', () => settle(false));
+    });
+    if (isThere) {
+      ends.push(() => stream.destroy());
+      return stream;
+    }
+    await new Promise((again) => setTimeout(again, 50));
+  }
+  throw new Error(`nothing listens on port ${port}`);
+}
+
+const client = async (port: number): Promise<TestClient> => new TestClient(await connected(port));
+
+async function deliver(through: TestClient, body = 'x'): Promise<string> {
+  for (const line of ['EHLO c.example', 'MAIL FROM:<a@c.example>', 'RCPT TO:<b@example.com>'])
+    expect(await through.say(line), line).toMatch(/^250/);
+  expect(await through.say('DATA')).toMatch(/^354/);
+  through.send(`Subject: x\r\n\r\n${body}\r\n.\r\n`);
+  expect(await through.reply()).toMatch(/^250 Queued/);
+  expect(await through.say('QUIT')).toMatch(/^221/);
+  const [name] = readdirSync(join(folder, 'Maildir/new'));
+  return readFileSync(join(folder, 'Maildir/new', name!), 'latin1');
+}
+
+function certificate(): readonly string[] {
+  const { certificate: pem, key } = makePair('mx.example.com');
+  writeFileSync(join(folder, 'mx.crt'), pem);
+  writeFileSync(join(folder, 'mx.key'), key, { mode: 0o600 });
+  return [
+    'SSLEngine on',
+    `SSLCertificateFile ${join(folder, 'mx.crt')}`,
+    `SSLCertificateKeyFile ${join(folder, 'mx.key')}`,
+  ];
+}
+
+/** A client inside TLS, and the cipher it got. */
+async function secured(port: number): Promise<{ through: TestClient; cipher: string }> {
+  const stream = connectTls({
+    socket: await connected(port),
+    servername: 'mx.example.com',
+    rejectUnauthorized: false,
+  });
+  stream.on('error', () => undefined);
+  await once(stream, 'secureConnect');
+  return { through: new TestClient(stream), cipher: stream.getCipher().name };
+}
+
+describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
+  test.each(['event', 'prefork'] as const)(
+    '%s: the client stands in Received, megabytes pass',
+    async (mpm) => {
+      await serve();
+      const { port } = await startHttpd(mpm);
+      const through = await client(port);
+      expect(await through.reply()).toMatch(/^220 mx\.example\.com/);
+      const message = await deliver(through, `${'x'.repeat(998)}\r\n`.repeat(4_000));
+      expect(message).toContain(`(${CLIENT})`);
+      expect(message.length).toBeGreaterThan(3_900_000);
+    },
+  );
+
+  test('event: idle sessions hold no worker, and half a connection is enough', async () => {
+    await serve();
+    const { port } = await startHttpd('event', {
+      more: [
+        'ServerLimit 1',
+        'StartServers 1',
+        'ThreadsPerChild 4',
+        'ThreadLimit 4',
+        'MaxRequestWorkers 4',
+        'MinSpareThreads 1',
+        'MaxSpareThreads 4',
+      ],
+    });
+    const idle = await Promise.all(Array.from({ length: 40 }, () => client(port)));
+    for (const each of idle) expect(await each.reply()).toMatch(/^220/);
+    const half = await connected(port);
+    let text = '';
+    half.on('data', (octets) => (text += String(octets)));
+    half.end('EHLO c.example\r\nQUIT\r\n');
+    await once(half, 'close');
+    expect(text).toMatch(/^220 [^]*\r\n250 [^]*\r\n221 [^]*\r\n$/);
+  });
+
+  test.each(['event', 'prefork'] as const)(
+    '%s with mod_ssl: the cipher stands in Received, no STARTTLS',
+    async (mpm) => {
+      await serve();
+      const { port } = await startHttpd(mpm, { host: certificate() });
+      const { through, cipher } = await secured(port);
+      expect(await through.reply()).toMatch(/^220/);
+      expect(await through.say('EHLO c.example')).not.toContain('STARTTLS');
+      expect(await deliver(through)).toContain(`(${cipher} encrypted)`);
+    },
+  );
+
+  test('sessions that hold workers are limited: the next client is told to come back', async () => {
+    await serve();
+    const { port } = await startHttpd('event', { more: ['QpsmtpdMaxSessions 2'], host: certificate() });
+    for (let count = 0; count < 2; count++)
+      expect(await (await secured(port)).through.reply()).toMatch(/^220/);
+    expect(await (await secured(port)).through.reply()).toBe(
+      '421 4.3.2 Too many connections, please try again later',
+    );
+  });
+
+  test('a session goes on through a graceful restart', async () => {
+    await serve();
+    const httpd = await startHttpd('event');
+    const through = await client(httpd.port);
+    expect(await through.reply()).toMatch(/^220/);
+    httpd.signal('graceful');
+    expect(await (await client(httpd.port)).reply()).toMatch(/^220/);
+    expect(await deliver(through)).toContain(`(${CLIENT})`);
+  });
+
+  test('without a daemon the client is told to come back', async () => {
+    const { port } = await startHttpd('event');
+    const turnedAway = await client(port);
+    expect(await turnedAway.reply()).toBe(
+      '421 4.3.2 The mail service is not running, please try again later',
+    );
+    expect(await turnedAway.isClosed()).toBe(true);
+  });
+});
