@@ -280,6 +280,17 @@ describe('who may import whom', () => {
   });
 });
 
+test('plugins have at most fourteen services: capabilities, and no products', () => {
+  const text = textOf.get('bindings/plugin/services.ts')!;
+  const members = ['Services', 'SystemServices'].flatMap((name) => {
+    const [, body = ''] = new RegExp(`export interface ${name} [^{]*\\{\\n([^]*?)\\n\\}`).exec(text) ?? [];
+    return [...body.matchAll(/^  (?:readonly )?(\w+)[(:]/gm)].map(([, member]) => member);
+  });
+  expect(members).toContain('connect');
+  expect(members).toContain('dns');
+  expect(members.length).toBeLessThanOrEqual(14);
+});
+
 test.each([
   ['a refused recipient', 14],
   ['a delivery into a Maildir', 40],
