@@ -4,6 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  existsSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
@@ -84,10 +85,24 @@ interface Httpd {
   signal(name: string): void;
 }
 
+const BY_MODULE = (folderOfModule: string): readonly string[] => [
+  `LoadModule qpsmtpd_module ${join(folderOfModule, '.libs/mod_qpsmtpd.so')}`,
+];
+
+const BY_PERL = (): readonly string[] => [
+  `LoadModule perl_module ${MODULES}/mod_perl.so`,
+  `PerlSwitches -I${join(ROOT, 'contrib/apache')}`,
+  'PerlModule Qpsmtpd::Relay',
+];
+
 /** httpd with one virtual host that speaks SMTP. */
 async function startHttpd(
   mpm: 'event' | 'prefork',
-  { more = [] as readonly string[], host = [] as readonly string[] } = {},
+  {
+    more = [] as readonly string[],
+    host = [] as readonly string[],
+    by = [BY_MODULE, `QpsmtpdSocket ${socket}`] as readonly [(built: string) => readonly string[], string],
+  } = {},
 ): Promise<Httpd> {
   const port = await freePort();
   const run = mkdtempSync(join(folder, 'httpd-'));
@@ -105,12 +120,12 @@ async function startHttpd(
     `LoadModule authz_core_module ${MODULES}/mod_authz_core.so`,
     `LoadModule socache_shmcb_module ${MODULES}/mod_socache_shmcb.so`,
     `LoadModule ssl_module ${MODULES}/mod_ssl.so`,
-    `LoadModule qpsmtpd_module ${join(built, '.libs/mod_qpsmtpd.so')}`,
+    ...by[0](built),
     ...more,
     `Listen 127.0.0.1:${port} smtp`,
     'AcceptFilter smtp none',
     `<VirtualHost 127.0.0.1:${port}>`,
-    `QpsmtpdSocket ${socket}`,
+    by[1],
     ...host,
     '</VirtualHost>',
   ];
@@ -253,5 +268,54 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
       '421 4.3.2 The mail service is not running, please try again later',
     );
     expect(await turnedAway.isClosed()).toBe(true);
+  });
+});
+
+const hasPerl = existsSync(join(MODULES, 'mod_perl.so')) || process.env['CI'] === 'true';
+if (!hasPerl) process.stderr.write('skipped: mod_perl is missing (apt-get install libapache2-mod-perl2)\n');
+
+describeWith('apache2', 'apache2')('Qpsmtpd::Relay under mod_perl', () => {
+  const relayed = (more = ''): readonly [() => readonly string[], string] => [
+    BY_PERL,
+    `PerlProcessConnectionHandler Qpsmtpd::Relay\nPerlSetVar QpsmtpdSocket ${socket}${more}`,
+  ];
+
+  test.skipIf(!hasPerl).each(['event', 'prefork'] as const)(
+    '%s: the client stands in Received, megabytes pass, half a connection is enough',
+    async (mpm) => {
+      await serve();
+      const { port } = await startHttpd(mpm, { by: relayed() });
+      const through = await client(port);
+      expect(await through.reply()).toMatch(/^220 mx\.example\.com/);
+      const message = await deliver(through, `${'x'.repeat(998)}\r\n`.repeat(4_000));
+      expect(message).toContain(`(${CLIENT})`);
+      expect(message.length).toBeGreaterThan(3_900_000);
+      const half = await connected(port);
+      let text = '';
+      half.on('data', (octets) => (text += String(octets)));
+      half.end('EHLO c.example\r\nQUIT\r\n');
+      await once(half, 'close');
+      expect(text).toMatch(/^220 [^]*\r\n250 [^]*\r\n221 [^]*\r\n$/);
+    },
+  );
+
+  test.skipIf(!hasPerl)('with mod_ssl: no STARTTLS', async () => {
+    await serve();
+    const { port } = await startHttpd('prefork', {
+      by: relayed('\nPerlSetVar QpsmtpdTls 1'),
+      host: certificate(),
+    });
+    const { through } = await secured(port);
+    expect(await through.reply()).toMatch(/^220/);
+    expect(await through.say('EHLO c.example')).not.toContain('STARTTLS');
+    expect(await deliver(through)).toContain(`(${CLIENT})`);
+  });
+
+  test.skipIf(!hasPerl)('without a daemon the client is told to come back', async () => {
+    const { port } = await startHttpd('prefork', { by: relayed() });
+    const turnedAway = await client(port);
+    expect(await turnedAway.reply()).toBe(
+      '421 4.3.2 The mail service is not running, please try again later',
+    );
   });
 });
