@@ -4,6 +4,9 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe } from 'vitest';
 
+// Daemons lie there, and only root has it in its path.
+process.env['PATH'] = `${process.env['PATH'] ?? ''}${delimiter}/usr/sbin`;
+
 const IS_CI = process.env['CI'] === 'true';
 
 export function hasProgram(name: string): boolean {
