@@ -1,6 +1,12 @@
 /**
  * Lists of addresses as badmailfrom and badrcptto keep them, one entry a line: `user@host`, `@host`, or a regular
  * expression (anything with one of `/ ^ $ * + ! % ? \`), then optionally blanks and a text for the client.
+ *
+ * Regular expressions that operators write into lists, matched in time linear in the text.
+ *
+ * The text comes from strangers. With a backtracking engine, `^(a+)+$` in a list and a fitting address in MAIL hold up
+ * every connection of the process for minutes; the automaton used here cannot backtrack. The price is that constructs
+ * which need backtracking are refused: look-around, back-references, atomic groups.
  */
 
 import type { Address } from '../wire/address.ts';

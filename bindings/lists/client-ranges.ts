@@ -2,6 +2,8 @@
  * Lists of client addresses as relayclients and whitelisthosts keep them, one entry a line: an address, a network
  * (`192.0.2.0/24`, `2001:db8::/32`), or the beginning of an address up to a separator (`192.0.2.`, `2001:db8:`).
  * IPv6 may also be cut off at any digit of its long form (`2001:0db8:00`).
+ *
+ * IP addresses as numbers in decimal digits: the keys of qpsmtpd's databases.
  */
 
 import ipaddr from 'ipaddr.js';

@@ -1,6 +1,12 @@
 /**
  * Hand-over of messages. An outlet (a next hop, a mailbox, a program) is given a mail object and reports for each recipient
  * what became of it; a queue plugin makes one reply to the client of that. RFC 5321 sections 4.2.5 and 6.1.
+ *
+ * Outlets by the text that names and configures them, for plugins that hand messages on to any outlet the operator
+ * names.
+ *
+ * Recipients named more than once, maybe in several spellings: a mail object names
+ * each mailbox once.
  */
 
 import { Address } from '../wire/address.ts';

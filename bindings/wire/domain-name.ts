@@ -7,6 +7,8 @@
  * to small and composed ones, `ＡＢＣ。example` to `abc.example`; `faß.example` is not `fass.example`. That is right for lists,
  * which are typed by hand. Clients may not have us map anything but ASCII capitals, so in addresses the stricter grammar
  * of MAIL and RCPT refuses the rest.
+ *
+ * The letters in an A-label. RFC 3492.
  */
 
 import ipaddr from 'ipaddr.js';

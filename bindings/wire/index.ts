@@ -14,6 +14,7 @@ export {
 } from './international-address.ts';
 export { isIP, isIPv4, isIPv6 } from './ip-address.ts';
 export { parseLenientPath } from './lenient-path.ts';
+export { V2_SIGNATURE } from './proxy-header.ts';
 export { parseMailDate } from './mail-date.ts';
 export { isDomain, keepsLimits, parsePath } from './path.ts';
 export { isUserName, prepare } from './sasl-prep.ts';

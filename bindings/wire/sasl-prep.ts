@@ -1,4 +1,8 @@
-/** One spelling for passwords that look the same. RFC 4013. */
+/**
+ * One spelling for passwords that look the same. RFC 4013.
+ *
+ * Which user names are taken.
+ */
 
 /** RFC 4616 section 2 asks for 255 at least; names are echoed in replies and written to the log and the header. */
 const MAX_OCTETS = 255;

@@ -1,4 +1,10 @@
-/** The mechanisms, one row each, in the order in which EHLO lists them. */
+/**
+ * The mechanisms, one row each, in the order in which EHLO lists them.
+ *
+ * OAUTHBEARER and XOAUTH2: a user name and a token, which plugins judge. RFC 7628, RFC 6750 section 2.1.
+ *
+ * The mechanisms whose clients know a password: PLAIN, LOGIN and CRAM-MD5.
+ */
 
 import type { AuthHookName } from '../../bindings/plugin/hooks.ts';
 import { type SaslServer, type MechanismContext, challenge, failure, found, type Turn } from './mechanism.ts';

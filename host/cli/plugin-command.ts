@@ -1,4 +1,8 @@
-/** `qpsmtpd plugin`: for authors of plugins, and to see which are loaded. */
+/**
+ * `qpsmtpd plugin`: for authors of plugins, and to see which are loaded.
+ *
+ * `qpsmtpd plugin list`: which plugins a configuration loads, from where, with which options, at which hooks.
+ */
 
 import type { DaemonLoader, PluginDescription } from '../process/daemon.ts';
 import type { Terminal } from '../process/serve-options.ts';

@@ -1,4 +1,8 @@
-/** `qpsmtpd queue`: looks into the spool of queue/spool, and changes it while the daemon runs. */
+/**
+ * `qpsmtpd queue`: looks into the spool of queue/spool, and changes it while the daemon runs.
+ *
+ * What `qpsmtpd queue` prints. Senders have chosen the addresses: control characters never reach the terminal.
+ */
 
 import { LogLevel, type Log } from '../../bindings/plugin/log-level.ts';
 import { heldOctets, type DestinationEntry, type JobEntry } from '../spool/index/index-entries.ts';

@@ -1,4 +1,10 @@
-/** One plugin's part in one chain: what is called, what stands in for it when it fails, and how it has fared. */
+/**
+ * One plugin's part in one chain: what is called, what stands in for it when it fails, and how it has fared.
+ *
+ * `Breaker` takes a plugin out of one chain after repeated failures, and lets it back in: a check whose database is down must not
+ * hold up every client, nor fill the log. Failures in a row count, so one success begins anew; a client with a message
+ * that the plugin chokes on takes it out only where no other client is served meanwhile.
+ */
 
 import { declined, type Answer, type Verdict } from '../../bindings/plugin/index.ts';
 import type { SessionHookName } from '../../bindings/plugin/hooks.ts';

@@ -1,6 +1,8 @@
 /**
  * When to accept: not while all places are taken or the descriptors run out. A worker that accepted all the same would take
  * clients from those that have a place for them, and without a descriptor the event loop can only close them unheard.
+ *
+ * How many clients the descriptors of this process are enough for.
  */
 
 import { readFileSync } from 'node:fs';

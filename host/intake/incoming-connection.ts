@@ -14,7 +14,7 @@ export interface Endpoint {
   readonly path?: string;
 }
 
-/** Who has to send a PROXY header. Nobody may choose: a client that could would take any address. */
+/** Which peers have to send a PROXY header. No peer may choose: one that could would take any address. */
 export interface ProxyOptions {
   /** Peers that may not send one are turned away; otherwise they are served as the clients they are. */
   readonly isRequired: boolean;
@@ -30,7 +30,7 @@ export interface IncomingConnection {
   stream: Duplex;
   /** What was written reaches the client though the stream be destroyed: the kernel has it. TLS has to end properly. */
   outlivesStream: boolean;
-  /** What the octets came through, outermost first (`tcp`, `unix`, `memory`, later `proxy`, `tls`): for log and policy. */
+  /** What the octets came through, outermost first (`tcp`, `unix`, `memory`, `proxy-v1`, `proxy-v2`, `tls`): for log and policy. */
   hops: readonly string[];
   /** The socket's other end. Every decision about trust uses this, never `remote`, which a proxy may have named. */
   readonly peer: Endpoint;

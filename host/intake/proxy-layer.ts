@@ -7,7 +7,7 @@ import { AddressRanges } from '../config/address-ranges.ts';
 import type { TlsFacts } from '../../bindings/plugin/connection.ts';
 import { readProxyHeader, type ProxyHeader } from '../../bindings/wire/proxy-header.ts';
 import type { ProxiedTls } from '../../bindings/wire/proxy-fields.ts';
-import type { IncomingConnection } from './incoming-connection.ts';
+import type { IncomingConnection, ProxyOptions } from './incoming-connection.ts';
 
 /** Why the connection cannot be served. The message is for the log. */
 export class ProxyHeaderError extends Error {
@@ -25,9 +25,12 @@ const THIS_HOST = AddressRanges.compile(['127.0.0.0/8', '::1', 'unix']);
  * Begins to take the header from a peer that has to send one; undefined if the peer may not, and is the client itself. Trust
  * goes by the socket's other end: anybody could claim any address otherwise. Rejects as `takeProxyHeader` does.
  */
-export function takeProxied(intake: IncomingConnection, settings: ProxySettings): Promise<void> | undefined {
-  const { proxy, peer, hops } = intake;
-  if (proxy === undefined) return undefined;
+export function takeProxied(
+  intake: IncomingConnection,
+  proxy: ProxyOptions,
+  settings: ProxySettings,
+): Promise<void> | undefined {
+  const { peer, hops } = intake;
   const proxies = proxy.from ?? (settings.proxyHosts.isEmpty ? THIS_HOST : settings.proxyHosts);
   // A listener on a Unix socket that asks for headers has no other peers than proxies; its mode says who may connect.
   const isUnix = hops[0] === 'unix';

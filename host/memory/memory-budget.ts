@@ -2,6 +2,8 @@
  * The memory that all clients of one process together may use. Code that keeps octets for a client reports them, and
  * reports again when they are gone: counts are estimates, but every one of them is given back. RFC 5321 section 4.5.3.1
  * lets a server run short, and has replies for it.
+ *
+ * `MemoryReport` tells the operator when memory runs short, and when it is well again: a line for each stage, not one for each client.
  */
 
 import { NOT_IN_SET, DenseSet } from '../../bindings/timing/dense-set.ts';

@@ -1,4 +1,8 @@
-/** Sends log lines to syslog, by the first of several ways that works. */
+/**
+ * Sends log lines to syslog, by the first of several ways that works.
+ *
+ * Messages for syslog: RFC 5424 for the network, and the older form that daemons expect on their local socket.
+ */
 
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { connect, type Socket } from 'node:net';

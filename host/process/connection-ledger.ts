@@ -1,6 +1,8 @@
 /**
  * The clients that are connected: the count of connections per address that `--max-from-ip` is held against, for one process or in
  * a primary for all its workers.
+ *
+ * The ledger of a worker: asks the primary, which alone knows all connections.
  */
 
 import type { WorkerMessage } from './ipc-messages.ts';

@@ -1,6 +1,8 @@
 /**
  * Runs programs for plugins: with a time limit, with bounded output, and never through a shell: arguments may hold what a client
  * wrote, and a shell would run the commands in it.
+ *
+ * A program and all it has started.
  */
 
 import { execFile, spawn, type ChildProcess } from 'node:child_process';

@@ -263,7 +263,9 @@ export class Server implements ProcessResources {
       this.#limiter.leave();
       return;
     }
-    const proxied = takeProxied(intake, this.#generation.settings);
+    // Most listeners take no header: their clients cost no look at the settings.
+    const proxied =
+      intake.proxy === undefined ? undefined : takeProxied(intake, intake.proxy, this.#generation.settings);
     if (proxied === undefined) this.#admit(intake);
     else
       void proxied.then(
@@ -272,7 +274,6 @@ export class Server implements ProcessResources {
       );
   }
 
-  /** A proxy that is set up wrongly would otherwise fill the log with every client it brings. */
   #refuseProxy({ peer }: IncomingConnection, { message }: Error): void {
     this.logger.log(LogLevel.NOTICE, `no PROXY header from ${peer.path ?? peer.address}: ${message}`);
     this.#limiter.leave();

@@ -2,6 +2,8 @@
  * One line of the log for each transaction, and for each connection that ended without one: what an operator looks for first.
  * docs/reference/logging.md explains the fields. While the transaction goes on, only what would be lost is kept; text is
  * made when the line is written, and none where lines of this level are not wanted.
+ *
+ * A line of fields, `transaction id=… client=…`, and the same as a record for logs that have fields of their own.
  */
 
 import { Verb } from '../../bindings/core/contract.ts';

@@ -1,4 +1,8 @@
-/** Where the state of plugins is kept. */
+/**
+ * Where the state of plugins is kept.
+ *
+ * Where a store is: a directory of this machine, or a Redis server that several machines share.
+ */
 
 import { dirname, join } from 'node:path';
 import { directoryPath, text } from './setting-kinds.ts';

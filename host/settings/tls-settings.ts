@@ -1,4 +1,8 @@
-/** The settings of TLS. They count where the plugin `tls` is loaded. */
+/**
+ * The settings of TLS. They count where the plugin `tls` is loaded.
+ *
+ * The file `tls_protocols`: versions of TLS as qpsmtpd names them.
+ */
 
 import { allLines, directoryPath, seconds, text } from './setting-kinds.ts';
 

@@ -1,4 +1,8 @@
-/** Reads the databases of the Perl daemon with the help of Perl, which alone knows in which of its formats they are. */
+/**
+ * Reads the databases of the Perl daemon with the help of Perl, which alone knows in which of its formats they are.
+ *
+ * Takes over what the Perl daemon knew: the entries of greylist.dbm and karma.dbm.
+ */
 
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';

@@ -1,4 +1,8 @@
-/** All stores of this process. They outlive a reload: two generations of the configuration share one connection. */
+/**
+ * All stores of this process. They outlive a reload: two generations of the configuration share one connection.
+ *
+ * `Sweeper` deletes expired records in the background, in one process at a time.
+ */
 
 import { realpathSync } from 'node:fs';
 import type { Clock } from '../../bindings/plugin/services.ts';

@@ -1,4 +1,8 @@
-/** The certificates of the server: one for everybody, others by the name a client asks for. RFC 6066 section 3. */
+/**
+ * The certificates of the server: one for everybody, others by the name a client asks for. RFC 6066 section 3.
+ *
+ * Files that are read now and again whenever they change: certificates are renewed while the daemon runs.
+ */
 
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { ProblemLog } from '../config/problem-log.ts';

@@ -13,7 +13,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { connect as connectTcp, createServer, type AddressInfo } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { connect as connectTls } from 'node:tls';
@@ -21,12 +21,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { TestClient } from '../../host/testing/index.ts';
 import { RunningProgram } from '../process/running-program.ts';
 import { makePair } from '../tls/secure-server.ts';
+import { CLIENT, connected } from './front.ts';
 import { describeWith, hasProgram } from './needs.ts';
+import { freePort } from './receivers/receiver.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const MODULES = '/usr/lib/apache2/modules';
-/** Not the address of httpd, which connects by a Unix socket. */
-const CLIENT = '127.0.0.9';
 
 let built: string;
 let folder: string;
@@ -68,15 +68,6 @@ async function serve(): Promise<RunningProgram> {
   ends.push(() => program.dispose());
   await program.out.find(/listening on/);
   return program;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 interface Httpd {
@@ -140,23 +131,14 @@ async function startHttpd(
   return { port, signal: (name) => void execFileSync('apache2', ['-f', file, '-k', name]) };
 }
 
-/** A connected socket, as soon as httpd listens. */
-async function connected(port: number) {
-  for (let tries = 0; tries < 1_200; tries++) {
-    const stream = connectTcp({ port, host: '127.0.0.1', localAddress: CLIENT, allowHalfOpen: true });
-    const isThere = await new Promise<boolean>((settle) => {
-      stream.once('connect', () => settle(true)).on('error', () => settle(false));
-    });
-    if (isThere) {
-      ends.push(() => stream.destroy());
-      return stream;
-    }
-    await new Promise((again) => setTimeout(again, 50));
-  }
-  throw new Error(`nothing listens on port ${port}`);
+/** Connected as soon as httpd listens, and ended with the test. */
+async function connectedClient(port: number): Promise<Socket> {
+  const stream = await connected(port);
+  ends.push(() => stream.destroy());
+  return stream;
 }
 
-const client = async (port: number): Promise<TestClient> => new TestClient(await connected(port));
+const client = async (port: number): Promise<TestClient> => new TestClient(await connectedClient(port));
 
 async function deliver(through: TestClient, body = 'x'): Promise<string> {
   for (const line of ['EHLO c.example', 'MAIL FROM:<a@c.example>', 'RCPT TO:<b@example.com>'])
@@ -183,7 +165,7 @@ function certificate(): readonly string[] {
 /** A client inside TLS, and the cipher it got. */
 async function secured(port: number): Promise<{ through: TestClient; cipher: string }> {
   const stream = connectTls({
-    socket: await connected(port),
+    socket: await connectedClient(port),
     servername: 'mx.example.com',
     rejectUnauthorized: false,
   });
@@ -221,7 +203,7 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
     });
     const idle = await Promise.all(Array.from({ length: 40 }, () => client(port)));
     for (const each of idle) expect(await each.reply()).toMatch(/^220/);
-    const half = await connected(port);
+    const half = await connectedClient(port);
     let text = '';
     half.on('data', (octets) => (text += String(octets)));
     half.end('EHLO c.example\r\nQUIT\r\n');
@@ -290,7 +272,7 @@ describeWith('apache2', 'apache2')('Qpsmtpd::Relay under mod_perl', () => {
       const message = await deliver(through, `${'x'.repeat(998)}\r\n`.repeat(4_000));
       expect(message).toContain(`(${CLIENT})`);
       expect(message.length).toBeGreaterThan(3_900_000);
-      const half = await connected(port);
+      const half = await connectedClient(port);
       let text = '';
       half.on('data', (octets) => (text += String(octets)));
       half.end('EHLO c.example\r\nQUIT\r\n');

@@ -2,7 +2,7 @@
 
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { connect as connectTcp, createServer, type AddressInfo } from 'node:net';
+import { connect as connectTcp } from 'node:net';
 import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -11,12 +11,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TestClient } from '../../host/testing/index.ts';
 import { RunningProgram } from '../process/running-program.ts';
 import { makePair } from '../tls/secure-server.ts';
+import { CLIENT, connected } from './front.ts';
 import { describeWith } from './needs.ts';
+import { freePort } from './receivers/receiver.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const QPSMTPD = join(ROOT, 'bin/qpsmtpd.cjs');
-/** Not the address of the proxies, which connect from 127.0.0.1 themselves. */
-const CLIENT = '127.0.0.9';
 
 let folder: string;
 let socket: string;
@@ -55,16 +55,6 @@ function serve(): RunningProgram {
   return program;
 }
 
-/** A port nobody listens on; somebody else may take it before it is used, which then fails loudly. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** A program that is ended with the test, and what it has said. */
 function run(command: string, args: readonly string[]): { child: ChildProcess; said: () => string } {
   let text = '';
@@ -78,20 +68,11 @@ function run(command: string, args: readonly string[]): { child: ChildProcess; s
   return { child, said: () => text };
 }
 
-/** Connects as soon as a program listens, for at most a minute. */
+/** Connected as soon as a program listens, and ended with the test. */
 async function client(port: number): Promise<TestClient> {
-  for (let tries = 0; tries < 1_200; tries++) {
-    const stream = connectTcp({ port, host: '127.0.0.1', localAddress: CLIENT });
-    const isConnected = await new Promise<boolean>((settle) => {
-      stream.once('connect', () => settle(true)).on('error', () => settle(false));
-    });
-    if (isConnected) {
-      ends.push(() => stream.destroy());
-      return new TestClient(stream);
-    }
-    await new Promise((again) => setTimeout(again, 50));
-  }
-  throw new Error(`nothing listens on port ${port}`);
+  const stream = await connected(port);
+  ends.push(() => stream.destroy());
+  return new TestClient(stream);
 }
 
 async function deliver(through: TestClient): Promise<string> {

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 const ROOT = resolve(import.meta.dirname, '../..');
 const PAGE = 'docs/reference/api.md';
 
-/** Whoever learns the API can have read all of its names. */
+/** An author can have read all names of the API. */
 const MAX_EXPORTS = 120;
 
 /** Imported by none of our plugins and named in no page of ours, and why they are there all the same. */

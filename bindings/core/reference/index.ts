@@ -4,6 +4,8 @@
  * It serves where WebAssembly cannot be had, and it is what the compiled core is compared with, octet by octet, in
  * tests and fuzzing. So it takes other ways to the same results where it can: a state per octet instead of bit
  * arithmetic, regular expressions instead of class tables.
+ *
+ * What the chunks of BDAT contain, as `DataFlag`s. RFC 3030 section 2: no dots are stuffed and none ends anything.
  */
 
 import {

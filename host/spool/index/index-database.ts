@@ -1,4 +1,8 @@
-/** The LMDB file of the index: opened once in a process, shared by all processes that use the spool. */
+/**
+ * The LMDB file of the index: opened once in a process, shared by all processes that use the spool.
+ *
+ * Pieces of work in line to be committed, several at a time.
+ */
 
 import { statfsSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';

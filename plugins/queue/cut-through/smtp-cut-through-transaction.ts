@@ -1,4 +1,8 @@
-/** One client's transactions, taken to the hop while they happen. RFC 5321 sections 3.3 and 3.7. */
+/**
+ * One client's transactions, taken to the hop while they happen. RFC 5321 sections 3.3 and 3.7.
+ *
+ * The envelope for the hop, before anybody knows what the content will be. RFC 5321 sections 4.1.1.2 and 4.1.1.3.
+ */
 
 import { isDeepStrictEqual } from 'node:util';
 import {

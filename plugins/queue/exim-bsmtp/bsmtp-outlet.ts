@@ -1,4 +1,10 @@
-/** Hands messages to Exim's batched SMTP. */
+/**
+ * Hands messages to Exim's batched SMTP.
+ *
+ * A message as batched SMTP: the commands of a session, read by the receiver without answering.
+ *
+ * What Exim says of a batch it could not take.
+ */
 
 import type {
   DeliveryReport,

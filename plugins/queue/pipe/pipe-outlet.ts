@@ -1,4 +1,8 @@
-/** Hands messages to any program that reads one and says by its exit code what became of it. */
+/**
+ * Hands messages to any program that reads one and says by its exit code what became of it.
+ *
+ * Exit codes of programs that deliver mail: sysexits.h, and qmail's 100 and 111.
+ */
 
 import type {
   DeliveryReport,

@@ -1,4 +1,8 @@
-/** Hands messages to Postfix's cleanup(8), which puts them into its incoming queue. */
+/**
+ * Hands messages to Postfix's cleanup(8), which puts them into its incoming queue.
+ *
+ * What cleanup(8) says of a message: a sum of bits, and perhaps a reason.
+ */
 
 import type {
   ConnectTarget,

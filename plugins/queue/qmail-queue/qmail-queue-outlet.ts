@@ -1,4 +1,8 @@
-/** Hands messages to a program with the interface of qmail-queue(8). */
+/**
+ * Hands messages to a program with the interface of qmail-queue(8).
+ *
+ * Exit codes of qmail-queue(8), and of the programs that take its place.
+ */
 
 import type {
   DeliveryReport,

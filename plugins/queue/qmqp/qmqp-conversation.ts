@@ -1,4 +1,8 @@
-/** One QMQP connection: one message there, one answer back. */
+/**
+ * One QMQP connection: one message there, one answer back.
+ *
+ * Netstrings: the length in decimal digits, a colon, so many octets, a comma.
+ */
 
 import type { Duplex, MailObject } from '../../../bindings/plugin/index.ts';
 import { feed } from '../../../bindings/wire/feed.ts';

@@ -1,9 +1,14 @@
-/** Tells a hop who the client of a mail object is: by PROXY, by XCLIENT, by XFORWARD, or by several of them. */
+/**
+ * Tells a hop who the client of a mail object is: by PROXY, by XCLIENT, by XFORWARD, or by several of them.
+ *
+ * The client of a mail object as Postfix's XCLIENT and XFORWARD write it. Their README files are the specification.
+ */
 
 import { addressOctets, canonicalIpAddress } from '../../../bindings/lists/index.ts';
 import type { Log, SendingClient } from '../../../bindings/plugin/index.ts';
 import type { HopIntroduction, HopTalk, Introduced, IntroductionOptions } from './hop-options.ts';
 import { HopFault, isGood, printReply } from './hop-replies.ts';
+import { V2_SIGNATURE } from '../../../bindings/wire/proxy-header.ts';
 import { encodeXtext } from '../../../bindings/wire/xtext.ts';
 
 export const UNAVAILABLE = '[UNAVAILABLE]';
@@ -153,7 +158,6 @@ function unable(what: string, why?: string): HopFault {
   return new HopFault('introduction', reply, why === undefined ? what : `${what}: ${why}`);
 }
 
-const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 /** Version and command: the connection is somebody else's, respectively our own. */
 const PROXY = 0x21;
 const LOCAL = 0x20;
@@ -162,7 +166,7 @@ const TCP4 = 0x11;
 const TCP6 = 0x21;
 
 /** A message of our own, or a client without an address (Unix socket): the hop takes our address for what it is. */
-const LOCAL_HEADER = Buffer.concat([SIGNATURE, Buffer.from([LOCAL, 0, 0, 0])]);
+const LOCAL_HEADER = Buffer.concat([V2_SIGNATURE, Buffer.from([LOCAL, 0, 0, 0])]);
 
 /** The binary header of the PROXY protocol, version 2: haproxy's `proxy-protocol.txt`, section 2.2; there is no RFC. */
 export function proxyHeader(client: SendingClient | undefined): Buffer {
@@ -175,7 +179,7 @@ export function proxyHeader(client: SendingClient | undefined): Buffer {
   rest.writeUInt16BE(client.port, 0);
   rest.writeUInt16BE(client.localPort, 2);
   const head = Buffer.from([PROXY, isOld ? TCP4 : TCP6, 0, addresses.length + rest.length]);
-  return Buffer.concat([SIGNATURE, head, addresses, rest]);
+  return Buffer.concat([V2_SIGNATURE, head, addresses, rest]);
 }
 
 /** A link-local address may stand with the interface it was heard on. RFC 4007 section 11. */

@@ -1,0 +1,19 @@
+/** Clients of tests with another server in front of the daemon. */
+
+import { connect, type Socket } from 'node:net';
+
+/** Not the address of the servers in front, which connect from 127.0.0.1 or by a Unix socket. */
+export const CLIENT = '127.0.0.9';
+
+/** A socket of `CLIENT` that is connected, as soon as a program listens, for at most a minute. */
+export async function connected(port: number): Promise<Socket> {
+  for (let tries = 0; tries < 1_200; tries++) {
+    const socket = connect({ port, host: '127.0.0.1', localAddress: CLIENT, allowHalfOpen: true });
+    const isConnected = await new Promise<boolean>((settle) => {
+      socket.once('connect', () => settle(true)).on('error', () => settle(false));
+    });
+    if (isConnected) return socket;
+    await new Promise((again) => setTimeout(again, 50));
+  }
+  throw new Error(`nothing listens on port ${port}`);
+}
