@@ -22,7 +22,7 @@ import {
 } from './arguments.ts';
 import { readConfigDir } from '../config/search-path.ts';
 import { openConfiguredSpool, type ConfiguredSpool } from './configured-spool.ts';
-import { suggest } from '../hooks/nearest.ts';
+import { suggest } from '../errors/nearest.ts';
 import { showMessage } from './queue-show.ts';
 import { CONFIG_OPTION } from './serve-command.ts';
 import type { HopReply } from '../../bindings/plugin/delivery.ts';

@@ -5,7 +5,9 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { describePlugin } from '../hooks/plugin-description.ts';
 import { orderFaults } from '../hooks/plugin-line.ts';
 import { unreadFiles } from '../hooks/unread-files.ts';
-import { SocketAcceptor, removeStaleSocket } from '../intake/socket-acceptor.ts';
+import { createAcceptor } from '../intake/acceptors.ts';
+import type { Acceptor } from '../intake/incoming-connection.ts';
+import { removeStaleSocket } from '../intake/socket-acceptor.ts';
 import { parseListen } from '../intake/listen-spec.ts';
 import { reopenLogFiles } from '../observe/log-outputs.ts';
 import type {
@@ -19,16 +21,16 @@ import { Server } from '../server/server.ts';
 
 class BoundAcceptors implements BoundSockets {
   readonly addresses: readonly string[];
-  readonly acceptors: readonly SocketAcceptor[];
+  readonly acceptors: readonly Acceptor[];
 
-  constructor(acceptors: readonly SocketAcceptor[], addresses: readonly string[]) {
+  constructor(acceptors: readonly Acceptor[], addresses: readonly string[]) {
     this.acceptors = acceptors;
     this.addresses = addresses;
   }
 }
 
-const acceptorsOf = (listen: readonly string[]): readonly SocketAcceptor[] =>
-  listen.map((spec) => new SocketAcceptor(parseListen(spec)));
+const acceptorsOf = (listen: readonly string[]): readonly Acceptor[] =>
+  listen.map((spec) => createAcceptor(parseListen(spec)));
 
 export const smtpDaemon: DaemonLoader = {
   async bind({ listen }: DaemonOptions): Promise<BoundAcceptors> {

@@ -3,7 +3,7 @@
  * for `did you mean`, and for docs/reference/plugins.md.
  */
 
-import { nearest } from './nearest.ts';
+import { nearest } from '../errors/nearest.ts';
 
 export type PerlPlugin =
   /** A plugin of this server has the name. */

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { maskControls } from '../message/field-text.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../errors/nearest.ts';
 import { effectOf, PERL_FILES } from './perl-files.ts';
 import { PERL_PLUGINS } from './perl-plugins.ts';
 

@@ -22,6 +22,14 @@ export interface ProxyOptions {
   readonly from: AddressRanges | undefined;
 }
 
+/** What the line of a listener says of its clients, whatever kind of socket they come by. */
+export interface ListenerOptions {
+  /** Whether TLS begins before the first octet of SMTP. Undefined: not configured; on port 465 it does. */
+  readonly startsWithTls?: boolean | undefined;
+  /** Undefined: no client of this listener may send a PROXY header. */
+  readonly proxy?: ProxyOptions | undefined;
+}
+
 export interface IncomingConnection {
   /**
    * The octets of SMTP, both ways. Paused until a session listens. TLS puts another stream in its place. The maker of
@@ -37,10 +45,8 @@ export interface IncomingConnection {
   /** The client, as far as known; equals `peer` unless a trusted layer said otherwise. */
   remote: Endpoint;
   local: Endpoint;
-  /** Whether TLS begins before the first octet of SMTP. Undefined: not configured; on port 465 it does. */
-  readonly startsWithTls?: boolean | undefined;
-  /** What the listener says of PROXY headers; undefined: nobody may send one. */
-  readonly proxy?: ProxyOptions | undefined;
+  /** What its listener was told, the same object for all its clients; undefined: nothing. */
+  readonly listener?: ListenerOptions | undefined;
   /** The proxy asks for itself, such as for our health: no plugin is asked, and nothing is counted. */
   isProbe?: boolean;
   /** The address under which it counts among the connections of one client; undefined if nobody counts it. */

@@ -7,22 +7,16 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { AddressRanges } from '../config/address-ranges.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
-import type { ProxyOptions } from './incoming-connection.ts';
+import { suggest } from '../errors/nearest.ts';
+import type { ListenerOptions, ProxyOptions } from './incoming-connection.ts';
 
-interface SharedOptions {
-  /** TLS begins before the first octet of SMTP, or only after STARTTLS. Undefined: the port decides. */
-  readonly startsWithTls?: boolean;
-  /** Undefined: no client of this listener may send a PROXY header. */
-  readonly proxy?: ProxyOptions;
-}
-
-export interface TcpSpec extends SharedOptions {
+export interface TcpSpec extends ListenerOptions {
   readonly kind: 'tcp';
   readonly address: string;
   readonly port: number;
 }
 
-export interface UnixSpec extends SharedOptions {
+export interface UnixSpec extends ListenerOptions {
   readonly kind: 'unix';
   readonly path: string;
   /** Permissions of the socket file: users that may open it may speak SMTP. */
@@ -72,6 +66,8 @@ function parseAddress(spec: string, where: string, options: Options): ListenSpec
 class Options {
   readonly #spec: string;
   readonly #options: string[];
+  /** All that were asked for: what this kind of listener takes. */
+  readonly #known: string[] = [];
 
   constructor(spec: string, options: readonly string[]) {
     this.#spec = spec;
@@ -80,6 +76,7 @@ class Options {
 
   /** The value of an option, which then is done with; undefined if it is not given. */
   take(name: string, form: RegExp, hint: string): string | undefined {
+    this.#known.push(name);
     const index = this.#options.findIndex((option) => option.startsWith(`${name}=`));
     const [option] = index === -1 ? [] : this.#options.splice(index, 1);
     const value = option?.slice(name.length + 1);
@@ -91,7 +88,11 @@ class Options {
   /** Also what is given twice is left over. */
   refuseRest(): void {
     const [option] = this.#options;
-    if (option !== undefined) throw refused(this.#spec, `"${option}" is not understood`);
+    if (option === undefined) return;
+    const name = option.split('=', 1)[0]!;
+    const problem = this.#known.includes(name) ? 'is given twice, or has no value' : 'is not understood';
+    const hint = this.#known.includes(name) ? '' : suggest(name, this.#known);
+    throw refused(this.#spec, `"${option}" ${problem}${hint}`);
   }
 }
 

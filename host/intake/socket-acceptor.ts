@@ -180,7 +180,7 @@ function ignore(): void {
 const OVER_TCP: readonly string[] = ['tcp'];
 const OVER_UNIX: readonly string[] = ['unix'];
 
-function overTcp(socket: Socket, { startsWithTls, proxy }: TcpSpec, local: Endpoint): IncomingConnection {
+function overTcp(socket: Socket, listener: TcpSpec, local: Endpoint): IncomingConnection {
   const peer = endpoint(socket.remoteAddress, socket.remotePort);
   return {
     stream: socket,
@@ -189,14 +189,13 @@ function overTcp(socket: Socket, { startsWithTls, proxy }: TcpSpec, local: Endpo
     peer,
     remote: peer,
     local,
-    startsWithTls,
-    proxy,
+    listener,
   };
 }
 
 /** A client on a Unix socket is on this host: it counts as 127.0.0.1 for everything that asks for an address. */
-function overUnix(socket: Socket, { path, startsWithTls, proxy }: UnixSpec): IncomingConnection {
-  const peer = { address: '127.0.0.1', port: 0, path };
+function overUnix(socket: Socket, listener: UnixSpec): IncomingConnection {
+  const peer = { address: '127.0.0.1', port: 0, path: listener.path };
   return {
     stream: socket,
     outlivesStream: true,
@@ -204,8 +203,7 @@ function overUnix(socket: Socket, { path, startsWithTls, proxy }: UnixSpec): Inc
     peer,
     remote: peer,
     local: peer,
-    startsWithTls,
-    proxy,
+    listener,
   };
 }
 

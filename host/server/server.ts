@@ -264,8 +264,8 @@ export class Server implements ProcessResources {
       return;
     }
     // Most listeners take no header: their clients cost no look at the settings.
-    const proxied =
-      intake.proxy === undefined ? undefined : takeProxied(intake, intake.proxy, this.#generation.settings);
+    const proxy = intake.listener?.proxy;
+    const proxied = proxy === undefined ? undefined : takeProxied(intake, proxy, this.#generation.settings);
     if (proxied === undefined) this.#admit(intake);
     else
       void proxied.then(

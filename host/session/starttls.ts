@@ -96,7 +96,7 @@ function goOn(session: Session): Progress {
 /** True if the first octets of this client are those of a handshake. RFC 8314 section 7.3: port 465 is for TLS at once. */
 export function startsWithTls({ intake, host }: Session): boolean {
   if (intake.tls !== undefined || host.tls === undefined) return false;
-  return intake.startsWithTls ?? intake.local.port === SUBMISSIONS;
+  return intake.listener?.startsWithTls ?? intake.local.port === SUBMISSIONS;
 }
 
 function secureAtOnce(session: Session): Promise<Outcome> {

@@ -251,7 +251,7 @@ describe('the spec of a listener', () => {
     ['tcp://127.0.0.1:25 proxy=yes', /"proxy=yes" is not understood \(proxy=required, or/],
     ['tcp://127.0.0.1:25 proxy-from=', /"proxy-from=" is not understood/],
     ['tcp://127.0.0.1:25 proxy-from=10.0.0.0/33', /10\.0\.0\.0\/33/],
-    ['tcp://127.0.0.1:25 proxy=required proxy=required', /"proxy=required" is not understood/],
+    ['tcp://127.0.0.1:25 proxy=required proxy=required', /"proxy=required" is given twice/],
   ])('%s is refused', (spec, problem) => {
     expect(() => parseListen(spec)).toThrow(problem);
   });

@@ -31,3 +31,12 @@ test.each([
 ])('"%s" is refused', (text) => {
   expect(() => parseListen(text)).toThrow(/listen address/);
 });
+
+test.each([
+  ['tcp://127.0.0.1:25 prox=required', '"prox=required" is not understood (did you mean proxy?)'],
+  ['unix:/run/a mod=0660', '"mod=0660" is not understood (did you mean mode?)'],
+  ['tcp://127.0.0.1:25 tls=implicit tls=starttls', '"tls=starttls" is given twice, or has no value'],
+  ['tcp://127.0.0.1:25 tls', '"tls" is given twice, or has no value'],
+])('%s is refused: %s', (spec, problem) => {
+  expect(() => parseListen(spec)).toThrow(problem);
+});

@@ -55,7 +55,7 @@ test.each([
   'port %d, tls=implicit %s, certificate %s: begins with TLS %s',
   (port, asked, hasCertificate, expected) => {
     const session = {
-      intake: { ...intake, local: { address: '::', port }, startsWithTls: asked },
+      intake: { ...intake, local: { address: '::', port }, listener: { startsWithTls: asked } },
       host: { tls: hasCertificate ? ({} as TlsOptions) : undefined },
     };
     expect(startsWithTls(session as unknown as Session)).toBe(expected);

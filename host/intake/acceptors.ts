@@ -1,0 +1,14 @@
+/** The acceptor of each kind of listener. */
+
+import type { Acceptor } from './incoming-connection.ts';
+import type { ListenSpec } from './listen-spec.ts';
+import { SocketAcceptor } from './socket-acceptor.ts';
+
+/** Opens nothing: `bind` does. */
+export function createAcceptor(spec: ListenSpec): Acceptor {
+  switch (spec.kind) {
+    case 'tcp':
+    case 'unix':
+      return new SocketAcceptor(spec);
+  }
+}
