@@ -5,10 +5,10 @@ import type { Notes } from './notes.ts';
 /** TLS as it was negotiated, by us or by a proxy in front. */
 export interface TlsFacts {
   readonly by: 'self' | 'proxy';
-  /** `TLSv1.3`. */
-  readonly version: string;
-  /** OpenSSL's name of the cipher suite. */
-  readonly cipher: string;
+  /** `TLSv1.3`; undefined if a proxy has ended TLS and does not say. */
+  readonly version?: string;
+  /** OpenSSL's name of the cipher suite; undefined if a proxy has ended TLS and does not say. */
+  readonly cipher?: string;
   readonly serverName?: string;
   readonly clientName?: string;
   /** The client's certificate was verified against the configured authorities. */

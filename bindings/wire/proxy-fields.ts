@@ -17,8 +17,8 @@ export interface ProxyFields {
   readonly serverName?: string;
   /** Names the connection in the proxy's log; in hexadecimal if it is not printable. */
   readonly uniqueId?: string;
-  /** Undefined: the connection came to the proxy without TLS. */
-  readonly tls?: ProxiedTls;
+  /** `null`: the proxy says that the connection came to it without TLS. Undefined: it says nothing of it. */
+  readonly tls?: ProxiedTls | null;
   /** `at`: octets from the value to the end of the header. */
   readonly checksum?: { readonly value: number; readonly at: number };
   /** Fields of vendors, as they came; they share memory with the header. */
@@ -94,7 +94,10 @@ function takeTls(fields: Writable, value: Buffer): string | undefined {
     return undefined;
   });
   if (problem !== undefined) return problem;
-  if ((client & HAS_TLS) === 0) return undefined;
+  if ((client & HAS_TLS) === 0) {
+    fields.tls = null;
+    return undefined;
+  }
   const hasCertificate = (client & (HAS_CERTIFICATE | HAD_CERTIFICATE)) !== 0;
   fields.tls = {
     version: parts.get(SSL_TYPE.VERSION),

@@ -26,6 +26,8 @@ export interface ProxyOptions {
 export interface ListenerOptions {
   /** Whether TLS begins before the first octet of SMTP. Undefined: not configured; on port 465 it does. */
   readonly startsWithTls?: boolean | undefined;
+  /** The clients of its proxies have come by TLS, which a proxy has ended. Holds for no other peer, see `takeProxyTls`. */
+  readonly isTlsByProxy?: boolean | undefined;
   /** Undefined: no client of this listener may send a PROXY header. */
   readonly proxy?: ProxyOptions | undefined;
 }

@@ -32,12 +32,17 @@ export function parseListen(spec: string): ListenSpec {
   const [where = '', ...given] = spec.trim().split(/[ \t]+/);
   const options = new Options(spec, given);
   const place = parseAddress(spec, where, options);
-  const tls = options.take('tls', /^(implicit|starttls)$/, 'tls=implicit or tls=starttls');
+  const tls = options.take(
+    'tls',
+    /^(implicit|starttls|by-proxy)$/,
+    'tls=implicit, tls=starttls or tls=by-proxy',
+  );
   const proxy = takeProxy(spec, options);
   options.refuseRest();
   return {
     ...place,
     ...(tls === undefined ? {} : { startsWithTls: tls === 'implicit' }),
+    ...(tls === 'by-proxy' ? { isTlsByProxy: true } : {}),
     ...(proxy === undefined ? {} : { proxy }),
   };
 }
@@ -125,11 +130,14 @@ function parseUnix(spec: string, path: string, options: Options): UnixSpec {
 
 /** The inverse of `parseListen`, for the log. */
 export function printListen(spec: ListenSpec): string {
-  const { startsWithTls } = spec;
-  const tls = startsWithTls === undefined ? '' : ` tls=${startsWithTls ? 'implicit' : 'starttls'}`;
-  const end = `${tls}${printProxy(spec.proxy)}`;
+  const end = `${printTls(spec)}${printProxy(spec.proxy)}`;
   if (spec.kind === 'unix') return `unix:${spec.path}${end}`;
   return `tcp://${spec.address.includes(':') ? `[${spec.address}]` : spec.address}:${spec.port}${end}`;
+}
+
+function printTls({ startsWithTls, isTlsByProxy }: ListenerOptions): string {
+  if (isTlsByProxy === true) return ' tls=by-proxy';
+  return startsWithTls === undefined ? '' : ` tls=${startsWithTls ? 'implicit' : 'starttls'}`;
 }
 
 function printProxy(proxy: ProxyOptions | undefined): string {

@@ -79,24 +79,40 @@ export function takeProxyHeader(intake: IncomingConnection, timeoutMs: number): 
 
 function believe(intake: IncomingConnection, { isLocal, ends, fields, version }: ProxyHeader): void {
   intake.hops = [...intake.hops, `proxy-v${version}`];
-  if (isLocal) intake.isProbe = true;
+  if (isLocal) {
+    intake.isProbe = true;
+    return;
+  }
+  if (fields.tls === undefined) takeProxyTls(intake);
   if (ends === undefined) return;
   intake.remote = ends.source;
   intake.local = ends.destination;
   if (fields.uniqueId !== undefined) intake.proxyId = fields.uniqueId;
-  if (fields.tls !== undefined) intake.tls = factsOf(fields.tls, fields.serverName);
+  if (fields.tls !== undefined && fields.tls !== null) intake.tls = factsOf(fields.tls, fields.serverName);
+}
+
+/** TLS of which nothing is known but that it was. */
+const BY_PROXY: TlsFacts = { by: 'proxy', verified: false };
+
+/**
+ * With `tls=by-proxy` the client of a proxy has come by TLS. To be called only where the other end of the socket has shown
+ * that it is a proxy: a client that connects to such a listener by itself would be believed to be encrypted otherwise, and
+ * its password would be asked for in the clear (tls_before_auth), in reach of anybody on the way.
+ */
+export function takeProxyTls(intake: IncomingConnection): void {
+  if (intake.listener?.isTlsByProxy === true) intake.tls ??= BY_PROXY;
 }
 
 /** Proxies that do not say which version or cipher it was have ended TLS all the same. */
 function factsOf(
-  { version = 'TLS', cipher = 'unknown', clientName, isVerified }: ProxiedTls,
+  { version, cipher, clientName, isVerified }: ProxiedTls,
   serverName: string | undefined,
 ): TlsFacts {
   return {
     by: 'proxy',
-    version,
-    cipher,
     verified: isVerified,
+    ...(version === undefined ? {} : { version }),
+    ...(cipher === undefined ? {} : { cipher }),
     ...(serverName === undefined ? {} : { serverName }),
     ...(clientName === undefined ? {} : { clientName }),
   };

@@ -10,7 +10,7 @@ import { probeHost } from './probe-host.ts';
 import { Runtime, type ProcessResources, type RuntimeOptions } from './runtime.ts';
 import { Acceptance, clientsByDescriptors, descriptorLimit } from '../intake/acceptance.ts';
 import type { Acceptor, IncomingConnection } from '../intake/incoming-connection.ts';
-import { takeProxied } from '../intake/proxy-layer.ts';
+import { takeProxied, takeProxyTls } from '../intake/proxy-layer.ts';
 import { ConnectionLimiter, turnAway } from '../intake/connection-limiter.ts';
 import { MemoryBudget, MemoryReport } from '../memory/memory-budget.ts';
 import { budgetFor, connectionsWithin, roomOf } from '../memory/memory-share.ts';
@@ -266,8 +266,11 @@ export class Server implements ProcessResources {
     // Most listeners take no header: their clients cost no look at the settings.
     const proxy = intake.listener?.proxy;
     const proxied = proxy === undefined ? undefined : takeProxied(intake, proxy, this.#generation.settings);
-    if (proxied === undefined) this.#admit(intake);
-    else
+    if (proxied === undefined) {
+      // Of a socket file its mode says who may connect: whoever can is the proxy.
+      if (proxy === undefined && intake.hops[0] === 'unix') takeProxyTls(intake);
+      this.#admit(intake);
+    } else
       void proxied.then(
         () => this.#admit(intake),
         (error: Error) => this.#refuseProxy(intake, error),

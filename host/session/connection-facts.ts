@@ -4,6 +4,7 @@ import type { Connection, ProxiedClient, TlsFacts } from '../../bindings/plugin/
 import { Notes } from '../../bindings/plugin/notes.ts';
 import { whitelistHost } from '../../bindings/plugin/well-known-notes.ts';
 import type { IncomingConnection } from '../intake/incoming-connection.ts';
+import { takeProxyTls } from '../intake/proxy-layer.ts';
 
 /** Stands for a missing host name, as in qpsmtpd. */
 export const UNKNOWN_HOST = 'Unknown';
@@ -56,6 +57,7 @@ export class ConnectionFacts implements Connection {
 
   takeClient({ ip, port, host }: ProxiedClient): void {
     this.#intake.remote = { address: ip, port };
+    takeProxyTls(this.#intake);
     this.remoteHost = host ?? UNKNOWN_HOST;
     this.#remoteInfo = `[${ip}]`;
     this.relayClient = false;

@@ -85,7 +85,7 @@ async function secure(session: Session): Promise<Outcome> {
 function describeTls({ version, cipher, serverName, clientName, verified }: TlsFacts): string {
   const asked = serverName === undefined ? '' : ` for ${serverName}`;
   const client = clientName === undefined ? '' : `, client ${clientName}${verified ? '' : ' (not verified)'}`;
-  return `${version} ${cipher}${asked}${client}`;
+  return `${version ?? 'TLS'} ${cipher ?? 'by an unknown cipher'}${asked}${client}`;
 }
 
 function goOn(session: Session): Progress {

@@ -134,7 +134,7 @@ function clientFields({ facts }: Session): SummaryFields {
     host: remoteHost === UNKNOWN_HOST ? undefined : remoteHost,
     helo: helloHost,
     user: auth?.user,
-    tls: tls?.version,
+    tls: tls && (tls.version ?? 'unknown'),
   };
 }
 

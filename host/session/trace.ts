@@ -90,9 +90,10 @@ export function protocolOf({ hello, tls, auth }: TracedConnection, isUtf8 = fals
   return `${isUtf8 ? 'UTF8SMTP' : 'ESMTP'}${tls === undefined ? '' : 'S'}${auth === undefined ? '' : 'A'}`;
 }
 
-/** `(CIPHER encrypted)`, or nothing without TLS. */
+/** `(CIPHER encrypted)`, without the name where a proxy does not tell it, or nothing without TLS. */
 export function cipherNote({ tls }: TracedConnection): string {
-  return tls === undefined ? '' : `(${maskControls(tls.cipher)} encrypted)`;
+  if (tls === undefined) return '';
+  return tls.cipher === undefined ? '(encrypted)' : `(${maskControls(tls.cipher)} encrypted)`;
 }
 
 /** The user that authenticated, for hook `received_line`; nothing without AUTH. Not part of the field itself. */

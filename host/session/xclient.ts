@@ -8,6 +8,7 @@ import { isIPv4, isIPv6 } from '../../bindings/wire/ip-address.ts';
 import { isDomain } from '../../bindings/wire/path.ts';
 import { decodeXtext } from '../../bindings/wire/xtext.ts';
 import type { Endpoint } from '../intake/incoming-connection.ts';
+import { takeProxyTls } from '../intake/proxy-layer.ts';
 import { replies } from '../replies/replies.ts';
 import { farewell } from './closing.ts';
 import { ConnectionFacts, UNKNOWN_HOST } from './connection-facts.ts';
@@ -48,6 +49,8 @@ function becomeAnother(session: Session, attributes: ClientAttributes): Progress
   intake.remote = moved(intake.remote, attributes.address, attributes.port);
   intake.local = moved(intake.local, attributes.localAddress, attributes.localPort);
   nameClient(session, attributes);
+  // A PROXY header has had its say, which may be that the client came without TLS.
+  if (!intake.hops.some((hop) => hop.startsWith('proxy-'))) takeProxyTls(intake);
   session.facts = new ConnectionFacts(session.facts.id, intake);
   session.facts.helloHost = attributes.helo ?? undefined;
   session.tasks.endConnection();

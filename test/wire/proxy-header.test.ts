@@ -145,7 +145,7 @@ describe('version 2', () => {
   });
 
   test.each([
-    ['no TLS', 0, 0, undefined],
+    ['no TLS', 0, 0, null],
     ['TLS without a certificate, which HAProxy calls verified', 1, 0, [undefined, false]],
     ['a certificate that was not verified', 3, 1, ['eve', false]],
     ['a verified certificate', 3, 0, ['eve', true]],
