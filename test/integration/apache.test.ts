@@ -1,18 +1,7 @@
 /** Apache httpd in front of the daemon, by the module in `contrib/apache` as apxs2 builds it. */
 
-import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  existsSync,
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -20,15 +9,23 @@ import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { TestClient } from '../../host/testing/index.ts';
 import { RunningProgram } from '../process/running-program.ts';
-import { makePair } from '../tls/secure-server.ts';
 import { CLIENT, connected } from './front.ts';
+import {
+  BY_RELAY,
+  buildModule,
+  hasModPerl,
+  startHttpd as startHttpdIn,
+  withCertificate,
+  type Httpd,
+  type Mpm,
+  type VirtualHost,
+} from './httpd.ts';
 import { describeWith, hasProgram } from './needs.ts';
-import { freePort } from './receivers/receiver.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const MODULES = '/usr/lib/apache2/modules';
 
 let built: string;
+let module: readonly string[];
 let folder: string;
 let socket: string;
 const ends: (() => unknown)[] = [];
@@ -36,9 +33,7 @@ const ends: (() => unknown)[] = [];
 beforeAll(() => {
   built = mkdtempSync(join(tmpdir(), 'qpsmtpd-apxs-'));
   chmodSync(built, 0o755);
-  if (!hasProgram('apxs2')) return;
-  copyFileSync(join(ROOT, 'contrib/apache/mod_qpsmtpd.c'), join(built, 'mod_qpsmtpd.c'));
-  execFileSync('apxs2', ['-Wc,-Wall', '-c', 'mod_qpsmtpd.c'], { cwd: built, stdio: 'pipe' });
+  if (hasProgram('apxs2')) module = buildModule(built);
 });
 afterAll(() => rmSync(built, { recursive: true, force: true }));
 
@@ -70,65 +65,24 @@ async function serve(): Promise<RunningProgram> {
   return program;
 }
 
-interface Httpd {
-  readonly port: number;
-  /** `-k` of httpd. */
-  signal(name: string): void;
+interface Setup {
+  /** Lines for all of httpd. */
+  readonly more?: readonly string[];
+  /** Lines for the virtual host, besides those that hand its connections on. */
+  readonly host?: readonly string[];
+  readonly by?: readonly [modules: readonly string[], handsOn: readonly string[]];
+  readonly others?: readonly VirtualHost[];
 }
 
-const BY_MODULE = (folderOfModule: string): readonly string[] => [
-  `LoadModule qpsmtpd_module ${join(folderOfModule, '.libs/mod_qpsmtpd.so')}`,
-];
-
-const BY_PERL = (): readonly string[] => [
-  `LoadModule perl_module ${MODULES}/mod_perl.so`,
-  `PerlSwitches -I${join(ROOT, 'contrib/apache')}`,
-  'PerlModule Qpsmtpd::Relay',
-];
-
-/** httpd with one virtual host that speaks SMTP. */
+/** httpd with a virtual host that speaks SMTP, and others if wanted. */
 async function startHttpd(
-  mpm: 'event' | 'prefork',
-  {
-    more = [] as readonly string[],
-    host = [] as readonly string[],
-    by = [BY_MODULE, `QpsmtpdSocket ${socket}`] as readonly [(built: string) => readonly string[], string],
-  } = {},
+  mpm: Mpm,
+  { more = [], host = [], by = [module, [`QpsmtpdSocket ${socket}`]], others = [] }: Setup = {},
 ): Promise<Httpd> {
-  const port = await freePort();
-  const run = mkdtempSync(join(folder, 'httpd-'));
-  chmodSync(run, 0o755);
-  const file = join(run, 'httpd.conf');
-  const lines = [
-    `ServerRoot ${run}`,
-    `DefaultRuntimeDir ${run}`,
-    `PidFile ${join(run, 'httpd.pid')}`,
-    `ErrorLog ${join(run, 'error.log')}`,
-    'ServerName localhost',
-    // Started by root it serves as another user, and refuses to serve as root.
-    ...(process.getuid?.() === 0 ? ['User www-data', 'Group www-data'] : []),
-    `LoadModule mpm_${mpm}_module ${MODULES}/mod_mpm_${mpm}.so`,
-    `LoadModule authz_core_module ${MODULES}/mod_authz_core.so`,
-    `LoadModule socache_shmcb_module ${MODULES}/mod_socache_shmcb.so`,
-    `LoadModule ssl_module ${MODULES}/mod_ssl.so`,
-    ...by[0](built),
-    ...more,
-    `Listen 127.0.0.1:${port} smtp`,
-    'AcceptFilter smtp none',
-    `<VirtualHost 127.0.0.1:${port}>`,
-    by[1],
-    ...host,
-    '</VirtualHost>',
-  ];
-  writeFileSync(file, `${lines.join('\n')}\n`);
-  // At its end httpd sends TERM to its whole process group, which must not be ours.
-  const child = spawn('apache2', ['-f', file, '-DFOREGROUND'], { stdio: 'ignore', detached: true });
-  const ended = once(child, 'close');
-  ends.push(async () => {
-    child.kill('SIGTERM');
-    await ended;
-  });
-  return { port, signal: (name) => void execFileSync('apache2', ['-f', file, '-k', name]) };
+  const hosts = [{ lines: [...by[1], ...host] }, ...others];
+  const httpd = await startHttpdIn(folder, mpm, [...by[0], ...more], hosts);
+  ends.push(() => httpd.end());
+  return httpd;
 }
 
 /** Connected as soon as httpd listens, and ended with the test. */
@@ -149,17 +103,6 @@ async function deliver(through: TestClient, body = 'x'): Promise<string> {
   expect(await through.say('QUIT')).toMatch(/^221/);
   const [name] = readdirSync(join(folder, 'Maildir/new'));
   return readFileSync(join(folder, 'Maildir/new', name!), 'latin1');
-}
-
-function certificate(): readonly string[] {
-  const { certificate: pem, key } = makePair('mx.example.com');
-  writeFileSync(join(folder, 'mx.crt'), pem);
-  writeFileSync(join(folder, 'mx.key'), key, { mode: 0o600 });
-  return [
-    'SSLEngine on',
-    `SSLCertificateFile ${join(folder, 'mx.crt')}`,
-    `SSLCertificateKeyFile ${join(folder, 'mx.key')}`,
-  ];
 }
 
 /** A client inside TLS, and the cipher it got. */
@@ -215,7 +158,7 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
     '%s with mod_ssl: the cipher stands in Received, no STARTTLS',
     async (mpm) => {
       await serve();
-      const { port } = await startHttpd(mpm, { host: certificate() });
+      const { port } = await startHttpd(mpm, { host: withCertificate(folder) });
       const { through, cipher } = await secured(port);
       expect(await through.reply()).toMatch(/^220/);
       expect(await through.say('EHLO c.example')).not.toContain('STARTTLS');
@@ -225,7 +168,10 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
 
   test('sessions that hold workers are limited: the next client is told to come back', async () => {
     await serve();
-    const { port } = await startHttpd('event', { more: ['QpsmtpdMaxSessions 2'], host: certificate() });
+    const { port } = await startHttpd('event', {
+      more: ['QpsmtpdMaxSessions 2'],
+      host: withCertificate(folder),
+    });
     for (let count = 0; count < 2; count++)
       expect(await (await secured(port)).through.reply()).toMatch(/^220/);
     expect(await (await secured(port)).through.reply()).toBe(
@@ -253,16 +199,13 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
   });
 });
 
-const hasPerl = existsSync(join(MODULES, 'mod_perl.so')) || process.env['CI'] === 'true';
-if (!hasPerl) process.stderr.write('skipped: mod_perl is missing (apt-get install libapache2-mod-perl2)\n');
-
 describeWith('apache2', 'apache2')('Qpsmtpd::Relay under mod_perl', () => {
-  const relayed = (more = ''): readonly [() => readonly string[], string] => [
-    BY_PERL,
-    `PerlProcessConnectionHandler Qpsmtpd::Relay\nPerlSetVar QpsmtpdSocket ${socket}${more}`,
+  const relayed = (...more: readonly string[]): readonly [readonly string[], readonly string[]] => [
+    BY_RELAY,
+    ['PerlProcessConnectionHandler Qpsmtpd::Relay', `PerlSetVar QpsmtpdSocket ${socket}`, ...more],
   ];
 
-  test.skipIf(!hasPerl).each(['event', 'prefork'] as const)(
+  test.skipIf(!hasModPerl).each(['event', 'prefork'] as const)(
     '%s: the client stands in Received, megabytes pass, half a connection is enough',
     async (mpm) => {
       await serve();
@@ -281,11 +224,11 @@ describeWith('apache2', 'apache2')('Qpsmtpd::Relay under mod_perl', () => {
     },
   );
 
-  test.skipIf(!hasPerl)('with mod_ssl: no STARTTLS', async () => {
+  test.skipIf(!hasModPerl)('with mod_ssl: no STARTTLS', async () => {
     await serve();
     const { port } = await startHttpd('prefork', {
-      by: relayed('\nPerlSetVar QpsmtpdTls 1'),
-      host: certificate(),
+      by: relayed('PerlSetVar QpsmtpdTls 1'),
+      host: withCertificate(folder),
     });
     const { through } = await secured(port);
     expect(await through.reply()).toMatch(/^220/);
@@ -293,7 +236,7 @@ describeWith('apache2', 'apache2')('Qpsmtpd::Relay under mod_perl', () => {
     expect(await deliver(through)).toContain(`(${CLIENT})`);
   });
 
-  test.skipIf(!hasPerl)('without a daemon the client is told to come back', async () => {
+  test.skipIf(!hasModPerl)('without a daemon the client is told to come back', async () => {
     const { port } = await startHttpd('prefork', { by: relayed() });
     const turnedAway = await client(port);
     expect(await turnedAway.reply()).toBe(

@@ -17,11 +17,17 @@ const SWITCHED_OFF: Readonly<Record<string, readonly string[]>> = {
   esmtp_parameters: ['lenient'],
 };
 
-/** Starts this project's daemon with a configuration made by `makeScratch`. */
-export async function startSubject({ folder, config, log }: Scratch): Promise<RunningDaemon> {
+/** Makes a configuration of `makeScratch` one under which this project's daemon stands beside the Perl daemon. */
+export function switchOff({ config }: Scratch): void {
   for (const [file, lines] of Object.entries(SWITCHED_OFF)) {
     writeFileSync(join(config, file), `${lines.join('\n')}\n`);
   }
+}
+
+/** Starts this project's daemon with a configuration made by `makeScratch`. */
+export async function startSubject(scratch: Scratch): Promise<RunningDaemon> {
+  const { folder, config, log } = scratch;
+  switchOff(scratch);
   const port = await findFreePort();
   const listener = `tcp://127.0.0.1:${port}`;
   return startDaemon({
