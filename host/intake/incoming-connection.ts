@@ -14,6 +14,14 @@ export interface Endpoint {
   readonly path?: string;
 }
 
+/** IPv4 clients of an IPv6 socket are known by their IPv4 address, as every list of addresses expects. */
+export function endpoint(address = '', port = 0): Endpoint {
+  return {
+    address: address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address,
+    port,
+  };
+}
+
 /** Which peers have to send a PROXY header. No peer may choose: one that could would take any address. */
 export interface ProxyOptions {
   /** Peers that may not send one are turned away; otherwise they are served as the clients they are. */

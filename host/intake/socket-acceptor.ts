@@ -7,7 +7,14 @@ import { constants } from 'node:os';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { ownUser, troubleAt } from '../errors/system-trouble.ts';
 import { descriptorLimit, LAST_DESCRIPTORS } from './acceptance.ts';
-import type { Acceptor, Emit, Endpoint, IncomingConnection, ListenerWatch } from './incoming-connection.ts';
+import {
+  endpoint,
+  type Acceptor,
+  type Emit,
+  type Endpoint,
+  type IncomingConnection,
+  type ListenerWatch,
+} from './incoming-connection.ts';
 import { printListen, type ListenSpec, type TcpSpec, type UnixSpec } from './listen-spec.ts';
 
 /** Connections the kernel keeps for us while the process is busy. */
@@ -204,14 +211,6 @@ function overUnix(socket: Socket, listener: UnixSpec): IncomingConnection {
     remote: peer,
     local: peer,
     listener,
-  };
-}
-
-/** IPv4 clients of an IPv6 socket are known by their IPv4 address, as every list of addresses expects. */
-function endpoint(address = '', port = 0): Endpoint {
-  return {
-    address: address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address,
-    port,
   };
 }
 

@@ -24,7 +24,7 @@ const SEPARATOR = 2;
 export interface ContentOptions {
   /** From this many octets on a message goes to disk. 0: every message. */
   readonly sizeThreshold: number;
-  /** Undefined: messages stay in memory whatever their size. */
+  /** Undefined: messages stay in memory whatever their size. Throws if the directory is made late, and can't be. */
   readonly spool: SpoolDirectory | undefined;
   /** Told how much memory messages take up. Undefined: it is not counted. */
   readonly memory?: MemoryBudget;
@@ -242,9 +242,19 @@ export class Content extends ContentWeight {
   }
 
   /** Memory is full, and this message cannot go to disk. */
-  #giveUp(): void {
-    this.#failure = new QpsmtpdError('Q_MEMORY', 'there is no memory left for the message');
+  #giveUp(why = new QpsmtpdError('Q_MEMORY', 'there is no memory left for the message')): void {
+    this.#failure = why;
     void this.#letGo();
+  }
+
+  /** Undefined if there is none, or, the message being given up, if there should be one and it cannot be made. */
+  #openSpoolDirectory(): SpoolDirectory | undefined {
+    try {
+      return this.#contentOptions.spool;
+    } catch (cause) {
+      this.#giveUp(new QpsmtpdError('Q_DELIVERY', (cause as Error).message, { cause }));
+      return undefined;
+    }
   }
 
   #letGo(): Promise<void> | undefined {
@@ -333,13 +343,14 @@ export class Content extends ContentWeight {
   }
 
   #startSpool(): void {
-    if (this.#contentOptions.spool === undefined) return;
+    const directory = this.#openSpoolDirectory();
+    if (directory === undefined) return;
     this.#seal();
     this.#share();
     this.memory.unlist(this);
     const blocks = [...this.#blocks];
     const octets = this.#blockOctets;
-    this.#spool = new SpoolFile(this.#contentOptions.spool, this.memory);
+    this.#spool = new SpoolFile(directory, this.memory);
     this.#spool.begin(blocks);
     this.#trim();
     this.holdNothing();

@@ -24,7 +24,7 @@ import type { LoadedPlugin } from '../hooks/loaded-plugin.ts';
 import { PluginChecks, type CheckNotice } from '../hooks/plugin-checks.ts';
 import { PluginClosings } from '../hooks/plugin-closings.ts';
 import { orderFaults } from '../hooks/plugin-line.ts';
-import { loadPlugins } from '../hooks/plugin-loader.ts';
+import { loadPlugins, type LoaderEnvironment } from '../hooks/plugin-loader.ts';
 import type { HookLimits } from '../hooks/hook-caller.ts';
 import { configSource, runPostFork } from '../hooks/setup-hooks.ts';
 import type { MemoryBudget } from '../memory/memory-budget.ts';
@@ -39,7 +39,7 @@ import {
 import { StoredMessage } from '../message/stored-message.ts';
 import { timedErrors, writeError } from '../observe/error-stream.ts';
 import type { ClosableLogs } from '../observe/log-outputs.ts';
-import { Logger, silence } from '../observe/logger.ts';
+import { Logger, silence, type LogSink } from '../observe/logger.ts';
 import { makeServices, systemClock } from '../services/services.ts';
 import { maskPassword, storeLocationOf } from '../settings/store-settings.ts';
 import type { ProcessStores } from '../store/stores.ts';
@@ -79,6 +79,12 @@ export interface RuntimeOptions {
   readonly overlay?: ReadonlyMap<string, readonly string[]> | undefined;
   /** Services that plugins get in place of the real ones. The clock is that of dates, too. */
   readonly services?: Partial<Services> | undefined;
+  /** Takes the lines of the log, in place of the standard error stream. */
+  readonly logSink?: LogSink | undefined;
+  /** TLS that is given, for where the plugin `tls` offers none. */
+  readonly tls?: TlsOptions | undefined;
+  /** The spool directory is made, or looked at, when the first message outgrows `size_threshold`, and not at the start. */
+  readonly makesSpoolLate?: boolean | undefined;
   /** Nothing is made, and what is wrong is noted there instead of thrown. */
   readonly rehearsal?: Rehearsal | undefined;
 }
@@ -106,6 +112,7 @@ export class Runtime implements SessionHost {
   readonly #dateStamp: DateStamp;
   readonly #contentOptions: ContentOptions;
   readonly #tls: TlsOffers;
+  readonly #givenTls: TlsOptions | undefined;
   readonly #limits: HookLimits;
   readonly #logs: ClosableLogs;
   readonly #checks: PluginChecks | undefined;
@@ -119,6 +126,7 @@ export class Runtime implements SessionHost {
       settings: Settings;
       contentOptions: ContentOptions;
       tls: TlsOffers;
+      givenTls: TlsOptions | undefined;
       logs: ClosableLogs;
       spools: SpoolOffers;
       closings: PluginClosings;
@@ -138,6 +146,7 @@ export class Runtime implements SessionHost {
     this.#settings = parts.settings;
     this.#contentOptions = parts.contentOptions;
     this.#tls = parts.tls;
+    this.#givenTls = parts.givenTls;
     this.#logs = parts.logs;
     this.#checks = parts.checks;
     this.#spools = parts.spools;
@@ -157,6 +166,8 @@ export class Runtime implements SessionHost {
     const attempt: Attempt = rehearsal?.attempt ?? (async (_, make) => make());
     const writeTimed = timedErrors();
     const logger = new Logger(LogLevel.WARN, writeTimed);
+    const given = options.logSink === undefined ? [] : [options.logSink];
+    logger.attach(given);
     const log = logger.withContext({});
     const directories = options.directories ?? openSearchPath(options.configDir);
     const config = new ConfigDirectory({ directories, log, overlay });
@@ -184,28 +195,20 @@ export class Runtime implements SessionHost {
         packageBases,
         definitions,
       };
-      const loadFrom = (lines: () => readonly PlacedLine[]): Promise<readonly LoadedPlugin[]> =>
-        attempt<readonly LoadedPlugin[]>([], () => loadPlugins(lines(), environment));
-      const attach = (sources: readonly LoadedPlugin[]): void => {
-        // A rehearsal reports to its caller, and not to the log.
-        if (rehearsal === undefined) logger.attach(loggingSinks(sources, writeTimed));
-      };
-      const logging = await loadFrom(() => config.linesWithPlaces('logging'));
-      attach(logging);
-      const others = await loadFrom(() => pluginLines(config, logger, overlay.has('plugins')));
-      const plugins = [...logging, ...others];
-      attach(plugins);
-      if (rehearsal === undefined) for (const text of orderFaults(plugins)) log.warn(text);
+      const isListed = overlay.has('plugins');
+      const plugins = await loadAll(environment, { attempt, rehearsal, writeTimed, given, isListed });
       const source = configSource(plugins, logger);
       if (source !== undefined) {
         config.consult(source);
         await attempt(undefined, () => throwAll(settings.problems()));
       }
       const { memory } = foundation;
-      const contentOptions = await openContent({ config, settings, logger, memory, rehearsal });
+      const { makesSpoolLate = false } = options;
+      const places = { config, settings, logger, memory, rehearsal, makesSpoolLate };
+      const contentOptions = await openContent(places);
       const { clock } = services;
-      const own = { config, logger, plugins, settings, contentOptions, tls, spools, closings, checks, clock };
-      return new Runtime(foundation, { ...system, ...own });
+      const own = { config, logger, plugins, settings, contentOptions, spools, closings, checks, clock };
+      return new Runtime(foundation, { ...system, ...own, tls, givenTls: options.tls });
     } catch (error) {
       await closings.close(true);
       config.close();
@@ -231,7 +234,7 @@ export class Runtime implements SessionHost {
   }
 
   get tls(): TlsOptions | undefined {
-    return this.#tls.options;
+    return this.#tls.options ?? this.#givenTls;
   }
 
   get isDraining(): boolean {
@@ -280,6 +283,37 @@ export class Runtime implements SessionHost {
   }
 }
 
+interface LoadingOptions {
+  readonly attempt: Attempt;
+  readonly rehearsal: Rehearsal | undefined;
+  readonly writeTimed: (line: string) => void;
+  /** Sinks that take the lines besides the logging plugins. */
+  readonly given: readonly LogSink[];
+  /** The plugins are listed in memory: an empty list is meant. */
+  readonly isListed: boolean;
+}
+
+/** The plugins of `logging`, then those of `plugins`; the log goes to those that are loaded by then. */
+async function loadAll(
+  environment: LoaderEnvironment & { readonly config: ConfigDirectory },
+  { attempt, rehearsal, writeTimed, given, isListed }: LoadingOptions,
+): Promise<readonly LoadedPlugin[]> {
+  const { config, logger } = environment;
+  const loadFrom = (lines: () => readonly PlacedLine[]): Promise<readonly LoadedPlugin[]> =>
+    attempt<readonly LoadedPlugin[]>([], () => loadPlugins(lines(), environment));
+  const attach = (sources: readonly LoadedPlugin[]): void => {
+    // A rehearsal reports to its caller, and not to the log.
+    if (rehearsal === undefined) logger.attach([...loggingSinks(sources, writeTimed), ...given]);
+  };
+  const logging = await loadFrom(() => config.linesWithPlaces('logging'));
+  attach(logging);
+  const others = await loadFrom(() => pluginLines(config, logger, isListed));
+  const plugins = [...logging, ...others];
+  attach(plugins);
+  if (rehearsal === undefined) for (const text of orderFaults(plugins)) logger.log(LogLevel.WARN, text);
+  return plugins;
+}
+
 function throwAll(problems: readonly ConfigError[]): void {
   const [first, ...others] = problems;
   if (first === undefined) return;
@@ -314,12 +348,14 @@ async function openContent({
   logger,
   memory,
   rehearsal,
+  makesSpoolLate,
 }: {
   config: ConfigDirectory;
   settings: Settings;
   logger: Logger;
   memory: MemoryBudget;
   rehearsal: Rehearsal | undefined;
+  makesSpoolLate: boolean;
 }): Promise<ContentOptions> {
   const { spoolDirectory, spoolMode } = settings.current;
   const options: SpoolSettings = {
@@ -330,17 +366,22 @@ async function openContent({
     rehearsal,
     warn: (text) => logger.log(LogLevel.WARN, text),
   };
-  const spool =
-    rehearsal === undefined
-      ? openSpoolDirectory(options)
-      : await rehearsal.attempt(new SpoolDirectory(options), () => openSpoolDirectory(options));
-  const removed = rehearsal === undefined ? sweepSpool(spoolDirectory) : 0;
-  if (removed > 0) logger.log(LogLevel.NOTICE, `${removed} files of dead processes removed from the spool`);
+  const open = (): SpoolDirectory => {
+    const spool = openSpoolDirectory(options);
+    const removed = rehearsal === undefined ? sweepSpool(spoolDirectory) : 0;
+    if (removed > 0) logger.log(LogLevel.NOTICE, `${removed} files of dead processes removed from the spool`);
+    return spool;
+  };
+  let spool: SpoolDirectory | undefined;
+  if (rehearsal !== undefined) spool = await rehearsal.attempt(new SpoolDirectory(options), open);
+  else if (!makesSpoolLate) spool = open();
   return {
     get sizeThreshold() {
       return settings.current.sizeThreshold;
     },
-    spool,
+    get spool() {
+      return (spool ??= open());
+    },
     memory,
   };
 }

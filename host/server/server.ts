@@ -44,15 +44,10 @@ export interface ServerOptions extends RuntimeOptions {
   readonly deadlines?: Deadlines | undefined;
 }
 
-let core: Core | undefined;
+let loaded: ReturnType<typeof loadCore> | undefined;
 
 /** One instance serves the whole process: each reserves some ten GiB of address space. */
-function coreOfProcess(): Core {
-  if (core !== undefined) return core;
-  const loaded = loadCore();
-  if (loaded.notice !== undefined) process.stderr.write(`${loaded.notice}\n`);
-  return (core = loaded.core);
-}
+const coreOfProcess = (): Core => (loaded ??= loadCore()).core;
 
 /** Clients that may wait for a place at most, of all that the descriptors are enough for; the kernel's backlog holds as many. */
 const WAITING_PLACES = 512;
@@ -123,6 +118,7 @@ export class Server implements ProcessResources {
     const server = new Server(options);
     server.#generation = await server.#loadGeneration();
     server.#setMemoryLimit();
+    if (loaded?.notice !== undefined) server.logger.log(LogLevel.WARN, loaded.notice);
     return server;
   }
 
@@ -179,11 +175,16 @@ export class Server implements ProcessResources {
     this.#sessions.forEach((session) => session.drain());
     const until = performance.now() + graceMs;
     await this.#emptyWithin(graceMs);
-    this.#sessions.forEach((session) => session.destroy());
+    this.cutOff();
     await this.#emptyWithin(CUT_OFF_MS);
     await this.spools.close(Math.max(0, until - performance.now()));
     await Promise.all([...this.#generations].map((generation) => this.#close(generation, true)));
     await this.stores.close();
+  }
+
+  /** Ends every session at once, also while `drain` waits for them. */
+  cutOff(): void {
+    this.#sessions.forEach((session) => session.destroy());
   }
 
   /** Resolves when the last session has ended, or `withinMs` are over. */

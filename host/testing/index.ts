@@ -1,7 +1,8 @@
 /** The test kit for plugin authors: one plugin asked by hand, a whole server without a port, and a world in memory around both. */
 export { DigestCredentials, PasswordCredentials } from '../auth/credentials.ts';
 export { parseDialogue, playDialogue, type Dialogue, type DialogueLine, type Mismatch } from './dialogue.ts';
-export { MemoryConfig, type ConfigDatabases, type ConfigFile, type ConfigFiles } from './memory-config.ts';
+export type { ConfigFile, ConfigFiles } from '../config/given-files.ts';
+export { MemoryConfig, type ConfigDatabases } from './memory-config.ts';
 export {
   answeringDaemon,
   dyingDaemon,

@@ -4,25 +4,11 @@ import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../bindings/plugin/log-level.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
-import { eachLine } from '../config/config-reader.ts';
+import type { ConfigFile, ConfigFiles } from '../config/given-files.ts';
 import type { FileSystem } from '../config/file-system.ts';
-
-/** The text of a file, comments and all, or its lines. */
-export type ConfigFile = string | readonly string[];
-
-/** Files by name: `badmailfrom`, `plugins`, `me`. */
-export type ConfigFiles = Readonly<Record<string, ConfigFile>>;
 
 /** Constant databases by name, without `.cdb`, and their values by key. */
 export type ConfigDatabases = Readonly<Record<string, Readonly<Record<string, string>>>>;
-
-/** The lines that count. */
-export function linesOf(name: string, file: ConfigFile): readonly string[] {
-  if (typeof file !== 'string') return file;
-  const lines: string[] = [];
-  eachLine(name, Buffer.from(file), (text) => lines.push(text));
-  return lines;
-}
 
 /** Where errors say that the files are. */
 const DIRECTORY = '/config';
@@ -58,7 +44,7 @@ export class MemoryConfig extends ConfigDirectory {
   }
 }
 
-const textOf = (file: ConfigFile): string => (typeof file === 'string' ? file : file.join('\n'));
+const textOf = (file: ConfigFile): string => (Array.isArray(file) ? file.join('\n') : String(file));
 
 function fileSystemOf(texts: ReadonlyMap<string, string>): FileSystem {
   const missing = (path: string): never => {

@@ -3,9 +3,9 @@
 import type { Duplex } from 'node:stream';
 import type { PluginDefinition } from '../../bindings/plugin/definition.ts';
 import { DnsReverseLookup, noReverseLookup } from '../dns/reverse-lookup.ts';
+import { linesOfFiles, type ConfigFiles } from '../config/given-files.ts';
 import { MemoryAcceptor, type MemoryClient } from '../intake/memory-acceptor.ts';
 import type { Server } from '../server/server.ts';
-import { linesOf, type ConfigFiles } from './memory-config.ts';
 import { TestClient } from './test-client.ts';
 import { ClockDeadlines } from './test-clock.ts';
 import { namedServices, type TestEnvironment } from './test-environment.ts';
@@ -44,8 +44,7 @@ export class TestServer {
     const { resolver } = environment;
     const acceptor = new MemoryAcceptor();
     const given = plugins.filter((plugin) => typeof plugin !== 'string');
-    const overlay = new Map<string, readonly string[]>([['me', ['mx.test']]]);
-    for (const [name, file] of Object.entries(config)) overlay.set(name, linesOf(name, file));
+    const overlay = linesOfFiles({ me: 'mx.test', ...config });
     overlay.set(
       'plugins',
       plugins.map((plugin) => (typeof plugin === 'string' ? plugin : plugin.name)),

@@ -112,7 +112,10 @@ function reasonOf(error: (Error & { reason?: unknown; code?: unknown }) | undefi
   return error.message;
 }
 
-function factsOf(secured: TLSSocket, { asksForCertificate }: TlsOptions): TlsFacts {
+export function factsOf(
+  secured: TLSSocket,
+  { asksForCertificate }: Pick<TlsOptions, 'asksForCertificate'>,
+): TlsFacts {
   const serverName = secured.servername as unknown;
   const certificate = asksForCertificate ? (secured.getPeerCertificate() as Partial<PeerCertificate>) : {};
   const clientName = nameIn(certificate);
