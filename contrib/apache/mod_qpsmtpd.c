@@ -44,6 +44,11 @@ module AP_MODULE_DECLARE_DATA qpsmtpd_module;
 #define BLOCK_OCTETS 65536
 /* More than the longest time limit of SMTP, RFC 5321 section 4.5.3.2: the daemon ends idle sessions. */
 #define SILENCE_MS (20 * 60 * 1000)
+/* Between two reads of a TLS handshake. */
+#define HANDSHAKE_SECONDS 30
+#define REFUSED_HANDSHAKE_SECONDS 5
+/* A daemon whose line of waiting clients is full gets that long, in steps of ten milliseconds. */
+#define CONNECT_STEPS 100
 /* How long a child that is told to end waits for the sessions of its thread. */
 #define LEAVE_SECONDS 600
 #define MAX_CHILDREN 4096
@@ -124,11 +129,19 @@ static void claim_entry(void) {
     }
 }
 
-static int is_full(int limit) {
+/* Counts this connection and returns how many hold a worker now, in all children. Counting comes first: of clients that come at
+   once each must see the others. */
+static int hold_worker(void) {
     int sessions = 0;
+    if (own_entry == NULL) return 0;
+    apr_atomic_inc32(&own_entry->sessions);
     for (int at = 0; at < MAX_CHILDREN && children[at].pid != 0; at++)
         if (children[at].sessions > 0 && is_alive(children[at].pid)) sessions += (int)children[at].sessions;
-    return sessions >= limit;
+    return sessions;
+}
+
+static void free_worker(void) {
+    if (own_entry != NULL) apr_atomic_dec32(&own_entry->sessions);
 }
 
 /* ---- the connection to the daemon and its header ---- */
@@ -136,8 +149,15 @@ static int is_full(int limit) {
 static int connect_daemon(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strcpy(address.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return -1;
+    /* A blocking call would hold the worker for as long as a stopped daemon does not accept. */
+    for (int step = 0; step <= CONNECT_STEPS; step++) {
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
+        if (errno != EAGAIN) break;
+        usleep(10000);
+        errno = EAGAIN;
+    }
     int problem = errno;
     close(fd);
     errno = problem;
@@ -399,7 +419,6 @@ static int relay_in_thread(int client, int daemon) {
         .down = {.of = s, .from = daemon, .to = client}};
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
     fcntl(client, F_SETFL, fcntl(client, F_GETFL) | O_NONBLOCK);
-    fcntl(daemon, F_SETFL, fcntl(daemon, F_GETFL) | O_NONBLOCK);
     apr_atomic_inc32(&relayed);
     if (epoll_ctl(relay_poll, EPOLL_CTL_ADD, client, &event) != 0) {
         free(s);
@@ -421,45 +440,70 @@ static apr_status_t leave_child(void *unused) {
 
 /* ---- hooks ---- */
 
+static int open_daemon(conn_rec *c, const char *path, int has_tls) {
+    int daemon = connect_daemon(path);
+    if (daemon >= 0 && write_header(daemon, c, has_tls)) return daemon;
+    ap_log_cerror(APLOG_MARK, APLOG_ERR, errno, c, "qpsmtpd can't be reached by %s", path);
+    if (daemon >= 0) close(daemon);
+    tell_client(c, not_running, sizeof not_running - 1);
+    return -1;
+}
+
+/* A client that begins no handshake must not hold a worker for long, least of all one that is only to be refused. */
+static int finish_handshake(conn_rec *c, apr_socket_t *socket, int seconds) {
+    apr_interval_time_t usual;
+    apr_bucket_brigade *brigade = apr_brigade_create(c->pool, c->bucket_alloc);
+    apr_socket_timeout_get(socket, &usual);
+    if (usual < 0 || usual > apr_time_from_sec(seconds)) apr_socket_timeout_set(socket, apr_time_from_sec(seconds));
+    apr_status_t status = ap_get_brigade(c->input_filters, brigade, AP_MODE_INIT, APR_BLOCK_READ, 0);
+    apr_brigade_destroy(brigade);
+    apr_socket_timeout_set(socket, usual);
+    return status == APR_SUCCESS;
+}
+
+static void serve_in_worker(conn_rec *c, server_config *config, int has_tls, apr_socket_t *socket, int client) {
+    int limit = config->max_sessions != 0 ? config->max_sessions : default_max_sessions;
+    int held = hold_worker();
+    int is_refused = held > limit;
+    /* To be refused in words takes a worker too: above half as many again the connection is closed. */
+    if (held <= limit + (limit + 1) / 2 &&
+        (!has_tls || finish_handshake(c, socket, is_refused ? REFUSED_HANDSHAKE_SECONDS : HANDSHAKE_SECONDS))) {
+        int daemon = -1;
+        if (is_refused) tell_client(c, too_many, sizeof too_many - 1);
+        else daemon = open_daemon(c, config->path, has_tls);
+        if (daemon >= 0) {
+            fcntl(daemon, F_SETFL, fcntl(daemon, F_GETFL) & ~O_NONBLOCK);
+            relay_in_worker(c, client, daemon);
+            close(daemon);
+        }
+    }
+    free_worker();
+}
+
 static int process_connection(conn_rec *c) {
     server_config *config = config_of(c->base_server);
     if (config->path == NULL) return DECLINED;
     apr_socket_t *socket = ap_get_module_config(c->conn_config, &core_module);
     int has_tls = is_tls != NULL && look_up_tls != NULL && is_tls(c);
-    int client, limit = config->max_sessions != 0 ? config->max_sessions : default_max_sessions;
-    int holds_worker = has_tls || relay_poll < 0;
+    int client;
     apr_os_sock_get(&client, socket);
     apr_socket_opt_set(socket, APR_TCP_NODELAY, 1);
-    if (has_tls) {
-        apr_bucket_brigade *brigade = apr_brigade_create(c->pool, c->bucket_alloc);
-        if (ap_get_brigade(c->input_filters, brigade, AP_MODE_INIT, APR_BLOCK_READ, 0) != APR_SUCCESS) return OK;
-        apr_brigade_destroy(brigade);
-    }
-    if (holds_worker && is_full(limit)) {
-        tell_client(c, too_many, sizeof too_many - 1);
+    if (has_tls || relay_poll < 0) {
+        serve_in_worker(c, config, has_tls, socket, client);
         return OK;
     }
-    int daemon = connect_daemon(config->path);
-    if (daemon < 0 || !write_header(daemon, c, has_tls)) {
-        ap_log_cerror(APLOG_MARK, APLOG_ERR, errno, c, "qpsmtpd can't be reached by %s", config->path);
-        if (daemon >= 0) close(daemon);
-        tell_client(c, not_running, sizeof not_running - 1);
+    int daemon = open_daemon(c, config->path, 0);
+    if (daemon < 0) return OK;
+    int own = fcntl(client, F_DUPFD_CLOEXEC, 0);
+    if (own >= 0 && relay_in_thread(own, daemon)) {
+        /* httpd closes its descriptor, and does not shut the connection down: ours is a duplicate. */
+        c->aborted = 1;
         return OK;
     }
-    if (!holds_worker) {
-        int own = fcntl(client, F_DUPFD_CLOEXEC, 0);
-        if (own >= 0 && relay_in_thread(own, daemon)) {
-            /* httpd closes its descriptor, and does not shut the connection down: ours is a duplicate. */
-            c->aborted = 1;
-            return OK;
-        }
-        if (own >= 0) close(own);
-        fcntl(daemon, F_SETFL, fcntl(daemon, F_GETFL) & ~O_NONBLOCK);
-    }
-    if (own_entry != NULL) apr_atomic_inc32(&own_entry->sessions);
-    relay_in_worker(c, client, daemon);
-    if (own_entry != NULL) apr_atomic_dec32(&own_entry->sessions);
+    ap_log_cerror(APLOG_MARK, APLOG_ERR, errno, c, "qpsmtpd: no descriptor or memory for another session");
+    if (own >= 0) close(own);
     close(daemon);
+    tell_client(c, too_many, sizeof too_many - 1);
     return OK;
 }
 
@@ -501,11 +545,12 @@ static int after_config(apr_pool_t *pool, apr_pool_t *log, apr_pool_t *temporary
 }
 
 static void register_hooks(apr_pool_t *pool) {
-    static const char *const before[] = {"mod_ssl.c", NULL};
+    /* The handshake is begun here, once the session is counted. */
+    static const char *const after[] = {"mod_ssl.c", NULL};
     (void)pool;
     ap_hook_post_config(after_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(begin_child, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_process_connection(process_connection, before, NULL, APR_HOOK_MIDDLE);
+    ap_hook_process_connection(process_connection, NULL, after, APR_HOOK_MIDDLE);
 }
 
 AP_DECLARE_MODULE(qpsmtpd) = {

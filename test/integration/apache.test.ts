@@ -1,8 +1,11 @@
 /** Apache httpd in front of the daemon, by the module in `contrib/apache` as apxs2 builds it. */
 
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { connect as connectTls } from 'node:tls';
@@ -117,6 +120,31 @@ async function secured(port: number): Promise<{ through: TestClient; cipher: str
   return { through: new TestClient(stream), cipher: stream.getCipher().name };
 }
 
+/** A virtual host in which httpd serves a page of its own. */
+function website(): VirtualHost {
+  const root = join(folder, 'pages');
+  mkdirSync(root);
+  writeFileSync(join(root, 'page'), 'a page');
+  return { protocol: 'http', lines: [`DocumentRoot ${root}`] };
+}
+
+/** The page, or why it did not come within a minute. */
+async function getPage(port: number): Promise<string> {
+  const request = get({ port, host: '127.0.0.1', path: '/page', agent: false, timeout: 60_000 });
+  request.once('timeout', () => request.destroy(new Error('no page within a minute')));
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  return text(answer);
+}
+
+function expectHalfServed(greetings: readonly string[]): void {
+  const served = greetings.filter((greeting) => greeting.startsWith('220 '));
+  // Clients that come at the same moment may both be counted and both be refused.
+  expect(served.length).toBeLessThanOrEqual(25);
+  expect(served.length).toBeGreaterThan(0);
+  for (const greeting of greetings.filter((each) => !served.includes(each)))
+    expect(greeting).toBe('421 4.3.2 Too many connections, please try again later');
+}
+
 describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
   test.each(['event', 'prefork'] as const)(
     '%s: the client stands in Received, megabytes pass',
@@ -177,6 +205,73 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
     expect(await (await secured(port)).through.reply()).toBe(
       '421 4.3.2 Too many connections, please try again later',
     );
+  });
+
+  const FIFTY = ['MaxRequestWorkers 50', 'ServerLimit 50'];
+  const FIFTY_THREADS = ['MaxRequestWorkers 50', 'ServerLimit 2', 'ThreadsPerChild 25', 'ThreadLimit 25'];
+
+  test('event: 60 idle sessions leave all workers to the web', async () => {
+    await serve();
+    const { ports } = await startHttpd('event', { more: FIFTY_THREADS, others: [website()] });
+    const idle = await Promise.all(Array.from({ length: 60 }, () => client(ports[0]!)));
+    for (const each of idle) expect(await each.reply()).toMatch(/^220/);
+    expect(await getPage(ports[1]!)).toBe('a page');
+    for (const each of idle) expect(await each.say('NOOP')).toMatch(/^250/);
+  });
+
+  test('prefork: of 60 clients at once half of the workers serve, the others are told to come back', async () => {
+    await serve();
+    const { ports } = await startHttpd('prefork', { more: FIFTY, others: [website()] });
+    const all = await Promise.all(Array.from({ length: 60 }, () => client(ports[0]!)));
+    const greetings = await Promise.all(all.map((each) => each.reply()));
+    expectHalfServed(greetings);
+    expect(await getPage(ports[1]!)).toBe('a page');
+  });
+
+  test('event with mod_ssl: the same, and clients that begin no handshake hold no more', async () => {
+    await serve();
+    const { ports } = await startHttpd('event', {
+      more: FIFTY_THREADS,
+      host: withCertificate(folder),
+      others: [website()],
+    });
+    const all: TestClient[] = [];
+    const greetings: string[] = [];
+    for (let count = 0; count < 60; count++) {
+      const { through } = await secured(ports[0]!);
+      greetings.push(await through.reply());
+      all.push(through);
+    }
+    expectHalfServed(greetings);
+    expect(greetings.indexOf('421 4.3.2 Too many connections, please try again later')).toBe(25);
+    expect(await getPage(ports[1]!)).toBe('a page');
+    for (const each of all) each.destroy();
+    const silent = await Promise.all(Array.from({ length: 60 }, () => connectedClient(ports[0]!)));
+    let closed = 0;
+    for (const each of silent)
+      each
+        .resume()
+        .once('close', () => closed++)
+        .on('end', () => each.end());
+    await expect.poll(() => closed).toBeGreaterThanOrEqual(22);
+    expect(await getPage(ports[1]!)).toBe('a page');
+  });
+
+  test('a daemon that accepts nobody holds no worker: clients beyond its line are told to come back', async () => {
+    // Listens for two clients, as one that is stopped would.
+    const listens =
+      'socket(S,1,1,0);bind(S,pack_sockaddr_un($ARGV[0]));chmod 0666,$ARGV[0];listen(S,1);print "\\n";<STDIN>';
+    const stuck = spawn('perl', ['-MSocket', '-e', `$|=1;${listens}`, socket], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    ends.push(() => stuck.kill('SIGKILL'));
+    await once(stuck.stdout, 'data');
+    const { ports } = await startHttpd('event', { more: FIFTY_THREADS, others: [website()] });
+    const all = await Promise.all(Array.from({ length: 60 }, () => client(ports[0]!)));
+    expect(await getPage(ports[1]!)).toBe('a page');
+    const first = await Promise.any(all.map((each) => each.reply()));
+    expect(first).toBe('421 4.3.2 The mail service is not running, please try again later');
+    stuck.kill('SIGKILL');
   });
 
   test('a session goes on through a graceful restart', async () => {
