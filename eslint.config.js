@@ -22,6 +22,7 @@ export default tseslint.config(
     files: ['host/**/*.ts'],
     ignores: [
       'host/intake/**',
+      'host/fronts/http/**',
       'host/tls/**',
       'host/dns/**',
       'host/delivery/**',

@@ -72,6 +72,7 @@ const FLOORS = [
   'host/tls',
   'host/auth',
   'host/intake',
+  'host/fronts/http',
   'host/replies',
   'host/hooks',
   'host/session',
@@ -265,9 +266,9 @@ describe('who may import whom', () => {
     expect(Object.keys(exceptions).filter((name) => !names.includes(name))).toEqual([]);
   });
 
-  test('sockets are opened in host/intake, host/tls, host/dns, host/http, host/connect, and for syslog only', () => {
+  test('sockets are opened in host/intake, host/fronts/http, host/tls, host/dns, host/http, host/connect, and for syslog only', () => {
     const sockets = /^(node:)?(net|tls|http|https|http2|dgram)$/;
-    const mayOpen = /^host\/((intake|tls|dns|delivery|http|connect)\/|observe\/syslog-output\.ts$)/;
+    const mayOpen = /^host\/((intake|fronts\/http|tls|dns|delivery|http|connect)\/|observe\/syslog-output\.ts$)/;
     expect(offences('host', (target, file) => !sockets.test(target) || mayOpen.test(file))).toEqual([]);
   });
 

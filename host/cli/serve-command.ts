@@ -4,7 +4,8 @@ import { availableParallelism } from 'node:os';
 import type { PlacedLine } from '../../bindings/lists/placed-line.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { openSearchPath, readConfigDir } from '../config/search-path.ts';
-import { ConfigError } from '../errors/error-classes.ts';
+import { ConfigError, lastingCode } from '../errors/error-classes.ts';
+import { requireFront } from '../fronts/http/http-acceptor.ts';
 import { anyAddress, listenSpecs, parseListen } from '../intake/listen-spec.ts';
 import { silence } from '../observe/logger.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
@@ -69,7 +70,7 @@ export function readServeOptions(
   const given = readArguments(args, SERVE_OPTIONS);
   if (given.has('help')) return 'help';
   refusePositionals(given);
-  given.texts('listen').forEach(parseListen);
+  given.texts('listen').map(parseListen).forEach(requireFront);
   const configDir = readConfigDir(given.text('config'));
   const defaults = readDefaults(configDir);
   const configured =
@@ -132,9 +133,9 @@ export function readServeDefaults(configDir: string | undefined): ServeDefaults 
 
 function checkListener({ text, place }: PlacedLine): string {
   try {
-    parseListen(text);
+    requireFront(parseListen(text));
     return text;
   } catch (error) {
-    throw new ConfigError(place, (error as Error).message);
+    throw new ConfigError(place, (error as Error).message, undefined, lastingCode(error));
   }
 }

@@ -5,7 +5,7 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { describePlugin } from '../hooks/plugin-description.ts';
 import { orderFaults } from '../hooks/plugin-line.ts';
 import { unreadFiles } from '../hooks/unread-files.ts';
-import { createAcceptor } from '../intake/acceptors.ts';
+import { createFront } from '../fronts/http/http-acceptor.ts';
 import type { Acceptor } from '../intake/incoming-connection.ts';
 import { removeStaleSocket } from '../intake/socket-acceptor.ts';
 import { parseListen } from '../intake/listen-spec.ts';
@@ -30,7 +30,7 @@ class BoundAcceptors implements BoundSockets {
 }
 
 const acceptorsOf = (listen: readonly string[]): readonly Acceptor[] =>
-  listen.map((spec) => createAcceptor(parseListen(spec)));
+  listen.map((spec) => createFront(parseListen(spec)));
 
 export const smtpDaemon: DaemonLoader = {
   async bind({ listen }: DaemonOptions): Promise<BoundAcceptors> {

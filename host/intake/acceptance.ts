@@ -7,7 +7,7 @@
 
 import { readFileSync } from 'node:fs';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import type { Acceptor, Emit } from './incoming-connection.ts';
+import type { Acceptor, Emit, Surroundings } from './incoming-connection.ts';
 
 /**
  * Descriptors of the process itself (event loop, channel to the primary, watched files, logs, stores), clients that are
@@ -56,6 +56,7 @@ export interface AcceptanceOptions {
   readonly acceptors: readonly Acceptor[];
   /** How many places there are, and what the number comes from. */
   readonly places: string;
+  readonly surroundings?: Surroundings | undefined;
   log(level: LogLevel, text: string): void;
   /** A listener is gone for good, and nothing brings it back. */
   lost(error: Error): void;
@@ -86,7 +87,8 @@ export class Acceptance {
       },
       note: (text: string) => this.#options.log(LogLevel.ERROR, text),
     };
-    for (const acceptor of this.#options.acceptors) acceptor.open(emit, watch);
+    const { acceptors, surroundings } = this.#options;
+    for (const acceptor of acceptors) acceptor.open(emit, watch, surroundings);
     if (this.#isFull || this.#isResting) this.#apply();
   }
 

@@ -6,6 +6,9 @@
 import type { Duplex } from 'node:stream';
 import type { AddressRanges } from '../config/address-ranges.ts';
 import type { TlsFacts } from '../../bindings/plugin/connection.ts';
+import type { LogLevel } from '../../bindings/plugin/log-level.ts';
+import type { SettingValues } from '../settings/settings.ts';
+import type { HttpOptions } from './http-options.ts';
 
 /** One end of a connection. Unix sockets have a path and no address. */
 export interface Endpoint {
@@ -38,6 +41,8 @@ export interface ListenerOptions {
   readonly isTlsByProxy?: boolean | undefined;
   /** Undefined: no client of this listener may send a PROXY header. */
   readonly proxy?: ProxyOptions | undefined;
+  /** Its clients speak HTTP first; undefined: SMTP at once. */
+  readonly http?: HttpOptions | undefined;
 }
 
 export interface IncomingConnection {
@@ -48,7 +53,7 @@ export interface IncomingConnection {
   stream: Duplex;
   /** What was written reaches the client though the stream be destroyed: the kernel has it. TLS has to end properly. */
   outlivesStream: boolean;
-  /** What the octets came through, outermost first (`tcp`, `unix`, `memory`, `proxy-v1`, `proxy-v2`, `tls`): for log and policy. */
+  /** What the octets came through, outermost first (`tcp`, `unix`, `memory`, `proxy-v1`, `proxy-v2`, `http`, `tls`): for log and policy. */
   hops: readonly string[];
   /** The socket's other end. Every decision about trust uses this, never `remote`, which a proxy may have named. */
   readonly peer: Endpoint;
@@ -82,13 +87,21 @@ export interface ListenerWatch {
   lost(error: Error): void;
 }
 
+/** What acceptors are told of the server they let clients into, as it is at each moment. */
+export interface Surroundings {
+  readonly settings: SettingValues;
+  /** The process takes no more clients, and is about to end. */
+  readonly isDraining: boolean;
+  log(level: LogLevel, text: string): void;
+}
+
 export interface Acceptor {
   /** Clients of this one begin with TLS, so there must be a certificate. */
   readonly needsTls?: boolean;
   /** Binds the socket and returns the bound address as a listen spec. Throws `Q_LISTEN` with the remedy. */
   bind(): Promise<string>;
   /** Starts handing over clients; those who came since `bind` are first. */
-  open(emit: Emit, watch?: ListenerWatch): void;
+  open(emit: Emit, watch?: ListenerWatch, surroundings?: Surroundings): void;
   /**
    * Leaves clients to the kernel, where other processes that listen on the same socket can take them, or takes them again.
    * False, or no such method: this listener cannot pause.

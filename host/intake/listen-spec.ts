@@ -1,6 +1,6 @@
 /**
  * Listen specs: an address, then options parted by blanks. `tcp://127.0.0.1:2525`, `tcp://[::]:465 tls=implicit`,
- * `unix:/run/qpsmtpd.sock mode=0660`.
+ * `unix:/run/qpsmtpd.sock mode=0660`, `http://127.0.0.1:8025 upgrade=smtp`.
  */
 
 import { isIP } from 'node:net';
@@ -8,6 +8,7 @@ import { networkInterfaces } from 'node:os';
 import { AddressRanges } from '../config/address-ranges.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { suggest } from '../errors/nearest.ts';
+import { faultOf, printHttp, takeHttp } from './http-options.ts';
 import type { ListenerOptions, ProxyOptions } from './incoming-connection.ts';
 
 export interface TcpSpec extends ListenerOptions {
@@ -32,18 +33,22 @@ export function parseListen(spec: string): ListenSpec {
   const [where = '', ...given] = spec.trim().split(/[ \t]+/);
   const options = new Options(spec, given);
   const place = parseAddress(spec, where, options);
-  const tls = options.take(
-    'tls',
-    /^(implicit|starttls|by-proxy)$/,
-    'tls=implicit, tls=starttls or tls=by-proxy',
-  );
+  const http = where.startsWith('http') ? takeHttp(options) : undefined;
+  // HTTPS is for the server in front. Inside a tunnel TLS can only begin by STARTTLS, whatever the port.
+  const tls =
+    http === undefined
+      ? options.take('tls', /^(implicit|starttls|by-proxy)$/, 'tls=implicit, tls=starttls or tls=by-proxy')
+      : 'starttls';
   const proxy = takeProxy(spec, options);
   options.refuseRest();
+  const fault = http && faultOf(http);
+  if (fault !== undefined) throw refused(spec, fault);
   return {
     ...place,
     ...(tls === undefined ? {} : { startsWithTls: tls === 'implicit' }),
     ...(tls === 'by-proxy' ? { isTlsByProxy: true } : {}),
     ...(proxy === undefined ? {} : { proxy }),
+    ...(http === undefined ? {} : { http }),
   };
 }
 
@@ -64,11 +69,13 @@ function takeProxy(spec: string, options: Options): ProxyOptions | undefined {
 function parseAddress(spec: string, where: string, options: Options): ListenSpec {
   if (where.startsWith('tcp://')) return parseTcp(spec, where.slice('tcp://'.length));
   if (where.startsWith('unix:')) return parseUnix(spec, where.slice('unix:'.length), options);
-  throw refused(spec, 'it must start with tcp:// or unix:', 'for instance tcp://127.0.0.1:2525');
+  if (where.startsWith('http://')) return parseTcp(spec, where.slice('http://'.length));
+  if (where.startsWith('http+unix:')) return parseUnix(spec, where.slice('http+unix:'.length), options);
+  throw refused(spec, 'it must start with tcp://, unix: or http://', 'for instance tcp://127.0.0.1:2525');
 }
 
 /** The options after the address, each `NAME=VALUE`. */
-class Options {
+export class Options {
   readonly #spec: string;
   readonly #options: string[];
   /** All that were asked for: what this kind of listener takes. */
@@ -130,9 +137,11 @@ function parseUnix(spec: string, path: string, options: Options): UnixSpec {
 
 /** The inverse of `parseListen`, for the log. */
 export function printListen(spec: ListenSpec): string {
-  const end = `${printTls(spec)}${printProxy(spec.proxy)}`;
-  if (spec.kind === 'unix') return `unix:${spec.path}${end}`;
-  return `tcp://${spec.address.includes(':') ? `[${spec.address}]` : spec.address}:${spec.port}${end}`;
+  const { http } = spec;
+  const tls = http === undefined ? printTls(spec) : '';
+  const end = `${tls}${printProxy(spec.proxy)}${http === undefined ? '' : printHttp(http)}`;
+  if (spec.kind === 'unix') return `${http === undefined ? 'unix' : 'http+unix'}:${spec.path}${end}`;
+  return `${http === undefined ? 'tcp' : 'http'}://${spec.address.includes(':') ? `[${spec.address}]` : spec.address}:${spec.port}${end}`;
 }
 
 function printTls({ startsWithTls, isTlsByProxy }: ListenerOptions): string {

@@ -4,12 +4,16 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, sep } from 'node:path';
 import type * as redis from '@redis/client';
+import type * as fastify from 'fastify';
+import type * as ws from 'ws';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { findPackageRoot, readManifest } from './package-root.ts';
 
 /** Those of the host. Their versions, and those of the packages of plugins, stand in `peerDependencies` of package.json. */
 interface OptionalPackages {
   readonly '@redis/client': typeof redis;
+  readonly fastify: typeof fastify;
+  readonly ws: typeof ws;
 }
 
 export interface RequirePackage {

@@ -13,6 +13,7 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { openSearchPath } from '../config/search-path.ts';
 import { SETTINGS } from '../settings/settings-table.ts';
+import type { Setting } from '../settings/setting-kinds.ts';
 import { Settings, type SettingValues } from '../settings/settings.ts';
 import type { ProcessSpools, SpoolOffers } from '../spool/process-spools.ts';
 import type { ReverseLookup } from '../dns/reverse-lookup.ts';
@@ -243,9 +244,13 @@ export class Runtime implements SessionHost {
 
   /** The settings whose files say something else than the default, for `check`. */
   changedSettings(): readonly { readonly name: string; readonly value: string }[] {
-    return Object.values(SETTINGS).flatMap(({ files }) => {
+    const settings: readonly Setting<unknown>[] = Object.values(SETTINGS);
+    return settings.flatMap(({ files, isSecret }) => {
       const name = files.find((file) => this.config.isWritten(file));
-      return name === undefined ? [] : [{ name, value: maskPassword(this.config.lines(name).join('; ')) }];
+      if (name === undefined) return [];
+      const lines = this.config.lines(name);
+      const value = isSecret === true ? `${lines.length} secrets` : maskPassword(lines.join('; '));
+      return [{ name, value }];
     });
   }
 

@@ -9,7 +9,7 @@ import { ConfigError } from '../errors/error-classes.ts';
 import { probeHost } from './probe-host.ts';
 import { Runtime, type ProcessResources, type RuntimeOptions } from './runtime.ts';
 import { Acceptance, clientsByDescriptors, descriptorLimit } from '../intake/acceptance.ts';
-import type { Acceptor, IncomingConnection } from '../intake/incoming-connection.ts';
+import type { Acceptor, IncomingConnection, Surroundings } from '../intake/incoming-connection.ts';
 import { takeProxied, takeProxyTls } from '../intake/proxy-layer.ts';
 import { ConnectionLimiter, turnAway } from '../intake/connection-limiter.ts';
 import { MemoryBudget, MemoryReport } from '../memory/memory-budget.ts';
@@ -20,6 +20,7 @@ import type { Admission, ConnectionLedger } from '../process/connection-ledger.t
 import { Deadlines } from '../../bindings/timing/deadlines.ts';
 import { systemClock } from '../services/services.ts';
 import { replies } from '../replies/replies.ts';
+import type { SettingValues } from '../settings/settings.ts';
 import { DenseSet } from '../../bindings/timing/dense-set.ts';
 import { Session } from '../session/session.ts';
 import { Turns } from '../session/turns.ts';
@@ -100,6 +101,7 @@ export class Server implements ProcessResources {
         return `${places()} places${why()}`;
       },
       log: (level, text) => this.logger.log(level, text),
+      surroundings: this.#surroundings,
       lost: (error) => options.onListenerLost?.(error),
     });
     this.#limiter = new ConnectionLimiter({
@@ -213,6 +215,21 @@ export class Server implements ProcessResources {
     this.#limiter.leave();
     runtime.sessions--;
     if (runtime !== this.#generation) this.#closeIfUnused(runtime);
+  }
+
+  /** For the fronts, which know no reading of the configuration. */
+  get #surroundings(): Surroundings {
+    const settings = (): SettingValues => this.#generation.settings;
+    const isDraining = (): boolean => this.isDraining;
+    return {
+      get settings() {
+        return settings();
+      },
+      get isDraining() {
+        return isDraining();
+      },
+      log: (level, text) => this.logger.log(level, text),
+    };
   }
 
   /** The least of what the operator allows, what there is memory for, and what there are descriptors for. */

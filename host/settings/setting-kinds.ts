@@ -24,6 +24,8 @@ export interface Setting<T> {
   /** Reads the lines, of which there is at least one. Throws an Error that says what a value has to be. */
   readonly parse: (lines: readonly [PlacedLine, ...PlacedLine[]]) => T;
   readonly fallback: (surroundings: Surroundings) => T;
+  /** What stands in its files is shown to nobody. */
+  readonly isSecret?: boolean;
   /** Of a limit: the reply, by its name in `replies.ts`, to a client that exceeds it. */
   readonly exceeded?: string | undefined;
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { LogLevel, parseLogLevel } from '../../bindings/plugin/log-level.ts';
 import { meansFalse } from '../config/config-list.ts';
 import { hostNameOf } from '../../bindings/wire/domain-name.ts';
+import { HTTP_SETTINGS } from './http-settings.ts';
 import { LIMITS } from './limit-settings.ts';
 import { MAIL_EXCHANGE_SETTINGS } from './mail-exchange-settings.ts';
 import {
@@ -241,6 +242,7 @@ export const SETTINGS = {
     min: 1,
     max: 60,
   }),
+  ...HTTP_SETTINGS,
   xclientHosts: addressRanges({
     file: 'xclient_hosts',
     about:

@@ -172,6 +172,12 @@ const ASKING: readonly (readonly [string, Record<string, string>, string, string
     'plugins:1: ident/geoip: could not be set up: ',
     'maxmind@5.0.7',
   ],
+  [
+    'a listener for HTTP',
+    { listeners: 'http://127.0.0.1:0 upgrade=smtp' },
+    'listeners:1: ',
+    'fastify@5.12.8',
+  ],
 ];
 const LISTEN = ['--listen', 'tcp://127.0.0.1:0', ...AS_OURSELVES];
 

@@ -66,6 +66,8 @@ describe('the optional packages', () => {
     expect(requirePackage('amqplib')).toHaveProperty('connect');
     expect(requirePackage('maxmind')).toHaveProperty('Reader');
     expect(requirePackage('@redis/client').createClient).toBeInstanceOf(Function);
+    expect(requirePackage('fastify').fastify).toBeInstanceOf(Function);
+    expect(requirePackage('ws').WebSocketServer).toBeInstanceOf(Function);
   });
 });
 

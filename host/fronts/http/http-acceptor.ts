@@ -1,0 +1,52 @@
+/** The acceptor of an `http://` listener: sockets as of any other listener, and HTTP on them until they become sessions. */
+
+import type { Acceptor, Emit, ListenerWatch, Surroundings } from '../../intake/incoming-connection.ts';
+import type { ListenSpec } from '../../intake/listen-spec.ts';
+import { createAcceptor } from '../../intake/acceptors.ts';
+import { requirePackage } from '../../package/optional-package.ts';
+import { HttpFront, type Routes } from './http-front.ts';
+
+/** What listeners for HTTP offer besides sessions. */
+const ROUTES: readonly Routes[] = [];
+
+/** Throws `Q_PACKAGE` if a listener needs a package that is not installed. */
+export function requireFront({ http }: ListenSpec): void {
+  if (http === undefined) return;
+  requirePackage('fastify');
+  if (http.websocket) requirePackage('ws');
+}
+
+/** The acceptor of any listener, with HTTP on its sockets if its line says so. */
+export function createFront(spec: ListenSpec): Acceptor {
+  const sockets = createAcceptor(spec);
+  return spec.http === undefined ? sockets : new HttpAcceptor(sockets, new HttpFront(spec.http, ROUTES));
+}
+
+export class HttpAcceptor implements Acceptor {
+  readonly #sockets: Acceptor;
+  readonly #front: HttpFront;
+
+  constructor(sockets: Acceptor, front: HttpFront) {
+    this.#sockets = sockets;
+    this.#front = front;
+  }
+
+  async bind(): Promise<string> {
+    await this.#front.prepare();
+    return this.#sockets.bind();
+  }
+
+  open(emit: Emit, watch: ListenerWatch, surroundings: Surroundings): void {
+    this.#front.open(emit, surroundings);
+    this.#sockets.open((intake) => this.#front.take(intake), watch);
+  }
+
+  setPaused(isPaused: boolean): boolean {
+    return this.#sockets.setPaused?.(isPaused) ?? false;
+  }
+
+  close(): Promise<void> {
+    this.#front.close();
+    return this.#sockets.close();
+  }
+}

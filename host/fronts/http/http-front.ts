@@ -1,0 +1,279 @@
+/**
+ * HTTP on the connections of one listener: requests go to fastify, and those that become sessions leave HTTP. The sockets come
+ * from the acceptor of the listener; node's HTTP server is handed each of them, and listens nowhere itself.
+ */
+
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { LogLevel } from '../../../bindings/plugin/log-level.ts';
+import { clientsByDescriptors } from '../../intake/acceptance.ts';
+import type { HttpOptions } from '../../intake/http-options.ts';
+import type { Emit, IncomingConnection, Surroundings } from '../../intake/incoming-connection.ts';
+import { takeProxied } from '../../intake/proxy-layer.ts';
+import { requirePackage } from '../../package/optional-package.ts';
+import type { SettingValues } from '../../settings/settings.ts';
+import { clientOf, type HttpClient } from './http-client.ts';
+import { HttpRefusal, PROBLEM_TYPE, problemOf, refuseOn } from './http-refusal.ts';
+import {
+  openConnect,
+  openUpgrade,
+  requireBareRequest,
+  UPGRADE_PATH,
+  upgradeRequired,
+  type UpgradeRequest,
+} from './smtp-tunnel.ts';
+
+/** Registers what a listener offers, where its options have it. */
+export type Routes = (app: FastifyInstance, front: HttpFront) => void;
+
+/** For the head of a request: a client that sends it by single octets must not keep its place (slowloris). */
+const HEADERS_TIMEOUT_MS = 15_000;
+/** For a request with its content, from its first octet on. */
+const REQUEST_TIMEOUT_MS = 300_000;
+/** Between two requests. Longer than fronts keep connections, so that these close them and not we. */
+const KEEP_ALIVE_MS = 75_000;
+/** Without an octet in either direction, while a request is worked on or its response not taken. */
+const SILENCE_MS = 900_000;
+const LOOK_MS = 1_000;
+const MAX_HEADER_OCTETS = 16_384;
+const MAX_HEADER_FIELDS = 100;
+/** Requests that hand in messages say for themselves how much they take. */
+const BODY_OCTETS = 65_536;
+/** Of the clients that the descriptors are enough for, so many may speak HTTP: the others are for SMTP. */
+const SHARE_OF_DESCRIPTORS = 1 / 8;
+
+export class HttpFront {
+  readonly http: HttpOptions;
+  readonly #routes: readonly Routes[];
+  readonly #server: Server;
+  readonly #connections = new Map<Duplex, HttpClient>();
+  /** The response that was begun last on a connection and is not out yet. */
+  readonly #answering = new WeakMap<Duplex, ServerResponse>();
+  #app: FastifyInstance | undefined = undefined;
+  #emit: Emit | undefined = undefined;
+  #surroundings: Surroundings | undefined = undefined;
+  #isClosed = false;
+
+  constructor(http: HttpOptions, routes: readonly Routes[]) {
+    this.http = http;
+    this.#routes = routes;
+    this.#server = createServer({
+      maxHeaderSize: MAX_HEADER_OCTETS,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: LOOK_MS,
+    });
+    // Fields beyond it would be left out in silence, such as what a proxy put behind a flood of them. They are counted below.
+    this.#server.maxHeadersCount = 0;
+    this.#server.timeout = SILENCE_MS;
+    this.#server
+      .on('upgrade', (request, socket, head) => this.#leaveHttp({ request, socket, head }))
+      .on('connect', (request, socket, head) => this.#leaveHttp({ request, socket, head }));
+  }
+
+  get settings(): SettingValues {
+    return this.#house.settings;
+  }
+
+  get isDraining(): boolean {
+    return this.#house.isDraining;
+  }
+
+  log(level: LogLevel, text: string): void {
+    this.#house.log(level, text);
+  }
+
+  get #house(): Surroundings {
+    if (this.#surroundings === undefined) throw new Error('the HTTP front is not open');
+    return this.#surroundings;
+  }
+
+  /** Loads fastify and makes the routes. Throws `Q_PACKAGE` where it is not installed. */
+  async prepare(): Promise<void> {
+    if (this.#app !== undefined) return;
+    const app = requirePackage('fastify').fastify({
+      serverFactory: (handler) =>
+        this.#server.on('request', (request, response) => {
+          this.#keepInOrder(request.socket, response);
+          handler(request, response);
+        }),
+      bodyLimit: BODY_OCTETS,
+      clientErrorHandler: (error, socket) => refuseOn(socket, refusalOf(error)),
+      frameworkErrors: (error, request, reply) => void answerWith(error, reply as FastifyReply, this),
+    });
+    this.#app = app;
+    app.addHook('onRequest', (request, _reply, done) => {
+      done(faultOf(request.raw));
+    });
+    app.setErrorHandler((error, _request, reply) => answerWith(error, reply, this));
+    app.setNotFoundHandler((_request, reply) =>
+      answerWith(new HttpRefusal(404, 'there is nothing here'), reply, this),
+    );
+    for (const route of [health, upgrading, ...this.#routes]) route(app, this);
+    await app.ready();
+    // It does not listen, but this is when it begins to look for clients that are too slow.
+    this.#server.emit('listening');
+  }
+
+  #keepInOrder(socket: Duplex, response: ServerResponse): void {
+    this.#answering.set(socket, response);
+    response.once('close', () => {
+      if (this.#answering.get(socket) === response) this.#answering.delete(socket);
+    });
+  }
+
+  /** From now on connections are served. */
+  open(emit: Emit, surroundings: Surroundings): void {
+    this.#emit = emit;
+    this.#surroundings = surroundings;
+  }
+
+  /** Serves HTTP on a connection that was accepted. */
+  take(intake: IncomingConnection): void {
+    const { stream, listener } = intake;
+    if (this.#isClosed || this.#isFull()) {
+      refuseOn(stream, new HttpRefusal(503, 'too many connections', { 'Retry-After': '5' }));
+      return;
+    }
+    this.#connections.set(stream, intake);
+    stream.once('close', () => this.#connections.delete(stream));
+    const proxy = listener?.proxy;
+    const proxied = proxy === undefined ? undefined : takeProxied(intake, proxy, this.settings);
+    if (proxied === undefined) this.#serve(stream);
+    else
+      void proxied.then(
+        () => this.#serve(stream),
+        ({ message }: Error) =>
+          this.log(
+            LogLevel.NOTICE,
+            `no PROXY header from ${intake.peer.path ?? intake.peer.address}: ${message}`,
+          ),
+      );
+  }
+
+  #serve(stream: Duplex): void {
+    this.#server.emit('connection', stream);
+    // What came after a PROXY header is in the stream already.
+    stream.resume();
+  }
+
+  /** Those that only wait for their next request make room. */
+  #isFull(): boolean {
+    const places = Math.min(
+      this.settings.maxHttpConnections,
+      Math.ceil(clientsByDescriptors() * SHARE_OF_DESCRIPTORS),
+    );
+    if (this.#connections.size < places) return false;
+    this.#server.closeIdleConnections();
+    for (const stream of this.#connections.keys()) if (stream.destroyed) this.#connections.delete(stream);
+    return this.#connections.size >= places;
+  }
+
+  /** Everything of a session's connection but its stream. Throws an `HttpRefusal` if a proxy says something odd. */
+  clientOf(request: IncomingMessage): HttpClient {
+    const connection = this.#connections.get(request.socket);
+    if (connection === undefined) throw new HttpRefusal(400, 'the connection is gone');
+    return clientOf(request, connection, this.settings.httpProxies);
+  }
+
+  /** A connection that speaks HTTP no longer: it has no place here and none of its time limits. */
+  release(socket: Duplex): void {
+    this.#connections.delete(socket);
+    if ('setTimeout' in socket && typeof socket.setTimeout === 'function') socket.setTimeout(0);
+  }
+
+  /** A session begins, with a place among all sessions if there is one. */
+  emit(intake: IncomingConnection): void {
+    if (this.#emit === undefined) intake.stream.destroy();
+    else this.#emit(intake);
+  }
+
+  /** A response that is not out yet has to be first, whatever comes next on the connection. */
+  #leaveHttp(upgrade: UpgradeRequest): void {
+    const { request, socket, head } = upgrade;
+    const before = this.#answering.get(socket);
+    const refuse = (error: unknown): void => refuseOn(socket, refusalOf(error));
+    if (before !== undefined) {
+      const refusal = new HttpRefusal(400, 'the request before this one is not answered yet');
+      before.once('close', () => refuse(refusal));
+      return;
+    }
+    try {
+      const fault = faultOf(request);
+      if (fault !== undefined) throw fault;
+      requireBareRequest(request, head);
+      if (this.#isClosed) throw new HttpRefusal(503, 'the server is about to stop', { 'Retry-After': '5' });
+      this.#tunnelFor(request)(this, upgrade);
+    } catch (error) {
+      refuse(error);
+    }
+  }
+
+  #tunnelFor({ method, url = '' }: IncomingMessage): (front: HttpFront, upgrade: UpgradeRequest) => void {
+    if (method === 'CONNECT') return openConnect;
+    const [path] = url.split('?', 1);
+    if (this.http.upgrade && path === UPGRADE_PATH) return openUpgrade;
+    throw new HttpRefusal(404, 'there is no session here');
+  }
+
+  /** Takes no more; requests that were begun are answered, and the sessions go on. */
+  close(): void {
+    this.#isClosed = true;
+    this.#server.close();
+    this.#server.closeIdleConnections();
+  }
+}
+
+/** Whether the process serves: a balancer that asks sends its clients elsewhere while it is about to stop. */
+const health: Routes = (app, front) => {
+  app.get('/healthz', (_request, reply) => {
+    void reply
+      .code(front.isDraining ? 503 : 200)
+      .type('text/plain')
+      .send(front.isDraining ? 'draining\n' : 'ok\n');
+  });
+};
+
+/** Requests that did not ask to leave HTTP, or whose wish a proxy has taken out. */
+const upgrading: Routes = (app, { http }) => {
+  if (!http.upgrade) return;
+  app.get(UPGRADE_PATH, { exposeHeadRoute: false }, () => {
+    throw upgradeRequired();
+  });
+};
+
+/** What is wrong with the head of any request. */
+function faultOf({ rawHeaders, httpVersion, headers }: IncomingMessage): HttpRefusal | undefined {
+  if (rawHeaders.length > 2 * MAX_HEADER_FIELDS) return new HttpRefusal(431, 'too many header fields');
+  // Two of them: a proxy may have looked at the other (RFC 9112 section 3.2).
+  const hosts = rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host').length;
+  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1') || !HOST.test(headers.host ?? ''))
+    return new HttpRefusal(400, 'there has to be one field Host, with a name or an address');
+  return undefined;
+}
+
+/** RFC 9110 section 7.2; empty where the target has none. */
+const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d*)?$/;
+
+/** Errors of node's parser and of fastify have a status, or a code that stands for one. */
+function refusalOf(error: unknown): HttpRefusal {
+  if (error instanceof HttpRefusal) return error;
+  const { code, statusCode, message } = error as Error & { code?: unknown; statusCode?: unknown };
+  if (code === 'HPE_HEADER_OVERFLOW') return new HttpRefusal(431, 'the header is too large');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new HttpRefusal(408, 'the request took too long');
+  if (typeof code === 'string' && code.startsWith('HPE_'))
+    return new HttpRefusal(400, 'this is no HTTP request');
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500)
+    return new HttpRefusal(statusCode, message);
+  return new HttpRefusal(500, 'something went wrong here');
+}
+
+/** A fault of ours goes to the log; what the client is told names no part of the program. */
+function answerWith(error: unknown, reply: FastifyReply, front: HttpFront): FastifyReply {
+  const { statusCode, message, headers } = refusalOf(error);
+  if (statusCode === 500)
+    front.log(LogLevel.ERROR, `HTTP request failed: ${String((error as Error).stack ?? error)}`);
+  return reply.code(statusCode).headers(headers).type(PROBLEM_TYPE).send(problemOf(statusCode, message));
+}
