@@ -11,7 +11,7 @@ import type { Services } from '../../bindings/plugin/services.ts';
 import { linesOfFiles, type ConfigFiles } from '../config/given-files.ts';
 import { noReverseLookup } from '../dns/reverse-lookup.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
-import { createAcceptor } from '../intake/acceptors.ts';
+import { createFront, requireFront } from '../fronts/http/http-acceptor.ts';
 import {
   HandoverAcceptor,
   parseListenerOptions,
@@ -105,6 +105,7 @@ async function load(options: EmbeddedServerOptions): Promise<Parts> {
   const own = hasProgram ? [{ definition: programPlugin(recipients, onMessage), line }] : [];
   const { lines, definitions } = pluginLines([...plugins, ...own]);
   const specs = (typeof listen === 'string' ? [listen] : listen).map(parseListen);
+  specs.forEach(requireFront);
   for (const spec of specs) if (spec.kind === 'unix') await removeStaleSocket(spec);
   const handover = new HandoverAcceptor();
   const memory = new MemoryAcceptor();
@@ -113,7 +114,7 @@ async function load(options: EmbeddedServerOptions): Promise<Parts> {
     onListenerLost = resolve;
   });
   const server = await Server.load({
-    acceptors: [...specs.map(createAcceptor), handover, memory],
+    acceptors: [...specs.map(createFront), handover, memory],
     directories: [],
     overlay: linesOfFiles(config).set('plugins', lines),
     definitions,
