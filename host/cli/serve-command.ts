@@ -36,7 +36,7 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   },
   { name: 'workers', value: 'N', help: 'processes that serve (default: one per processor)' },
   { name: 'pid-file', value: 'FILE', help: 'write the pid here and refuse to run twice; absolute path' },
-  { name: 'grace', value: 'SECONDS', help: 'how long transactions may go on after TERM (default: 30)' },
+  { name: 'grace', value: 'SECONDS', help: 'how long sessions may go on after TERM (default: 30)' },
   {
     name: 'max-connections',
     value: 'N',

@@ -226,7 +226,9 @@ export class EmbeddedServer implements AsyncDisposable {
   close({ graceMs = GRACE_MS }: CloseOptions = {}): Promise<void> {
     this.#stopListening();
     if (graceMs === 0) this.#parts.server.cutOff();
-    return (this.#closing ??= this.#parts.server.drain(graceMs).then(() => this.#settleClosed()));
+    return (this.#closing ??= this.#parts.server
+      .drain(graceMs, { isPrompt: true })
+      .then(() => this.#settleClosed()));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

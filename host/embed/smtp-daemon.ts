@@ -77,7 +77,7 @@ export const smtpDaemon: DaemonLoader = {
         reopenLogFiles();
         server.logger.log(LogLevel.NOTICE, 'log files opened again');
       },
-      drain: (graceMs) => server.drain(graceMs),
+      drain: (graceMs, manner) => server.drain(graceMs, manner),
       describe: () => describe(server),
     };
   },

@@ -63,9 +63,14 @@ export interface Daemon {
   reload(): Promise<void>;
   /** Closes the log files, which were renamed; the next line opens them anew. */
   reopenLogs(): void;
-  /** Stops accepting, lets transactions end, answers 421 to idle sessions, and closes the rest after `graceMs`. */
-  drain(graceMs: number): Promise<void>;
+  /** Stops accepting, lets sessions end, and after `graceMs` answers 421 to those that are idle and closes the rest. */
+  drain(graceMs: number, manner?: DrainManner): Promise<void>;
   describe(): DaemonDescription;
+}
+
+export interface DrainManner {
+  /** Idle sessions are told 421 at once, others after their transaction: what serves here is not to be trusted any more. */
+  readonly isPrompt?: boolean;
 }
 
 export interface DaemonLoader {
@@ -83,7 +88,10 @@ export interface DaemonLoader {
 /** A daemon closes what is left at the end of the grace period; one that is not done so long after that is given up. */
 const GIVE_UP_AFTER_GRACE_MS = 3_000;
 
-/** Drains the daemon; returns the exit code: `code`, or `SOFTWARE` if draining failed or did not end. */
+/**
+ * Drains the daemon; returns the exit code: `code`, or `SOFTWARE` if draining failed or did not end. One that ends for a fault
+ * has no time to wait for idle sessions: another one could serve meanwhile.
+ */
 export async function drainDaemon(daemon: Daemon, graceMs: number, code: number): Promise<number> {
   let timer: NodeJS.Timeout | undefined;
   const overdue = new Promise<never>((_resolve, reject) => {
@@ -91,7 +99,7 @@ export async function drainDaemon(daemon: Daemon, graceMs: number, code: number)
     timer = setTimeout(giveUp, graceMs + GIVE_UP_AFTER_GRACE_MS);
   });
   try {
-    await Promise.race([daemon.drain(graceMs), overdue]);
+    await Promise.race([daemon.drain(graceMs, { isPrompt: code !== ExitCode.OK }), overdue]);
     return code;
   } catch (error) {
     daemon.logger.log(LogLevel.CRIT, `draining failed: ${explain(error)}`);

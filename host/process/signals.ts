@@ -5,6 +5,7 @@
  * | signal    | starting                | serving      | reloading          | stopping                 |
  * | --------- | ----------------------- | ------------ | ------------------ | ------------------------ |
  * | TERM, INT | give the start up, 0    | stop         | stop               | exit at once             |
+ * | QUIT      | exit at once, in every state                                                         |
  * | HUP       | reload after the start  | reload       | reload once more   | line of the log          |
  * | USR1      | reopen after the start  | reopen logs  | reopen logs        | reopen logs              |
  * | USR2      | line of the log, in every state                                                      |
@@ -16,7 +17,7 @@ import type { HeldSignal } from './held-signals.ts';
 export interface SignalHandlers {
   /** The first TERM or INT. During the start there is nothing to drain. */
   stop(): void;
-  /** Every further one. */
+  /** Every further one, and QUIT. */
   stopNow(): void;
   /** A request during a reload is for one more. */
   reload(): void;
@@ -56,6 +57,9 @@ export class DaemonSignals {
       case 'SIGINT':
         this.#stop();
         break;
+      case 'SIGQUIT':
+        this.#handlers.stopNow();
+        break;
       case 'SIGHUP':
       case 'SIGUSR1':
         if (this.#state === 'starting') this.#wanted.add(signal);
@@ -85,12 +89,13 @@ export class DaemonSignals {
 
 /**
  * Signals of a worker. INT, HUP and USR2 are for the primary, although a terminal sends the first two to every process of
- * the group.
+ * the group, as it does with QUIT.
  */
 export function receiveInWorker(
   signal: HeldSignal,
-  handlers: Pick<SignalHandlers, 'stop' | 'reopenLogs'>,
+  handlers: Pick<SignalHandlers, 'stop' | 'stopNow' | 'reopenLogs'>,
 ): void {
   if (signal === 'SIGTERM') handlers.stop();
+  else if (signal === 'SIGQUIT') handlers.stopNow();
   else if (signal === 'SIGUSR1') handlers.reopenLogs();
 }

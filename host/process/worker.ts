@@ -12,11 +12,15 @@ import { dropPrivileges } from './privileges.ts';
 import type { ServeOptions } from './serve-options.ts';
 import { receiveInWorker } from './signals.ts';
 
-/** Serves until a TERM, the loss of the primary or too many faults end it; returns the exit code. */
+/** Serves until TERM or QUIT, the loss of the primary or too many faults end it; returns the exit code. */
 export async function runWorker(options: ServeOptions, loader: DaemonLoader): Promise<number> {
   const life = new WorkerLife(options.graceMs);
   const ledger = chooseLedger(options);
-  const handlers = { stop: () => life.end(ExitCode.OK), reopenLogs: () => life.reopenLogs() };
+  const handlers = {
+    stop: () => life.end(ExitCode.OK),
+    stopNow: () => process.exit(ExitCode.OK),
+    reopenLogs: () => life.reopenLogs(),
+  };
   heldSignals.deliverTo((signal) => receiveInWorker(signal, handlers));
   listenToPrimary(life, ledger);
   try {

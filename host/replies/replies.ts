@@ -32,7 +32,7 @@ export const replies = {
     'Connection timed out',
   ),
   shuttingDown: reply(
-    'the daemon stops, and the client is between two messages; the connection is closed',
+    'the daemon stops and the grace period is over; the connection is closed',
     421,
     '4.3.2',
     '%1 shutting down, please try again',

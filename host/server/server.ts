@@ -17,6 +17,7 @@ import { budgetFor, connectionsWithin, roomOf } from '../memory/memory-share.ts'
 import { leaveSeat, sessionName, takeSeat } from '../observe/flight-record.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Admission, ConnectionLedger } from '../process/connection-ledger.ts';
+import type { DrainManner } from '../process/daemon.ts';
 import { Deadlines } from '../../bindings/timing/deadlines.ts';
 import { systemClock } from '../services/services.ts';
 import { replies } from '../replies/replies.ts';
@@ -58,6 +59,8 @@ let connections = 0;
 
 /** How often `drain` looks whether the last session is gone. */
 const DRAIN_LOOK_MS = 50;
+/** How long clients have to read the 421 at the end of the grace period. */
+const FAREWELL_MS = 300;
 /** How long sessions that were cut off are waited for: their ends are known a few events later. */
 const CUT_OFF_MS = 300;
 
@@ -70,6 +73,8 @@ export class Server implements ProcessResources {
   readonly stores: ProcessStores;
   readonly spools: ProcessSpools;
   isDraining = false;
+  /** Takes no more clients, and no other configuration. */
+  #isStopping = false;
   readonly #options: ServerOptions;
   readonly #limiter: ConnectionLimiter;
   readonly #acceptance: Acceptance;
@@ -157,7 +162,7 @@ export class Server implements ProcessResources {
     const next = await this.#loadGeneration();
     await next.preparePlugins();
     // Spools that `drain` has closed meanwhile must not hand on again.
-    if (this.isDraining) {
+    if (this.#isStopping) {
       await this.#close(next, true);
       return;
     }
@@ -168,15 +173,21 @@ export class Server implements ProcessResources {
     this.#closeIfUnused(old);
   }
 
-  /** Stops accepting, lets transactions end, and cuts off what is left after `graceMs`. */
-  async drain(graceMs: number): Promise<void> {
-    this.isDraining = true;
+  /**
+   * Stops accepting. Sessions go on as if nothing were, those of clients that wait for a place included, and most end by
+   * themselves; after `graceMs` the others are told 421, or cut off where they are amid a message.
+   */
+  async drain(graceMs: number, { isPrompt = false }: DrainManner = {}): Promise<void> {
+    this.#isStopping = true;
     this.spools.pause();
+    await acceptTheLast();
     await Promise.all(this.#options.acceptors.map((acceptor) => acceptor.close()).map(settle));
-    this.#limiter.dismiss();
-    this.#sessions.forEach((session) => session.drain());
     const until = performance.now() + graceMs;
+    if (isPrompt) this.#sendIdleAway();
     await this.#emptyWithin(graceMs);
+    this.#sendIdleAway();
+    this.#sessions.forEach((session) => session.takeLeave());
+    await this.#emptyWithin(Math.min(FAREWELL_MS, graceMs));
     this.cutOff();
     await this.#emptyWithin(CUT_OFF_MS);
     await this.spools.close(Math.max(0, until - performance.now()));
@@ -187,6 +198,13 @@ export class Server implements ProcessResources {
   /** Ends every session at once, also while `drain` waits for them. */
   cutOff(): void {
     this.#sessions.forEach((session) => session.destroy());
+  }
+
+  /** From now on sessions end as soon as they have no transaction. */
+  #sendIdleAway(): void {
+    this.isDraining = true;
+    this.#limiter.dismiss();
+    this.#sessions.forEach((session) => session.drain());
   }
 
   /** Resolves when the last session has ended, or `withinMs` are over. */
@@ -351,6 +369,14 @@ export class Server implements ProcessResources {
     runtime.sessions++;
     session.begin();
   }
+}
+
+/**
+ * Resolves when clients that were connected before the call have been accepted: closing the listener would reset them. The
+ * first turn may be over already for the listeners.
+ */
+async function acceptTheLast(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** An acceptor that cannot close must not keep the others open. */

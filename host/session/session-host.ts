@@ -29,7 +29,7 @@ export interface SessionHost {
   /** Undefined: there is no certificate, so TLS is not offered. */
   readonly tls: TlsOptions | undefined;
   readonly version: string;
-  /** The daemon is about to stop: sessions end with their transaction. */
+  /** The daemon is about to stop, or this process is: sessions end with their transaction. */
   readonly isDraining: boolean;
   /** Now, as a date of RFC 5322 section 3.3. */
   date(): string;

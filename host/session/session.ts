@@ -216,7 +216,12 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
 
   /** Ends the session: at once if it is idle, else after the transaction. */
   drain(): void {
-    if (this.isBusy || !this.isOpen || this.mode !== COMMAND || this.openTransaction?.reversePath) return;
+    if (!this.openTransaction?.reversePath) this.takeLeave();
+  }
+
+  /** Ends the session with 421 if it waits for a command; the transaction is lost. RFC 5321 section 3.8. */
+  takeLeave(): void {
+    if (this.isBusy || !this.isOpen || this.mode !== COMMAND) return;
     this.send(replies.shuttingDown, this.host.settings.me);
     this.#leave();
   }

@@ -101,10 +101,21 @@ describe.each([1, 2])('qpsmtpd serve --workers %d', (workers) => {
     const busy = await connectInData(port);
     const idle = await connect(port);
     program.kill('SIGTERM');
-    expect(await idle.reply()).toMatch(/^421 /);
+    await program.err.find(/stopping/);
     expect(await send(busy)).toMatch(/^250 /);
+    for (const client of [busy, idle]) expect(await client.say('QUIT')).toMatch(/^221 /);
     expect(await program.ended).toEqual({ code: 0, signal: null });
     expect(delivered()).toHaveLength(1);
+  });
+
+  it('tells an idle session 421 when the grace period after TERM is over, and not before', async () => {
+    const program = serve(workers, '--grace', '3');
+    const idle = await connect(await program.port());
+    program.kill('SIGTERM');
+    await program.err.find(/stopping/);
+    expect(await idle.say('NOOP')).toMatch(/^250 /);
+    expect(await idle.reply()).toMatch(/^421 /);
+    expect(await program.ended).toEqual({ code: 0, signal: null });
   });
 
   it('writes into a new log file at once after USR1, in every process', async () => {

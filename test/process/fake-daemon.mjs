@@ -67,10 +67,14 @@ class FakeDaemon {
     process.stderr.write(`${process.pid} opens its logs again\n`);
   }
 
-  async drain(graceMs) {
+  async drain(graceMs, { isPrompt } = {}) {
     for (const server of this.servers) server.close();
-    const rest = [...this.sessions].map((session) => session.finish());
-    await Promise.race([Promise.all(rest), new Promise((resolve) => setTimeout(resolve, graceMs))]);
+    this.isPrompt = isPrompt;
+    if (isPrompt) for (const session of this.sessions) session.sendAway();
+    const rest = [...this.sessions].map(({ ended }) => ended);
+    await Promise.race([Promise.all(rest), wait(graceMs)]);
+    for (const session of this.sessions) session.sendAway();
+    await wait(50);
     for (const session of this.sessions) session.socket.destroy();
   }
 
@@ -84,10 +88,9 @@ class FakeDaemon {
     const admission = await this.options.ledger.admit(ip);
     if (!admission.isAdmitted) return socket.end('421 too many\r\n');
     const session = { socket, inData: false, done: undefined };
-    const ended = new Promise((resolve) => (session.done = resolve));
-    session.finish = () => {
+    session.ended = new Promise((resolve) => (session.done = resolve));
+    session.sendAway = () => {
       if (!session.inData) socket.end('421 stopping\r\n');
-      return ended;
     };
     this.sessions.add(session);
     socket.on('close', () => {
@@ -107,7 +110,8 @@ class FakeDaemon {
       socket.write('354 go\r\n');
     } else if (word === '.') {
       session.inData = false;
-      socket.write('250 queued\r\n', () => this.servers[0].listening || socket.end());
+      socket.write('250 queued\r\n');
+      if (this.isPrompt) session.sendAway();
     } else if (word === 'THROW') {
       socket.write('250 thrown\r\n');
       setImmediate(() => {

@@ -61,6 +61,11 @@ describe('signals', () => {
     ['(started) SIGHUP SIGHUP', ['reload', 'reload']],
     ['(started) SIGUSR1 SIGUSR2 SIGPIPE', ['reopen logs', 'SIGUSR2 is']],
     ['(started) SIGTERM SIGTERM', ['stop', 'stop now']],
+    ['SIGQUIT', ['stop now']],
+    ['(started) SIGQUIT', ['stop now']],
+    ['(started) SIGHUP SIGQUIT', ['reload', 'stop now']],
+    ['(started) SIGTERM SIGQUIT', ['stop', 'stop now']],
+    ['(started) (fault) SIGQUIT', ['stop now']],
     ['(started) SIGTERM SIGHUP SIGUSR1 SIGUSR2', ['stop', 'SIGHUP ignored:', 'reopen logs', 'SIGUSR2 is']],
     ['(started) (fault) SIGTERM', []],
     ['(started) (fault) SIGTERM SIGTERM', ['stop now']],
@@ -68,14 +73,15 @@ describe('signals', () => {
     expect(play(script)).toEqual(expected);
   });
 
-  it('of a worker: TERM stops it, USR1 is for its log files, the others are for the primary', () => {
+  it('of a worker: TERM and QUIT stop it, USR1 is for its log files, the others are for the primary', () => {
     const heard: string[] = [];
     const handlers = {
       stop: () => void heard.push('stop'),
+      stopNow: () => void heard.push('stop now'),
       reopenLogs: () => void heard.push('reopen logs'),
     };
     for (const signal of SIGNALS) receiveInWorker(signal, handlers);
-    expect(heard).toEqual(['stop', 'reopen logs']);
+    expect(heard).toEqual(['stop', 'stop now', 'reopen logs']);
   });
 
   it('are kept in their order until somebody carries them out', () => {

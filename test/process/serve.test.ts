@@ -60,16 +60,26 @@ describe.each([1, 2])('qpsmtpd serve --workers %d', (workers) => {
     expect(await program.ended).toEqual({ code: 0, signal: null });
   });
 
-  it('lets a transaction end after TERM, and sends idle sessions away', async () => {
-    const program = serve(workers);
+  it('lets transactions and idle sessions end after TERM, and leaves when the last is gone', async () => {
+    const program = serve(workers, '--grace', '600');
     const port = await program.port();
     const busy = new LineClient(port);
     const idle = new LineClient(port);
     await Promise.all([busy.reply(), idle.reply()]);
     expect(await busy.say('DATA')).toBe('354 go');
     program.kill('SIGTERM');
-    expect(await idle.reply()).toBe('421 stopping');
+    await program.err.find(/stopping/);
     expect(await busy.say('.')).toBe('250 queued');
+    for (const client of [busy, idle]) expect(await client.say('QUIT')).toBe('221 bye');
+    expect((await program.ended).code).toBe(0);
+  });
+
+  it('tells idle sessions 421 at the end of the grace period', async () => {
+    const program = serve(workers, '--grace', '1');
+    const idle = new LineClient(await program.port());
+    await idle.reply();
+    program.kill('SIGTERM');
+    expect(await idle.reply()).toBe('421 stopping');
     expect((await program.ended).code).toBe(0);
   });
 
@@ -83,6 +93,30 @@ describe.each([1, 2])('qpsmtpd serve --workers %d', (workers) => {
     program.kill('SIGTERM');
     expect((await program.ended).code).toBe(0);
     await busy.closed;
+  });
+
+  it.each(['serving', 'stopping'])('ends at once on QUIT while it is %s', async (state) => {
+    const pidFile = join(configDir, 'qpsmtpd.pid');
+    const program = serve(workers, '--grace', '600', '--pid-file', pidFile);
+    const busy = new LineClient(await program.port());
+    await busy.reply();
+    await busy.say('DATA');
+    if (state === 'stopping') {
+      program.kill('SIGTERM');
+      await program.err.find(/stopping/);
+    }
+    program.kill('SIGQUIT');
+    expect(await program.ended).toEqual({ code: 0, signal: null });
+    await busy.closed;
+    expect(() => readFileSync(pidFile)).toThrow('ENOENT');
+  });
+
+  it('gives the start up on QUIT', async () => {
+    writeFileSync(join(configDir, 'hold'), '');
+    const program = serve(workers);
+    await program.err.find(/loading is held/);
+    program.kill('SIGQUIT');
+    expect(await program.ended).toEqual({ code: 0, signal: null });
   });
 
   it('closes the rest at the end of the grace period', async () => {
@@ -199,6 +233,7 @@ describe.each([1, 2])('qpsmtpd serve --workers %d', (workers) => {
     await program.err.find(/SIGUSR2/);
     await program.err.find(/opens its logs again/);
     expect(await busy.say('.')).toBe('250 queued');
+    busy.close();
     expect((await program.ended).code).toBe(0);
   });
 
@@ -338,7 +373,7 @@ describe('qpsmtpd serve with workers', () => {
     await client.say('DATA');
     program.kill('SIGKILL');
     expect(await client.say('.')).toBe('250 queued');
-    await client.closed;
+    client.close();
     // It closes its streams when the last process that holds them has ended.
     await program.ended;
   });
@@ -354,6 +389,17 @@ describe('qpsmtpd serve with workers', () => {
     const survivor = await greetingOf(port);
     await greetingWhere(port, (words) => words[PID] !== survivor[PID]);
     expect(await client.say('.')).toBe('250 queued');
+    expect(await client.reply()).toBe('421 stopping');
+  });
+
+  it('replaces a worker that ends on QUIT at once', async () => {
+    const program = serve(2, '--grace', '600');
+    const client = new LineClient(await program.port());
+    const worker = Number((await client.reply()).split(' ')[PID]);
+    await client.say('DATA');
+    process.kill(worker, 'SIGQUIT');
+    await client.closed;
+    await program.err.find(new RegExp(`worker ${worker}: ended with exit code 0; replaced in 250 ms`));
   });
 
   it('ignores INT and HUP in a worker: a terminal sends them to the whole group', async () => {
