@@ -72,6 +72,7 @@ const FLOORS = [
   'host/tls',
   'host/auth',
   'host/intake',
+  'host/injection',
   'host/fronts/http',
   'host/replies',
   'host/hooks',

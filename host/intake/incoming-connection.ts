@@ -72,6 +72,16 @@ export interface IncomingConnection {
   tls?: TlsFacts;
   /** Name of the client from the launcher or a proxy, which saves the reverse lookup. */
   host?: string;
+  /** The front that let the client in knows who it is. */
+  login?: Login;
+}
+
+/** A client that has shown who it is before the dialogue begins. */
+export interface Login {
+  readonly user: string;
+  /** How it has, for the trace and the log. */
+  readonly mechanism: string;
+  readonly mayRelay: boolean;
 }
 
 /** Takes what an acceptor lets in. */

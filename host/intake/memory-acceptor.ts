@@ -1,12 +1,31 @@
 /** Takes clients from the same process, such as tests. */
 
 import { duplexPair, type Duplex } from 'node:stream';
-import type { Acceptor, Emit, Endpoint } from './incoming-connection.ts';
+import type { Acceptor, Emit, Endpoint, IncomingConnection, Login } from './incoming-connection.ts';
 
 export interface MemoryClient {
   /** Address the session takes the client for; default 127.0.0.1. */
   readonly address?: string;
   readonly port?: number;
+  /** The client is known from the beginning. */
+  readonly login?: Login;
+}
+
+/** Hands over a client of this process, and returns its end of the stream. */
+export function connectInMemory(
+  emit: Emit,
+  client: Omit<IncomingConnection, 'stream' | 'outlivesStream'>,
+): Duplex {
+  const [clientEnd, serverEnd] = duplexPair({ allowHalfOpen: true });
+  serverEnd.on('error', () => undefined);
+  clientEnd.on('error', () => undefined);
+  // As with a socket: when one end is destroyed, the other learns of it.
+  clientEnd.once('close', () => serverEnd.destroy());
+  serverEnd.once('close', () => {
+    if (!serverEnd.writableFinished) clientEnd.destroy();
+  });
+  emit({ ...client, stream: serverEnd, outlivesStream: false });
+  return clientEnd;
 }
 
 export class MemoryAcceptor implements Acceptor {
@@ -26,25 +45,15 @@ export class MemoryAcceptor implements Acceptor {
   }
 
   /** Connects a client and returns its end of the stream. Throws if the acceptor is not open. */
-  connect({ address = '127.0.0.1', port = 40_000 }: MemoryClient = {}): Duplex {
+  connect({ address = '127.0.0.1', port = 40_000, login }: MemoryClient = {}): Duplex {
     if (this.#emit === undefined) throw new Error('the memory acceptor is closed');
-    const [clientEnd, serverEnd] = duplexPair({ allowHalfOpen: true });
-    serverEnd.on('error', () => undefined);
-    clientEnd.on('error', () => undefined);
-    // As with a socket: when one end is destroyed, the other learns of it.
-    clientEnd.once('close', () => serverEnd.destroy());
-    serverEnd.once('close', () => {
-      if (!serverEnd.writableFinished) clientEnd.destroy();
-    });
     const peer: Endpoint = { address, port };
-    this.#emit({
-      stream: serverEnd,
-      outlivesStream: false,
+    return connectInMemory(this.#emit, {
       hops: ['memory'],
       peer,
       remote: peer,
       local: { address: '127.0.0.1', port: 25 },
+      ...(login && { login }),
     });
-    return clientEnd;
   }
 }

@@ -3,7 +3,7 @@
 import type { Connection, ProxiedClient, TlsFacts } from '../../bindings/plugin/connection.ts';
 import { Notes } from '../../bindings/plugin/notes.ts';
 import { whitelistHost } from '../../bindings/plugin/well-known-notes.ts';
-import type { IncomingConnection } from '../intake/incoming-connection.ts';
+import type { IncomingConnection, Login } from '../intake/incoming-connection.ts';
 import { takeProxyTls } from '../intake/proxy-layer.ts';
 
 /** Stands for a missing host name, as in qpsmtpd. */
@@ -29,6 +29,12 @@ export class ConnectionFacts implements Connection {
     this.id = id;
     this.#intake = intake;
     if (intake.host !== undefined) this.remoteHost = intake.host;
+    if (intake.login !== undefined) this.#logIn(intake.login);
+  }
+
+  #logIn({ user, mechanism, mayRelay }: Login): void {
+    this.auth = { user, mechanism };
+    this.relayClient = mayRelay;
   }
 
   get remoteIp(): string {
