@@ -84,6 +84,7 @@ export function readForkserverOptions(args: readonly string[]): ServeOptions | '
   listen.forEach(parseListen);
   return {
     listen,
+    isListenTacit: !given.has('listen-address') && !given.has('port'),
     workers: defaultWorkers(),
     pidFile: given.text('pid-file'),
     graceMs: GRACE_MS,

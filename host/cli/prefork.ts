@@ -86,6 +86,7 @@ export function readPreforkOptions(args: readonly string[]): ServeOptions | 'hel
   const maxFromIp = given.count('max-from-ip', 0, MAX_CONNECTIONS) ?? DEFAULT_FROM_IP;
   return {
     listen,
+    isListenTacit: addresses.length === 0 && !given.has('port'),
     workers: defaultWorkers(),
     pidFile: given.text('pid-file'),
     graceMs: GRACE_MS,

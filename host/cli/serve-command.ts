@@ -32,7 +32,7 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
     name: 'listen',
     value: 'SPEC',
     isRepeatable: true,
-    help: 'tcp://ADDRESS:PORT or unix:/PATH, then options such as " tls=implicit" or " proxy=required" (default: the file listeners, else port 2525 on every address)',
+    help: 'tcp://ADDRESS:PORT, unix:/PATH, fd:N or fdname:NAME, then options such as " tls=implicit" or " proxy=required" (default: the file listeners, else the sockets that systemd has passed, else port 2525 on every address)',
   },
   { name: 'workers', value: 'N', help: 'processes that serve (default: one per processor)' },
   { name: 'pid-file', value: 'FILE', help: 'write the pid here and refuse to run twice; absolute path' },
@@ -78,6 +78,7 @@ export function readServeOptions(
   return {
     configDir,
     listen: given.has('listen') ? given.texts('listen') : configured,
+    isListenTacit: !given.has('listen') && defaults.listen.length === 0,
     workers: given.count('workers', 1, MAX_WORKERS) ?? defaultWorkers(),
     pidFile: given.text('pid-file'),
     graceMs: (given.count('grace', 0, 3_600) ?? DEFAULT_GRACE_SECONDS) * 1_000,

@@ -9,6 +9,8 @@ export function createAcceptor(spec: ListenSpec): Acceptor {
   switch (spec.kind) {
     case 'tcp':
     case 'unix':
+    case 'fd':
+    case 'fdname':
       return new SocketAcceptor(spec);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Listen specs: an address, then options parted by blanks. `tcp://127.0.0.1:2525`, `tcp://[::]:465 tls=implicit`,
- * `unix:/run/qpsmtpd.sock mode=0660`, `http://127.0.0.1:8025 upgrade=smtp`.
+ * `unix:/run/qpsmtpd.sock mode=0660`, `fd:3`, `fdname:submission`, `http://127.0.0.1:8025 upgrade=smtp`.
  */
 
 import { isIP } from 'node:net';
@@ -24,7 +24,19 @@ export interface UnixSpec extends ListenerOptions {
   readonly mode: number;
 }
 
-export type ListenSpec = TcpSpec | UnixSpec;
+/** A listening socket of TCP or Unix that the starter has opened, by its number. */
+export interface FdSpec extends ListenerOptions {
+  readonly kind: 'fd';
+  readonly fd: number;
+}
+
+/** The same by its name, which several sockets may share. `PassedSockets` knows their numbers. */
+export interface FdNameSpec extends ListenerOptions {
+  readonly kind: 'fdname';
+  readonly name: string;
+}
+
+export type ListenSpec = TcpSpec | UnixSpec | FdSpec | FdNameSpec;
 
 const DEFAULT_SOCKET_MODE = 0o660;
 
@@ -71,7 +83,13 @@ function parseAddress(spec: string, where: string, options: Options): ListenSpec
   if (where.startsWith('unix:')) return parseUnix(spec, where.slice('unix:'.length), options);
   if (where.startsWith('http://')) return parseTcp(spec, where.slice('http://'.length));
   if (where.startsWith('http+unix:')) return parseUnix(spec, where.slice('http+unix:'.length), options);
-  throw refused(spec, 'it must start with tcp://, unix: or http://', 'for instance tcp://127.0.0.1:2525');
+  if (where.startsWith('fd:')) return parseFd(spec, where.slice('fd:'.length));
+  if (where.startsWith('fdname:')) return parseFdName(spec, where.slice('fdname:'.length));
+  throw refused(
+    spec,
+    'it must start with tcp://, unix:, fd:, fdname: or http://',
+    'for instance tcp://127.0.0.1:2525',
+  );
 }
 
 /** The options after the address, each `NAME=VALUE`. */
@@ -135,13 +153,38 @@ function parseUnix(spec: string, path: string, options: Options): UnixSpec {
   return { kind: 'unix', path, mode: mode === undefined ? DEFAULT_SOCKET_MODE : Number.parseInt(mode, 8) };
 }
 
+function parseFd(spec: string, number: string): FdSpec {
+  if (!/^\d{1,7}$/.test(number)) throw refused(spec, 'the number of a descriptor is missing', 'such as fd:3');
+  return { kind: 'fd', fd: Number(number) };
+}
+
+/** What systemd allows in FileDescriptorName= (systemd.socket(5)), less the blank. */
+function parseFdName(spec: string, name: string): FdNameSpec {
+  if (!/^[!-9;-~]{1,255}$/.test(name))
+    throw refused(spec, 'the name of a descriptor is missing, or has a colon', 'such as fdname:submission');
+  return { kind: 'fdname', name };
+}
+
 /** The inverse of `parseListen`, for the log. */
 export function printListen(spec: ListenSpec): string {
   const { http } = spec;
-  const tls = http === undefined ? printTls(spec) : '';
-  const end = `${tls}${printProxy(spec.proxy)}${http === undefined ? '' : printHttp(http)}`;
-  if (spec.kind === 'unix') return `${http === undefined ? 'unix' : 'http+unix'}:${spec.path}${end}`;
-  return `${http === undefined ? 'tcp' : 'http'}://${spec.address.includes(':') ? `[${spec.address}]` : spec.address}:${spec.port}${end}`;
+  const end =
+    http === undefined ? printTls(spec) + printProxy(spec.proxy) : printProxy(spec.proxy) + printHttp(http);
+  return `${printPlace(spec)}${end}`;
+}
+
+function printPlace(spec: ListenSpec): string {
+  const isHttp = spec.http !== undefined;
+  switch (spec.kind) {
+    case 'tcp':
+      return `${isHttp ? 'http' : 'tcp'}://${spec.address.includes(':') ? `[${spec.address}]` : spec.address}:${spec.port}`;
+    case 'unix':
+      return `${isHttp ? 'http+unix' : 'unix'}:${spec.path}`;
+    case 'fd':
+      return `fd:${spec.fd}`;
+    case 'fdname':
+      return `fdname:${spec.name}`;
+  }
 }
 
 function printTls({ startsWithTls, isTlsByProxy }: ListenerOptions): string {

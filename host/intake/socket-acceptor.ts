@@ -1,4 +1,4 @@
-/** Listens on TCP and Unix sockets. */
+/** Listens on TCP and Unix sockets, also on those that the starter has opened. */
 
 import cluster from 'node:cluster';
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
@@ -13,9 +13,11 @@ import {
   type Emit,
   type Endpoint,
   type IncomingConnection,
+  type ListenerOptions,
   type ListenerWatch,
 } from './incoming-connection.ts';
-import { printListen, type ListenSpec, type TcpSpec, type UnixSpec } from './listen-spec.ts';
+import { printListen, type ListenSpec, type UnixSpec } from './listen-spec.ts';
+import { checkDescriptor, NOT_LISTENING, pathOfSocket } from './passed-sockets.ts';
 
 /** Connections the kernel keeps for us while the process is busy. */
 const BACKLOG = 511;
@@ -47,12 +49,15 @@ export class SocketAcceptor implements Acceptor {
   #early: IncomingConnection[] = [];
   /** Our end of every connection; undefined if the listener takes those to any address of this host. */
   #local: Endpoint | undefined = undefined;
+  /** The path of a Unix socket; undefined: the listener is one of TCP. */
+  #path: string | undefined;
   #isClosed = false;
   /** A descriptor with this number shows that hardly any is left: the kernel hands out the lowest that is free. */
   readonly #lastDescriptor = descriptorLimit() - LAST_DESCRIPTORS;
 
   constructor(spec: ListenSpec) {
     this.#spec = spec;
+    this.#path = spec.kind === 'unix' ? spec.path : undefined;
     this.#server = this.#createServer();
   }
 
@@ -69,9 +74,7 @@ export class SocketAcceptor implements Acceptor {
   async bind(): Promise<string> {
     if (this.#server.listening) return this.#address();
     const spec = this.#spec;
-    await this.#listen(
-      spec.kind === 'unix' ? { path: spec.path } : { host: spec.address, port: spec.port, ipv6Only: false },
-    );
+    await this.#listen(placeOf(spec));
     // For workers the primary has done it, and they may not be allowed to.
     if (spec.kind === 'unix' && cluster.isPrimary) chmodSync(spec.path, spec.mode);
     return this.#address();
@@ -89,10 +92,16 @@ export class SocketAcceptor implements Acceptor {
   #address(): string {
     const spec = this.#spec;
     const bound = this.#server.address();
-    if (spec.kind === 'unix' || bound === null || typeof bound === 'string') return printListen(spec);
-    const local = endpoint(bound.address, bound.port);
+    if (bound === null || typeof bound === 'string') {
+      // Node does not know where a Unix socket is that it was given.
+      const path = this.#path ?? pathOfSocket(handleOf(this.#server)?.fd);
+      this.#path = path ?? printListen(spec);
+      return path === undefined ? printListen(spec) : printListen({ ...spec, kind: 'unix', path, mode: 0 });
+    }
+    const { address, port } = bound;
+    const local = endpoint(address, port);
     if (!isAnyAddress(local.address)) this.#local = local;
-    return printListen({ ...spec, address: bound.address, port: bound.port });
+    return printListen({ ...spec, kind: 'tcp', address, port });
   }
 
   open(emit: Emit, watch?: ListenerWatch): void {
@@ -132,6 +141,11 @@ export class SocketAcceptor implements Acceptor {
   /** The old listener would fail again at once, and for ever. */
   async #reopen(cause: Error): Promise<void> {
     const spec = this.#spec;
+    if (spec.kind === 'fd' || spec.kind === 'fdname') {
+      // The starter has opened it, and has to open it again.
+      this.#watch?.lost(cannotListen(spec, cause));
+      return;
+    }
     const bound = this.#server.address();
     const port = bound !== null && typeof bound === 'object' ? bound.port : 0;
     this.#server.close();
@@ -152,18 +166,33 @@ export class SocketAcceptor implements Acceptor {
     // Without this a reset would end the process.
     socket.on('error', ignore);
     // Reset before it was accepted: there is no client any more.
-    if (this.#spec.kind === 'tcp' && socket.remoteAddress === undefined) {
+    if (this.#path === undefined && socket.remoteAddress === undefined) {
       socket.destroy();
       return;
     }
     if ((handleOf(socket)?.fd ?? 0) >= this.#lastDescriptor)
       this.#watch?.refused('hardly any descriptor left in this process');
     const intake =
-      this.#spec.kind === 'unix'
-        ? overUnix(socket, this.#spec)
+      this.#path !== undefined
+        ? overUnix(socket, this.#path, this.#spec)
         : overTcp(socket, this.#spec, this.#local ?? endpoint(socket.localAddress, socket.localPort));
     if (this.#emit === undefined) this.#early.push(intake);
     else this.#emit(intake);
+  }
+}
+
+/** In a worker the primary does it, with its own descriptors: it has seen to it that they are what they should be. */
+function placeOf(spec: ListenSpec): ListenOptions & { readonly fd?: number } {
+  switch (spec.kind) {
+    case 'tcp':
+      return { host: spec.address, port: spec.port, ipv6Only: false };
+    case 'unix':
+      return { path: spec.path };
+    case 'fd':
+      if (cluster.isPrimary) checkDescriptor(spec.fd);
+      return { fd: spec.fd };
+    case 'fdname':
+      throw new QpsmtpdError('Q_LISTEN', `${printListen(spec)}: no socket of that name was passed`);
   }
 }
 
@@ -187,7 +216,7 @@ function ignore(): void {
 const OVER_TCP: readonly string[] = ['tcp'];
 const OVER_UNIX: readonly string[] = ['unix'];
 
-function overTcp(socket: Socket, listener: TcpSpec, local: Endpoint): IncomingConnection {
+function overTcp(socket: Socket, listener: ListenerOptions, local: Endpoint): IncomingConnection {
   const peer = endpoint(socket.remoteAddress, socket.remotePort);
   return {
     stream: socket,
@@ -201,8 +230,8 @@ function overTcp(socket: Socket, listener: TcpSpec, local: Endpoint): IncomingCo
 }
 
 /** A client on a Unix socket is on this host: it counts as 127.0.0.1 for everything that asks for an address. */
-function overUnix(socket: Socket, listener: UnixSpec): IncomingConnection {
-  const peer = { address: '127.0.0.1', port: 0, path: listener.path };
+function overUnix(socket: Socket, path: string, listener: ListenerOptions): IncomingConnection {
+  const peer = { address: '127.0.0.1', port: 0, path };
   return {
     stream: socket,
     outlivesStream: true,
@@ -264,6 +293,8 @@ const REMEDIES: Record<string, string> = {
 };
 
 function cannotListen(spec: ListenSpec, cause: NodeJS.ErrnoException): QpsmtpdError {
+  if (spec.kind === 'fd' && cause.code === 'EINVAL')
+    return new QpsmtpdError('Q_LISTEN', `${printListen(spec)}: ${NOT_LISTENING}`, { cause });
   if (spec.kind === 'unix' && cause.code !== 'EADDRINUSE') {
     const { problem, remedy } = troubleAt(spec.path, cause);
     return new QpsmtpdError('Q_LISTEN', `cannot listen on ${printListen(spec)}: ${problem} (${remedy})`, {

@@ -15,14 +15,21 @@ import { SharedLedger } from './connection-ledger.ts';
 import { DaemonSignals } from './signals.ts';
 import { WorkerPool } from './worker-pool.ts';
 
-/** Runs the workers until a signal ends them; returns the exit code. Throws what keeps the first from starting. */
-export async function servePrimary(options: ServeOptions, terminal: Terminal): Promise<number> {
+/**
+ * Runs the workers until a signal ends them; returns the exit code. Throws what keeps the first from starting.
+ * `environment`: what workers have in theirs besides that of this process.
+ */
+export async function servePrimary(
+  options: ServeOptions,
+  terminal: Terminal,
+  environment: Readonly<Record<string, string>>,
+): Promise<number> {
   const logger = new Logger(LogLevel.NOTICE, (line) => terminal.err(line));
   let end: (code: number) => void = () => undefined;
   const ended = new Promise<number>((resolve) => {
     end = resolve;
   });
-  const pool = createPool(options, logger, (failure) => {
+  const pool = createPool(options, logger, environment, (failure) => {
     logger.log(LogLevel.CRIT, `no worker is left and none can listen again: ${failure.message}`);
     end(failure.exitCode);
   });
@@ -64,6 +71,7 @@ export async function servePrimary(options: ServeOptions, terminal: Terminal): P
 function createPool(
   options: ServeOptions,
   logger: Logger,
+  environment: Readonly<Record<string, string>>,
   onLost: (failure: WorkerFailure) => void,
 ): WorkerPool {
   // Every worker accepts by itself: a connection costs the primary nothing.
@@ -71,7 +79,7 @@ function createPool(
   keepInspectorShutInWorkers();
   return new WorkerPool({
     size: options.workers,
-    fork: () => cluster.fork(),
+    fork: () => cluster.fork(environment),
     ledger: new SharedLedger(options.maxFromIp),
     logger,
     graceMs: options.graceMs,

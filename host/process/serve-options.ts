@@ -2,6 +2,8 @@
 export interface ServeOptions {
   readonly configDir?: string | undefined;
   readonly listen: readonly string[];
+  /** Nobody has said where to listen: sockets that the starter has passed come first. */
+  readonly isListenTacit?: boolean | undefined;
   /** 1: this process serves. More: this process watches over so many workers. */
   readonly workers: number;
   /** Absolute path. */

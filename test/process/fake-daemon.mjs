@@ -16,12 +16,12 @@ function readGreeting(configDir) {
 }
 
 async function open(server, spec) {
-  const { address, port } = parseListen(spec);
+  const { fd, address, port } = parseListen(spec);
   await new Promise((resolve, reject) => {
     server.once('error', (cause) =>
       reject(new QpsmtpdError('Q_LISTEN', `cannot listen on ${spec}`, { cause })),
     );
-    server.listen(port, address, resolve);
+    server.listen(fd === undefined ? { port, host: address } : { fd }, resolve);
   });
   const bound = server.address();
   return printListen({ kind: 'tcp', address: bound.address, port: bound.port });

@@ -1,9 +1,10 @@
 /** A program started by a test: its output line by line, its end, and clients to talk to it. */
 
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
 import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 
 export interface Ending {
   readonly code: number | null;
@@ -46,25 +47,38 @@ class Lines {
 /** For `serve`, which refuses to run as root unless it is told to: as the user that runs the tests. */
 export const AS_OURSELVES: readonly string[] = ['--user', userInfo().username];
 
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly descriptors?: number;
+  readonly shell?: string;
+  readonly passed?: readonly number[];
+}
+
 export class RunningProgram {
   readonly out = new Lines();
   readonly err = new Lines();
   readonly ended: Promise<Ending>;
   readonly #child: ChildProcess;
 
-  /** A `serve` without `--user` gets `AS_OURSELVES`. `descriptors`: how many files it may have open. */
+  /**
+   * A `serve` without `--user` gets `AS_OURSELVES`. `descriptors`: how many files it may have open. `shell`: what a shell
+   * does before it becomes the program. `passed`: descriptors of this process that it has as 3, 4, …
+   */
   constructor(
     program: string,
     args: readonly string[],
-    { cwd, descriptors }: { cwd?: string; descriptors?: number } = {},
+    { cwd, descriptors, shell, passed = [] }: RunOptions = {},
   ) {
-    const limited = ['-c', 'ulimit -n "$0" && exec "$@"', String(descriptors), process.execPath];
-    const [command, first] = descriptors === undefined ? [process.execPath, []] : ['/bin/sh', limited];
+    const before = descriptors === undefined ? shell : `ulimit -n ${descriptors}`;
+    const [command, first] =
+      before === undefined
+        ? [process.execPath, []]
+        : ['/bin/sh', ['-c', `${before} && exec "$0" "$@"`, process.execPath]];
     const user = args.includes('serve') && !args.includes('--user') ? AS_OURSELVES : [];
     const child = spawn(command, [...first, program, ...args, ...user], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', ...passed],
       cwd,
-    });
+    }) as ChildProcessByStdio<null, Readable, Readable>;
     this.#child = child;
     for (const [stream, lines] of [
       [child.stdout, this.out],

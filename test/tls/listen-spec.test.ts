@@ -7,15 +7,21 @@ test.each([
   ['tcp://[::]:465 tls=starttls', { kind: 'tcp', address: '::', port: 465, startsWithTls: false }],
   ['unix:/run/a.sock', { kind: 'unix', path: '/run/a.sock', mode: 0o660 }],
   ['unix:/run/a.sock mode=0600', { kind: 'unix', path: '/run/a.sock', mode: 0o600 }],
+  ['fd:3', { kind: 'fd', fd: 3 }],
+  ['fd:0 tls=implicit', { kind: 'fd', fd: 0, startsWithTls: true }],
+  ['fdname:smtp-in.socket', { kind: 'fdname', name: 'smtp-in.socket' }],
   ['unix:/a?b tls=implicit mode=600', { kind: 'unix', path: '/a?b', mode: 0o600, startsWithTls: true }],
 ])('%s', (text, spec) => {
   expect(parseListen(text)).toEqual(spec);
 });
 
-test.each(['tcp://[::]:465 tls=implicit', 'tcp://192.0.2.1:25', 'unix:/run/a.sock tls=starttls'])(
-  '%s is printed as it was written',
-  (text) => expect(printListen(parseListen(text))).toBe(text),
-);
+test.each([
+  'tcp://[::]:465 tls=implicit',
+  'tcp://192.0.2.1:25',
+  'unix:/run/a.sock tls=starttls',
+  'fd:4 tls=starttls proxy=required',
+  'fdname:smtp tls=implicit',
+])('%s is printed as it was written', (text) => expect(printListen(parseListen(text))).toBe(text));
 
 test.each([
   'tcp://127.0.0.1:25 tls=maybe',
@@ -26,6 +32,12 @@ test.each([
   'tcp://127.0.0.1:25?tls=implicit',
   'unix:/run/a.sock mode=9',
   'unix:/run/a.sock mode=432',
+  'fd:',
+  'fd:x',
+  'fd:-1',
+  'fd:3 mode=0600',
+  'fdname:',
+  'fdname:a:b',
   'tls=implicit',
   '',
 ])('"%s" is refused', (text) => {
