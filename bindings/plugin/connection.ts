@@ -30,7 +30,8 @@ export interface Connection {
   readonly remoteInfo: string;
   /** The client may relay. Set by the relay plugin and by a successful AUTH. */
   relayClient: boolean;
-  readonly hello: 'helo' | 'ehlo' | undefined;
+  /** `lhlo`: the client speaks LMTP, RFC 2033. */
+  readonly hello: 'helo' | 'ehlo' | 'lhlo' | undefined;
   readonly helloHost: string | undefined;
   readonly tls: TlsFacts | undefined;
   /** Set after a successful AUTH. */
@@ -115,6 +116,11 @@ export interface Transaction {
   readonly recipients: readonly Recipient[];
   addRecipient(address: Address): void;
   removeRecipient(address: Address): void;
+  /**
+   * The client is told of each recipient at the end of data, as in LMTP, and tries again for those who were deferred: their
+   * fates may differ. False as soon as plugins have added others, of whom it would know nothing. RFC 2033 section 4.2.
+   */
+  readonly isAnsweredByRecipient: boolean;
   readonly notes: Notes<'transaction'>;
   /** The content. Throws `Q_NO_MESSAGE` before `data_headers_end`; the body is whole from `data_post_headers` on. */
   readonly message: Message;

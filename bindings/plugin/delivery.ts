@@ -154,7 +154,7 @@ export function clientOf(connection: Connection): SendingClient {
     port: remotePort,
     host: remoteHost === UNKNOWN_HOST ? undefined : remoteHost,
     helloHost,
-    protocol: hello === 'ehlo' ? 'ESMTP' : 'SMTP',
+    protocol: hello === 'helo' || hello === undefined ? 'SMTP' : 'ESMTP',
     user: auth?.user,
     localIp,
     localPort,

@@ -21,12 +21,13 @@ import {
   mailObjectOf,
   verdictOf,
   type DeliveryReport,
+  type MailObject,
   type Outlet,
   type RecipientOutcome,
 } from './delivery.ts';
 import type { Hook, Hooks } from './hooks.ts';
 import { LogLevel, type Log } from './log-level.ts';
-import type { Verdict } from './verdict.ts';
+import { ReturnCode, type Verdict } from './verdict.ts';
 
 export interface OutletDefinition<S extends OptionShape> extends Omit<
   PluginDefinition<S>,
@@ -59,11 +60,35 @@ export function queueInto(
   outlet: Outlet,
   verdict: (report: DeliveryReport, context: HookContext) => Verdict = verdictOf,
 ): Hook<unknown, 'queue'> {
-  return (context) =>
-    outlet.deliver(mailObjectOf(context)).then((report) => {
+  return (context) => {
+    const mail = mailObjectOf(context);
+    if (context.transaction.isAnsweredByRecipient) return queueEach(outlet, mail, verdict, context);
+    return outlet.deliver(mail).then((report) => {
       logReport(report, context.log);
       return namingHop(verdict(report, context), report);
     });
+  };
+}
+
+/** The client tries again for those who were left out, so the others may have the message. RFC 2033 section 4.2. */
+async function queueEach(
+  outlet: Outlet,
+  mail: MailObject,
+  verdict: (report: DeliveryReport, context: HookContext) => Verdict,
+  context: HookContext,
+): Promise<Verdict> {
+  const report = await outlet.deliver({ ...mail, isTrackedByRecipient: true });
+  logReport(report, context.log);
+  const whole = namingHop(verdict(report, context), report);
+  // The next queue plugin is asked about all of them.
+  if (whole.code === ReturnCode.DECLINED) return whole;
+  const byMailbox = new Map(
+    mail.recipients.map(({ address }, index) => [
+      address.canonicalMailbox,
+      verdict(report.slice(index, index + 1), context),
+    ]),
+  );
+  return { ...whole, byMailbox };
 }
 
 /** Hops that one line of the log names. */

@@ -36,6 +36,11 @@ export interface Verdict {
   readonly replyCode?: number;
   /** Of the queue hook: the next hop that answered, for the log. */
   readonly hop?: string;
+  /**
+   * Of the queue hook, where `Transaction.isAnsweredByRecipient`: what became of each recipient, by its canonical mailbox.
+   * Others are answered with the verdict itself.
+   */
+  readonly byMailbox?: ReadonlyMap<string, Verdict>;
 }
 
 function verdict(

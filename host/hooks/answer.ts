@@ -20,10 +20,16 @@ export function isPromise(answer: unknown): answer is PromiseLike<Answer> {
 /** Plugins are not bound by our types, so what they return is looked at before it is believed. */
 export function isVerdict(answer: unknown): answer is Verdict {
   if (typeof answer !== 'object' || answer === null) return false;
-  const { kind, code, lines, status, replyCode, hop } = answer as Partial<Record<keyof Verdict, unknown>>;
+  const { kind, code, lines, status, replyCode, hop, byMailbox } = answer as Partial<
+    Record<keyof Verdict, unknown>
+  >;
   if (hop !== undefined && typeof hop !== 'string') return false;
+  if (byMailbox !== undefined && !isMapOfVerdicts(byMailbox)) return false;
   return kind === 'verdict' && CODES.has(code) && isText(lines) && isStatus(status) && isReplyCode(replyCode);
 }
+
+const isMapOfVerdicts = (value: unknown): boolean =>
+  value instanceof Map && [...value.values()].every(isVerdict);
 
 export function isFinding(answer: unknown): answer is Finding {
   if (typeof answer !== 'object' || answer === null) return false;

@@ -39,6 +39,8 @@ export interface ListenerOptions {
   readonly startsWithTls?: boolean | undefined;
   /** The clients of its proxies have come by TLS, which a proxy has ended. Holds for no other peer, see `takeProxyTls`. */
   readonly isTlsByProxy?: boolean | undefined;
+  /** Its clients speak LMTP. RFC 2033. */
+  readonly isLmtp?: boolean | undefined;
   /** Undefined: no client of this listener may send a PROXY header. */
   readonly proxy?: ProxyOptions | undefined;
   /** Its clients speak HTTP first; undefined: SMTP at once. */

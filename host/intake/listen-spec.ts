@@ -38,6 +38,7 @@ export interface FdNameSpec extends ListenerOptions {
 
 export type ListenSpec = TcpSpec | UnixSpec | FdSpec | FdNameSpec;
 
+const SMTP_PORT = 25;
 const DEFAULT_SOCKET_MODE = 0o660;
 
 /** Reads a listen spec; throws `Q_USAGE` with the offending part. */
@@ -52,15 +53,19 @@ export function parseListen(spec: string): ListenSpec {
       ? options.take('tls', /^(implicit|starttls|by-proxy)$/, 'tls=implicit, tls=starttls or tls=by-proxy')
       : 'starttls';
   const proxy = takeProxy(spec, options);
+  const isLmtp = options.take('lmtp', /^(yes|no)$/, 'lmtp=yes or lmtp=no') === 'yes';
   options.refuseRest();
   const fault = http && faultOf(http);
   if (fault !== undefined) throw refused(spec, fault);
+  if (isLmtp && place.kind === 'tcp' && place.port === SMTP_PORT)
+    throw refused(spec, 'clients of port 25 speak SMTP', 'LMTP takes another, RFC 2033 section 5');
   return {
     ...place,
     ...(tls === undefined ? {} : { startsWithTls: tls === 'implicit' }),
     ...(tls === 'by-proxy' ? { isTlsByProxy: true } : {}),
     ...(proxy === undefined ? {} : { proxy }),
     ...(http === undefined ? {} : { http }),
+    ...(isLmtp ? { isLmtp } : {}),
   };
 }
 
@@ -168,9 +173,10 @@ function parseFdName(spec: string, name: string): FdNameSpec {
 /** The inverse of `parseListen`, for the log. */
 export function printListen(spec: ListenSpec): string {
   const { http } = spec;
+  const lmtp = spec.isLmtp === true ? ' lmtp=yes' : '';
   const end =
     http === undefined ? printTls(spec) + printProxy(spec.proxy) : printProxy(spec.proxy) + printHttp(http);
-  return `${printPlace(spec)}${end}`;
+  return `${printPlace(spec)}${end}${lmtp}`;
 }
 
 function printPlace(spec: ListenSpec): string {

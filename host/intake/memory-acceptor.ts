@@ -1,7 +1,14 @@
 /** Takes clients from the same process, such as tests. */
 
 import { duplexPair, type Duplex } from 'node:stream';
-import type { Acceptor, Emit, Endpoint, IncomingConnection, Login } from './incoming-connection.ts';
+import type {
+  Acceptor,
+  Emit,
+  Endpoint,
+  IncomingConnection,
+  ListenerOptions,
+  Login,
+} from './incoming-connection.ts';
 
 export interface MemoryClient {
   /** Address the session takes the client for; default 127.0.0.1. */
@@ -9,6 +16,8 @@ export interface MemoryClient {
   readonly port?: number;
   /** The client is known from the beginning. */
   readonly login?: Login;
+  /** What a line in `listeners` would say of it. */
+  readonly listener?: ListenerOptions;
 }
 
 /** Hands over a client of this process, and returns its end of the stream. */
@@ -45,7 +54,7 @@ export class MemoryAcceptor implements Acceptor {
   }
 
   /** Connects a client and returns its end of the stream. Throws if the acceptor is not open. */
-  connect({ address = '127.0.0.1', port = 40_000, login }: MemoryClient = {}): Duplex {
+  connect({ address = '127.0.0.1', port = 40_000, login, listener }: MemoryClient = {}): Duplex {
     if (this.#emit === undefined) throw new Error('the memory acceptor is closed');
     const peer: Endpoint = { address, port };
     return connectInMemory(this.#emit, {
@@ -53,6 +62,7 @@ export class MemoryAcceptor implements Acceptor {
       peer,
       remote: peer,
       local: { address: '127.0.0.1', port: 25 },
+      listener,
       ...(login && { login }),
     });
   }

@@ -92,7 +92,7 @@ export const replies = {
 
   // HELO and EHLO. RFC 5321 section 4.1.1.1.
   helloNeedsHost: reply(
-    'HELO or EHLO without an argument',
+    'HELO, EHLO or LHLO without an argument',
     501,
     '5.5.4',
     '%1 requires domain/address - see RFC-2821 4.1.1.1',
@@ -106,7 +106,7 @@ export const replies = {
     'HELO or EHLO was given already',
   ),
   helo: reply('HELO', 250, '', '%1 Hi %2; I am so happy to meet you.', '%1 greets %2'),
-  ehlo: reply('EHLO; lines with the extensions follow', 250, '', '%1 Hi %2', '%1 greets %2'),
+  ehlo: reply('EHLO or LHLO; lines with the extensions follow', 250, '', '%1 Hi %2', '%1 greets %2'),
   needHello: reply(
     'MAIL before HELO or EHLO',
     503,
@@ -114,6 +114,13 @@ export const replies = {
     'please say hello first ...',
     'Send HELO or EHLO first',
   ),
+  lmtpNeedsLhlo: reply(
+    'HELO or EHLO on a listener with `lmtp=yes`',
+    500,
+    '5.5.1',
+    'Command not recognized; this is LMTP, which begins with LHLO',
+  ),
+  needLhlo: reply('MAIL before LHLO, on a listener with `lmtp=yes`', 503, '5.5.1', 'Send LHLO first'),
 
   // AUTH. RFC 4954 sections 4 and 6.
   challenge: reply('AUTH; `%1` is the challenge of the mechanism in base64', 334, '', '%1'),

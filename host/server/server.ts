@@ -6,7 +6,7 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { DnsReverseLookup, type ReverseLookup } from '../dns/reverse-lookup.ts';
 import { ProcessSpools } from '../spool/process-spools.ts';
 import { ConfigError } from '../errors/error-classes.ts';
-import { probeHost } from './probe-host.ts';
+import { lmtpHost, probeHost } from './session-hosts.ts';
 import { Runtime, type ProcessResources, type RuntimeOptions } from './runtime.ts';
 import { Acceptance, clientsByDescriptors, descriptorLimit } from '../intake/acceptance.ts';
 import type { Acceptor, IncomingConnection, Surroundings } from '../intake/incoming-connection.ts';
@@ -23,6 +23,7 @@ import { systemClock } from '../services/services.ts';
 import { replies } from '../replies/replies.ts';
 import type { SettingValues } from '../settings/settings.ts';
 import { DenseSet } from '../../bindings/timing/dense-set.ts';
+import { LmtpSession } from '../session/lmtp-session.ts';
 import { Session } from '../session/session.ts';
 import { Turns } from '../session/turns.ts';
 import { ProcessStores } from '../store/stores.ts';
@@ -361,7 +362,11 @@ export class Server implements ProcessResources {
     const beganAt = Date.now();
     const runtime = this.#generation;
     const host = intake.isProbe === true ? probeHost(runtime) : runtime;
-    const session = new Session(intake, host, sessionName(number, beganAt));
+    const name = sessionName(number, beganAt);
+    const session =
+      intake.listener?.isLmtp === true
+        ? new LmtpSession(intake, lmtpHost(host), name)
+        : new Session(intake, host, name);
     session.seat = takeSeat(number, beganAt);
     session.facts.fromSameAddress = fromSameAddress;
     session.facts.maxFromSameAddress = this.#options.maxFromIp;

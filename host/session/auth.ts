@@ -4,7 +4,7 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
 import { conceal } from '../observe/log-text.ts';
 import { AuthAttempt, beginExchange } from './auth-exchange.ts';
-import { needsTls, offeredMechanisms, offers } from './extensions.ts';
+import { knowsExtensions, needsTls, offeredMechanisms, offers } from './extensions.ts';
 import { closeWith } from './limits.ts';
 import { unrecognized } from './plain-verbs.ts';
 import { replies } from '../replies/replies.ts';
@@ -17,7 +17,7 @@ const MECHANISM_NAME = /^[A-Za-z0-9_-]{1,20}$/;
 /** Without EHLO, without plugins, or without TLS where it is required, the verb is unknown, as in qpsmtpd. */
 function requireOffer(session: Session): Progress {
   const { facts, host } = session;
-  if (facts.hello === 'ehlo') {
+  if (knowsExtensions(facts)) {
     if (offers(session, 'AUTH')) return NEXT;
     if (needsTls(session) && host.printer.style === 'enhanced') return answer(session, replies.authNeedsTls);
   }

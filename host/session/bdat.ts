@@ -3,7 +3,7 @@
  * never read as commands: what a sender puts into a message must not be obeyed.
  */
 
-import { ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
+import { isDenial, ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
 import { refusals } from '../replies/refusals.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
@@ -60,6 +60,8 @@ export class Chunk {
 
 interface ChunkRefusal {
   readonly reply: Template;
+  /** The recipients whom the reply to the last chunk has to answer, see `Session.answered`. */
+  readonly answered: Session['answered'];
   /** Has the text of a plugin. */
   readonly verdict?: Verdict;
 }
@@ -111,16 +113,19 @@ function answerAndSkip(session: Session, reply: Template): Progress {
   return skipChunk(session);
 }
 
-function repeat(session: Session, { reply, verdict }: ChunkRefusal): Progress {
+function repeat(session: Session, { reply, verdict, answered }: ChunkRefusal): Progress {
+  if (session.chunk.isLast) session.beginAnswer(answered);
   if (verdict === undefined) session.send(reply);
   else session.sendVerdict(reply, verdict);
   return skipChunk(session);
 }
 
 const settle: Settle = (session, verdict) => {
+  const { answered } = session;
+  if (session.chunk.isLast && isDenial(verdict.code)) session.beginAnswer();
   const refused = refuse(session, 'data', verdict);
   if (refused === undefined) return verdict.code === ReturnCode.DONE ? skipChunk(session) : NEXT;
-  const refusal = { reply: refusals.data![verdict.code]!.reply, verdict };
+  const refusal = { reply: refusals.data![verdict.code]!.reply, verdict, answered };
   return refused instanceof Promise
     ? refused.then(() => skipFrom(session, refusal))
     : skipFrom(session, refusal);
@@ -180,11 +185,11 @@ function skipFrom(session: Session, refusal: ChunkRefusal): Outcome {
 
 /** Refuses the chunk and, by that, the message. The client learns it at once and may still send what it announced. */
 function refuseChunk(session: Session, reply: Template): Progress {
+  const refusal = { reply, answered: session.answered };
+  if (session.chunk.isLast) session.beginAnswer();
   session.send(reply);
   const reset = resetTransaction(session);
-  return reset instanceof Promise
-    ? reset.then(() => skipFrom(session, { reply }))
-    : skipFrom(session, { reply });
+  return reset instanceof Promise ? reset.then(() => skipFrom(session, refusal)) : skipFrom(session, refusal);
 }
 
 /** Reads from `chunk` at `from` on, at most to the end of the BDAT chunk, and returns where it stopped. */

@@ -11,7 +11,7 @@ import { bdat, spoiltBdat } from './bdat.ts';
 import { hideCredentials, loggable } from './credential-line.ts';
 import { data } from './data.ts';
 import { offers } from './extensions.ts';
-import { ehlo, helo } from './greeting.ts';
+import { ehlo, helo, lhlo } from './greeting.ts';
 import { closeWith, hasMoreCommands, refuseLine, refuseMoreCommands } from './limits.ts';
 import { mail } from './mail.ts';
 import { help, noop, quit, rset, unrecognized, vrfy } from './plain-verbs.ts';
@@ -54,10 +54,20 @@ const rows: Partial<Record<Verb, readonly Step[]>> = {
 };
 
 const VERBS = 32;
-const table: readonly (readonly Step[])[] = Array.from(
-  { length: VERBS },
-  (_, verb) => rows[verb as Verb] ?? unrecognized,
-);
+const tableOf = (steps: typeof rows): readonly (readonly Step[])[] =>
+  Array.from({ length: VERBS }, (_, verb) => steps[verb as Verb] ?? unrecognized);
+
+export const smtpVerbs = tableOf(rows);
+
+/** RFC 2033 section 4.1: a client that took this for SMTP would take the first reply to a message for all of them. */
+const refuseHello: readonly Step[] = [(session) => refuseLine(session, replies.lmtpNeedsLhlo)];
+
+export const lmtpVerbs = tableOf({
+  ...rows,
+  [Verb.Helo]: refuseHello,
+  [Verb.Ehlo]: refuseHello,
+  [Verb.Lhlo]: lhlo,
+});
 
 const tooManyCommands: readonly Step[] = [refuseMoreCommands];
 const lineTooLong: readonly Step[] = [(session) => refuseLine(session, replies.lineTooLong)];
@@ -94,7 +104,7 @@ function startCommand(session: Session): boolean {
   if (hasMoreCommands(session) && !isChunk) session.run(tooManyCommands);
   else if (command.octets > limitOf(command.verb)) session.run(isChunk ? tooLongBdat(session) : lineTooLong);
   else if ((command.flags & UNSAFE) !== 0) session.run(isChunk ? spoiltBdat : unsafeOctets);
-  else session.run(table[command.verb]!);
+  else session.run(session.verbs[command.verb]!);
   return session.mode === COMMAND && !session.isBusy;
 }
 

@@ -14,7 +14,7 @@ export class ConnectionFacts implements Connection {
   readonly #intake: IncomingConnection;
   remoteHost = UNKNOWN_HOST;
   relayClient = false;
-  hello: 'helo' | 'ehlo' | undefined = undefined;
+  hello: Connection['hello'] = undefined;
   helloHost: string | undefined = undefined;
   auth: { readonly user: string; readonly mechanism: string } | undefined = undefined;
   karma = 0;

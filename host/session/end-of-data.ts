@@ -18,6 +18,7 @@ import { addTrace } from './trace.ts';
 /** Spooled content must be on the disk before a plugin reads it. */
 function finishContent(session: Session): Progress {
   const incoming = session.incoming;
+  session.beginAnswer();
   const finished = incoming.complete();
   session.transaction.content = incoming.message;
   return finished === undefined ? NEXT : finished.then((): Outcome => NEXT);
@@ -115,11 +116,19 @@ const settleQueue: Settle = (session, verdict) => {
 
 function report(session: Session, verdict: Verdict): Progress {
   if (verdict.code === ReturnCode.DONE) return STOP;
+  const { byMailbox } = verdict;
+  if (byMailbox === undefined) tell(session, verdict);
+  else
+    for (const { address } of session.takeAnswered())
+      tell(session, byMailbox.get(address.canonicalMailbox) ?? verdict);
+  return NEXT;
+}
+
+function tell(session: Session, verdict: Verdict): void {
   const refusal = refusals.queue?.[verdict.code];
   if (refusal !== undefined) session.sendVerdict(refusal.reply, verdict);
   else if (verdict.code === ReturnCode.OK) acknowledge(session, verdict);
   else session.sendVerdict(replies.notQueued, verdict);
-  return NEXT;
 }
 
 /** A client whose mail is accepted may go on. */

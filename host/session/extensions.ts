@@ -51,7 +51,7 @@ export const extensions: readonly Extension[] = [
     keyword: 'ENHANCEDSTATUSCODES',
     rfc: 'RFC 2034',
     about: 'Replies carry status codes.',
-    offered: 'if `reply_style` is `enhanced`',
+    offered: 'if `reply_style` is `enhanced`, and always with `lmtp=yes`',
     args: ({ host }) => (host.printer.style === 'enhanced' ? '' : undefined),
   },
   {
@@ -117,6 +117,10 @@ export const extensions: readonly Extension[] = [
   },
 ];
 
+/** True once the client was told of them, by EHLO or LHLO. */
+export const knowsExtensions = ({ hello }: Pick<Session['facts'], 'hello'>): boolean =>
+  hello === 'ehlo' || hello === 'lhlo';
+
 /** True if the client may use the extension now: it is handled, offered and not switched off. */
 export function offers(session: Session, keyword: string): boolean {
   const extension = extensions.find((row) => row.keyword === keyword);
@@ -138,9 +142,16 @@ function recipientLimits({ host }: Session): string {
   return `RCPTMAX=${maxRecipients}${maxTransactions > 0 ? ` MAILMAX=${maxTransactions}` : ''}`;
 }
 
+/** What no server of LMTP may be without. RFC 2033 section 5. */
+const NEEDED_BY_LMTP: ReadonlySet<string> = new Set(['PIPELINING', 'ENHANCEDSTATUSCODES']);
+
+export const isLmtp = ({ intake }: Pick<Session, 'intake'>): boolean => intake.listener?.isLmtp === true;
+
 /** `extensions_off` hides what some client cannot cope with. */
 function argumentsOf(session: Session, extension: Extension): string | undefined {
-  return session.host.settings.extensionsOff.has(extension.keyword) ? undefined : extension.args(session);
+  const { keyword } = extension;
+  const isOff = session.host.settings.extensionsOff.has(keyword);
+  return isOff && !(NEEDED_BY_LMTP.has(keyword) && isLmtp(session)) ? undefined : extension.args(session);
 }
 
 const NO_MECHANISM: readonly Mechanism[] = [];

@@ -7,7 +7,7 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
 import { replies } from '../replies/replies.ts';
 import { endTransaction, refuse } from './closing.ts';
-import { extensionLines } from './extensions.ts';
+import { extensionLines, isLmtp } from './extensions.ts';
 import type { Session } from './session.ts';
 import {
   answer,
@@ -55,10 +55,11 @@ const settleConnect: Settle = (session, verdict) => {
 function banner(session: Session): string {
   const { settings, version } = session.host;
   const own = settings.smtpGreeting;
+  const protocol = isLmtp(session) ? 'LMTP' : 'ESMTP';
   if (own === undefined) {
-    return `${settings.me} ESMTP qpsmtpd ${version} ready; send us your mail, but not your spam.`;
+    return `${settings.me} ${protocol} qpsmtpd ${version} ready; send us your mail, but not your spam.`;
   }
-  return /\bESMTP\b/.test(own) ? own : `${own} ESMTP`;
+  return /\bESMTP\b/.test(own) ? own.replace(/\bESMTP\b/, protocol) : `${own} ${protocol}`;
 }
 
 export const greet: readonly Step[] = [
@@ -67,7 +68,10 @@ export const greet: readonly Step[] = [
   askHook('connect', settleConnect),
 ];
 
-type Kind = 'helo' | 'ehlo';
+type Kind = 'helo' | 'ehlo' | 'lhlo';
+
+/** Plugins are asked about LHLO as about EHLO: it has the same meaning. RFC 2033 section 4.1. */
+const hookOf = (kind: Kind): 'helo' | 'ehlo' => (kind === 'lhlo' ? 'ehlo' : kind);
 
 /** A client may say hello again at any time, unless the site wants qpsmtpd's 503. */
 function refuseRepeated(session: Session): Progress {
@@ -77,7 +81,7 @@ function refuseRepeated(session: Session): Progress {
 
 /** A plugin may read the line in its own way; its answer takes the place of the line. */
 const askParser = (kind: Kind): Step => {
-  const hook = `${kind}_parse` as const;
+  const hook = `${hookOf(kind)}_parse` as const;
   const settleParse: Settle = (session, verdict) => {
     const refused = refuse(session, hook, verdict, kind);
     if (refused !== undefined) return refused;
@@ -104,15 +108,16 @@ const ask =
   (kind: Kind, settle: Settle): Step =>
   (session) => {
     const { hooks } = session.host;
-    if (!hooks.has(kind)) return NEXT;
+    const hook = hookOf(kind);
+    if (!hooks.has(hook)) return NEXT;
     const [host = '', ...rest] = session.command.text.split(/[ \t]+/);
-    return settled(session, hooks.run(kind, session, host, rest), settle);
+    return settled(session, hooks.run(hook, session, host, rest), settle);
   };
 
 const settle =
   (kind: Kind): Settle =>
   (session, verdict) => {
-    const refused = refuse(session, kind, verdict);
+    const refused = refuse(session, hookOf(kind), verdict);
     if (refused !== undefined) return refused;
     return verdict.code === ReturnCode.DONE ? STOP : NEXT;
   };
@@ -151,3 +156,4 @@ const hello = (kind: Kind): readonly Step[] => [
 
 export const helo = hello('helo');
 export const ehlo = hello('ehlo');
+export const lhlo = hello('lhlo');

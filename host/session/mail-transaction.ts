@@ -23,6 +23,8 @@ export class MailTransaction implements Transaction {
   mailParameters: Parameters = NO_PARAMETERS;
   mailOptions: MailOptions = PLAIN_MAIL;
   readonly recipients: Recipient[] = [];
+  /** Those whom the client has named and is told of one by one; undefined where it gets one reply for all. */
+  named: Recipient[] | undefined = undefined;
   notes = new Notes<'transaction'>();
   /** Set when the header has arrived. */
   content: StoredMessage | undefined = undefined;
@@ -31,6 +33,12 @@ export class MailTransaction implements Transaction {
   /** About what the envelope and the notes take up. */
   get octets(): number {
     return this.#pathOctets + this.notes.octets;
+  }
+
+  get isAnsweredByRecipient(): boolean {
+    if (this.named === undefined) return false;
+    const named = new Set(this.named);
+    return this.recipients.every((recipient) => named.has(recipient));
   }
 
   /** MAIL was accepted. */

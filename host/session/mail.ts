@@ -2,6 +2,7 @@
 
 import { Address } from '../../bindings/wire/address.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
+import { isLmtp } from './extensions.ts';
 import { limitTransactions, requireMemory } from './limits.ts';
 import { PLAIN_MAIL, readMailOptions } from './envelope-parameters.ts';
 import { askPathHook, parsePathCommand, refuseInternational } from './path-input.ts';
@@ -13,7 +14,7 @@ import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } fr
 
 function requireHello(session: Session): Progress {
   if (session.facts.hello !== undefined) return NEXT;
-  return answer(session, replies.needHello);
+  return answer(session, isLmtp(session) ? replies.needLhlo : replies.needHello);
 }
 
 function readOptions(session: Session): Progress {

@@ -70,7 +70,7 @@ function offer(session: Session): Progress {
 
 function settleOffer(session: Session, recipient: Recipient, verdict: Verdict): Progress {
   if (verdict.code !== ReturnCode.OK) return settle(session, verdict);
-  session.transaction.acceptRecipient(recipient);
+  session.acceptRecipient(recipient);
   session.sendVerdict(replies.recipientOk, verdict, echo(session));
   return STOP;
 }

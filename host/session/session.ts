@@ -4,13 +4,14 @@
  * verbs mean stands in the files named after them.
  */
 
+import type { Recipient } from '../../bindings/plugin/connection.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { IncomingConnection } from '../intake/incoming-connection.ts';
 import { SHARE_OF_FREE_SLABS } from '../message/slab-pool.ts';
 import type { HookSession } from '../hooks/context.ts';
 import { readResponses, type AuthAttempt } from './auth-exchange.ts';
 import { readChunk } from './bdat.ts';
-import { readCommands } from './command-reader.ts';
+import { readCommands, smtpVerbs } from './command-reader.ts';
 import { conceal } from '../observe/log-text.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { CONNECTION_OCTETS, TLS_OCTETS } from '../memory/memory-share.ts';
@@ -55,6 +56,7 @@ const MUCH_COMMANDS = 8_192;
 export class Session extends SessionOutput implements Expiring, HookSession, StreamEvents, TurnTaker {
   readonly host: SessionHost;
   readonly intake: IncomingConnection;
+  readonly verbs: readonly (readonly Step[])[] = smtpVerbs;
   facts: ConnectionFacts;
   /** How much the client has used of its limits. */
   counters = new SessionCounters();
@@ -154,6 +156,27 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   get incoming(): IncomingData {
     if (this.openIncoming !== undefined) return this.openIncoming;
     throw new QpsmtpdError('Q_NO_MESSAGE', 'no message is being received');
+  }
+
+  /** Plugins and route have accepted what RCPT named. */
+  acceptRecipient(recipient: Recipient): void {
+    this.transaction.acceptRecipient(recipient);
+  }
+
+  /** Those whom the reply to the message at hand has to answer one by one: nobody, but in LMTP. */
+  get answered(): readonly Recipient[] {
+    return NOBODY;
+  }
+
+  /** The next reply is that to a message, which in LMTP is one for each recipient. */
+  beginAnswer(recipients?: readonly Recipient[]): void {
+    // SMTP has one for all.
+    void recipients;
+  }
+
+  /** Those whom the caller now answers, one reply for each. */
+  takeAnswered(): readonly Recipient[] {
+    return NOBODY;
   }
 
   adjustKarma(points: number): number {
@@ -482,6 +505,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
 }
 
 const NO_STEPS: readonly Step[] = [];
+const NOBODY: readonly Recipient[] = [];
 
 /** Recomputed from what is there, so that no end of a transaction can forget to give something back. */
 function weightOf({ intake, facts, openTransaction, partial, authAttempt, inputOctets }: Session): number {

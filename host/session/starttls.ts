@@ -4,7 +4,7 @@ import type { TlsFacts } from '../../bindings/plugin/connection.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { HandshakeError, startTls } from '../tls/tls-layer.ts';
 import { resetTransaction } from './closing.ts';
-import { offers } from './extensions.ts';
+import { knowsExtensions, offers } from './extensions.ts';
 import { greet } from './greeting.ts';
 import {
   answer,
@@ -29,7 +29,7 @@ const SUBMISSIONS = 465;
  * it is in qpsmtpd without its plugin.
  */
 function requireOffer(session: Session): Progress {
-  if (session.facts.hello === 'ehlo' && offers(session, 'STARTTLS')) return NEXT;
+  if (knowsExtensions(session.facts) && offers(session, 'STARTTLS')) return NEXT;
   session.run(unrecognized);
   return STOP;
 }

@@ -82,12 +82,14 @@ export function receivedValue(
 }
 
 /**
- * `SMTP` after HELO; after EHLO `ESMTP` with S for TLS and A for authentication. RFC 3848. `UTF8SMTP` for a message of
- * SMTPUTF8. RFC 6531 section 3.7.3.
+ * `SMTP` after HELO; after EHLO `ESMTP`, after LHLO `LMTP`, with S for TLS and A for authentication. RFC 3848. `UTF8SMTP` and
+ * `UTF8LMTP` for a message of SMTPUTF8. RFC 6531 section 3.7.3.
  */
 export function protocolOf({ hello, tls, auth }: TracedConnection, isUtf8 = false): string {
-  if (hello !== 'ehlo') return 'SMTP';
-  return `${isUtf8 ? 'UTF8SMTP' : 'ESMTP'}${tls === undefined ? '' : 'S'}${auth === undefined ? '' : 'A'}`;
+  if (hello !== 'ehlo' && hello !== 'lhlo') return 'SMTP';
+  const plain = hello === 'lhlo' ? 'LMTP' : 'ESMTP';
+  const international = hello === 'lhlo' ? 'UTF8LMTP' : 'UTF8SMTP';
+  return `${isUtf8 ? international : plain}${tls === undefined ? '' : 'S'}${auth === undefined ? '' : 'A'}`;
 }
 
 /** `(CIPHER encrypted)`, without the name where a proxy does not tell it, or nothing without TLS. */

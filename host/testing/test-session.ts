@@ -2,7 +2,7 @@
 
 import { loadCore } from '../../bindings/core.ts';
 import type { Core } from '../../bindings/core/contract.ts';
-import type { Parameters, Recipient, TlsFacts } from '../../bindings/plugin/connection.ts';
+import type { Connection, Parameters, Recipient, TlsFacts } from '../../bindings/plugin/connection.ts';
 import type { HookArguments, SessionHookName } from '../../bindings/plugin/hooks.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
 import { Address } from '../../bindings/wire/address.ts';
@@ -35,7 +35,7 @@ export interface ClientFacts {
   readonly peerIp?: string;
   readonly localIp?: string;
   readonly localPort?: number;
-  readonly hello?: 'helo' | 'ehlo' | undefined;
+  readonly hello?: Connection['hello'];
   readonly helloHost?: string | undefined;
   readonly relayClient?: boolean;
   readonly tls?: TlsFacts | undefined;

@@ -56,7 +56,8 @@ export default defineOutlet({
           : undefined;
       },
       /** Here no recipient has the message yet: later a refusal would also cover recipients that have it. */
-      async data({ transaction: { recipients }, log }) {
+      async data({ transaction: { recipients, isAnsweredByRecipient }, log }) {
+        if (isAnsweredByRecipient) return undefined;
         const table = await routes.refreshed();
         const stray = recipients.find(({ address }) => table.find(address) === undefined);
         if (stray === undefined) return undefined;

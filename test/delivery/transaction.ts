@@ -33,6 +33,7 @@ export function transactionOf(
     recipients: recipients.map((mailbox) => ({ address: address(mailbox), parameters: new Map() })),
     addRecipient: () => undefined,
     removeRecipient: () => undefined,
+    isAnsweredByRecipient: false,
     notes: new Notes(),
     message,
   };

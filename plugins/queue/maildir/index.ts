@@ -89,7 +89,8 @@ export default defineOutlet({
       : verdictOf(report),
   hooks: ({ options }) => ({
     /** Here nobody has the message yet: later a refusal would tell the sender that those who have it have not. */
-    data({ transaction: { recipients }, log }) {
+    data({ transaction: { recipients, isAnsweredByRecipient }, log }) {
+      if (isAnsweredByRecipient) return undefined;
       const problem = recipients
         .map(({ address }) => problemWith(address, maildirOf(options)))
         .find((text) => text !== undefined);
