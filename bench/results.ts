@@ -122,7 +122,32 @@ export interface DayResults {
   readonly dayCpuSeconds: number;
 }
 
-export type Results = MicroResults | ServerResults | DayResults;
+/** One way to the daemon in one round of one workload. */
+export interface FrontCell extends Cell {
+  /** The part of `cpuSeconds` that a server in front of the daemon took. */
+  readonly frontSeconds: number;
+}
+
+export interface BannerRow {
+  readonly way: string;
+  /** From connecting to the first octets of the greeting. */
+  readonly milliseconds: Spread;
+}
+
+/** What servers in front of the daemon add. */
+export interface FrontResults {
+  readonly kind: 'fronts';
+  readonly run: RunFacts;
+  readonly rounds: number;
+  readonly isPinned: boolean;
+  readonly httpd: { readonly version: string; readonly settings: string };
+  readonly workloads: readonly { readonly id: string; readonly title: string; readonly about: string }[];
+  /** Of the servers `direct` and `httpd`. */
+  readonly cells: readonly FrontCell[];
+  readonly banners: readonly BannerRow[];
+}
+
+export type Results = MicroResults | ServerResults | DayResults | FrontResults;
 
 /** `server.json`, or `server-quick.json` for a run that only shows that it works. */
 export function resultsFile(kind: Results['kind'], isQuick: boolean): string {

@@ -1,6 +1,7 @@
 /** What was set out to be reached, and whether a run reached it. */
 
-import type { MicroResults, ServerResults } from '../results.ts';
+import { addedMicroseconds } from '../fronts/rows.ts';
+import type { FrontResults, MicroResults, ServerResults } from '../results.ts';
 import { perSession, summarise } from '../server/summary.ts';
 
 /** One promise, what was measured, and whether it held. */
@@ -120,6 +121,31 @@ function otherVerdicts({ cells, participants, idle }: ServerResults): Verdict[] 
       promise: `idle session: at most ${SESSION_BUDGET_KIB} KiB RSS beyond a bare Node socket`,
       measured: extra === undefined ? '-' : `${extra.toFixed(1)} KiB at ${own!.sessions[1]} sessions`,
       isKept: extra === undefined ? undefined : extra <= SESSION_BUDGET_KIB,
+    },
+  ];
+}
+
+/** What a server in front may add: microseconds of processor time to a message, milliseconds to a greeting. */
+const HTTPD_BUDGET_US = 150;
+const LAUNCHER_BUDGET_MS = 5;
+
+export function frontVerdicts(results: FrontResults): Verdict[] {
+  const costs = results.workloads.map(({ id }) => {
+    const { median, min, max } = addedMicroseconds(results, id);
+    return {
+      promise: `${id}: httpd and mod_qpsmtpd add at most ${HTTPD_BUDGET_US} us of CPU to a message`,
+      measured: `${median.toFixed(0)} us (${min.toFixed(0)} to ${max.toFixed(0)})`,
+      isKept: median <= HTTPD_BUDGET_US,
+    };
+  });
+  const { banners } = results;
+  const [direct, launched] = [banners[0]!, banners.at(-1)!].map(({ milliseconds }) => milliseconds.median);
+  return [
+    ...costs,
+    {
+      promise: `tcpserver and qpsmtpd-connect add at most ${LAUNCHER_BUDGET_MS} ms to the greeting, by the median`,
+      measured: `${(launched! - direct!).toFixed(2)} ms`,
+      isKept: launched! - direct! <= LAUNCHER_BUDGET_MS,
     },
   ];
 }

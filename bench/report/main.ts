@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { ROOT } from '../places.ts';
 import { readPart, readResults, type ServerResults } from '../results.ts';
 import { microPictures, serverPictures, type Picture } from './pictures.ts';
-import { againSection, daySection, forwardSection, microSection, serverSection } from './sections.ts';
+import {
+  againSection,
+  daySection,
+  forwardSection,
+  frontsSection,
+  microSection,
+  serverSection,
+} from './sections.ts';
 
 const DOCS = join(ROOT, 'docs');
 const PICTURES = join(DOCS, 'benchmarks');
@@ -17,6 +24,7 @@ they can and cannot say, is written in [bench/README.md](../bench/README.md).`;
 
 function main(): void {
   const [micro, day] = [readResults('micro'), readResults('apache-day')];
+  const fronts = readResults('fronts');
   const [again, forwarding] = [readPart('again'), readPart('forward')];
   const whole = readResults('server');
   const server = whole !== undefined && forwarding !== undefined ? withoutForwarding(whole) : whole;
@@ -34,6 +42,7 @@ function main(): void {
     ...(server === undefined ? [] : [serverSection(server, pictures)]),
     ...(again === undefined ? [] : [againSection(again)]),
     ...(forwarding === undefined ? [] : [forwardSection(forwarding)]),
+    ...(fronts === undefined ? [] : [frontsSection(fronts)]),
     ...(day === undefined ? [] : [daySection(day)]),
     ...(micro === undefined ? [] : [microSection(micro, pictures)]),
   ];

@@ -2,11 +2,19 @@
 
 import { outcomeRows, showDuration } from '../apache-day/account.ts';
 import type { RunFacts } from '../machine.ts';
-import type { DayResults, MicroResults, MicroRow, ServerResults } from '../results.ts';
+import { BANNER_HEAD, bannerCells, COST_HEAD, costRows } from '../fronts/rows.ts';
+import type { DayResults, FrontResults, MicroResults, MicroRow, ServerResults } from '../results.ts';
 import { showNumber } from '../statistics.ts';
 import { IDLE_HEAD, idleCells, LINE_HEAD, lineCells, showGap, summarise } from '../server/summary.ts';
 import { markdownTable } from '../text-table.ts';
-import { forwardVerdicts, microVerdicts, peerVerdicts, serverVerdicts, type Verdict } from './budgets.ts';
+import {
+  forwardVerdicts,
+  frontVerdicts,
+  microVerdicts,
+  peerVerdicts,
+  serverVerdicts,
+  type Verdict,
+} from './budgets.ts';
 import type { Picture } from './pictures.ts';
 
 const image = ({ file, title }: Picture): string => `![${title}](benchmarks/${file})`;
@@ -139,6 +147,25 @@ function growthSection({ charts, points, gaps }: ServerResults, pictures: readon
     ),
     ...gapList(gaps.filter(({ workload }) => workload === id).map(showGap)),
     `Again: \`npm run bench:server -- --only ${id}\``,
+  ]);
+}
+
+export function frontsSection(results: FrontResults): string {
+  const { run, rounds, isPinned, httpd, workloads, banners } = results;
+  return paragraphs([
+    '## Servers in front',
+    runSection(run),
+    `A message that comes by Apache httpd and \`contrib/apache/mod_qpsmtpd.c\`, beside one that comes to the same daemon directly: ` +
+      `processor time of the daemon and of all processes of httpd together, ${rounds} rounds in which both ways took their turn. ` +
+      (isPinned ? 'Both servers ran on one core and the load generator on the other. ' : '') +
+      `The daemon has one worker and the plugins rcpt_ok and queue/discard. httpd ${httpd.version}: ${httpd.settings}.`,
+    '### Budgets',
+    verdictTable(frontVerdicts(results)),
+    ...workloads.map(({ id, title, about }) => `- **${id}**: ${title}. ${about}`),
+    markdownTable(COST_HEAD, costRows(results), (column) => column > 1),
+    `The greeting, from connecting to its first octets, for ${banners[0]!.milliseconds.count} clients one after the other on each way, by turns:`,
+    markdownTable(BANNER_HEAD, banners.map(bannerCells)),
+    'Again: `npm run bench:fronts`',
   ]);
 }
 
