@@ -23,6 +23,7 @@ import {
   upgradeRequired,
   type UpgradeRequest,
 } from './smtp-tunnel.ts';
+import { WEBSOCKET_PATH, webSocketRequired, WebSocketTunnels } from './websocket-tunnel.ts';
 
 /** Registers what a listener offers, where its options have it. */
 export type Routes = (app: FastifyInstance, front: HttpFront) => void;
@@ -51,6 +52,7 @@ export class HttpFront {
   /** The response that was begun last on a connection and is not out yet. */
   readonly #answering = new WeakMap<Duplex, ServerResponse>();
   #app: FastifyInstance | undefined = undefined;
+  #webSockets: WebSocketTunnels | undefined = undefined;
   #emit: Emit | undefined = undefined;
   #surroundings: Surroundings | undefined = undefined;
   #isClosed = false;
@@ -104,6 +106,7 @@ export class HttpFront {
       frameworkErrors: (error, request, reply) => void answerWith(error, reply as FastifyReply, this),
     });
     this.#app = app;
+    if (this.http.websocket) this.#webSockets = new WebSocketTunnels();
     app.addHook('onRequest', (request, _reply, done) => {
       done(faultOf(request.raw));
     });
@@ -215,6 +218,9 @@ export class HttpFront {
     if (method === 'CONNECT') return openConnect;
     const [path] = url.split('?', 1);
     if (this.http.upgrade && path === UPGRADE_PATH) return openUpgrade;
+    const webSockets = this.#webSockets;
+    if (webSockets !== undefined && path === WEBSOCKET_PATH)
+      return (front, upgrade) => webSockets.open(front, upgrade);
     throw new HttpRefusal(404, 'there is no session here');
   }
 
@@ -238,10 +244,13 @@ const health: Routes = (app, front) => {
 
 /** Requests that did not ask to leave HTTP, or whose wish a proxy has taken out. */
 const upgrading: Routes = (app, { http }) => {
-  if (!http.upgrade) return;
-  app.get(UPGRADE_PATH, { exposeHeadRoute: false }, () => {
-    throw upgradeRequired();
-  });
+  const refuse = (path: string, refusal: () => HttpRefusal): void => {
+    app.get(path, { exposeHeadRoute: false }, () => {
+      throw refusal();
+    });
+  };
+  if (http.upgrade) refuse(UPGRADE_PATH, upgradeRequired);
+  if (http.websocket) refuse(WEBSOCKET_PATH, webSocketRequired);
 };
 
 /** What is wrong with the head of any request. */
