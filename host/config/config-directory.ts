@@ -34,6 +34,15 @@ export interface ConfigDirectoryOptions {
   /** Lines that take the place of the file of that name, if there is one. */
   readonly overlay?: ReadonlyMap<string, readonly string[]>;
   readonly files?: FileSystem;
+  /** The service whose configuration it is; undefined: that of listeners without one. */
+  readonly service?: ConfigService | undefined;
+}
+
+/** For a service a file `X.NAME` in any directory takes the place of `X` in any directory. */
+export interface ConfigService {
+  readonly name: string;
+  /** Names for which it has no files of its own: they are about the whole process. */
+  readonly sharedFiles: ReadonlySet<string>;
 }
 
 /**
@@ -51,6 +60,9 @@ export class ConfigDirectory implements Config {
   readonly #compiled: CompiledLists;
   readonly #overlay: ReadonlyMap<string, readonly string[]>;
   readonly #builtIn: ReadonlyMap<string, ConfigList>;
+  readonly #service: ConfigService | undefined;
+  /** Lists that were read from a file of the service. */
+  readonly #ofService = new WeakSet<ConfigList>();
   /** The last number each name stood for. */
   readonly #numbers = new Map<string, number>();
   readonly #askedFor = new Set<string>();
@@ -60,7 +72,7 @@ export class ConfigDirectory implements Config {
   #meGeneration = 0;
 
   constructor(options: ConfigDirectoryOptions) {
-    const { directories, log, hostName, watch = true, overlay, files = systemFiles } = options;
+    const { directories, log, hostName, watch = true, overlay, files = systemFiles, service } = options;
     this.directories = directories.map((directory) => resolve(directory));
     this.hostName = hostName ?? hostname();
     this.#problems = new ProblemLog(log);
@@ -70,6 +82,7 @@ export class ConfigDirectory implements Config {
     this.#databases = new LastGoodCache((name) => this.#readDatabase(name), this.#problems);
     this.#compiled = new CompiledLists(this, this.#problems);
     this.#overlay = overlay ?? new Map();
+    this.#service = service;
     const builtIn = (name: string, text: string): [string, ConfigList] => [
       name,
       givenList([text], join(this.directories[0] ?? '.', name)),
@@ -126,7 +139,15 @@ export class ConfigDirectory implements Config {
 
   /** Where the first line stands or, without one, the file an operator would write. */
   placeOf(name: string): Place {
-    return this.#listIfKnown(name)?.place(0) ?? { file: join(this.directories[0] ?? '.', name) };
+    const list = this.#listIfKnown(name);
+    const file = list !== undefined && this.#ofService.has(list) ? this.#nameInService(name)! : name;
+    return list?.place(0) ?? { file: join(this.directories[0] ?? '.', file) };
+  }
+
+  /** True if a file of the service has taken the place of the general one. */
+  isOfService(name: string): boolean {
+    const list = this.#listIfKnown(name);
+    return list !== undefined && this.#ofService.has(list);
   }
 
   /** True if `name` has a line in a file, and not only a built-in value. */
@@ -163,7 +184,7 @@ export class ConfigDirectory implements Config {
 
   /** Throws a ConfigError if a file that belongs to `name` exists and can't be read. A missing file is in order. */
   requireReadable(name: string): void {
-    if (!this.#overlay.has(name)) this.#refuse(this.#reader.list(name).failures);
+    this.#readList(name);
   }
 
   /** Forgets everything that was read, and what was complained about: for SIGHUP. */
@@ -206,22 +227,40 @@ export class ConfigDirectory implements Config {
       return undefined;
     }
     if (this.#lists.size + this.#databases.size >= MAX_NAMES) this.#forget();
-    if (this.#askedFor.size < MAX_NAMES)
-      this.#askedFor.add((kept as unknown) === this.#databases ? `${name}.cdb` : name);
+    const ending = (kept as unknown) === this.#databases ? '.cdb' : '';
+    for (const each of [this.#nameInService(name), name])
+      if (each !== undefined && this.#askedFor.size < MAX_NAMES) this.#askedFor.add(`${each}${ending}`);
     return kept.read(name);
   }
 
+  /** The name of the file that the service may have in place of `name`; undefined if it can have none. */
+  #nameInService(name: string): string | undefined {
+    const service = this.#service;
+    return service === undefined || service.sharedFiles.has(name) ? undefined : `${name}.${service.name}`;
+  }
+
   #readList(name: string): ConfigList {
-    const given = this.#overlay.get(name);
-    if (given !== undefined) return givenList(given, name);
-    const { list, failures } = this.#reader.list(name);
-    this.#refuse(failures);
+    const inService = this.#nameInService(name);
+    const own = inService === undefined ? emptyList : this.#readFile(inService);
+    if (own !== emptyList) this.#ofService.add(own);
+    const list = own === emptyList ? this.#readFile(name) : own;
     if (!Number.isNaN(list.number)) this.#problems.settle(`number ${name}`);
     return list;
   }
 
+  /** `emptyList` itself if there is no such file. */
+  #readFile(name: string): ConfigList {
+    const given = this.#overlay.get(name);
+    if (given !== undefined) return givenList(given, name);
+    const { list, failures } = this.#reader.list(name);
+    this.#refuse(failures);
+    return list;
+  }
+
   #readDatabase(name: string): ConstantDatabase {
-    const found = this.#reader.octets(`${name}.cdb`);
+    const inService = this.#nameInService(name);
+    const own = inService === undefined ? undefined : this.#reader.octets(`${inService}.cdb`);
+    const found = own ?? this.#reader.octets(`${name}.cdb`);
     if (found === undefined) return emptyDatabase;
     const { file, octets, failures } = found;
     this.#refuse(failures);
