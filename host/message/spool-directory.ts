@@ -29,13 +29,15 @@ export interface SpoolSettings {
   warn(text: string): void;
 }
 
+/** Of all folders of this process: those of two services, or of two readings of the configuration, may be the same. */
+let files = 0;
+
 /** The folder large messages are kept in while they are received and checked. */
 export class SpoolDirectory {
   readonly path: string;
   readonly warn: (text: string) => void;
   readonly #clock: Clock;
   readonly #mode: number;
-  #count = 0;
 
   constructor(settings: Pick<SpoolSettings, 'path' | 'clock' | 'warn'> & { readonly mode?: number }) {
     this.path = settings.path;
@@ -60,7 +62,7 @@ export class SpoolDirectory {
 
   /** A path no living process uses: `EPOCH:PID:N`. It need not be secret, the folder is closed to others. */
   newPath(): string {
-    return join(this.path, `${Math.floor(this.#clock.now() / 1000)}:${process.pid}:${this.#count++}`);
+    return join(this.path, `${Math.floor(this.#clock.now() / 1000)}:${process.pid}:${files++}`);
   }
 }
 
@@ -133,7 +135,7 @@ function make(
   owner: SpoolSettings['owner'],
   rehearsal: Rehearsal | undefined,
 ): void {
-  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return;
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined || rehearsal?.wouldMake(path) === true) return;
   if (rehearsal !== undefined) return rehearsal.mkdir(path);
   mkdirSync(path, { mode });
   // mkdir leaves out the bits of the umask.

@@ -108,6 +108,13 @@ describe('a spool directory that is removed while the daemon runs', () => {
     expect(readdirSync(path)).toEqual([]);
   });
 
+  it('that is opened twice, as by two services, never gives the same name twice', () => {
+    const path = join(folder(), 'spool');
+    const spools = [openSpoolDirectory(settings(path)), openSpoolDirectory(settings(path))];
+    const names = Array.from({ length: 50 }, (_, index) => spools[index % 2]!.newPath());
+    expect(new Set(names).size).toBe(50);
+  });
+
   it('is not taken from somebody else', async () => {
     const path = join(folder(), 'spool');
     const spool = openSpoolDirectory(settings(path));
