@@ -28,6 +28,8 @@ export interface Connection {
   readonly remoteHost: string;
   /** What greeting and Received say: the remote host, or more if the launcher knew more. */
   readonly remoteInfo: string;
+  /** What its listener says with `service=NAME`; undefined: nothing. */
+  readonly service: string | undefined;
   /** The client may relay. Set by the relay plugin and by a successful AUTH. */
   relayClient: boolean;
   /** `lhlo`: the client speaks LMTP, RFC 2033. */

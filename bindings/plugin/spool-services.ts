@@ -32,6 +32,8 @@ export interface SpoolOptions {
   /** Name of this host in reports. */
   readonly host: string;
   readonly log: Log;
+  /** All that an operator has written of these options: lines that name the same spool have to say the same. */
+  readonly line?: string | undefined;
 }
 
 export interface Spools {

@@ -2,16 +2,27 @@
 
 import type { CheckNotice } from '../hooks/plugin-checks.ts';
 import { maskControls } from '../message/field-text.ts';
-import type { DaemonDescription, DaemonLoader } from '../process/daemon.ts';
+import type { DaemonLoader, ServiceDescription } from '../process/daemon.ts';
 import { checkUser, dropPrivileges } from '../process/privileges.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { Rehearsal } from '../errors/rehearsal.ts';
 import { HELP_OPTION, printHelp, readArguments, refusePositionals, type OptionSpec } from './arguments.ts';
 import { readConfigDir } from '../config/search-path.ts';
-import { CONFIG_OPTION, NO_DEFAULTS, readServeDefaults } from './serve-command.ts';
+import {
+  CONFIG_OPTION,
+  NO_DEFAULTS,
+  readServeDefaults,
+  readServices,
+  SERVICE_OPTION,
+} from './serve-command.ts';
 
 export const CHECK_OPTIONS: readonly OptionSpec[] = [
   CONFIG_OPTION,
+  {
+    ...SERVICE_OPTION,
+    isRepeatable: true,
+    help: 'a service to be checked though the file listeners does not name it',
+  },
   {
     name: 'user',
     short: 'u',
@@ -22,7 +33,7 @@ export const CHECK_OPTIONS: readonly OptionSpec[] = [
 ];
 
 const CHECK_HELP = printHelp(
-  'qpsmtpd check [--config DIR] [--user NAME]',
+  'qpsmtpd check [--config DIR] [--user NAME] [--service NAME]',
   'Reads the configuration, loads the plugins, makes nothing, and says whether the daemon would start.',
   CHECK_OPTIONS,
 );
@@ -39,6 +50,7 @@ export async function runCheck(
     return 0;
   }
   refusePositionals(given);
+  const services = readServices(given);
   const configDir = readConfigDir(given.text('config'));
   const user = given.text('user');
   if (user !== undefined) checkUser(user);
@@ -48,17 +60,25 @@ export async function runCheck(
   dropPrivileges(user);
   const rehearsal = new Rehearsal();
   const { listen } = await rehearsal.attempt(NO_DEFAULTS, () => readServeDefaults(configDir));
-  const daemon = await loader.load({ configDir, listen, rehearsal });
+  const daemon = await loader.load({ configDir, listen, services, rehearsal });
   const description = daemon.describe();
-  const found = await rehearsal.attempt([], () => description.lookAround?.() ?? []);
+  const found: string[] = [];
+  for (const service of description.services)
+    found.push(...(await rehearsal.attempt([], () => service.lookAround())).map(printNotice));
   const { failure, made } = rehearsal;
+  // What services have in common is told once.
+  const faults = new Set(description.services.flatMap(({ orderFaults }) => orderFaults));
   const notices = [
-    ...listed('plugins that are asked in the wrong order:', description.orderFaults ?? []),
-    ...listed('files that have no effect:', description.unreadFiles?.() ?? []),
+    ...listed('plugins that are asked in the wrong order:', [...faults]),
+    ...listed('files that have no effect:', description.unreadFiles()),
   ];
   const lines =
     failure === undefined
-      ? [...summarise(description, made), ...found.flatMap(printNotice), ...notices]
+      ? [
+          ...summarise(description.services, made),
+          ...[...new Set(found)].flatMap((text) => text.split('\n')),
+          ...notices,
+        ]
       : notices.slice(1);
   for (const line of lines) terminal.out(line);
   // The plugins close what they have opened.
@@ -67,16 +87,23 @@ export async function runCheck(
   return 0;
 }
 
-function summarise({ plugins, settings }: DaemonDescription, made: readonly string[]): readonly string[] {
+const summarise = (services: readonly ServiceDescription[], made: readonly string[]): readonly string[] => [
+  'the configuration is valid',
+  ...services.flatMap(summariseService),
+  ...listed('the daemon would make:', made.map(maskControls)),
+];
+
+function summariseService({ service, plugins, settings }: ServiceDescription): readonly string[] {
+  const of = service === undefined ? '' : ` of the service ${service}`;
   return [
-    'the configuration is valid',
     '',
-    plugins.length === 0 ? 'plugins: none' : 'plugins, in the order in which they are asked:',
-    ...plugins.map((plugin, index) => `${String(index + 1).padStart(4)}  ${plugin}`),
+    plugins.length === 0 ? `plugins${of}: none` : `plugins${of}, in the order in which they are asked:`,
+    ...plugins.map(({ name }, index) => `${String(index + 1).padStart(4)}  ${name}`),
     '',
-    settings.length === 0 ? 'settings: all at their defaults' : 'settings that differ from the defaults:',
+    settings.length === 0
+      ? `settings${of}: all at their defaults`
+      : `settings${of} that differ from the defaults:`,
     ...settings.map(({ name, value }) => `      ${name} ${value}`),
-    ...listed('the daemon would make:', made.map(maskControls)),
   ];
 }
 
@@ -85,7 +112,5 @@ const listed = (headline: string, items: readonly string[]): readonly string[] =
   items.length === 0 ? [] : ['', headline, ...items.map((item) => `      ${item}`)];
 
 /** What plugins have found, with what can be done about it. */
-const printNotice = ({ headline, items, remedy }: CheckNotice): readonly string[] => [
-  ...listed(headline, items),
-  ...(remedy === undefined ? [] : [remedy]),
-];
+const printNotice = ({ headline, items, remedy }: CheckNotice): string =>
+  [...listed(headline, items), ...(remedy === undefined ? [] : [remedy])].join('\n');

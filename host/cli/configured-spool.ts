@@ -4,6 +4,8 @@ import { realpathSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { openSearchPath } from '../config/search-path.ts';
+import { requireServiceFiles } from '../config/service-files.ts';
+import { namedService } from '../settings/settings-table.ts';
 import { silence } from '../observe/logger.ts';
 import { becomeOwnerOf } from '../process/privileges.ts';
 import { SpoolError } from '../spool/files/spool-error.ts';
@@ -17,14 +19,15 @@ export interface ConfiguredSpool {
 }
 
 /**
- * Opens the spool in `directory`, or that of the line `queue/spool` in the configuration. Throws a `SpoolError` that says
+ * Opens the spool in `directory`, or that of the line `queue/spool` in the configuration of `service`. Throws a `SpoolError` that says
  * what is wrong if there is none, or if its index can't be opened. Root becomes the owner of the spool.
  */
 export async function openConfiguredSpool(
   directory: string | undefined,
   configDir: string | undefined,
+  service?: string,
 ): Promise<ConfiguredSpool> {
-  const path = directory ?? locate(configDir);
+  const path = directory ?? locate(configDir, service);
   const folder = new SpoolFolder(isThere(path) ? realpathSync(path) : path);
   becomeOwnerOf(folder.path);
   if (!isThere(folder.target)) throw new SpoolError(`there is no spool in ${path} yet`);
@@ -47,9 +50,15 @@ function isThere(path: string): boolean {
   }
 }
 
-function locate(configDir: string | undefined): string {
+function locate(configDir: string | undefined, service: string | undefined): string {
   const directories = openSearchPath(configDir);
-  const config = new ConfigDirectory({ directories, log: silence, watch: false });
+  if (service !== undefined) requireServiceFiles(service, { file: '--service' }, directories);
+  const config = new ConfigDirectory({
+    directories,
+    log: silence,
+    watch: false,
+    service: namedService(service),
+  });
   try {
     for (const line of config.lines('plugins')) {
       const [name = '', ...options] = line.split(/[ \t]+/);
@@ -61,7 +70,8 @@ function locate(configDir: string | undefined): string {
   } finally {
     config.close();
   }
-  throw new SpoolError('no line of config/plugins names queue/spool (name the folder with --spool)');
+  const file = service === undefined ? 'plugins' : `plugins.${service}`;
+  throw new SpoolError(`no line of config/${file} names queue/spool (name the folder with --spool)`);
 }
 
 const MIB = 1_048_576;

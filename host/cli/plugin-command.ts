@@ -20,10 +20,11 @@ import { PLUGIN_TEST_OPTIONS, runPluginTest } from './plugin-test.ts';
 import { HOOK_NAMES } from '../../bindings/plugin/hooks.ts';
 import { Rehearsal } from '../errors/rehearsal.ts';
 import { readConfigDir } from '../config/search-path.ts';
-import { CONFIG_OPTION } from './serve-command.ts';
+import { CONFIG_OPTION, readServices, SERVICE_OPTION } from './serve-command.ts';
 
 export const PLUGIN_LIST_OPTIONS: readonly OptionSpec[] = [
   { ...CONFIG_OPTION, help: `list: ${CONFIG_OPTION.help}` },
+  { ...SERVICE_OPTION, help: `list: ${SERVICE_OPTION.help}` },
 ];
 
 export async function runPluginList(
@@ -33,11 +34,18 @@ export async function runPluginList(
 ): Promise<number> {
   const given = readArguments(args, PLUGIN_LIST_OPTIONS);
   refusePositionals(given);
+  const [service] = readServices(given).slice(-1);
   const rehearsal = new Rehearsal();
   const configDir = readConfigDir(given.text('config'));
-  const daemon = await loader.load({ configDir, listen: [], rehearsal });
+  const daemon = await loader.load({
+    configDir,
+    listen: [],
+    services: service === undefined ? [] : [service],
+    rehearsal,
+  });
   if (rehearsal.failure !== undefined) throw rehearsal.failure;
-  const { details = [] } = daemon.describe();
+  const { services } = daemon.describe();
+  const details = services.find((each) => each.service === service)?.plugins ?? [];
   if (details.length === 0) terminal.out('no plugin is loaded');
   else for (const line of [...details.flatMap(describe), '', ...order(details)]) terminal.out(line);
   // The plugins close what they have opened.

@@ -24,7 +24,7 @@ import { readConfigDir } from '../config/search-path.ts';
 import { openConfiguredSpool, type ConfiguredSpool } from './configured-spool.ts';
 import { suggest } from '../errors/nearest.ts';
 import { showMessage } from './queue-show.ts';
-import { CONFIG_OPTION } from './serve-command.ts';
+import { CONFIG_OPTION, readServices, SERVICE_OPTION } from './serve-command.ts';
 import type { HopReply } from '../../bindings/plugin/delivery.ts';
 import type { ListedMessage } from '../spool/index/spool-index.ts';
 import { maskControls } from '../message/field-text.ts';
@@ -115,6 +115,7 @@ const TIMES = {
 
 export const QUEUE_OPTIONS: readonly OptionSpec[] = [
   CONFIG_OPTION,
+  SERVICE_OPTION,
   { name: 'spool', value: 'DIR', help: 'the folder of the spool, instead of that in config/plugins' },
   { name: 'all', help: 'every message, for retry, hold, release and rm' },
   { name: 'content', help: 'show: the body as well' },
@@ -168,7 +169,8 @@ export async function runQueue(
   // An id becomes a path: `../../etc/passwd` is refused before anything is looked at.
   for (const id of ids)
     if (!isSpoolId(id)) throw new UsageError(`queue ${name}: ${JSON.stringify(id)} is no id`);
-  const spool = await openConfiguredSpool(given.text('spool'), readConfigDir(given.text('config')));
+  const [service] = readServices(given).slice(-1);
+  const spool = await openConfiguredSpool(given.text('spool'), readConfigDir(given.text('config')), service);
   try {
     await action(spool, given, terminal);
   } finally {

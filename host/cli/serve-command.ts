@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import type { PlacedLine } from '../../bindings/lists/placed-line.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { openSearchPath, readConfigDir } from '../config/search-path.ts';
+import { SERVICE_NAME } from '../config/service-files.ts';
 import { ConfigError, lastingCode } from '../errors/error-classes.ts';
 import { requireFront } from '../fronts/http/http-acceptor.ts';
 import { anyAddress, listenSpecs, parseListen } from '../intake/listen-spec.ts';
@@ -12,7 +13,15 @@ import type { DaemonLoader } from '../process/daemon.ts';
 import type { ServeOptions, Terminal } from '../process/serve-options.ts';
 import { serve } from '../process/serve.ts';
 import { Settings } from '../settings/settings.ts';
-import { HELP_OPTION, printHelp, readArguments, refusePositionals, type OptionSpec } from './arguments.ts';
+import {
+  HELP_OPTION,
+  printHelp,
+  readArguments,
+  refusePositionals,
+  UsageError,
+  type Arguments,
+  type OptionSpec,
+} from './arguments.ts';
 
 /** qpsmtpd's default port. */
 const DEFAULT_PORT = 2525;
@@ -26,13 +35,28 @@ export const CONFIG_OPTION: OptionSpec = {
   help: 'configuration directory (default: $QPSMTPD_CONFIG); what it lacks is looked for in "config" of this package and in $QMAIL/control (/var/qmail)',
 };
 
+/** For commands that read the configuration. */
+export const SERVICE_OPTION: OptionSpec = {
+  name: 'service',
+  value: 'NAME',
+  help: 'the service whose configuration is read: X.NAME in place of X',
+};
+
+/** The values of `--service`. Throws a `UsageError` for what can be no service. */
+export function readServices(given: Arguments): readonly string[] {
+  const services = given.texts('service');
+  const wrong = services.find((service) => !SERVICE_NAME.test(service));
+  if (wrong === undefined) return services;
+  throw new UsageError(`--service: "${wrong}" can be no service (small letters, digits and -, up to 32)`);
+}
+
 export const SERVE_OPTIONS: readonly OptionSpec[] = [
   CONFIG_OPTION,
   {
     name: 'listen',
     value: 'SPEC',
     isRepeatable: true,
-    help: 'tcp://ADDRESS:PORT, unix:/PATH, fd:N or fdname:NAME, then options such as " tls=implicit" or " proxy=required" (default: the file listeners, else the sockets that systemd has passed, else port 2525 on every address)',
+    help: 'tcp://ADDRESS:PORT, unix:/PATH, fd:N or fdname:NAME, then options such as " tls=implicit", " proxy=required" or " service=NAME" (default: the file listeners, else the sockets that systemd has passed, else port 2525 on every address)',
   },
   { name: 'workers', value: 'N', help: 'processes that serve (default: one per processor)' },
   { name: 'pid-file', value: 'FILE', help: 'write the pid here and refuse to run twice; absolute path' },

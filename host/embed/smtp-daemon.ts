@@ -48,6 +48,7 @@ export const smtpDaemon: DaemonLoader = {
       configDir: options.configDir,
       overlay: options.settings,
       rehearsal: options.rehearsal,
+      furtherServices: options.services,
       maxConnections: options.maxConnections,
       workers: options.workers,
       ledger: options.ledger,
@@ -59,7 +60,7 @@ export const smtpDaemon: DaemonLoader = {
         return server.logger;
       },
       get workerTimeoutMs() {
-        return server.generation.settings.workerTimeoutMs;
+        return server.generation.main.settings.workerTimeoutMs;
       },
       async listen() {
         // For workers the primary has cleared them; what answers there now is our own.
@@ -87,13 +88,15 @@ export const smtpDaemon: DaemonLoader = {
   },
 };
 
-function describe({ generation }: Server): DaemonDescription {
+function describe({ generation: { runtimes } }: Server): DaemonDescription {
   return {
-    plugins: generation.plugins.map(({ name }) => name),
-    details: generation.plugins.map(describePlugin),
-    orderFaults: orderFaults(generation.plugins),
-    settings: generation.changedSettings(),
-    lookAround: () => generation.lookAround(),
-    unreadFiles: () => unreadFiles(generation.config),
+    services: runtimes.map((runtime) => ({
+      service: runtime.service,
+      plugins: runtime.plugins.map(describePlugin),
+      orderFaults: orderFaults(runtime.plugins),
+      settings: runtime.changedSettings(),
+      lookAround: () => runtime.lookAround(),
+    })),
+    unreadFiles: () => unreadFiles(runtimes),
   };
 }

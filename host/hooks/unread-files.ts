@@ -3,7 +3,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { maskControls } from '../message/field-text.ts';
+import { BACKUP, splitServiceFile, type ServiceFile } from '../config/service-files.ts';
 import { nearest } from '../errors/nearest.ts';
+import { sharedFiles } from '../settings/settings-table.ts';
 import { effectOf, PERL_FILES } from './perl-files.ts';
 import { PERL_PLUGINS } from './perl-plugins.ts';
 
@@ -15,23 +17,30 @@ export interface ReadConfig {
   lines(name: string): readonly string[];
 }
 
-/** Left beside a file by editors and packages. */
-const BACKUP =
-  /^[.#]|~$|\.(?:bak|old|orig|save|sw[a-p]|dpkg-\w+|rpm(?:save|new|orig)|ucf-\w+|pac(?:new|save))$/;
+/** The configuration of one service. */
+export interface ServiceReader {
+  readonly service: string | undefined;
+  readonly config: ReadConfig;
+}
+
 /** A larger file is no list written by hand. */
 const MAX_OCTETS = 1_048_576;
 /** Files looked at; a directory with more is not one of configuration. */
 const MAX_FILES = 1_000;
 
-/** One line for each, `FILE: nothing reads it ...`. Reads the directory that has `plugins`. */
-export function unreadFiles(config: ReadConfig): string[] {
-  const { directories, askedFor } = config;
-  const directory = directories.find((each) => existsSync(join(each, 'plugins')));
+/** One line for each, `FILE: nothing reads it ...`. Reads the directory that has `plugins`. `readers` are all services that are served. */
+export function unreadFiles(readers: readonly ServiceReader[]): string[] {
+  const askedFor = new Set(readers.flatMap(({ config }) => [...config.askedFor]));
+  const chains = [...askedFor].filter((name) => /^plugins(?:\.|$)/.test(name));
+  const directory = readers[0]?.config.directories.find((each) =>
+    chains.some((name) => existsSync(join(each, name))),
+  );
   if (directory === undefined) return [];
-  const plugins = new Set(namedPlugins(config));
+  const plugins = new Set(readers.flatMap(({ config }) => namedPlugins(config)));
   const names = namesIn(directory).filter((name) => !BACKUP.test(name));
   const texts = new Map(names.map((name) => [name, linesOf(join(directory, name))]));
-  const known = [...new Set([...PERL_FILES.keys(), ...askedFor])];
+  const known = new Set([...PERL_FILES.keys(), ...askedFor]);
+  const services = new Set(readers.map(({ service }) => service));
   const isNamed = (name: string, pattern: (escaped: string) => string): boolean => {
     const mention = new RegExp(pattern(name.replace(/[^\w]/g, '\\$&')), 'm');
     return [...texts].some(([other, text]) => other !== name && mention.test(text ?? ''));
@@ -50,9 +59,21 @@ export function unreadFiles(config: ReadConfig): string[] {
     }
     // Files of a plugin's own, and included ones, are named somewhere.
     if (texts.get(name) === undefined || isNamed(name, (word) => `(?:^|[\\s/=|])${word}(?:$|\\s)`)) return [];
+    const ofService = splitServiceFile(name);
+    if (ofService !== undefined && known.has(ofService.base))
+      return say(effectInService(ofService, services));
     const meant = nearest(name, known);
     return meant === undefined ? [] : say(`did you mean ${meant}?`);
   });
+}
+
+/** Why no service reads a file that would be one of its own. */
+function effectInService({ base, service }: ServiceFile, services: ReadonlySet<string | undefined>): string {
+  if (sharedFiles().has(base))
+    return `\`${base}\` is about the whole process, and no service has one of its own`;
+  return services.has(service)
+    ? `no plugin of the service ${service} does`
+    : `no listener says \`service=${service}\``;
 }
 
 /** Also those that could not be loaded: their files have a reader as soon as they are mended. */

@@ -56,7 +56,8 @@ export interface AcceptanceOptions {
   readonly acceptors: readonly Acceptor[];
   /** How many places there are, and what the number comes from. */
   readonly places: string;
-  readonly surroundings?: Surroundings | undefined;
+  /** As clients of a service find them. */
+  readonly surroundingsOf?: ((service: string | undefined) => Surroundings) | undefined;
   log(level: LogLevel, text: string): void;
   /** A listener is gone for good, and nothing brings it back. */
   lost(error: Error): void;
@@ -87,8 +88,8 @@ export class Acceptance {
       },
       note: (text: string) => this.#options.log(LogLevel.ERROR, text),
     };
-    const { acceptors, surroundings } = this.#options;
-    for (const acceptor of acceptors) acceptor.open(emit, watch, surroundings);
+    const { acceptors, surroundingsOf } = this.#options;
+    for (const acceptor of acceptors) acceptor.open(emit, watch, surroundingsOf?.(acceptor.service));
     if (this.#isFull || this.#isResting) this.#apply();
   }
 

@@ -45,6 +45,8 @@ export interface ListenerOptions {
   readonly proxy?: ProxyOptions | undefined;
   /** Its clients speak HTTP first; undefined: SMTP at once. */
   readonly http?: HttpOptions | undefined;
+  /** Whose plugins and settings its clients meet; undefined: those of files without a service. */
+  readonly service?: string | undefined;
 }
 
 export interface IncomingConnection {
@@ -110,6 +112,8 @@ export interface Surroundings {
 export interface Acceptor {
   /** Clients of this one begin with TLS, so there must be a certificate. */
   readonly needsTls?: boolean;
+  /** The service of its clients; undefined: none. */
+  readonly service?: string | undefined;
   /** Binds the socket and returns the bound address as a listen spec. Throws `Q_LISTEN` with the remedy. */
   bind(): Promise<string>;
   /** Starts handing over clients; those who came since `bind` are first. */

@@ -6,6 +6,7 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { AddressRanges } from '../config/address-ranges.ts';
+import { SERVICE_NAME } from '../config/service-files.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { suggest } from '../errors/nearest.ts';
 import { faultOf, printHttp, takeHttp } from './http-options.ts';
@@ -54,6 +55,7 @@ export function parseListen(spec: string): ListenSpec {
       : 'starttls';
   const proxy = takeProxy(spec, options);
   const isLmtp = options.take('lmtp', /^(yes|no)$/, 'lmtp=yes or lmtp=no') === 'yes';
+  const service = options.take('service', SERVICE_NAME, 'such as service=submission');
   options.refuseRest();
   const fault = http && faultOf(http);
   if (fault !== undefined) throw refused(spec, fault);
@@ -66,6 +68,7 @@ export function parseListen(spec: string): ListenSpec {
     ...(proxy === undefined ? {} : { proxy }),
     ...(http === undefined ? {} : { http }),
     ...(isLmtp ? { isLmtp } : {}),
+    ...(service === undefined ? {} : { service }),
   };
 }
 
@@ -172,11 +175,11 @@ function parseFdName(spec: string, name: string): FdNameSpec {
 
 /** The inverse of `parseListen`, for the log. */
 export function printListen(spec: ListenSpec): string {
-  const { http } = spec;
+  const { http, service } = spec;
   const lmtp = spec.isLmtp === true ? ' lmtp=yes' : '';
   const end =
     http === undefined ? printTls(spec) + printProxy(spec.proxy) : printProxy(spec.proxy) + printHttp(http);
-  return `${printPlace(spec)}${end}${lmtp}`;
+  return `${printPlace(spec)}${end}${lmtp}${service === undefined ? '' : ` service=${service}`}`;
 }
 
 function printPlace(spec: ListenSpec): string {

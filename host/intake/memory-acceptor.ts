@@ -38,7 +38,21 @@ export function connectInMemory(
 }
 
 export class MemoryAcceptor implements Acceptor {
+  readonly #listener: ListenerOptions | undefined;
   #emit: Emit | undefined;
+
+  /** What the line of a listener would say of its clients. */
+  constructor(listener?: ListenerOptions) {
+    this.#listener = listener;
+  }
+
+  get needsTls(): boolean {
+    return this.#listener?.startsWithTls === true;
+  }
+
+  get service(): string | undefined {
+    return this.#listener?.service;
+  }
 
   bind(): Promise<string> {
     return Promise.resolve('memory:');
@@ -62,7 +76,7 @@ export class MemoryAcceptor implements Acceptor {
       peer,
       remote: peer,
       local: { address: '127.0.0.1', port: 25 },
-      listener,
+      listener: listener ?? this.#listener,
       ...(login && { login }),
     });
   }

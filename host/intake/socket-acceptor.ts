@@ -71,6 +71,10 @@ export class SocketAcceptor implements Acceptor {
     return this.#spec.startsWithTls === true;
   }
 
+  get service(): string | undefined {
+    return this.#spec.service;
+  }
+
   async bind(): Promise<string> {
     if (this.#server.listening) return this.#address();
     const spec = this.#spec;

@@ -27,24 +27,32 @@ export interface DaemonOptions {
   readonly onListenerLost?: ((error: Error) => void) | undefined;
   /** Configuration files given in memory instead of on disk. */
   readonly settings?: ReadonlyMap<string, readonly string[]> | undefined;
+  /** Services that are loaded though no listener names them. */
+  readonly services?: readonly string[] | undefined;
   /** Only to see what a start would do: nothing is made, and what is wrong is noted there instead of thrown. */
   readonly rehearsal?: Rehearsal | undefined;
 }
 
-/** The report of `check` on a configuration that would start. */
-export interface DaemonDescription {
-  /** Names of the plugins in the order in which their hooks run. */
-  readonly plugins: readonly string[];
-  /** More about each of them, for `plugin list`. */
-  readonly details?: readonly PluginDescription[];
+/** What one service is made of. */
+export interface ServiceDescription {
+  /** Undefined: the plain configuration, of listeners without a service. */
+  readonly service: string | undefined;
+  /** In the order in which their hooks run. */
+  readonly plugins: readonly PluginDescription[];
   /** Lines of plugins that are in the wrong order, with what to move. */
-  readonly orderFaults?: readonly string[];
+  readonly orderFaults: readonly string[];
   /** Settings that differ from the defaults. */
   readonly settings: readonly { readonly name: string; readonly value: string }[];
   /** What plugins find while they are asked. Throws a `ConfigError`, or an `AggregateError` of several. */
-  readonly lookAround?: () => Promise<readonly CheckNotice[]>;
+  lookAround(): Promise<readonly CheckNotice[]>;
+}
+
+/** The report of `check` on a configuration that would start. */
+export interface DaemonDescription {
+  /** The plain one first, if there is one. */
+  readonly services: readonly ServiceDescription[];
   /** Configuration files that have no effect, and why; looked for on the disk while they are asked for. */
-  readonly unreadFiles?: () => readonly string[];
+  unreadFiles(): readonly string[];
 }
 
 /** Sockets that are bound and serve nobody yet; clients wait until the daemon they are given to listens. */

@@ -112,8 +112,8 @@ export function extensionRows(): string[] {
 /** One row per setting of the server, for docs/reference/configuration.md. */
 export function settingRows(): string[] {
   const all: readonly Setting<unknown>[] = Object.values(SETTINGS);
-  return all.map(({ files, about, form, otherwise, takesEffect }) => {
-    const names = files.map((file) => `\`${file}\``).join(', else ');
+  return all.map(({ files, about, form, otherwise, takesEffect, isOfProcess }) => {
+    const names = `${files.map((file) => `\`${file}\``).join(', else ')}${isOfProcess === true ? ' †' : ''}`;
     return `| ${names} | ${about} | ${form} | ${otherwise} | ${takesEffect} |`;
   });
 }

@@ -1,6 +1,6 @@
 /**
- * One reading of the configuration and everything made from it: plugins, hook chains, replies. Sessions keep the
- * generation they began with, so that a reload never changes the rules under a running session.
+ * One reading of the configuration of one service and everything made from it: plugins, hook chains, replies. Sessions keep
+ * the one they began with, so that a reload never changes the rules under a running session.
  */
 
 import { existsSync } from 'node:fs';
@@ -12,10 +12,11 @@ import { EXTRA_CONNECTIONS, type PluginDefinition } from '../../bindings/plugin/
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
 import { openSearchPath } from '../config/search-path.ts';
-import { SETTINGS } from '../settings/settings-table.ts';
+import { namedService, SETTINGS } from '../settings/settings-table.ts';
 import type { Setting } from '../settings/setting-kinds.ts';
 import { Settings, type SettingValues } from '../settings/settings.ts';
-import type { ProcessSpools, SpoolOffers } from '../spool/process-spools.ts';
+import type { ProcessSpools } from '../spool/process-spools.ts';
+import type { Spools } from '../../bindings/plugin/spool-services.ts';
 import type { ReverseLookup } from '../dns/reverse-lookup.ts';
 import { ConfigError } from '../errors/error-classes.ts';
 import type { Attempt, Rehearsal } from '../errors/rehearsal.ts';
@@ -90,6 +91,13 @@ export interface RuntimeOptions {
   readonly rehearsal?: Rehearsal | undefined;
 }
 
+/** What the services of one generation share, and what each has for itself. */
+export interface ServiceOptions extends RuntimeOptions {
+  /** Undefined: the plain configuration. */
+  readonly service?: string | undefined;
+  readonly spools: Spools;
+}
+
 export class Runtime implements SessionHost {
   readonly core: Core;
   readonly config: ConfigDirectory;
@@ -106,6 +114,10 @@ export class Runtime implements SessionHost {
   readonly version = version;
   /** Connections beyond `--max-from-ip` that plugins decide about. */
   readonly extraConnections: number;
+  /** Undefined: the one of listeners without a service. */
+  readonly service: string | undefined;
+  /** What a file of the service allows it, of the connections of all processes; undefined: no limit of its own. */
+  readonly maxConnections: number | undefined;
   /** Open sessions that began under it. */
   sessions = 0;
   readonly #settings: Settings;
@@ -117,19 +129,17 @@ export class Runtime implements SessionHost {
   readonly #limits: HookLimits;
   readonly #logs: ClosableLogs;
   readonly #checks: PluginChecks | undefined;
-  readonly #spools: SpoolOffers;
   readonly #closings: PluginClosings;
   #closed: Promise<void> | undefined = undefined;
 
   private constructor(
     foundation: ProcessResources,
-    parts: Pick<Runtime, 'config' | 'logger' | 'plugins'> & {
+    parts: Pick<Runtime, 'config' | 'logger' | 'plugins' | 'service'> & {
       settings: Settings;
       contentOptions: ContentOptions;
       tls: TlsOffers;
       givenTls: TlsOptions | undefined;
       logs: ClosableLogs;
-      spools: SpoolOffers;
       closings: PluginClosings;
       clock: Clock;
       checks: PluginChecks | undefined;
@@ -150,8 +160,10 @@ export class Runtime implements SessionHost {
     this.#givenTls = parts.givenTls;
     this.#logs = parts.logs;
     this.#checks = parts.checks;
-    this.#spools = parts.spools;
     this.#closings = parts.closings;
+    this.service = parts.service;
+    const isLimited = parts.config.isOfService('max_connections');
+    this.maxConnections = (isLimited && this.settings.maxConnections) || undefined;
     this.#limits = { deadlines: foundation.deadlines, budgetMs: () => this.settings.pluginTimeoutMs };
     const leavesLimit = parts.plugins.some(({ definition }) => definition.limitsConnections === true);
     this.extraConnections = leavesLimit ? EXTRA_CONNECTIONS : 0;
@@ -162,8 +174,9 @@ export class Runtime implements SessionHost {
   }
 
   /** Reads everything; throws `ConfigError`, or an `AggregateError` of several, before anything of it takes effect. */
-  static async load(foundation: ProcessResources, options: RuntimeOptions): Promise<Runtime> {
+  static async load(foundation: ProcessResources, options: ServiceOptions): Promise<Runtime> {
     const { rehearsal, overlay = new Map<string, readonly string[]>(), definitions = [] } = options;
+    const { service, spools } = options;
     const attempt: Attempt = rehearsal?.attempt ?? (async (_, make) => make());
     const writeTimed = timedErrors();
     const logger = new Logger(LogLevel.WARN, writeTimed);
@@ -171,7 +184,7 @@ export class Runtime implements SessionHost {
     logger.attach(given);
     const log = logger.withContext({});
     const directories = options.directories ?? openSearchPath(options.configDir);
-    const config = new ConfigDirectory({ directories, log, overlay });
+    const config = new ConfigDirectory({ directories, log, overlay, service: namedService(service) });
     // A rehearsal reports problems itself: the log would repeat them.
     const settings = new Settings(config, rehearsal === undefined ? log : silence);
     const tls = new TlsOffers(config, settings, log, systemClock);
@@ -182,7 +195,6 @@ export class Runtime implements SessionHost {
       await attempt(undefined, () => throwAll(settings.problems()));
       logger.level = rehearsal === undefined ? settings.current.logLevel : LogLevel.NOTICE;
       const store = foundation.stores.under(storeLocationOf(settings.current), rehearsal);
-      const spools = foundation.spools.offers(rehearsal);
       const services = { ...system, tls, store, spools, ...options.services };
       const packageBases = [...config.directories, process.cwd()];
       const pluginDirs = await attempt([], () => config.lines('plugin_dirs'));
@@ -208,8 +220,8 @@ export class Runtime implements SessionHost {
       const places = { config, settings, logger, memory, rehearsal, makesSpoolLate };
       const contentOptions = await openContent(places);
       const { clock } = services;
-      const own = { config, logger, plugins, settings, contentOptions, spools, closings, checks, clock };
-      return new Runtime(foundation, { ...system, ...own, tls, givenTls: options.tls });
+      const own = { config, logger, plugins, settings, contentOptions, closings, checks, clock };
+      return new Runtime(foundation, { ...system, ...own, tls, givenTls: options.tls, service });
     } catch (error) {
       await closings.close(true);
       config.close();
@@ -225,11 +237,6 @@ export class Runtime implements SessionHost {
     this.config.consultAgain();
   }
 
-  /** From now on stored messages go by this reading of the configuration. Never rejects. */
-  beginSpools(): Promise<void> {
-    return this.#spools.begin();
-  }
-
   get settings(): SettingValues {
     return this.#settings.current;
   }
@@ -242,13 +249,15 @@ export class Runtime implements SessionHost {
     return this.#foundation.isDraining;
   }
 
-  /** The settings whose files say something else than the default, for `check`. */
+  /** The settings whose files say something else than the default, for `check`; of a service those that it may have for itself. */
   changedSettings(): readonly { readonly name: string; readonly value: string }[] {
+    const { service, config } = this;
     const settings: readonly Setting<unknown>[] = Object.values(SETTINGS);
-    return settings.flatMap(({ files, isSecret }) => {
-      const name = files.find((file) => this.config.isWritten(file));
-      if (name === undefined) return [];
-      const lines = this.config.lines(name);
+    return settings.flatMap(({ files, isSecret, isOfProcess }) => {
+      const file = files.find((each) => config.isWritten(each));
+      if (file === undefined || (service !== undefined && isOfProcess === true)) return [];
+      const name = config.isOfService(file) ? `${file}.${service}` : file;
+      const lines = config.lines(file);
       const value = isSecret === true ? `${lines.length} secrets` : maskPassword(lines.join('; '));
       return [{ name, value }];
     });
@@ -338,7 +347,9 @@ function pluginLines(config: ConfigDirectory, logger: Logger, isGiven: boolean):
   const lines = config.linesWithPlaces('plugins');
   if (lines.length > 0) return lines;
   const { file } = config.placeOf('plugins');
-  const isThere = config.directories.some((directory) => existsSync(join(directory, 'plugins')));
+  const isThere =
+    config.isOfService('plugins') ||
+    config.directories.some((directory) => existsSync(join(directory, 'plugins')));
   if (!isThere && !isGiven) {
     throw new ConfigError({ file }, 'not found', 'copy config.sample and name its copy with --config');
   }

@@ -5,9 +5,10 @@ import type { Core } from '../../bindings/core/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { DnsReverseLookup, type ReverseLookup } from '../dns/reverse-lookup.ts';
 import { ProcessSpools } from '../spool/process-spools.ts';
-import { ConfigError } from '../errors/error-classes.ts';
 import { lmtpHost, probeHost } from './session-hosts.ts';
-import { Runtime, type ProcessResources, type RuntimeOptions } from './runtime.ts';
+import { Generation, type GenerationOptions } from './generation.ts';
+import type { ProcessResources, Runtime } from './runtime.ts';
+import { ServicePlaces } from './service-places.ts';
 import { Acceptance, clientsByDescriptors, descriptorLimit } from '../intake/acceptance.ts';
 import type { Acceptor, IncomingConnection, Surroundings } from '../intake/incoming-connection.ts';
 import { takeProxied, takeProxyTls } from '../intake/proxy-layer.ts';
@@ -28,7 +29,7 @@ import { Session } from '../session/session.ts';
 import { Turns } from '../session/turns.ts';
 import { ProcessStores } from '../store/stores.ts';
 
-export interface ServerOptions extends RuntimeOptions {
+export interface ServerOptions extends GenerationOptions {
   readonly acceptors: readonly Acceptor[];
   /** Connections served at a time; 0: no limit; undefined: as many as `memory_budget` has room for. */
   readonly maxConnections?: number | undefined;
@@ -81,9 +82,10 @@ export class Server implements ProcessResources {
   readonly #acceptance: Acceptance;
   readonly #placesByDescriptors: number;
   readonly #sessions = new DenseSet<'listedAt', Session>('listedAt');
-  #generation!: Runtime;
+  readonly #servicePlaces = new ServicePlaces();
+  #generation!: Generation;
   /** Those whose plugins are not closed yet. */
-  readonly #generations = new Set<Runtime>();
+  readonly #generations = new Set<Generation>();
 
   private constructor(options: ServerOptions) {
     this.#options = options;
@@ -107,7 +109,7 @@ export class Server implements ProcessResources {
         return `${places()} places${why()}`;
       },
       log: (level, text) => this.logger.log(level, text),
-      surroundings: this.#surroundings,
+      surroundingsOf: (service) => this.#surroundingsOf(service),
       lost: (error) => options.onListenerLost?.(error),
     });
     this.#limiter = new ConnectionLimiter({
@@ -117,7 +119,7 @@ export class Server implements ProcessResources {
       waitingPlaces,
       setFull: (isFull) => this.#acceptance.setFull(isFull),
       enter: (intake) => this.#enter(intake),
-      turnAway: (intake) => turnAway(intake, this.#generation.printer.fixed(replies.tooManyConnections)),
+      turnAway: (intake) => this.#turnAway(intake),
     });
   }
 
@@ -130,12 +132,12 @@ export class Server implements ProcessResources {
     return server;
   }
 
-  get generation(): Runtime {
+  get generation(): Generation {
     return this.#generation;
   }
 
   get logger(): Logger {
-    return this.#generation.logger;
+    return this.#generation.main.logger;
   }
 
   /** Connections being served. */
@@ -217,11 +219,11 @@ export class Server implements ProcessResources {
   }
 
   /** A configuration that was replaced lasts as long as its last session. */
-  #closeIfUnused(generation: Runtime): void {
+  #closeIfUnused(generation: Generation): void {
     if (generation.sessions === 0) void this.#close(generation);
   }
 
-  async #close(generation: Runtime, atOnce = false): Promise<void> {
+  async #close(generation: Generation, atOnce = false): Promise<void> {
     await generation.close(atOnce);
     this.#generations.delete(generation);
   }
@@ -231,23 +233,24 @@ export class Server implements ProcessResources {
     if (!this.#sessions.delete(session)) return;
     leaveSeat(session.seat);
     this.#release(session.intake);
-    this.#limiter.leave();
+    this.#freePlace(session.intake);
     runtime.sessions--;
-    if (runtime !== this.#generation) this.#closeIfUnused(runtime);
+    if (this.#generation.has(runtime)) return;
+    for (const old of this.#generations) if (old.has(runtime)) this.#closeIfUnused(old);
   }
 
   /** For the fronts, which know no reading of the configuration. */
-  get #surroundings(): Surroundings {
-    const settings = (): SettingValues => this.#generation.settings;
+  #surroundingsOf(service: string | undefined): Surroundings {
+    const runtime = (): Runtime => this.#runtimeOf({ listener: { service } });
     const isDraining = (): boolean => this.isDraining;
     return {
       get settings() {
-        return settings();
+        return runtime().settings;
       },
       get isDraining() {
         return isDraining();
       },
-      log: (level, text) => this.logger.log(level, text),
+      log: (level, text) => runtime().logger.log(level, text),
     };
   }
 
@@ -275,34 +278,42 @@ export class Server implements ProcessResources {
   }
 
   #setMemoryLimit(): void {
-    const { memoryBudget = budgetFor(roomOf(this.#options.workers ?? 1)) } = this.#generation.settings;
+    const { memoryBudget = budgetFor(roomOf(this.#options.workers ?? 1)) } = this.#generation.main.settings;
     this.memory.limit = memoryBudget || Number.POSITIVE_INFINITY;
   }
 
-  /** A listener whose clients begin with TLS would otherwise answer them in the clear. */
-  async #loadGeneration(): Promise<Runtime> {
-    const generation = await Runtime.load(this, this.#options);
+  async #loadGeneration(): Promise<Generation> {
+    const generation = await Generation.load(this, this.#options);
     this.#generations.add(generation);
-    if (generation.tls !== undefined || !this.#options.acceptors.some(({ needsTls }) => needsTls))
-      return generation;
-    await this.#close(generation, true);
-    throw new ConfigError(
-      generation.config.placeOf('plugins'),
-      'a listener says tls=implicit, but there is no certificate',
-      'add a line `tls`; `qpsmtpd tls-cert` makes a certificate',
-    );
+    return generation;
+  }
+
+  /** What the client meets: by its listener alone, so it is known before the first octet. */
+  #runtimeOf({ listener }: Pick<IncomingConnection, 'listener'>): Runtime {
+    return this.#generation.of(listener?.service) ?? this.#generation.main;
+  }
+
+  /** The service has no place left, or the waiting line of the process is full. */
+  #turnAway(intake: IncomingConnection): void {
+    turnAway(intake, this.#runtimeOf(intake).printer.fixed(replies.tooManyConnections));
   }
 
   #enter(intake: IncomingConnection): void {
-    if (this.memory.turnsAway) {
-      const { printer, settings } = this.#generation;
-      turnAway(intake, printer.filled(replies.shortOfMemory, settings.me));
+    const runtime = this.#runtimeOf(intake);
+    if (!this.#takePlace(intake, runtime)) {
+      this.#turnAway(intake);
       this.#limiter.leave();
+      return;
+    }
+    if (this.memory.turnsAway) {
+      const { printer, settings } = runtime;
+      turnAway(intake, printer.filled(replies.shortOfMemory, settings.me));
+      this.#freePlace(intake);
       return;
     }
     // Most listeners take no header: their clients cost no look at the settings.
     const proxy = intake.listener?.proxy;
-    const proxied = proxy === undefined ? undefined : takeProxied(intake, proxy, this.#generation.settings);
+    const proxied = proxy === undefined ? undefined : takeProxied(intake, proxy, runtime.settings);
     if (proxied === undefined) {
       // Of a socket file its mode says who may connect: whoever can is the proxy.
       if (proxy === undefined && intake.hops[0] === 'unix') takeProxyTls(intake);
@@ -314,16 +325,43 @@ export class Server implements ProcessResources {
       );
   }
 
-  #refuseProxy({ peer }: IncomingConnection, { message }: Error): void {
-    this.logger.log(LogLevel.NOTICE, `no PROXY header from ${peer.path ?? peer.address}: ${message}`);
+  /** Of the places of its service, of which each worker has its share, rounded up. The log is told why there is none. */
+  #takePlace({ listener }: IncomingConnection, runtime: Runtime): boolean {
+    const service = listener?.service;
+    if (service === undefined) return true;
+    // A client must never meet the rules of another service, such as one that lets it relay.
+    if (runtime.service !== service) {
+      this.logger.log(
+        LogLevel.CRIT,
+        `no listener was loaded for the service ${service}: a client is turned away`,
+      );
+      return false;
+    }
+    const { maxConnections = Number.POSITIVE_INFINITY } = runtime;
+    if (this.#servicePlaces.take(service, Math.ceil(maxConnections / (this.#options.workers ?? 1))))
+      return true;
+    runtime.logger.log(LogLevel.NOTICE, `too many connections for the service ${service}`);
+    return false;
+  }
+
+  /** Of a client that had entered. */
+  #freePlace({ listener }: IncomingConnection): void {
+    if (listener?.service !== undefined) this.#servicePlaces.leave(listener.service);
     this.#limiter.leave();
+  }
+
+  #refuseProxy(intake: IncomingConnection, { message }: Error): void {
+    const { peer } = intake;
+    const text = `no PROXY header from ${peer.path ?? peer.address}: ${message}`;
+    this.#runtimeOf(intake).logger.log(LogLevel.NOTICE, text);
+    this.#freePlace(intake);
   }
 
   /** By the client's own address: all clients of a proxy would share one otherwise. */
   #admit(intake: IncomingConnection): void {
     const ledger = this.#ledgerFor(intake);
     if (ledger !== undefined) intake.countedAs = intake.remote.address;
-    const admission = ledger?.admit(intake.remote.address, this.#generation.extraConnections);
+    const admission = ledger?.admit(intake.remote.address, this.#runtimeOf(intake).extraConnections);
     if (admission === undefined) this.#begin(intake);
     else if (admission instanceof Promise) void admission.then((answer) => this.#judge(intake, answer));
     else this.#judge(intake, admission);
@@ -346,21 +384,22 @@ export class Server implements ProcessResources {
       return;
     }
     const { address } = intake.remote;
-    this.logger.log(LogLevel.NOTICE, `too many connections from ${address}`);
-    turnAway(intake, this.#generation.printer.filled(replies.tooManyFromAddress, address));
-    this.#limiter.leave();
+    const { logger, printer } = this.#runtimeOf(intake);
+    logger.log(LogLevel.NOTICE, `too many connections from ${address}`);
+    turnAway(intake, printer.filled(replies.tooManyFromAddress, address));
+    this.#freePlace(intake);
   }
 
   #begin(intake: IncomingConnection, fromSameAddress = 0): void {
     // A client that left while its admission was asked for has no more events.
     if (intake.stream.destroyed) {
       this.#release(intake);
-      this.#limiter.leave();
+      this.#freePlace(intake);
       return;
     }
     const number = connections++;
     const beganAt = Date.now();
-    const runtime = this.#generation;
+    const runtime = this.#runtimeOf(intake);
     const host = intake.isProbe === true ? probeHost(runtime) : runtime;
     const name = sessionName(number, beganAt);
     const session =

@@ -53,6 +53,10 @@ export class ConnectionFacts implements Connection {
     return this.#intake.local.port;
   }
 
+  get service(): string | undefined {
+    return this.#intake.listener?.service;
+  }
+
   get remoteInfo(): string {
     return this.#remoteInfo ?? this.remoteHost;
   }

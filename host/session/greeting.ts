@@ -37,6 +37,8 @@ function announce(session: Session, name: string | undefined): Progress {
   if (session.host.logger.writes(LogLevel.NOTICE)) {
     session.log(LogLevel.NOTICE, `Connection from ${facts.remoteInfo} [${facts.remoteIp}]`);
   }
+  if (facts.service !== undefined && session.host.logger.writes(LogLevel.INFO))
+    session.log(LogLevel.INFO, `service ${facts.service}`);
   const { proxyId } = session.intake;
   if (proxyId !== undefined && session.host.logger.writes(LogLevel.INFO))
     session.log(LogLevel.INFO, `by proxy ${facts.peerIp}, its connection ${proxyId}`);

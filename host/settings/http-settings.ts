@@ -54,6 +54,7 @@ export const HTTP_SETTINGS = {
   ),
   maxHttpConnections: count({
     file: 'max_http_connections',
+    isOfProcess: true,
     about:
       'Connections to `http://` listeners of one process that carry no session, or none yet; further ones are answered with 503. Sessions inside of them count as connections, as all others do.',
     takesEffect: 'next connection',

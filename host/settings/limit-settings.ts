@@ -12,7 +12,7 @@ export const LIMITS = {
   maxConnections: derivedLimit({
     file: 'max_connections',
     about:
-      'Connections served at a time, for `qpsmtpd serve` without `--max-connections`; 0 is as many as the descriptors are enough for. A client that comes then waits; the reply is for clients that find the waiting line full.',
+      'Connections served at a time, for `qpsmtpd serve` without `--max-connections`; 0 is as many as the descriptors are enough for. A client that comes then waits; the reply is for clients that find the waiting line full. `max_connections.SERVICE` is how many of them a service may have at most.',
     takesEffect: 'start',
     otherwise: 'what half of `memory_budget` has room for',
     min: 1,
@@ -26,6 +26,7 @@ export const LIMITS = {
       about:
         'What all clients of one process may make it keep in memory; 0 is no limit. Where it runs short, messages go to disk, then mail is deferred, then connections are.',
       takesEffect: 'start, SIGHUP',
+      isOfProcess: true,
       otherwise: 'a share of the machine',
       min: 1_048_576,
       max: 1_099_511_627_776,
@@ -38,6 +39,7 @@ export const LIMITS = {
     about:
       'Connections of one address at a time, for `qpsmtpd serve` without `--max-from-ip`; 0 is no limit.',
     takesEffect: 'start',
+    isOfProcess: true,
     otherwise: 0,
     min: 0,
     max: MANY,

@@ -26,6 +26,8 @@ export interface Setting<T> {
   readonly fallback: (surroundings: Surroundings) => T;
   /** What stands in its files is shown to nobody. */
   readonly isSecret?: boolean;
+  /** It is about the whole process, or decides before a service is known: no service has one of its own. */
+  readonly isOfProcess?: boolean | undefined;
   /** Of a limit: the reply, by its name in `replies.ts`, to a client that exceeds it. */
   readonly exceeded?: string | undefined;
 }
@@ -35,6 +37,7 @@ export interface Description {
   readonly file: string | readonly string[];
   readonly about: string;
   readonly takesEffect: string;
+  readonly isOfProcess?: boolean;
 }
 
 interface NumberDescription extends Description {
@@ -45,14 +48,15 @@ interface NumberDescription extends Description {
 }
 
 function setting<T>(
-  { file, about, takesEffect }: Description,
+  { file, about, takesEffect, isOfProcess }: Description,
   form: string,
   otherwise: string,
   parse: (text: string) => T,
   fallback: (surroundings: Surroundings) => T,
 ): Setting<T> {
   const files = typeof file === 'string' ? [file] : file;
-  return { files, about, takesEffect, form, otherwise, parse: ([line]) => parse(line.text), fallback };
+  const parseFirst: Setting<T>['parse'] = ([line]) => parse(line.text);
+  return { files, about, takesEffect, form, otherwise, isOfProcess, parse: parseFirst, fallback };
 }
 
 /** A whole number; `unit` is for the documentation, `factor` turns it into the unit of the value. */

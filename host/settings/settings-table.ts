@@ -3,6 +3,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LogLevel, parseLogLevel } from '../../bindings/plugin/log-level.ts';
+import type { ConfigService } from '../config/config-directory.ts';
 import { meansFalse } from '../config/config-list.ts';
 import { hostNameOf } from '../../bindings/wire/domain-name.ts';
 import { HTTP_SETTINGS } from './http-settings.ts';
@@ -20,6 +21,7 @@ import {
   seconds,
   text,
   names,
+  type Setting,
 } from './setting-kinds.ts';
 import { STORE_SETTINGS } from './store-settings.ts';
 import { TLS_SETTINGS } from './tls-settings.ts';
@@ -60,6 +62,18 @@ function logLevel(text: string): LogLevel {
  * to somebody else, or a local user could read and replace mail.
  */
 const ownSpool = (): string => join(tmpdir(), `qpsmtpd-spool-${process.getuid?.() ?? 'user'}`);
+
+/** The files of which no service has one of its own. */
+export const sharedFiles = (): ReadonlySet<string> =>
+  new Set(
+    Object.values<Setting<unknown>>(SETTINGS)
+      .filter(({ isOfProcess }) => isOfProcess === true)
+      .flatMap(({ files }) => files),
+  );
+
+/** For a `ConfigDirectory`. */
+export const namedService = (name: string | undefined): ConfigService | undefined =>
+  name === undefined ? undefined : { name, sharedFiles: sharedFiles() };
 
 /** A further limit is one more entry: `count`, `octets` or `seconds` with its file, default, range and meaning. */
 export const SETTINGS = {
@@ -120,6 +134,7 @@ export const SETTINGS = {
       file: 'spool_dir',
       about: 'Directory for messages that outgrow `size_threshold`; `~/` is the home directory.',
       takesEffect: AT_START,
+      isOfProcess: true,
       form: 'path',
       otherwise: "`qpsmtpd-spool-UID` in the system's directory for temporary files",
     },
@@ -130,6 +145,7 @@ export const SETTINGS = {
     file: 'spool_perms',
     about: 'Mode of the spool directory.',
     takesEffect: AT_START,
+    isOfProcess: true,
     otherwise: 0o700,
   }),
   ...STORE_SETTINGS,
@@ -176,6 +192,7 @@ export const SETTINGS = {
     file: 'listeners',
     about: 'Where the daemon listens, for `qpsmtpd serve` without `--listen`.',
     takesEffect: AT_START,
+    isOfProcess: true,
     form: 'listen specs',
   }),
   pluginTimeoutMs: seconds({
@@ -193,6 +210,7 @@ export const SETTINGS = {
     about:
       'Time a process may be stuck in one place, such as an endless loop in a plugin, before it is killed and replaced; 0: never. See [running](../guide/running.md#a-process-that-is-stuck).',
     takesEffect: AT_START,
+    isOfProcess: true,
     otherwise: 60,
     min: 0,
     max: 3_600,

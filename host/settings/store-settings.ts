@@ -64,6 +64,7 @@ export const STORE_SETTINGS = {
       about:
         'Where plugins keep what outlives a connection: `lmdb:DIRECTORY`, or `redis://HOST:PORT/DATABASE` for several machines.',
       takesEffect: AT_START,
+      isOfProcess: true,
       form: 'place of a store',
       otherwise: '`lmdb:` and `store_dir`',
     },
@@ -76,6 +77,7 @@ export const STORE_SETTINGS = {
       file: 'store_dir',
       about: 'Directory of the embedded store, made with mode 0700 when a plugin first needs it.',
       takesEffect: AT_START,
+      isOfProcess: true,
       form: 'path',
       otherwise: '`qpsmtpd-store-UID` beside `spool_dir`',
     },

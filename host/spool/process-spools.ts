@@ -1,6 +1,7 @@
 /** All spools of this process. They outlive a reload, which only changes their options. */
 
 import { realpathSync } from 'node:fs';
+import { QpsmtpdError } from '../errors/error-classes.ts';
 import type { Outlet } from '../../bindings/plugin/delivery.ts';
 import type { Spools, SpoolOptions } from '../../bindings/plugin/spool-services.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
@@ -18,7 +19,7 @@ export class ProcessSpools {
     this.#sources = sources;
   }
 
-  /** What one reading of the configuration asks for; nothing of it takes effect before `begin`, or ever in a rehearsal. */
+  /** What one reading of the configuration, of all its services, asks for; nothing of it takes effect before `begin`, or ever in a rehearsal. */
   offers(rehearsal?: Rehearsal): SpoolOffers {
     return new SpoolOffers(
       (directory, options) => this.#spoolAt(directory, options, rehearsal),
@@ -56,7 +57,8 @@ export class ProcessSpools {
 export class SpoolOffers implements Spools {
   readonly #spoolAt: (directory: string, options: SpoolOptions) => Spool;
   readonly #choose: (named: ReadonlySet<Spool>) => void;
-  readonly #offered: { readonly spool: Spool; readonly options: SpoolOptions }[] = [];
+  /** By path: lines of several services that name the same spool share it. */
+  readonly #offered = new Map<string, { readonly spool: Spool; readonly options: SpoolOptions }>();
 
   constructor(
     spoolAt: (directory: string, options: SpoolOptions) => Spool,
@@ -68,14 +70,23 @@ export class SpoolOffers implements Spools {
 
   open(directory: string, options: SpoolOptions): Outlet {
     const spool = this.#spoolAt(directory, options);
-    this.#offered.push({ spool, options });
-    return spool;
+    const { path } = spool.folder;
+    const first = this.#offered.get(path);
+    // One spool hands on in one way: what a second line asks for would never happen.
+    if (first !== undefined && first.options.line !== options.line)
+      throw new QpsmtpdError(
+        'Q_CONFIG',
+        `the spool ${path} is used by another line with other options (give both lines the same options, or each a directory of its own)`,
+      );
+    if (first === undefined) this.#offered.set(path, { spool, options });
+    return first?.spool ?? spool;
   }
 
   /** The configuration counts from now on: the spools work by it. */
   async begin(): Promise<void> {
-    this.#choose(new Set(this.#offered.map(({ spool }) => spool)));
-    for (const { spool, options } of this.#offered) spool.adopt(options);
-    await Promise.all(this.#offered.map(({ spool }) => spool.begin()));
+    const offered = [...this.#offered.values()];
+    this.#choose(new Set(offered.map(({ spool }) => spool)));
+    for (const { spool, options } of offered) spool.adopt(options);
+    await Promise.all(offered.map(({ spool }) => spool.begin()));
   }
 }

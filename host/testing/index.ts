@@ -21,7 +21,7 @@ export { randomNumbers, type RandomNumbers } from './random-numbers.ts';
 export { TestClient } from './test-client.ts';
 export { TestClock } from './test-clock.ts';
 export type { SystemFacts, TestEnvironment } from './test-environment.ts';
-export { TestServer, type TestServerOptions } from './test-server.ts';
+export { TestServer, type TestServerClient, type TestServerOptions } from './test-server.ts';
 export {
   address,
   NO_PARAMETERS,

@@ -21,15 +21,22 @@ export interface TestServerOptions extends Omit<TestEnvironment, 'outlets'> {
   readonly config?: ConfigFiles;
   /** Definitions that lines in `plugins` name, so that they can be given options. */
   readonly definitions?: readonly PluginDefinition[];
+  /** Listeners that say `service=NAME`, beside the one that does not. Their files are in `config`, such as `plugins.submission`. */
+  readonly listenerServices?: readonly string[];
+}
+
+/** `service`: by which listener it comes; undefined: by the one without a service. */
+export interface TestServerClient extends MemoryClient {
+  readonly service?: string;
 }
 
 export class TestServer {
   readonly server: Server;
-  readonly #acceptor: MemoryAcceptor;
+  readonly #acceptors: readonly MemoryAcceptor[];
 
-  private constructor(server: Server, acceptor: MemoryAcceptor) {
+  private constructor(server: Server, acceptors: readonly MemoryAcceptor[]) {
     this.server = server;
-    this.#acceptor = acceptor;
+    this.#acceptors = acceptors;
   }
 
   /** Throws what would keep a daemon with this configuration from starting. */
@@ -37,12 +44,14 @@ export class TestServer {
     plugins = [],
     config = {},
     definitions = [],
+    listenerServices = [],
     ...environment
   }: TestServerOptions = {}): Promise<TestServer> {
     // A test that asks one plugin by hand does without all that a server is made of.
     const { Server } = await import('../server/server.ts');
     const { resolver } = environment;
-    const acceptor = new MemoryAcceptor();
+    const ofServices = listenerServices.map((service) => new MemoryAcceptor({ service }));
+    const acceptors = [new MemoryAcceptor(), ...ofServices];
     const given = plugins.filter((plugin) => typeof plugin !== 'string');
     const overlay = linesOfFiles({ me: 'mx.test', ...config });
     overlay.set(
@@ -50,7 +59,7 @@ export class TestServer {
       plugins.map((plugin) => (typeof plugin === 'string' ? plugin : plugin.name)),
     );
     const server = await Server.load({
-      acceptors: [acceptor],
+      acceptors,
       directories: [],
       overlay,
       definitions: [...given, ...definitions],
@@ -59,21 +68,23 @@ export class TestServer {
       deadlines: environment.clock && new ClockDeadlines(environment.clock),
     });
     await server.listen();
-    return new TestServer(server, acceptor);
+    return new TestServer(server, acceptors);
   }
 
   /** A client that has connected and not read the banner yet. */
-  connect(client?: MemoryClient): TestClient {
+  connect(client?: TestServerClient): TestClient {
     return new TestClient(this.connectStream(client));
   }
 
   /** The client's end of a new connection, for a client of the test's own. */
-  connectStream(client?: MemoryClient): Duplex {
-    return this.#acceptor.connect(client);
+  connectStream({ service, ...client }: TestServerClient = {}): Duplex {
+    const acceptor = this.#acceptors.find((each) => each.service === service);
+    if (acceptor === undefined) throw new Error(`the test server has no listener of the service ${service}`);
+    return acceptor.connect(client);
   }
 
   /** A client that was greeted and has said EHLO. */
-  async greeted(client?: MemoryClient): Promise<TestClient> {
+  async greeted(client?: TestServerClient): Promise<TestClient> {
     const connected = this.connect(client);
     await connected.reply();
     await connected.say('EHLO client.example');

@@ -79,6 +79,7 @@ export default defineOutlet({
       minFreeOctets: given.min_free,
       host: config.me,
       log,
+      line: JSON.stringify(given),
     };
     return services.spools.open(given.directory, terms);
   },

@@ -58,6 +58,22 @@ describe('makes nothing', () => {
     );
   });
 
+  test('of what several services would make, and lists it once', async () => {
+    const root = scratch();
+    put(root, files(root));
+    put(root, {
+      'plugins.submission': '$include plugins\n',
+      listeners: 'tcp://127.0.0.1:25\ntcp://127.0.0.1:587 service=submission\n',
+    });
+    const before = below(root);
+    const { code, out, err } = await check(root);
+    expect([code, err]).toEqual([0, []]);
+    expect(below(root)).toEqual(before);
+    const made = out.slice(out.indexOf('the daemon would make:') + 1).map((line) => line.trim());
+    expect(made.filter((line) => line === `${root}/spool`)).toHaveLength(1);
+    expect(made).toContain(`${root}/out`);
+  });
+
   test('and removes nothing from the spool, nor asks the store', async () => {
     const root = scratch();
     put(root, { plugins: `mine\nrcpt_ok\n`, plugin_dirs: root, spool_dir: `${root}/spool\n` });

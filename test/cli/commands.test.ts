@@ -19,7 +19,13 @@ import { TLS_CERT_OPTIONS } from '../../host/cli/tls-cert-command.ts';
 import { ConfigError } from '../../host/errors/error-classes.ts';
 import type { PluginDefinition } from '../../bindings/plugin/index.ts';
 import { Logger } from '../../host/observe/logger.ts';
-import type { Daemon, DaemonDescription, DaemonLoader, DaemonOptions } from '../../host/process/daemon.ts';
+import type {
+  Daemon,
+  DaemonDescription,
+  DaemonLoader,
+  DaemonOptions,
+  ServiceDescription,
+} from '../../host/process/daemon.ts';
 import { Rehearsal } from '../../host/errors/rehearsal.ts';
 import { smtpDaemon } from '../../host/embed/smtp-daemon.ts';
 import { folder } from '../message/folder.ts';
@@ -50,7 +56,24 @@ function loaderOf(load: (options: DaemonOptions) => DaemonDescription): DaemonLo
   };
 }
 
-const EMPTY = loaderOf(() => ({ plugins: [], settings: [] }));
+const describing = (
+  plugins: readonly string[],
+  settings: ServiceDescription['settings'] = [],
+): DaemonDescription => ({
+  services: [
+    {
+      service: undefined,
+      plugins: plugins.map((name) => ({ ...NO_DETAILS, name })),
+      orderFaults: [],
+      settings,
+      lookAround: () => Promise.resolve([]),
+    },
+  ],
+  unreadFiles: () => [],
+});
+const NO_DETAILS = { about: '', hooks: [], file: undefined, options: {}, before: [], after: [] };
+
+const EMPTY = loaderOf(() => describing([]));
 
 async function run(
   args: readonly string[],
@@ -194,7 +217,7 @@ describe('qpsmtpd check', () => {
     const given: DaemonOptions[] = [];
     const loader = loaderOf((options) => {
       given.push(options);
-      return { plugins: ['relay', 'rcpt_ok'], settings: [{ name: 'databytes', value: '1000000' }] };
+      return describing(['relay', 'rcpt_ok'], [{ name: 'databytes', value: '1000000' }]);
     });
     const { code, out } = await run(['check', '--config', ROOT], loader);
     expect(code).toBe(0);
@@ -203,7 +226,9 @@ describe('qpsmtpd check', () => {
         'plugins, in the order in which they are asked:\n   1  relay\n   2  rcpt_ok\n\n' +
         'settings that differ from the defaults:\n      databytes 1000000',
     );
-    expect(given).toEqual([{ configDir: ROOT, listen: [], rehearsal: expect.any(Rehearsal) as Rehearsal }]);
+    expect(given).toEqual([
+      { configDir: ROOT, listen: [], services: [], rehearsal: expect.any(Rehearsal) as Rehearsal },
+    ]);
   });
 
   it('lists Maildirs that two addresses could mean, also those of a route, and says what to do', async () => {

@@ -140,6 +140,7 @@ export class FakeSession implements HookSession {
     localIp: '192.0.2.25',
     localPort: 25,
     remoteHost: 'client.example',
+    service: undefined,
     remoteInfo: 'client.example',
     fromSameAddress: 1,
     maxFromSameAddress: undefined,

@@ -77,7 +77,7 @@ async function start(route: MessageRoute, ...plugins: PluginDefinition[]): Promi
     config: { loglevel: '0', databytes: '100000' },
   });
   servers.push(server);
-  vi.spyOn(server.server.generation, 'openRoute').mockReturnValue(route);
+  vi.spyOn(server.server.generation.main, 'openRoute').mockReturnValue(route);
   return server;
 }
 

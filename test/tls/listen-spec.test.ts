@@ -5,6 +5,7 @@ test.each([
   ['tcp://127.0.0.1:2525', { kind: 'tcp', address: '127.0.0.1', port: 2525 }],
   ['tcp://[::]:465 tls=implicit', { kind: 'tcp', address: '::', port: 465, startsWithTls: true }],
   ['tcp://[::]:465 tls=starttls', { kind: 'tcp', address: '::', port: 465, startsWithTls: false }],
+  ['tcp://[::]:587 service=submission', { kind: 'tcp', address: '::', port: 587, service: 'submission' }],
   ['unix:/run/a.sock', { kind: 'unix', path: '/run/a.sock', mode: 0o660 }],
   ['unix:/run/a.sock mode=0600', { kind: 'unix', path: '/run/a.sock', mode: 0o600 }],
   ['fd:3', { kind: 'fd', fd: 3 }],
@@ -16,6 +17,8 @@ test.each([
 });
 
 test.each([
+  'tcp://[::]:465 tls=implicit service=a-1',
+  'unix:/run/a.sock service=b',
   'tcp://[::]:465 tls=implicit',
   'tcp://192.0.2.1:25',
   'unix:/run/a.sock tls=starttls',
@@ -38,6 +41,15 @@ test.each([
   'fd:3 mode=0600',
   'fdname:',
   'fdname:a:b',
+  'tcp://127.0.0.1:25 service=',
+  'tcp://127.0.0.1:25 service=Submission',
+  'tcp://127.0.0.1:25 service=1st',
+  'tcp://127.0.0.1:25 service=a.b',
+  'tcp://127.0.0.1:25 service=../x',
+  'tcp://127.0.0.1:25 service=bak',
+  'tcp://127.0.0.1:25 service=cdb',
+  'tcp://127.0.0.1:25 service=dpkg-new',
+  `tcp://127.0.0.1:25 service=${'a'.repeat(33)}`,
   'tls=implicit',
   '',
 ])('"%s" is refused', (text) => {
@@ -47,6 +59,7 @@ test.each([
 test.each([
   ['tcp://127.0.0.1:25 prox=required', '"prox=required" is not understood (did you mean proxy?)'],
   ['unix:/run/a mod=0660', '"mod=0660" is not understood (did you mean mode?)'],
+  ['tcp://127.0.0.1:25 servce=submission', '"servce=submission" is not understood (did you mean service?)'],
   ['tcp://127.0.0.1:25 tls=implicit tls=starttls', '"tls=starttls" is given twice, or has no value'],
   ['tcp://127.0.0.1:25 tls', '"tls" is given twice, or has no value'],
 ])('%s is refused: %s', (spec, problem) => {

@@ -31,6 +31,10 @@ export class HttpAcceptor implements Acceptor {
     this.#front = front;
   }
 
+  get service(): string | undefined {
+    return this.#sockets.service;
+  }
+
   async bind(): Promise<string> {
     await this.#front.prepare();
     return this.#sockets.bind();
