@@ -196,7 +196,8 @@ static const char *tls_fact(conn_rec *c, const char *name) {
 }
 
 static void add_tls(header *to, conn_rec *c) {
-    header facts = {.length = 0};
+    header facts;
+    facts.length = 0;
     const char *verify = tls_fact(c, "SSL_CLIENT_VERIFY");
     int has_certificate = verify != NULL && strcmp(verify, "NONE") != 0;
     unsigned char begin[5] = {has_certificate ? 1 | 2 | 4 : 1, 0, 0, 0,
@@ -235,7 +236,8 @@ static int add_ends(header *to, apr_sockaddr_t *client, apr_sockaddr_t *local) {
 
 static int write_header(int daemon, conn_rec *c, int has_tls) {
     static const unsigned char signature[12] = {'\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'};
-    header head = {.length = 0}, rest = {.length = 0};
+    header head, rest;
+    head.length = rest.length = 0;
     int family = add_ends(&rest, c->client_addr, c->local_addr);
     unsigned char kind[2] = {0x21, family == 4 ? 0x11 : family == 6 ? 0x21 : 0x00};
     if (family != 0) {
@@ -321,73 +323,106 @@ static void relay_in_worker(conn_rec *c, int client, int daemon) {
 
 typedef struct session session;
 
-/* One direction. Octets are kept only while the other end does not take them. */
-typedef struct {
+/* One end of a session, and what the other end has sent that this one does not take yet. */
+typedef struct end end;
+struct end {
     session *of;
-    int from, to, has_ended, is_closed;
+    end *other;
+    int fd;
+    /* It has said that it ends: its last octets have to be read down to the end of file. */
+    int is_ending;
+    /* Nothing more comes from it; the other end has been told. */
+    int has_ended, is_told;
     char *kept;
-    size_t start, end;
-} flow;
+    size_t start, stop;
+};
 
 struct session {
-    flow up, down;
-    int client, daemon;
-    /* One end has said that it ends: its last octets have to be read down to the end of file. */
-    int is_ending;
+    end client, daemon;
+    int is_over;
+    session *next_over;
 };
 
 static int relay_poll = -1;
 static volatile apr_uint32_t relayed;
 static pthread_t relay_thread;
-
-static void end_session(session *s) {
-    close(s->client);
-    close(s->daemon);
-    free(s->up.kept);
-    free(s->down.kept);
-    free(s);
-    apr_atomic_dec32(&relayed);
-}
+/* Held while a session is handed over and while one is ended: the thread may see its end before both ends are watched. */
+static pthread_mutex_t handing_over = PTHREAD_MUTEX_INITIALIZER;
 
 static int is_passing(int problem) { return problem == EAGAIN || problem == EWOULDBLOCK || problem == EINTR; }
 
-static int put_kept(flow *f) {
-    while (f->start < f->end) {
-        ssize_t put = write(f->to, f->kept + f->start, f->end - f->start);
-        if (put < 0) return is_passing(errno);
-        f->start += (size_t)put;
+/* Edges, so that an end that is not read for a while does not wake the thread. That it takes octets again is asked for only
+   while some are kept: the daemon's socket would tell each time the daemon reads. */
+static int watch(end *e, int operation, uint32_t besides) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET | besides, .data.ptr = e};
+    return epoll_ctl(relay_poll, operation, e->fd, &event) == 0;
+}
+
+static int keep(end *to, const char *octets, size_t length) {
+    to->kept = malloc(length);
+    if (to->kept == NULL) return 0;
+    memcpy(to->kept, octets, length);
+    to->start = 0;
+    to->stop = length;
+    return watch(to, EPOLL_CTL_MOD, EPOLLOUT);
+}
+
+/* 1 if nothing is kept any more, 0 if something is, -1 if the end is gone. */
+static int put_kept(end *to) {
+    while (to->start < to->stop) {
+        ssize_t put = send(to->fd, to->kept + to->start, to->stop - to->start, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (put < 0) return is_passing(errno) ? 0 : -1;
+        to->start += (size_t)put;
     }
-    free(f->kept);
-    f->kept = NULL;
-    f->start = f->end = 0;
+    free(to->kept);
+    to->kept = NULL;
+    return watch(to, EPOLL_CTL_MOD, 0) ? 1 : -1;
+}
+
+/* Carries what `from` sends until there is no more or the other end does not take it; 0 if an end is gone. */
+static int carry(end *from, char *block) {
+    end *to = from->other;
+    while (to->kept == NULL && !from->has_ended) {
+        ssize_t got = recv(from->fd, block, BLOCK_OCTETS, MSG_DONTWAIT);
+        if (got < 0) return is_passing(errno);
+        if (got == 0) {
+            from->has_ended = 1;
+            break;
+        }
+        ssize_t put = send(to->fd, block, (size_t)got, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (put < 0 && !is_passing(errno)) return 0;
+        if (put < got) {
+            size_t sent = put < 0 ? 0 : (size_t)put;
+            if (!keep(to, block + sent, (size_t)got - sent)) return 0;
+        } else if (got < BLOCK_OCTETS && !from->is_ending) return 1;
+    }
+    if (from->has_ended && to->kept == NULL && !from->is_told) {
+        shutdown(to->fd, SHUT_WR);
+        from->is_told = 1;
+    }
     return 1;
 }
 
-/* Carries octets until there are none or nobody takes them; 0 if an end is gone. */
-static int carry(flow *f, char *block) {
-    if (f->kept != NULL && !put_kept(f)) return 0;
-    while (f->kept == NULL && !f->has_ended) {
-        ssize_t got = read(f->from, block, BLOCK_OCTETS), put = 0;
-        if (got < 0) return is_passing(errno);
-        if (got == 0) {
-            f->has_ended = 1;
-            break;
-        }
-        put = write(f->to, block, (size_t)got);
-        if (put < 0 && !is_passing(errno)) return 0;
-        if (put < got) {
-            f->start = 0;
-            f->end = (size_t)(got - (put < 0 ? 0 : put));
-            f->kept = malloc(f->end);
-            if (f->kept == NULL) return 0;
-            memcpy(f->kept, block + (got - (ssize_t)f->end), f->end);
-        } else if (got < BLOCK_OCTETS && !f->of->is_ending) return 1;
+/* False if the session is over: an end is gone, or the daemon has said its last, whatever the client has left to say. */
+static int attend(end *e, uint32_t events, char *block) {
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) e->is_ending = 1;
+    if (e->kept != NULL) {
+        int put = put_kept(e);
+        if (put < 0 || (put > 0 && !carry(e->other, block))) return 0;
     }
-    if (f->has_ended && f->kept == NULL && !f->is_closed) {
-        shutdown(f->to, SHUT_WR);
-        f->is_closed = 1;
-    }
-    return 1;
+    if (!carry(e, block)) return 0;
+    return !e->of->daemon.is_told;
+}
+
+static void end_session(session *s) {
+    pthread_mutex_lock(&handing_over);
+    pthread_mutex_unlock(&handing_over);
+    close(s->client.fd);
+    close(s->daemon.fd);
+    free(s->client.kept);
+    free(s->daemon.kept);
+    free(s);
+    apr_atomic_dec32(&relayed);
 }
 
 static void *run_relay(void *unused) {
@@ -395,17 +430,20 @@ static void *run_relay(void *unused) {
     struct epoll_event events[256];
     (void)unused;
     for (;;) {
+        /* Both ends of a session may be among the events: it is freed when all of them have been seen. */
+        session *over = NULL;
         int count = epoll_wait(relay_poll, events, 256, -1);
         for (int at = 0; at < count; at++) {
-            session *s = events[at].data.ptr;
-            if (events[at].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) s->is_ending = 1;
-            /* Both ends of a session may be among the events: the second one must not find it gone. */
-            int is_last = 1;
-            for (int later = at + 1; later < count; later++)
-                if (events[later].data.ptr == s) is_last = 0;
-            if (!is_last) continue;
-            /* The daemon's end of file is the end of the dialogue, whatever the client has left to say. */
-            if (!carry(&s->up, block) || !carry(&s->down, block) || s->down.is_closed) end_session(s);
+            end *e = events[at].data.ptr;
+            if (e->of->is_over || attend(e, events[at].events, block)) continue;
+            e->of->is_over = 1;
+            e->of->next_over = over;
+            over = e->of;
+        }
+        while (over != NULL) {
+            session *next = over->next_over;
+            end_session(over);
+            over = next;
         }
     }
     return NULL;
@@ -415,19 +453,18 @@ static void *run_relay(void *unused) {
 static int relay_in_thread(int client, int daemon) {
     session *s = calloc(1, sizeof *s);
     if (s == NULL) return 0;
-    *s = (session){.client = client, .daemon = daemon, .up = {.of = s, .from = client, .to = daemon},
-        .down = {.of = s, .from = daemon, .to = client}};
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
-    fcntl(client, F_SETFL, fcntl(client, F_GETFL) | O_NONBLOCK);
+    s->client = (end){.of = s, .other = &s->daemon, .fd = client};
+    s->daemon = (end){.of = s, .other = &s->client, .fd = daemon};
     apr_atomic_inc32(&relayed);
-    if (epoll_ctl(relay_poll, EPOLL_CTL_ADD, client, &event) != 0) {
-        free(s);
-        apr_atomic_dec32(&relayed);
-        return 0;
-    }
-    /* From here on the thread may end the session at any moment. */
-    if (epoll_ctl(relay_poll, EPOLL_CTL_ADD, daemon, &event) != 0) shutdown(client, SHUT_RDWR);
-    return 1;
+    pthread_mutex_lock(&handing_over);
+    int is_watched = watch(&s->client, EPOLL_CTL_ADD, 0);
+    /* The thread has it: if this fails, a client that is shut down ends the session. */
+    if (is_watched && !watch(&s->daemon, EPOLL_CTL_ADD, 0)) shutdown(client, SHUT_RDWR);
+    pthread_mutex_unlock(&handing_over);
+    if (is_watched) return 1;
+    free(s);
+    apr_atomic_dec32(&relayed);
+    return 0;
 }
 
 static apr_status_t leave_child(void *unused) {

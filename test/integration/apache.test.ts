@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { TestClient } from '../../host/testing/index.ts';
@@ -209,6 +209,40 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
 
   const FIFTY = ['MaxRequestWorkers 50', 'ServerLimit 50'];
   const FIFTY_THREADS = ['MaxRequestWorkers 50', 'ServerLimit 2', 'ThreadsPerChild 25', 'ThreadLimit 25'];
+
+  test('event: nothing is lost of what an end does not take at once', async () => {
+    const daemon = await serve();
+    const { port } = await startHttpd('event');
+    const deaf = await connectedClient(port);
+    const hellos = 9_000;
+    // Replies of two megabytes to a client that reads nothing.
+    deaf.pause();
+    deaf.write('EHLO c.example\r\n'.repeat(hellos));
+    deaf.write('QUIT\r\n');
+    // Four megabytes to a daemon that reads nothing, until httpd has had time to meet that.
+    const through = await client(port);
+    for (const line of [
+      '220',
+      'EHLO c.example',
+      'MAIL FROM:<a@c.example>',
+      'RCPT TO:<b@example.com>',
+      'DATA',
+    ])
+      expect(await (line === '220' ? through.reply() : through.say(line))).toMatch(/^(220|250|354)/);
+    daemon.kill('SIGSTOP');
+    const body = `${'x'.repeat(998)}\r\n`.repeat(4_000);
+    through.send(`Subject: x\r\n\r\n${body}.\r\n`);
+    const other = await connectedClient(port);
+    await expect.poll(() => through.stream.writableLength).toBeLessThan(3_900_000);
+    daemon.kill('SIGCONT');
+    await once(other, 'data');
+    expect(await through.reply()).toMatch(/^250 Queued/);
+    const [name] = readdirSync(join(folder, 'Maildir/new'));
+    expect(readFileSync(join(folder, 'Maildir/new', name!), 'latin1')).toContain(body.replaceAll('\r', ''));
+    const heard = await text(deaf);
+    expect(heard.match(/^250-mx\.example\.com Hi /gm)?.length).toBe(hellos);
+    expect(heard).toMatch(/\r\n221 [^\n]*\r\n$/);
+  });
 
   test('event: 60 idle sessions leave all workers to the web', async () => {
     await serve();
