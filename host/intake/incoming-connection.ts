@@ -7,6 +7,8 @@ import type { Duplex } from 'node:stream';
 import type { AddressRanges } from '../config/address-ranges.ts';
 import type { TlsFacts } from '../../bindings/plugin/connection.ts';
 import type { LogLevel } from '../../bindings/plugin/log-level.ts';
+import type { Store } from '../../bindings/plugin/store.ts';
+import type { TokenScope } from '../settings/http-tokens.ts';
 import type { SettingValues } from '../settings/settings.ts';
 import type { HttpOptions } from './http-options.ts';
 
@@ -106,6 +108,8 @@ export interface Surroundings {
   readonly settings: SettingValues;
   /** The process takes no more clients, and is about to end. */
   readonly isDraining: boolean;
+  /** The part of the store that goes by `name`. Throws where there can be no store. */
+  openStore(name: string): Store;
   log(level: LogLevel, text: string): void;
 }
 
@@ -114,6 +118,8 @@ export interface Acceptor {
   readonly needsTls?: boolean;
   /** The service of its clients; undefined: none. */
   readonly service?: string | undefined;
+  /** Clients of this one have to show a token with this scope, so there must be one. */
+  readonly needsToken?: TokenScope | undefined;
   /** Binds the socket and returns the bound address as a listen spec. Throws `Q_LISTEN` with the remedy. */
   bind(): Promise<string>;
   /** Starts handing over clients; those who came since `bind` are first. */

@@ -13,7 +13,7 @@ import type { SpoolOffers } from '../spool/process-spools.ts';
 import { Runtime, type ProcessResources, type RuntimeOptions } from './runtime.ts';
 
 export interface GenerationOptions extends RuntimeOptions {
-  readonly acceptors: readonly Pick<Acceptor, 'needsTls' | 'service'>[];
+  readonly acceptors: readonly Pick<Acceptor, 'needsTls' | 'needsToken' | 'service'>[];
   /** Services that are loaded though no listener names them. */
   readonly furtherServices?: readonly string[] | undefined;
 }
@@ -52,7 +52,11 @@ export class Generation {
       if (rehearsal === undefined || loaded.length === 0) throwTogether(problems);
       else await rehearsal.attempt(undefined, () => throwTogether(problems));
       // What keeps a plugin from offering TLS has been told by then.
-      if (rehearsal?.failure === undefined) for (const runtime of loaded) requireTls(runtime, acceptors);
+      if (rehearsal?.failure === undefined)
+        for (const runtime of loaded) {
+          requireTls(runtime, acceptors);
+          requireToken(runtime, acceptors);
+        }
     } catch (error) {
       await Promise.all(loaded.map((runtime) => runtime.close(true)));
       throw error;
@@ -127,6 +131,20 @@ function requireTls({ service, tls, config }: Runtime, acceptors: GenerationOpti
     config.placeOf('plugins'),
     `a listener${service === undefined ? '' : ` of the service ${service}`} says tls=implicit, but there is no certificate`,
     'add a line `tls`; `qpsmtpd tls-cert` makes a certificate',
+  );
+}
+
+/** A listener that takes requests with a token alone would take none. */
+function requireToken(
+  { service, settings, config }: Runtime,
+  acceptors: GenerationOptions['acceptors'],
+): void {
+  const scope = acceptors.find((acceptor) => acceptor.needsToken && acceptor.service === service)?.needsToken;
+  if (scope === undefined || settings.httpTokens.serves(scope)) return;
+  throw new ConfigError(
+    config.placeOf('http_tokens'),
+    `a listener is for clients with a token, and none has the scope ${scope}`,
+    `add a line "TOKEN ${scope}"; \`openssl rand -hex 24\` makes a token`,
   );
 }
 

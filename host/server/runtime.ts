@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Core } from '../../bindings/core/contract.ts';
 import type { PlacedLine } from '../../bindings/lists/placed-line.ts';
 import type { Clock, Services } from '../../bindings/plugin/services.ts';
+import type { Stores } from '../../bindings/plugin/store.ts';
 import { EXTRA_CONNECTIONS, type PluginDefinition } from '../../bindings/plugin/definition.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { ConfigDirectory } from '../config/config-directory.ts';
@@ -111,6 +112,8 @@ export class Runtime implements SessionHost {
   readonly memory: MemoryBudget;
   readonly turns: Turns;
   readonly reverseLookup: ReverseLookup;
+  /** Where `store` says, for the host itself. */
+  readonly stores: Stores;
   readonly version = version;
   /** Connections beyond `--max-from-ip` that plugins decide about. */
   readonly extraConnections: number;
@@ -142,6 +145,7 @@ export class Runtime implements SessionHost {
       logs: ClosableLogs;
       closings: PluginClosings;
       clock: Clock;
+      stores: Stores;
       checks: PluginChecks | undefined;
     },
   ) {
@@ -151,6 +155,7 @@ export class Runtime implements SessionHost {
     this.memory = foundation.memory;
     this.turns = foundation.turns;
     this.reverseLookup = foundation.reverseLookup;
+    this.stores = parts.stores;
     this.config = parts.config;
     this.logger = parts.logger;
     this.plugins = parts.plugins;
@@ -219,8 +224,8 @@ export class Runtime implements SessionHost {
       const { makesSpoolLate = false } = options;
       const places = { config, settings, logger, memory, rehearsal, makesSpoolLate };
       const contentOptions = await openContent(places);
-      const { clock } = services;
-      const own = { config, logger, plugins, settings, contentOptions, closings, checks, clock };
+      const { clock, store: stores } = services;
+      const own = { config, logger, plugins, settings, contentOptions, closings, checks, clock, stores };
       return new Runtime(foundation, { ...system, ...own, tls, givenTls: options.tls, service });
     } catch (error) {
       await closings.close(true);

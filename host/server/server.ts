@@ -250,6 +250,7 @@ export class Server implements ProcessResources {
       get isDraining() {
         return isDraining();
       },
+      openStore: (name) => runtime().stores.open(name),
       log: (level, text) => runtime().logger.log(level, text),
     };
   }

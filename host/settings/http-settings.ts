@@ -1,7 +1,7 @@
 /** The settings of listeners for HTTP. */
 
 import { HttpTokens } from './http-tokens.ts';
-import { addressRanges, allLines, count, type Setting } from './setting-kinds.ts';
+import { addressRanges, allLines, count, octets, type Setting } from './setting-kinds.ts';
 
 /** `https://mail.example.org`, as browsers write it. RFC 6454 section 6.1. */
 const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/;
@@ -46,12 +46,21 @@ export const HTTP_SETTINGS = {
       about:
         'Secrets of programs that ask an `http://` listener for more than a session. Others on this host may not be able to read the file.',
       takesEffect: 'next request',
-      form: '`TOKEN SCOPE…`, one a line; scopes are `inject` and `nginx-auth`',
+      form: '`TOKEN SCOPE… [as=USER]`, one a line; scopes are `inject`, `relay` (injected messages may go anywhere) and `nginx-auth`',
     },
     (lines) => HttpTokens.compile(lines),
     HttpTokens.compile([]),
     true,
   ),
+  httpBodyLimit: octets({
+    file: 'http_body_limit',
+    about:
+      'Largest request for an injection in JSON, which is read into memory as a whole; two of that size at a time. Raw messages are as large as `databytes` lets them.',
+    takesEffect: 'next request',
+    otherwise: 16_777_216,
+    min: 1_000,
+    max: 67_108_864,
+  }),
   maxHttpConnections: count({
     file: 'max_http_connections',
     isOfProcess: true,

@@ -7,13 +7,15 @@ import { printPlace } from '../errors/error-classes.ts';
 import { suggest } from '../errors/nearest.ts';
 
 /** What a token is good for. */
-export const TOKEN_SCOPES = ['inject', 'nginx-auth'] as const;
+export const TOKEN_SCOPES = ['inject', 'relay', 'nginx-auth'] as const;
 export type TokenScope = (typeof TOKEN_SCOPES)[number];
 
 export interface HttpToken {
   readonly scopes: ReadonlySet<TokenScope>;
   /** Where its line stands, for the log. */
   readonly name: string;
+  /** The user that a client with this token is: that of `as=USER`, or one made of the token's digest. */
+  readonly login: string;
 }
 
 /** Shorter ones can be guessed over a network in time. */
@@ -41,6 +43,11 @@ export class HttpTokens {
     return this.#entries.length === 0;
   }
 
+  /** True if some token is good for it. */
+  serves(scope: TokenScope): boolean {
+    return this.#entries.some(({ scopes }) => scopes.has(scope));
+  }
+
   /**
    * The token that a client shows, if it is one of ours. Looks at all of them, and compares digests: how long that takes
    * tells nothing about how much of a guess was right (timing attack).
@@ -62,7 +69,8 @@ const digestOf = (token: string): Buffer => createHash('sha256').update(token).d
 
 function readLine({ text, place }: PlacedLine): Entry {
   refuseOpenFile(place.file);
-  const [token = '', ...scopes] = text.split(/[ \t]+/);
+  const [token = '', ...options] = text.split(/[ \t]+/);
+  const scopes = options.filter((option) => !option.startsWith(LOGIN));
   if (token.length < LEAST_OCTETS || !TOKEN.test(token))
     throw new Error(
       `a token has at least ${LEAST_OCTETS} visible characters; \`openssl rand -hex 24\` makes one`,
@@ -71,7 +79,23 @@ function readLine({ text, place }: PlacedLine): Entry {
   const unknown = scopes.find((scope) => !isScope(scope));
   if (unknown !== undefined)
     throw new Error(`there is no scope '${unknown}'${suggest(unknown, TOKEN_SCOPES)}`);
-  return { digest: digestOf(token), scopes: new Set(scopes.filter(isScope)), name: printPlace(place) };
+  const digest = digestOf(token);
+  return {
+    digest,
+    scopes: new Set(scopes.filter(isScope)),
+    name: printPlace(place),
+    login: readLogin(options) ?? `token-${digest.toString('hex', 0, 4)}`,
+  };
+}
+
+const LOGIN = 'as=';
+
+function readLogin(options: readonly string[]): string | undefined {
+  const [first, ...others] = options.filter((option) => option.startsWith(LOGIN));
+  const login = first?.slice(LOGIN.length);
+  if (login === undefined) return undefined;
+  if (others.length === 0 && /^[!-~]{1,64}$/.test(login)) return login;
+  throw new Error(`${LOGIN} names one user of 1 to 64 visible characters`);
 }
 
 const isScope = (text: string): text is TokenScope => (TOKEN_SCOPES as readonly string[]).includes(text);

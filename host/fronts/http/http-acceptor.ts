@@ -3,11 +3,13 @@
 import type { Acceptor, Emit, ListenerWatch, Surroundings } from '../../intake/incoming-connection.ts';
 import type { ListenSpec } from '../../intake/listen-spec.ts';
 import { createAcceptor } from '../../intake/acceptors.ts';
+import { addInjections } from '../../injection/routes.ts';
 import { requirePackage } from '../../package/optional-package.ts';
+import type { TokenScope } from '../../settings/http-tokens.ts';
 import { HttpFront, type Routes } from './http-front.ts';
 
 /** What listeners for HTTP offer besides sessions. */
-const ROUTES: readonly Routes[] = [];
+const ROUTES: readonly Routes[] = [(app, front) => addInjections(app, front.http.inject, front)];
 
 /** Throws `Q_PACKAGE` if a listener needs a package that is not installed. */
 export function requireFront({ http }: ListenSpec): void {
@@ -33,6 +35,10 @@ export class HttpAcceptor implements Acceptor {
 
   get service(): string | undefined {
     return this.#sockets.service;
+  }
+
+  get needsToken(): TokenScope | undefined {
+    return this.#front.http.inject.length > 0 ? 'inject' : undefined;
   }
 
   async bind(): Promise<string> {

@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { LogLevel } from '../../../bindings/plugin/log-level.ts';
+import type { Store } from '../../../bindings/plugin/store.ts';
 import { clientsByDescriptors } from '../../intake/acceptance.ts';
 import type { HttpOptions } from '../../intake/http-options.ts';
 import type { Emit, IncomingConnection, Surroundings } from '../../intake/incoming-connection.ts';
@@ -81,6 +82,10 @@ export class HttpFront {
 
   get isDraining(): boolean {
     return this.#house.isDraining;
+  }
+
+  openStore(name: string): Store {
+    return this.#house.openStore(name);
   }
 
   log(level: LogLevel, text: string): void {
