@@ -19,6 +19,7 @@ import {
   VERB_UNKNOWN,
   VERB_VRFY,
   VERB_XCLIENT,
+  VERB_XFORWARD,
 } from './words';
 
 // A letter is the only octet that this bit turns into a small letter, so that comparing afterwards is exact.
@@ -30,10 +31,15 @@ const SEVEN_OCTETS: u64 = 0x00ff_ffff_ffff_ffff;
 /** The number of the verb in the `length` octets at `at`; reads up to eight. */
 export function findVerb(at: usize, length: u32): u32 {
   if (length == 4) return findFour(load<u32>(at) | SMALL_FOUR);
-  if (length == 8 && (load<u64>(at) | SMALL_EIGHT) == 0x736c_7474_7261_7473) return VERB_STARTTLS;
+  if (length == 8) return findEight(load<u64>(at) | SMALL_EIGHT);
   if (length == 7 && ((load<u64>(at) | SMALL_SEVEN) & SEVEN_OCTETS) == 0x0074_6e65_696c_6378)
     return VERB_XCLIENT;
   return VERB_UNKNOWN;
+}
+
+function findEight(letters: u64): u32 {
+  if (letters == 0x736c_7474_7261_7473) return VERB_STARTTLS;
+  return letters == 0x6472_6177_726f_6678 ? VERB_XFORWARD : VERB_UNKNOWN;
 }
 
 /** The letters stand in reverse: linear memory is little-endian. */

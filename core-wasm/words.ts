@@ -42,6 +42,7 @@ export const VERB_XCLIENT = 14;
 export const VERB_EXPN = 15;
 export const VERB_ETRN = 16;
 export const VERB_LHLO = 17;
+export const VERB_XFORWARD = 18;
 
 export const LINE_BARE_LF = 1;
 export const LINE_BARE_CR = 2;

@@ -41,6 +41,7 @@ export const Verb = {
   Expn: 15,
   Etrn: 16,
   Lhlo: 17,
+  Xforward: 18,
 } as const;
 export type Verb = (typeof Verb)[keyof typeof Verb];
 

@@ -52,8 +52,27 @@ export interface Connection {
    * pass on to clients that come through it.
    */
   takeClient(client: ProxiedClient): void;
+  /**
+   * What a server in `xforward_hosts` says of the client it had the message from, until the end of the transaction. For the log
+   * and for next hops. Nothing may be decided by it: `remoteIp` stays the address of that server.
+   */
+  readonly forwarded: ForwardedClient | undefined;
   /** Results for the Authentication-Results field of the current message, joined with `; `. RFC 8601. */
   addAuthenticationResult(result: string): void;
+}
+
+/** A client by XFORWARD; undefined is what the server does not know. */
+export interface ForwardedClient {
+  readonly ip: string | undefined;
+  readonly port: number | undefined;
+  readonly host: string | undefined;
+  readonly helloHost: string | undefined;
+  /** `SMTP` or `ESMTP`, as a rule. */
+  readonly protocol: string | undefined;
+  /** What the server that saw the client calls the message in its log. */
+  readonly ident: string | undefined;
+  /** Whether the message came over the network or began on that server. */
+  readonly source: 'local' | 'remote' | undefined;
 }
 
 /** The client behind a proxy. */

@@ -10,7 +10,14 @@
  */
 
 import { Address } from '../wire/address.ts';
-import type { Connection, MailOptions, Recipient, NotifyEvent, RecipientOptions } from './connection.ts';
+import type {
+  Connection,
+  ForwardedClient,
+  MailOptions,
+  Recipient,
+  NotifyEvent,
+  RecipientOptions,
+} from './connection.ts';
 import type { HookContext } from './context.ts';
 import type { Message } from './message.ts';
 import { decline, deny, denySoft, ok, withoutClass, withReplyCode, type Verdict } from './verdict.ts';
@@ -70,6 +77,8 @@ export interface SendingClient {
   readonly user: string | undefined;
   readonly localIp: string;
   readonly localPort: number;
+  /** The client that this one had the message from, if it said so by XFORWARD: it is handed on, and trusted with nothing. */
+  readonly forwarded?: ForwardedClient | undefined;
 }
 
 /** One message and those it goes to. Outlets may read it several times and change nothing of it. */
@@ -148,7 +157,8 @@ export function mailObjectOf({
 
 /** The client as next hops are told of it. */
 export function clientOf(connection: Connection): SendingClient {
-  const { remoteIp, remotePort, remoteHost, helloHost, hello, auth, localIp, localPort } = connection;
+  const { remoteIp, remotePort, remoteHost, helloHost, hello, auth, localIp, localPort, forwarded } =
+    connection;
   return {
     ip: remoteIp,
     port: remotePort,
@@ -158,6 +168,7 @@ export function clientOf(connection: Connection): SendingClient {
     user: auth?.user,
     localIp,
     localPort,
+    ...(forwarded === undefined ? {} : { forwarded }),
   };
 }
 

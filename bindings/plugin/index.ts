@@ -2,7 +2,7 @@
 export { Address } from '../wire/address.ts';
 export type { CommandContext, PluginCommand } from './command.ts';
 export { ConfigProblem, type CompiledList, type Config, type Place } from './config.ts';
-export type { Connection, NotifyEvent, Recipient, Transaction } from './connection.ts';
+export type { Connection, ForwardedClient, NotifyEvent, Recipient, Transaction } from './connection.ts';
 export type { CheckList, HookContext, Setup } from './context.ts';
 export {
   definePlugin,

@@ -392,7 +392,7 @@ export const replies = {
     'XCLIENT is for trusted proxies',
   ),
   inTransaction: reply(
-    'AUTH or XCLIENT between MAIL and the end of data',
+    'AUTH, XCLIENT or XFORWARD between MAIL and the end of data',
     503,
     '5.5.1',
     'Error: MAIL transaction in progress',
@@ -404,13 +404,27 @@ export const replies = {
     '5.5.4',
     'Bad XCLIENT attributes',
   ),
+  // XFORWARD. Codes and classic texts are Postfix's as well.
+  xforwardRefused: reply(
+    'XFORWARD of a client that is not in `xforward_hosts`',
+    550,
+    '5.7.0',
+    'Error: insufficient authorization',
+    'XFORWARD is for mail servers in front',
+  ),
+  badXforward: reply(
+    'XFORWARD; an attribute is unknown, stands twice or has a value that cannot be',
+    501,
+    '5.5.4',
+    'Bad XFORWARD attributes',
+  ),
 
   // STARTTLS. RFC 3207 section 4.
   startTls: reply('STARTTLS; TLS begins after it', 220, '2.0.0', 'Go ahead with TLS'),
   noParameters: reply('STARTTLS with an argument', 500, '5.5.4', 'Syntax error (no parameters allowed)'),
 
   // The rest of RFC 5321 section 4.1.1.
-  ok: reply('RSET, NOOP', 250, '2.0.0', 'OK'),
+  ok: reply('RSET, NOOP, XFORWARD', 250, '2.0.0', 'OK'),
   verified: reply('VRFY; a plugin knows the user', 250, '2.1.5', 'User OK'),
   cannotVerify: reply(
     'VRFY',

@@ -20,6 +20,7 @@ import type { Session } from './session.ts';
 import { starttls } from './starttls.ts';
 import { COMMAND, type Step } from './steps.ts';
 import { xclient } from './xclient.ts';
+import { xforward } from './xforward.ts';
 
 /** Octets of a command line with its CRLF. RFC 5321 section 4.5.3.1.4. */
 export const MAX_LINE = 512;
@@ -51,6 +52,7 @@ const rows: Partial<Record<Verb, readonly Step[]>> = {
   [Verb.Auth]: auth,
   [Verb.Starttls]: starttls,
   [Verb.Xclient]: xclient,
+  [Verb.Xforward]: xforward,
 };
 
 const VERBS = 32;

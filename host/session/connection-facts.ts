@@ -1,6 +1,11 @@
 /** The facts of one connection, as plugins see them. Kept apart from the input mode: facts only ever change by verbs. */
 
-import type { Connection, ProxiedClient, TlsFacts } from '../../bindings/plugin/connection.ts';
+import type {
+  Connection,
+  ForwardedClient,
+  ProxiedClient,
+  TlsFacts,
+} from '../../bindings/plugin/connection.ts';
 import { Notes } from '../../bindings/plugin/notes.ts';
 import { whitelistHost } from '../../bindings/plugin/well-known-notes.ts';
 import type { IncomingConnection, Login } from '../intake/incoming-connection.ts';
@@ -18,6 +23,7 @@ export class ConnectionFacts implements Connection {
   helloHost: string | undefined = undefined;
   auth: { readonly user: string; readonly mechanism: string } | undefined = undefined;
   karma = 0;
+  forwarded: ForwardedClient | undefined = undefined;
   /** A proxy's client is not counted: these are the proxy's connections. */
   fromSameAddress = 0;
   maxFromSameAddress: number | undefined = undefined;
@@ -96,6 +102,7 @@ export class ConnectionFacts implements Connection {
     this.helloHost = undefined;
     if (this.auth !== undefined) this.relayClient = false;
     this.auth = undefined;
+    this.forwarded = undefined;
   }
 
   addAuthenticationResult(result: string): void {

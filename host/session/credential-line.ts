@@ -15,7 +15,13 @@ const VERB_OF_AUTH = /^[a-z]{0,4}auth(?![a-z])/i;
 const MECHANISM =
   /^(?:plain|login|cram-md5|digest-md5|scram-sha-(?:1|256|512)(?:-plus)?|oauthbearer|xoauth2?|external|anonymous|gssapi|gs2-krb5|ntlm|otp|9798-[um]-[a-z0-9-]{1,20})$/i;
 /** Verbs whose argument is an address, a host, a size or attributes. That of others is free text. */
-const ARGUED: ReadonlySet<Verb> = new Set<Verb>([Verb.Mail, Verb.Rcpt, Verb.Bdat, Verb.Xclient]);
+const ARGUED: ReadonlySet<Verb> = new Set<Verb>([
+  Verb.Mail,
+  Verb.Rcpt,
+  Verb.Bdat,
+  Verb.Xclient,
+  Verb.Xforward,
+]);
 const UNSAFE = CommandFlag.Nul | CommandFlag.BareCr | CommandFlag.Control;
 
 export const mechanismOf = ({ argument }: Command): string | undefined => {

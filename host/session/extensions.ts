@@ -24,6 +24,9 @@ export interface Extension {
 /** What XCLIENT may name, in the order of Postfix; xclient.ts reads them. */
 const XCLIENT_ATTRIBUTES = 'NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT';
 
+/** The same for XFORWARD and xforward.ts. */
+const XFORWARD_ATTRIBUTES = 'NAME ADDR PORT PROTO HELO IDENT SOURCE';
+
 const always = (): string => '';
 
 /** In the order in which qpsmtpd lists its own, with STARTTLS and AUTH last. */
@@ -100,6 +103,14 @@ export const extensions: readonly Extension[] = [
     offered: 'to clients in `xclient_hosts`',
     args: ({ intake, host }) =>
       isTrusted(intake, host.settings.xclientHosts) ? XCLIENT_ATTRIBUTES : undefined,
+  },
+  {
+    keyword: 'XFORWARD',
+    rfc: "Postfix's XFORWARD_README",
+    about: 'A mail server in front says which client it had a message from, for the log.',
+    offered: 'to clients in `xforward_hosts`',
+    args: ({ intake, host }) =>
+      isTrusted(intake, host.settings.xforwardHosts) ? XFORWARD_ATTRIBUTES : undefined,
   },
   {
     keyword: 'STARTTLS',

@@ -128,6 +128,7 @@ function accept(kind: Kind): Step {
   return (session) => {
     const { facts, host } = session;
     facts.hello = kind;
+    facts.forwarded = undefined;
     facts.helloHost = firstWord(session.command.text);
     const { me } = host.settings;
     const client = `${facts.remoteInfo} [${facts.remoteIp}]`;

@@ -11,7 +11,11 @@ import type { Template } from '../replies/reply.ts';
 import type { Session } from './session.ts';
 import { answer, askHook, settled, STOP, type Progress, type Settle, type Step } from './steps.ts';
 
-export const rset: readonly Step[] = [resetTransaction, (session) => answer(session, replies.ok)];
+function answerReset(session: Session): Progress {
+  session.facts.forwarded = undefined;
+  return answer(session, replies.ok);
+}
+export const rset: readonly Step[] = [resetTransaction, answerReset];
 
 const settleNoop: Settle = (session, verdict) => {
   const refused = refuse(session, 'noop', verdict);

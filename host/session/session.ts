@@ -205,6 +205,8 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   /** Forgets the transaction and what its message held. */
   forgetTransaction(): Outcome {
     if (this.summary !== undefined) endSummary(this);
+    // It was said of this message. A transaction that has not begun leaves it to the next.
+    if (this.openTransaction?.reversePath !== undefined) this.facts.forwarded = undefined;
     this.route.reset();
     this.openIncoming?.abandon();
     this.openIncoming = undefined;

@@ -7,7 +7,7 @@
  */
 
 import { Verb } from '../../bindings/core/contract.ts';
-import type { Recipient } from '../../bindings/plugin/connection.ts';
+import type { ForwardedClient, Recipient } from '../../bindings/plugin/connection.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Command } from './command.ts';
 import { UNKNOWN_HOST } from './connection-facts.ts';
@@ -71,6 +71,7 @@ export class Summary {
   #recipients: readonly Recipient[] = [];
   #octets: number | undefined = undefined;
   #messageId: string | undefined = undefined;
+  #forwarded: ForwardedClient | undefined = undefined;
 
   refuse(command: Command, code: string, plugin: string | undefined): void {
     if (this.#refusedCount++ < MAX_REFUSED)
@@ -84,6 +85,7 @@ export class Summary {
     this.#from = (transaction.reversePath ?? '').toString();
     this.#recipients = transaction.recipients;
     this.#octets = incoming?.message.content.octets;
+    this.#forwarded = session.facts.forwarded;
     // The header of a message that was given up is not parsed.
     if (incoming?.isHeaderAnnounced === true && !incoming.isTooBig && incoming.flow !== 'broken')
       this.#messageId = incoming.message.header.get('Message-Id')?.trim();
@@ -95,6 +97,7 @@ export class Summary {
     const accepted = this.#recipients.length;
     const fields: SummaryFields = {
       ...clientFields(session),
+      ...forwardedFields(this.#forwarded),
       from: this.#from,
       result,
       decided: decidedBy,
@@ -127,10 +130,24 @@ function pathOf(command: Command): string {
   return /<[^>]*>/.exec(text)?.[0] ?? text.replace(/^(?:from|to):[ \t]*/i, '');
 }
 
+function forwardedFields(forwarded: ForwardedClient | undefined): SummaryFields {
+  if (forwarded === undefined) return {};
+  const { ip, port, host, helloHost, ident } = forwarded;
+  return {
+    orig_client: ip === undefined ? undefined : placeOf(ip, port),
+    orig_host: host,
+    orig_helo: helloHost,
+    orig_id: ident,
+  };
+}
+
+const placeOf = (ip: string, port: number | undefined): string =>
+  `${ip.includes(':') ? `[${ip}]` : ip}${port === undefined ? '' : `:${port}`}`;
+
 function clientFields({ facts }: Session): SummaryFields {
   const { remoteIp, remotePort, remoteHost, helloHost, auth, tls } = facts;
   return {
-    client: `${remoteIp.includes(':') ? `[${remoteIp}]` : remoteIp}:${remotePort}`,
+    client: placeOf(remoteIp, remotePort),
     host: remoteHost === UNKNOWN_HOST ? undefined : remoteHost,
     helo: helloHost,
     user: auth?.user,
@@ -163,7 +180,8 @@ function tellRefusedMail(session: Session, result: string): void {
   if (!host.logger.writes(LEVEL)) return;
   session.hasTransacted = true;
   const outcome = { from: pathOf(command), result, decided: decidedBy };
-  const fields = { id: transactionId, ...clientFields(session), ...outcome };
+  const client = { ...clientFields(session), ...forwardedFields(facts.forwarded) };
+  const fields = { id: transactionId, ...client, ...outcome };
   const { text, event } = summaryEvent('transaction', fields);
   host.logger.log(LEVEL, text, { connectionId: facts.id, transactionId }, event);
 }

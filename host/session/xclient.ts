@@ -4,12 +4,17 @@
  */
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { isIPv4, isIPv6 } from '../../bindings/wire/ip-address.ts';
 import { isDomain } from '../../bindings/wire/path.ts';
-import { decodeXtext } from '../../bindings/wire/xtext.ts';
 import type { Endpoint } from '../intake/incoming-connection.ts';
 import { takeProxyTls } from '../intake/proxy-layer.ts';
 import { replies } from '../replies/replies.ts';
+import {
+  readAddress,
+  readAttributes,
+  readPort,
+  readProtocol,
+  type AttributeRow,
+} from './client-attributes.ts';
 import { farewell } from './closing.ts';
 import { ConnectionFacts, UNKNOWN_HOST } from './connection-facts.ts';
 import { offers } from './extensions.ts';
@@ -37,7 +42,7 @@ function refuseInTransaction(session: Session): Progress {
 
 /** The plugins see one connection end and another begin, so that plugins that count connections count right. */
 function startOver(session: Session): Progress {
-  const attributes = readAttributes(session.command.argument);
+  const attributes = readClient(session.command.argument);
   if (attributes === undefined) return answer(session, replies.badXclient);
   session.run([...farewell, () => becomeAnother(session, attributes), ...greet]);
   return STOP;
@@ -90,9 +95,6 @@ function logIn({ facts }: Session, user: string | null | undefined, mayRelay: bo
 
 export const xclient: readonly Step[] = [refuseStrangers, refuseInTransaction, startOver];
 
-/** What the proxy does not know, or could not find out just now. */
-const UNAVAILABLE = /^\[(?:UNAVAILABLE|TEMPUNAVAIL)\]$/i;
-const MAX_PORT = 65_535;
 const MAX_LOGIN = 255;
 
 /** `null`: the proxy says that it is unknown. Absent: it says nothing. */
@@ -107,18 +109,14 @@ export interface ClientAttributes {
   localPort?: number | null;
 }
 
-type Reading<N extends keyof ClientAttributes> = (
-  text: string,
-) => Exclude<ClientAttributes[N], null> | undefined;
-
-/** What an attribute sets, and how its text is read; undefined is a value that cannot be. */
-type Row = { [N in keyof ClientAttributes]-?: readonly [N, Reading<N>] }[keyof ClientAttributes];
-
-const ROWS: ReadonlyMap<string, Row> = new Map<string, Row>([
+const ROWS: ReadonlyMap<string, AttributeRow<ClientAttributes>> = new Map<
+  string,
+  AttributeRow<ClientAttributes>
+>([
   ['NAME', ['name', (text) => (isDomain(text) && !text.startsWith('[') ? text : undefined)]],
   ['ADDR', ['address', readAddress]],
   ['PORT', ['port', readPort]],
-  ['PROTO', ['protocol', (text) => (/^E?SMTP$/i.test(text) ? text.toUpperCase() : undefined)]],
+  ['PROTO', ['protocol', readProtocol]],
   // Anything the client said, up to the first blank, as in HELO itself.
   ['HELO', ['helo', (text) => /^[^ ]+/.exec(text)?.[0]]],
   ['LOGIN', ['login', (text) => (text.length <= MAX_LOGIN ? text : undefined)]],
@@ -126,34 +124,6 @@ const ROWS: ReadonlyMap<string, Row> = new Map<string, Row>([
   ['DESTPORT', ['localPort', readPort]],
 ]);
 
-/** Reads `NAME=value NAME=value`; undefined if anything is wrong with it, so that nothing is believed by halves. */
-export function readAttributes(argument: string): ClientAttributes | undefined {
-  const pairs = argument.split(/[ \t]+/).filter((pair) => pair !== '');
-  if (pairs.length === 0) return undefined;
-  const attributes: Record<string, string | number | null> = {};
-  for (const pair of pairs) {
-    const equals = pair.indexOf('=');
-    const row = ROWS.get(pair.slice(0, Math.max(equals, 0)).toUpperCase());
-    const text = decodeXtext(pair.slice(equals + 1));
-    if (row === undefined || text === undefined || text === '') return undefined;
-    const value = UNAVAILABLE.test(text) ? null : row[1](text);
-    // The same attribute twice: one of the two would be a lie.
-    if (value === undefined || row[0] in attributes) return undefined;
-    attributes[row[0]] = value;
-  }
-  return attributes as ClientAttributes;
-}
-
-/** `192.0.2.1` or `IPV6:2001:db8::1`. An IPv4-mapped address becomes IPv4, as the lists of addresses expect. */
-function readAddress(text: string): string | undefined {
-  const address = /^IPV6:(.*)$/i.exec(text)?.[1];
-  if (address === undefined) return isIPv4(text) ? text : undefined;
-  if (!isIPv6(address) || address.includes('%')) return undefined;
-  const mapped = /^::ffff:([\d.]+)$/i.exec(address)?.[1];
-  return mapped ?? address.toLowerCase();
-}
-
-function readPort(text: string): number | undefined {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
-  return port <= MAX_PORT ? port : undefined;
-}
+/** Undefined if anything is wrong with it. */
+export const readClient = (argument: string): ClientAttributes | undefined =>
+  readAttributes<ClientAttributes>(argument, ROWS);

@@ -267,6 +267,12 @@ export const SETTINGS = {
       'Proxies whose XCLIENT is believed, by the address they connect from; `unix` stands for clients on Unix sockets.',
     takesEffect: 'next EHLO, next XCLIENT',
   }),
+  xforwardHosts: addressRanges({
+    file: 'xforward_hosts',
+    about:
+      'Mail servers whose XFORWARD is taken, by the address they connect from; `unix` stands for clients on Unix sockets. What they say is logged and handed on, and changes no decision.',
+    takesEffect: 'next EHLO, next XFORWARD',
+  }),
   /** Off: the user is known, and a plugin may let the client relay. */
   xclientLoginRelays: flag(
     {

@@ -154,6 +154,7 @@ export class FakeSession implements HookSession {
     peerIp: '192.0.2.3',
     takeClient: ({ ip, port, host }) =>
       void Object.assign(this.connection, { remoteIp: ip, remotePort: port, remoteHost: host ?? 'Unknown' }),
+    forwarded: undefined,
     addAuthenticationResult: () => undefined,
   };
   transaction: Transaction = freshTransaction();

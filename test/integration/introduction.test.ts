@@ -1,7 +1,14 @@
 /** A real Postfix as next hop: who it believes the client to be, and transactions that go on to it while they happen. */
 
 import { afterEach, expect, test } from 'vitest';
+import { definePlugin, deny, ok } from '../../bindings/plugin/index.ts';
+import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
+import { parseListen } from '../../host/intake/listen-spec.ts';
+import { SocketAcceptor } from '../../host/intake/socket-acceptor.ts';
+import { Server } from '../../host/server/server.ts';
+import { TestClient } from '../../host/testing/index.ts';
 import { TestServer } from '../../host/testing/test-server.ts';
+import { CLIENT as FRONT_CLIENT, connected } from './front.ts';
 import { missingPostfix, startPostfix, type PostfixOptions } from './receivers/postfix.ts';
 import { describeWithReceiver } from './receivers/described.ts';
 import { freePort, type Receiver } from './receivers/receiver.ts';
@@ -74,6 +81,73 @@ describeWithReceiver('Postfix', missingPostfix())('Postfix is told who the clien
     expect(await send(server)).toMatch(/^250/);
     const [message] = await postfix.messages();
     expect(message!.toString()).toMatch(/Received: from mx\.test \(unknown \[192\.0\.2\.77\]\)/);
+  });
+});
+
+describeWithReceiver('Postfix', missingPostfix())('between two of Postfix, as smtpd_proxy_filter', () => {
+  /** Postfix takes mail on its port `outer`, hands it to us on `ours`, and takes it back. */
+  async function startBetween(): Promise<{ postfix: Receiver; outer: number; log: string[] }> {
+    const [outer, ours] = [await freePort(), await freePort()];
+    const postfix = await startPostfix({
+      settings: ['smtpd_authorized_xforward_hosts = 127.0.0.1'],
+      services: [
+        `127.0.0.1:${outer} inet n - n - - smtpd -o smtpd_proxy_filter=127.0.0.1:${ours} -o smtpd_proxy_options=speed_adjust`,
+      ],
+    });
+    ends.push(() => postfix.stop());
+    const log: string[] = [];
+    const filter = definePlugin({
+      name: 'filter',
+      about: 'Refuses one recipient, and keeps the log.',
+      logsUpTo: () => 5,
+      hooks: {
+        rcpt: (_, { localPart }) => (localPart === 'refused' ? deny('not through here') : ok()),
+        logging: (_, { text }) => void log.push(text),
+      },
+    });
+    const server = await Server.load({
+      acceptors: [new SocketAcceptor(parseListen(`tcp://127.0.0.1:${ours}`))],
+      directories: [],
+      overlay: new Map([
+        ['me', ['filter.test']],
+        ['plugins', ['filter', `queue/smtp-forward 127.0.0.1 ${postfix.port} xforward`]],
+        ['xforward_hosts', ['127.0.0.1']],
+      ]),
+      definitions: [filter],
+      reverseLookup: noReverseLookup,
+    });
+    await server.listen();
+    ends.push(() => server.drain(0));
+    return { postfix, outer, log };
+  }
+
+  async function sendTo(port: number, recipient: string): Promise<string> {
+    const client = new TestClient(await connected(port));
+    await client.reply();
+    for (const line of ['EHLO c.example', 'MAIL FROM:<s@c.example>', `RCPT TO:<${recipient}@example.test>`])
+      await client.say(line);
+    await client.say('DATA');
+    const reply = await client.say(LETTER);
+    client.destroy();
+    return reply;
+  }
+
+  test('its client stands in our log and, handed on, in that of the Postfix behind us', async () => {
+    const { postfix, outer, log } = await startBetween();
+    expect(await sendTo(outer, 'u')).toMatch(/^250/);
+    expect(await postfix.messages()).toHaveLength(1);
+    expect(postfix.log()).toMatch(
+      new RegExp(`orig_client=unknown\\[${FRONT_CLIENT.replaceAll('.', '\\.')}\\]`),
+    );
+    const line = log.find((text) => text.startsWith('transaction'));
+    expect(line).toContain(`client=127.0.0.1:`);
+    expect(line).toMatch(/ orig_client=127\.0\.0\.9:\d+ orig_helo=c\.example /);
+  });
+
+  test('our refusal reaches its client', async () => {
+    const { postfix, outer } = await startBetween();
+    expect(await sendTo(outer, 'refused')).toMatch(/^550 .*not through here/);
+    expect(await postfix.messages()).toHaveLength(0);
   });
 });
 

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { connectionNote, definePlugin, deny, done, ok } from '../../bindings/plugin/index.ts';
 import { AddressRanges } from '../../host/config/address-ranges.ts';
 import { isTrusted } from '../../host/session/extensions.ts';
-import { readAttributes } from '../../host/session/xclient.ts';
+import { readClient } from '../../host/session/xclient.ts';
 import { decodeXtext } from '../../bindings/wire/xtext.ts';
 import { TestServer, type TestServerOptions } from '../../host/testing/index.ts';
 
@@ -156,16 +156,16 @@ describe('attributes', () => {
     ['PORT=0 DESTPORT=65535', { port: 0, localPort: 65_535 }],
     ['PROTO=smtp  HELO=+5B192.0.2.1+5D', { protocol: 'SMTP', helo: '[192.0.2.1]' }],
     ['LOGIN=j+C3+BCrg', { login: 'jürg' }],
-  ])('%s', (text, expected) => expect(readAttributes(text)).toEqual(expected));
+  ])('%s', (text, expected) => expect(readClient(text)).toEqual(expected));
 
   test.each(['', 'ADDR', 'ADDR=', '=x', 'ADDR=1.2.3', 'ADDR=010.0.0.1', 'ADDR=::1', 'PORT=-1', 'PORT=1e3'])(
     '%j is refused',
-    (text) => expect(readAttributes(text)).toBeUndefined(),
+    (text) => expect(readClient(text)).toBeUndefined(),
   );
 
   test('__proto__ and the like are no attributes', () => {
     for (const name of ['__proto__', 'constructor', 'toString']) {
-      expect(readAttributes(`${name}=x`)).toBeUndefined();
+      expect(readClient(`${name}=x`)).toBeUndefined();
     }
   });
 
@@ -173,7 +173,7 @@ describe('attributes', () => {
     const names = fc.constantFrom('NAME', 'ADDR', 'HELO', 'LOGIN', 'PROTO', 'PORT');
     fc.assert(
       fc.property(names, fc.string({ unit: 'binary' }), (name, value) => {
-        const read = readAttributes(`${name}=${value}`);
+        const read = readClient(`${name}=${value}`);
         for (const text of Object.values(read ?? {}))
           expect(String(text)).not.toMatch(/[\u0000-\u001f\u007f]/);
       }),

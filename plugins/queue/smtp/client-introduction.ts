@@ -5,7 +5,7 @@
  */
 
 import { addressOctets, canonicalIpAddress } from '../../../bindings/lists/index.ts';
-import type { Log, SendingClient } from '../../../bindings/plugin/index.ts';
+import type { ForwardedClient, Log, SendingClient } from '../../../bindings/plugin/index.ts';
 import type { HopIntroduction, HopTalk, Introduced, IntroductionOptions } from './hop-options.ts';
 import { HopFault, isGood, printReply } from './hop-replies.ts';
 import { V2_SIGNATURE } from '../../../bindings/wire/proxy-header.ts';
@@ -29,7 +29,9 @@ export const xclientAttributes = (client: SendingClient): readonly Attribute[] =
   ['PROTO', client.protocol],
 ];
 
+/** A client that had the message from another by XFORWARD hands that one on, as Postfix does: the last log shows the first client. */
 export function xforwardAttributes({ client, id }: Introduced): readonly Attribute[] {
+  if (client?.forwarded !== undefined) return forwardedAttributes(client.forwarded, id);
   return [
     ['NAME', coded(client?.host)],
     ['ADDR', client === undefined ? UNAVAILABLE : addressOf(client)],
@@ -38,6 +40,21 @@ export function xforwardAttributes({ client, id }: Introduced): readonly Attribu
     ['HELO', coded(client?.helloHost)],
     ['IDENT', coded(id)],
     ['SOURCE', client === undefined ? 'LOCAL' : 'REMOTE'],
+  ];
+}
+
+function forwardedAttributes(
+  { host, ip, port, protocol, helloHost, ident, source }: ForwardedClient,
+  id: string,
+): readonly Attribute[] {
+  return [
+    ['NAME', coded(host)],
+    ['ADDR', ip === undefined ? UNAVAILABLE : addressOf({ ip })],
+    ['PORT', portOf({ port: port ?? 0 })],
+    ['PROTO', coded(protocol)],
+    ['HELO', coded(helloHost)],
+    ['IDENT', coded(ident ?? id)],
+    ['SOURCE', source === 'local' ? 'LOCAL' : 'REMOTE'],
   ];
 }
 
@@ -76,7 +93,7 @@ function coded(text: string | undefined): string {
   return value === '' || value.length > MAX_VALUE ? UNAVAILABLE : value;
 }
 
-function addressOf({ ip }: SendingClient): string {
+function addressOf({ ip }: Pick<SendingClient, 'ip'>): string {
   // A link-local address may stand with the interface it was heard on. RFC 4007 section 11.
   const [text = '', ...zone] = ip.split('%');
   const address = canonicalIpAddress(text);
@@ -84,7 +101,7 @@ function addressOf({ ip }: SendingClient): string {
   return address.includes(':') ? `IPV6:${[address, ...zone].join('%')}` : address;
 }
 
-const portOf = ({ port }: SendingClient): string => (port > 0 ? String(port) : UNAVAILABLE);
+const portOf = ({ port }: Pick<SendingClient, 'port'>): string => (port > 0 ? String(port) : UNAVAILABLE);
 
 /** The key of mail objects that may share connections with all others. */
 const SHARED = '';

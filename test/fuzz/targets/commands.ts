@@ -23,6 +23,7 @@ export const target: Target = {
     '\r\n',
     'STARTTLS',
     'XCLIENT',
+    'XFORWARD',
   ],
   run(input, random) {
     const { chunk, from } = embed(input, random);

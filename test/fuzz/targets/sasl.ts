@@ -10,7 +10,17 @@ import type { Target } from '../target.ts';
 
 const MECHANISMS = ['PLAIN', 'LOGIN', 'CRAM-MD5', 'SCRAM-SHA-256', 'OAUTHBEARER', 'XOAUTH2'];
 /** What EHLO would offer besides: some of it ends the game of one line, one reply. */
-const OTHERS = ['CHUNKING', 'BINARYMIME', 'STARTTLS', 'XCLIENT', 'SMTPUTF8', 'DSN', 'LIMITS', 'REQUIRETLS'];
+const OTHERS = [
+  'CHUNKING',
+  'BINARYMIME',
+  'STARTTLS',
+  'XCLIENT',
+  'XFORWARD',
+  'SMTPUTF8',
+  'DSN',
+  'LIMITS',
+  'REQUIRETLS',
+];
 /** A session that is stuck does not answer within this time. */
 const PATIENCE_MS = 20_000;
 /** Far above what one session needs; a leak passes it within a minute. */

@@ -56,6 +56,7 @@ const COMMANDS: readonly string[] = [
   'STARTTLS',
   'AUTH PLAIN',
   'XCLIENT ADDR=192.0.2.9',
+  'XFORWARD ADDR=192.0.2.9 HELO=a',
   'QUIT',
 ];
 
