@@ -5,10 +5,10 @@ import { connect, type Socket } from 'node:net';
 /** Not the address of the servers in front, which connect from 127.0.0.1 or by a Unix socket. */
 export const CLIENT = '127.0.0.9';
 
-/** A socket of `CLIENT` that is connected, as soon as a program listens, for at most a minute. */
-export async function connected(port: number): Promise<Socket> {
+/** A socket that is connected, as soon as a program listens, for at most a minute. */
+export async function connected(port: number, localAddress = CLIENT): Promise<Socket> {
   for (let tries = 0; tries < 1_200; tries++) {
-    const socket = connect({ port, host: '127.0.0.1', localAddress: CLIENT, allowHalfOpen: true });
+    const socket = connect({ port, host: '127.0.0.1', localAddress, allowHalfOpen: true });
     const isConnected = await new Promise<boolean>((settle) => {
       socket.once('connect', () => settle(true)).on('error', () => settle(false));
     });
