@@ -69,6 +69,10 @@ class HostsAndDns implements Pick<Resolver, 'reverse'> {
   }
 }
 
+/** The names of an address, from the DNS alone. Rejects with the error of the system. */
+export const reverseNames = async (address: string): Promise<readonly string[]> =>
+  new NodeResolver({ timeout: TIMEOUT_MS, tries: 1 }).reverse(address);
+
 /** The zone of the loopback network is nobody's business but ours. RFC 6761 section 6.1. */
 const isLoopback = (address: string): boolean =>
   isIPv4(address) ? address.startsWith('127.') : address === '::1';

@@ -1,6 +1,6 @@
 /** Takes connections that somebody else has accepted: sockets of a `net.Server`, or any stream. */
 
-import { Socket, type Server } from 'node:net';
+import { createServer, Socket, type Server, type ServerOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TlsFacts } from '../../bindings/plugin/connection.ts';
 import {
@@ -14,7 +14,16 @@ import {
 import { parseListen } from './listen-spec.ts';
 
 /** Under another name, for the folders that may not touch `net`. */
-export type { Server as NetServer, Socket as NetSocket } from 'node:net';
+export type {
+  ListenOptions,
+  Server as NetServer,
+  ServerOpts as NetServerOptions,
+  Socket as NetSocket,
+} from 'node:net';
+
+/** A server whose sockets go to `take`. Half-open: a client may close its side after QUIT and still read the replies. */
+export const makeNetServer = (options: ServerOpts, take: (socket: Socket) => void): Server =>
+  createServer({ ...options, allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, take);
 
 /** What is known of a connection that is handed over. What is left out is asked of the socket, or unknown. */
 export interface HandedFacts {

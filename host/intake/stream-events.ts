@@ -111,11 +111,15 @@ export function closeStream({ stream, outlivesStream }: IncomingConnection, isTh
   }
 }
 
-/** Leaves the stream to another reader. Returns how many unread octets there were; they are dropped. */
-export function stopListening(stream: ListenedStream): number {
+/** Leaves the stream to another reader, with what it holds. */
+export function stopListening(stream: ListenedStream): void {
   stream.pause();
   stream.off('data', onData).off('end', onEnd).off('close', onClose);
   stream[listener] = undefined;
+}
+
+/** Reads what the stream holds, and forgets it. Returns how many octets that were. */
+export function dropOctets(stream: Duplex): number {
   let dropped = 0;
   for (let chunk = stream.read() as Buffer | null; chunk !== null; chunk = stream.read() as Buffer | null) {
     dropped += chunk.length;

@@ -51,6 +51,7 @@ import { TlsOffers } from '../tls/tls-offers.ts';
 import type { Deadlines } from '../../bindings/timing/deadlines.ts';
 import { ReplyPrinter } from '../replies/reply.ts';
 import { CutThroughRoute } from '../session/cut-through-route.ts';
+import { smtpDialogue, type Dialogue } from '../session/dialogue.ts';
 import { queuedRoute, type MessageRoute } from '../session/message-route.ts';
 import type { SessionHost } from '../session/session-host.ts';
 import type { Session } from '../session/session.ts';
@@ -88,6 +89,8 @@ export interface RuntimeOptions {
   readonly tls?: TlsOptions | undefined;
   /** The spool directory is made, or looked at, when the first message outgrows `size_threshold`, and not at the start. */
   readonly makesSpoolLate?: boolean | undefined;
+  /** What sessions say; undefined: SMTP as the settings have it. */
+  readonly openDialogue?: (() => Dialogue) | undefined;
   /** Nothing is made, and what is wrong is noted there instead of thrown. */
   readonly rehearsal?: Rehearsal | undefined;
 }
@@ -107,6 +110,7 @@ export class Runtime implements SessionHost {
   readonly plugins: readonly LoadedPlugin[];
   readonly hooks: HookRunner;
   readonly openRoute: () => MessageRoute;
+  readonly openDialogue: () => Dialogue;
   readonly printer: ReplyPrinter;
   readonly deadlines: Deadlines;
   readonly memory: MemoryBudget;
@@ -141,7 +145,7 @@ export class Runtime implements SessionHost {
       settings: Settings;
       contentOptions: ContentOptions;
       tls: TlsOffers;
-      givenTls: TlsOptions | undefined;
+      given: RuntimeOptions;
       logs: ClosableLogs;
       closings: PluginClosings;
       clock: Clock;
@@ -162,7 +166,8 @@ export class Runtime implements SessionHost {
     this.#settings = parts.settings;
     this.#contentOptions = parts.contentOptions;
     this.#tls = parts.tls;
-    this.#givenTls = parts.givenTls;
+    this.#givenTls = parts.given.tls;
+    this.openDialogue = parts.given.openDialogue ?? (() => smtpDialogue);
     this.#logs = parts.logs;
     this.#checks = parts.checks;
     this.#closings = parts.closings;
@@ -226,7 +231,7 @@ export class Runtime implements SessionHost {
       const contentOptions = await openContent(places);
       const { clock, store: stores } = services;
       const own = { config, logger, plugins, settings, contentOptions, closings, checks, clock, stores };
-      return new Runtime(foundation, { ...system, ...own, tls, givenTls: options.tls, service });
+      return new Runtime(foundation, { ...system, ...own, tls, given: options, service });
     } catch (error) {
       await closings.close(true);
       config.close();

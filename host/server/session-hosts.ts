@@ -5,6 +5,7 @@ import { HookRunner } from '../hooks/runner.ts';
 import { Logger } from '../observe/logger.ts';
 import { noReverseLookup } from '../dns/reverse-lookup.ts';
 import { ReplyPrinter } from '../replies/reply.ts';
+import { smtpDialogue } from '../session/dialogue.ts';
 import { queuedRoute } from '../session/message-route.ts';
 import type { SessionHost } from '../session/session-host.ts';
 
@@ -21,6 +22,7 @@ export const probeHost = (runtime: SessionHost): SessionHost =>
     logger: noLog,
     reverseLookup: noReverseLookup,
     openRoute: () => queuedRoute,
+    openDialogue: () => smtpDialogue,
   });
 
 const enhanced = new ReplyPrinter('enhanced');
@@ -34,7 +36,10 @@ export function lmtpHost(runtime: SessionHost): SessionHost {
   return host;
 }
 
-type Parts = Pick<SessionHost, 'hooks' | 'logger' | 'printer' | 'reverseLookup' | 'openRoute'>;
+type Parts = Pick<
+  SessionHost,
+  'hooks' | 'logger' | 'printer' | 'reverseLookup' | 'openRoute' | 'openDialogue'
+>;
 
 /** What changes while a session goes on is asked of `runtime` each time. */
 function hostLike(runtime: SessionHost, parts: Partial<Parts>): SessionHost {
@@ -42,6 +47,7 @@ function hostLike(runtime: SessionHost, parts: Partial<Parts>): SessionHost {
   return {
     ...{ core, hooks, logger, printer, deadlines, memory, turns, reverseLookup, version },
     openRoute: () => runtime.openRoute(),
+    openDialogue: () => runtime.openDialogue(),
     ...parts,
     get settings() {
       return runtime.settings;

@@ -15,6 +15,7 @@ import type { Mechanism } from '../auth/mechanisms.ts';
 import { conceal, namesSecret } from '../observe/log-text.ts';
 import { replies } from '../replies/replies.ts';
 import type { Template } from '../replies/reply.ts';
+import { readLine } from './line-input.ts';
 import { answer, COMMAND, settled, STOP, type Progress, type Step } from './steps.ts';
 import type { Session } from './session.ts';
 
@@ -24,8 +25,6 @@ const NONCE_OCTETS = 18;
 const MAX_RESPONSE_LINE = 12_288;
 /** No session sleeps longer, however many guesses failed. */
 const MAX_DELAY_MS = 30_000;
-const LF = 0x0a;
-const CR = 0x0d;
 
 /** One attempt to authenticate, from the AUTH line to the last reply. */
 export class AuthAttempt {
@@ -87,35 +86,21 @@ export function beginExchange(
 /** The steps of a response longer than any mechanism needs. */
 const refuseLength: readonly Step[] = [(session) => endExchange(session, replies.lineTooLong)];
 
-/** Takes one line out of `chunk`, from `from` on, however it was cut, and returns where it stopped. */
-export function readResponses(session: Session, exchange: AuthExchange, chunk: Buffer, from: number): number {
-  const lineFeed = chunk.indexOf(LF, from);
-  const end = lineFeed < 0 ? chunk.length : lineFeed + 1;
-  const before = session.partial;
-  if (session.isSkippingLine || (before?.length ?? 0) + end - from > MAX_RESPONSE_LINE) {
-    session.partial = undefined;
-    session.isSkippingLine = lineFeed < 0;
-    // The refusal goes out when the line ends, so that replies keep their order.
-    if (lineFeed >= 0) session.run(refuseLength);
-    return end;
-  }
-  const piece = chunk.subarray(from, end);
-  const line = before === undefined ? piece : Buffer.concat([before, piece]);
-  if (lineFeed < 0) {
-    // The chunk is not kept alive for the sake of a few octets.
-    session.partial = before === undefined ? Buffer.from(piece) : line;
-    return end;
-  }
-  session.partial = undefined;
-  const response = withoutEnd(line);
-  session.run([() => respond(session, exchange, response)]);
-  return end;
-}
-
-function withoutEnd(line: Buffer): string {
-  const lineFeed = line.length - 1;
-  return line.latin1Slice(0, line[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed);
-}
+/** Takes one response out of `chunk`, from `from` on, however it was cut, and returns where it stopped. */
+export const readResponses = (
+  session: Session,
+  exchange: AuthExchange,
+  chunk: Buffer,
+  from: number,
+): number =>
+  readLine(session, chunk, from, {
+    maxOctets: MAX_RESPONSE_LINE,
+    take: (line) => {
+      const response = line.latin1Slice();
+      session.run([() => respond(session, exchange, response)]);
+    },
+    refuse: () => session.run(refuseLength),
+  });
 
 function respond(session: Session, exchange: AuthExchange, response: string): Progress {
   const { attempt, machine, whenConcluded } = exchange;

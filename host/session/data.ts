@@ -83,7 +83,7 @@ export function readData(session: Session, incoming: IncomingData, chunk: Buffer
     breakOff(session, incoming);
   }
   if (incoming.flow === 'flowing' && isUnsafe(core.dataFlags(incoming.slot))) breakOff(session, incoming);
-  if (!incoming.isTooBig) keepContent(session, incoming, chunk, from);
+  if (!incoming.isTooBig) handOver(session, incoming.message.content, chunk, from);
   if ((core.dataFlags(incoming.slot) & DataFlag.LookAlike) !== 0) {
     refuseLookAlike(session);
   } else if (isEnd) {
@@ -99,15 +99,20 @@ export function readData(session: Session, incoming: IncomingData, chunk: Buffer
   return next;
 }
 
+/** What takes content. */
+interface Receiver {
+  /** The octets are given away, unless they are lent: those change when this has returned. */
+  append(block: Buffer, isLent?: boolean): void;
+}
+
 /** Hands the content of this window over, without the dots of dot-stuffing. Nothing is copied but what was lent. */
-function keepContent(
-  { host, isInputLent }: Session,
-  { message }: IncomingData,
+export function handOver(
+  { host, isInputLent }: Pick<Session, 'host' | 'isInputLent'>,
+  content: Receiver,
   chunk: Buffer,
   from: number,
 ): void {
   const { core } = host;
-  const { content } = message;
   if (core.carriedCr) content.append(CR);
   const { contentEnd, dropCount, drops } = core;
   if (dropCount === 0) {

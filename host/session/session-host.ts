@@ -10,6 +10,7 @@ import type { ReverseLookup } from '../dns/reverse-lookup.ts';
 import type { TlsOptions } from '../tls/tls-layer.ts';
 import type { Deadlines } from '../../bindings/timing/deadlines.ts';
 import type { ReplyPrinter } from '../replies/reply.ts';
+import type { Dialogue } from './dialogue.ts';
 import type { MessageRoute } from './message-route.ts';
 import type { Session } from './session.ts';
 import type { Turns } from './turns.ts';
@@ -36,6 +37,8 @@ export interface SessionHost {
   newMessage(): StoredMessage;
   /** The route of one client's messages. */
   openRoute(): MessageRoute;
+  /** What a new session says. */
+  openDialogue(): Dialogue;
   /** The connection is gone. */
   leave(session: Session): void;
 }

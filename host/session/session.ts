@@ -11,7 +11,7 @@ import { SHARE_OF_FREE_SLABS } from '../message/slab-pool.ts';
 import type { HookSession } from '../hooks/context.ts';
 import { readResponses, type AuthAttempt } from './auth-exchange.ts';
 import { readChunk } from './bdat.ts';
-import { readCommands, smtpVerbs } from './command-reader.ts';
+import { smtpVerbs } from './command-reader.ts';
 import { conceal } from '../observe/log-text.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { CONNECTION_OCTETS, TLS_OCTETS } from '../memory/memory-share.ts';
@@ -20,25 +20,16 @@ import { ConnectionFacts } from './connection-facts.ts';
 import { readData } from './data.ts';
 import type { IncomingData } from './incoming-data.ts';
 import type { Expiring } from '../../bindings/timing/deadlines.ts';
-import { greet } from './greeting.ts';
-import {
-  countCommandsAnew,
-  latestAt,
-  nextDeadline,
-  replyToLate,
-  startClock,
-  SessionCounters,
-} from './limits.ts';
+import type { Dialogue } from './dialogue.ts';
+import { countCommandsAnew, latestAt, startClock, SessionCounters } from './limits.ts';
 import { MailTransaction } from './mail-transaction.ts';
 import type { MessageRoute } from './message-route.ts';
 import { CLOSED, COMMAND, GREETING, NEXT, STOP, type InputMode, type Outcome, type Step } from './steps.ts';
 import { NO_SEAT } from '../observe/flight-record.ts';
 import { NOT_IN_SET } from '../../bindings/timing/dense-set.ts';
 import { replies } from '../replies/replies.ts';
-import type { Template } from '../replies/reply.ts';
 import type { SessionHost } from './session-host.ts';
 import { SessionOutput } from './session-output.ts';
-import { greetInsideTls, startsWithTls } from './starttls.ts';
 import { endSummary, noteRefusal } from './summary.ts';
 import { closeStream, listenTo, type StreamEvents } from '../intake/stream-events.ts';
 import type { TurnTaker } from './turns.ts';
@@ -57,6 +48,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   readonly host: SessionHost;
   readonly intake: IncomingConnection;
   readonly verbs: readonly (readonly Step[])[] = smtpVerbs;
+  readonly dialogue: Dialogue;
   facts: ConnectionFacts;
   /** How much the client has used of its limits. */
   counters = new SessionCounters();
@@ -106,6 +98,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     this.host = host;
     this.facts = new ConnectionFacts(id, intake);
     this.route = host.openRoute();
+    this.dialogue = host.openDialogue();
   }
 
   /** Listens to the stream, asks the connect hooks and greets. */
@@ -114,7 +107,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     this.host.deadlines.watch(this);
     startClock(this);
     countCommandsAnew(this);
-    this.#goOn(startsWithTls(this) ? greetInsideTls : greet, 0);
+    this.#goOn(this.dialogue.begin(this), 0);
   }
 
   /** True until the client or the daemon has closed the connection. */
@@ -236,7 +229,8 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
       return;
     }
     this.log(LogLevel.NOTICE, 'timed out');
-    this.#leave(replyToLate(this));
+    this.dialogue.tellLate(this);
+    this.#leave();
   }
 
   /** Ends the session: at once if it is idle, else after the transaction. */
@@ -247,8 +241,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
   /** Ends the session with 421 if it waits for a command; the transaction is lost. RFC 5321 section 3.8. */
   takeLeave(): void {
     if (this.isBusy || !this.isOpen || this.mode !== COMMAND) return;
-    this.send(replies.shuttingDown, this.host.settings.me);
-    this.#leave();
+    if (this.dialogue.tellShutdown(this)) this.#leave();
   }
 
   /** Closes the connection without further ado. */
@@ -256,8 +249,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     this.intake.stream.destroy();
   }
 
-  #leave(reply?: Template): void {
-    if (reply !== undefined) this.send(reply);
+  #leave(): void {
     this.run([disconnect]);
     this.#settleInput();
   }
@@ -345,13 +337,15 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     const { mode } = this;
     switch (mode.kind) {
       case 'command':
-        return readCommands(this, chunk, at);
+        return this.dialogue.readCommands(this, chunk, at);
       case 'data':
         return readData(this, mode, chunk, at);
       case 'bdat':
         return readChunk(this, mode, chunk, at);
       case 'sasl':
         return readResponses(this, mode, chunk, at);
+      case 'dialogue':
+        return mode.read(this, chunk, at);
       default:
         // Unwanted octets: until TLS has taken over they are put aside before they come here.
         return chunk.length;
@@ -405,7 +399,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
       return;
     }
     this.dropCommand();
-    this.deadlineAt = nextDeadline(this);
+    this.deadlineAt = this.dialogue.nextDeadline(this);
     if (this.host.isDraining) this.drain();
   }
 
@@ -471,7 +465,8 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     this.send(replies.internalError, conceal(this.command.verbText.toLowerCase(), this.secrets));
     this.forgetTransaction();
     // After a fault within DATA more content comes: read as commands, it would run commands of its author's choice (smuggling).
-    if (this.mode === GREETING || this.mode.kind === 'data') this.run([disconnect]);
+    if (this.mode === GREETING || this.mode.kind === 'data' || this.mode.kind === 'dialogue')
+      this.run([disconnect]);
     else this.mode = this.hasChunk && this.chunk.left > 0 ? this.chunk : COMMAND;
   }
 

@@ -19,7 +19,7 @@ import {
 import { unrecognized } from './plain-verbs.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
-import { listenTo, stopListening } from '../intake/stream-events.ts';
+import { dropOctets, listenTo, stopListening } from '../intake/stream-events.ts';
 
 /** The port of submission over TLS. RFC 8314 section 7.3. */
 const SUBMISSIONS = 465;
@@ -38,6 +38,13 @@ function refuseArgument(session: Session): Progress {
   return session.command.hasArgument ? answer(session, replies.noParameters) : NEXT;
 }
 
+/** Leaves the stream to the handshake. Returns how many octets of input were thrown away. */
+export function dropInput({ unread, intake: { stream } }: Session): number {
+  const unreadOctets = unread.take()?.length ?? 0;
+  stopListening(stream);
+  return unreadOctets + dropOctets(stream);
+}
+
 /**
  * Octets after STARTTLS came in the clear: an attacker on the way may have put them there to have them run as the
  * client's own inside TLS (CVE-2011-0411). They are thrown away before the client can have read the reply.
@@ -46,7 +53,7 @@ async function upgrade(session: Session): Promise<Outcome> {
   session.mode = TLS_HANDSHAKE;
   // The chunk in which STARTTLS came has to be put aside first.
   await Promise.resolve();
-  const injected = (session.unread.take()?.length ?? 0) + stopListening(session.intake.stream);
+  const injected = dropInput(session);
   if (injected > 0) {
     session.log(
       LogLevel.WARN,
@@ -60,26 +67,35 @@ async function upgrade(session: Session): Promise<Outcome> {
 
 /** The handshake, at the beginning of a connection or after STARTTLS; without success the connection ends. */
 async function secure(session: Session): Promise<Outcome> {
-  const { host, intake, facts } = session;
-  try {
-    if (host.tls === undefined) throw new Error('there is no certificate any more');
-    await startTls(intake, host.tls);
-  } catch (error) {
+  const { host, facts } = session;
+  const error = await exchangeKeys(session);
+  if (error !== undefined) {
     const isOurs = !(error instanceof HandshakeError);
-    session.log(
-      isOurs ? LogLevel.CRIT : LogLevel.NOTICE,
-      `TLS handshake failed: ${(error as Error).message}`,
-    );
-    // In any case nothing more may be said in the clear, and the session has to learn that it is over.
-    intake.stream.destroy();
-    listenTo(intake.stream, session);
+    session.log(isOurs ? LogLevel.CRIT : LogLevel.NOTICE, `TLS handshake failed: ${error.message}`);
     return STOP;
   }
   if (facts.tls !== undefined && host.logger.writes(LogLevel.INFO))
     session.log(LogLevel.INFO, describeTls(facts.tls));
   facts.forgetClient();
-  listenTo(intake.stream, session);
   return NEXT;
+}
+
+/**
+ * The handshake itself, on a stream that nobody listens to. Returns why there is no TLS: the stream is destroyed then, for
+ * nothing more may be said in the clear, and the session learns that it is over.
+ */
+export async function exchangeKeys(session: Session): Promise<Error | undefined> {
+  const { host, intake } = session;
+  try {
+    if (host.tls === undefined) throw new Error('there is no certificate any more');
+    await startTls(intake, host.tls);
+  } catch (error) {
+    intake.stream.destroy();
+    listenTo(intake.stream, session);
+    return error as Error;
+  }
+  listenTo(intake.stream, session);
+  return undefined;
 }
 
 function describeTls({ version, cipher, serverName, clientName, verified }: TlsFacts): string {
@@ -99,6 +115,7 @@ export function startsWithTls({ intake, host }: Session): boolean {
   return intake.listener?.startsWithTls ?? intake.local.port === SUBMISSIONS;
 }
 
+/** The first octets of the handshake may be there: they can come in one segment with a PROXY header. */
 function secureAtOnce(session: Session): Promise<Outcome> {
   stopListening(session.intake.stream);
   return secure(session);

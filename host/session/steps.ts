@@ -67,8 +67,15 @@ interface StatelessMode {
   readonly kind: 'greeting' | 'command' | 'tls-handshake' | 'closed';
 }
 
+/** Read by the code of a dialogue: lines that are no commands, or the content of a message. */
+export interface DialogueMode {
+  readonly kind: 'dialogue';
+  /** Takes what it wants of `chunk` from `from` on, and returns where it stopped. */
+  read(session: Session, chunk: Buffer, from: number): number;
+}
+
 /** What the next octets are. The value has what its reader needs; facts about the client stand apart. */
-export type InputMode = StatelessMode | IncomingData | Chunk | AuthExchange;
+export type InputMode = StatelessMode | IncomingData | Chunk | AuthExchange | DialogueMode;
 
 export const GREETING: StatelessMode = { kind: 'greeting' };
 export const COMMAND: StatelessMode = { kind: 'command' };

@@ -4,7 +4,7 @@ import { createSecureContext, TLSSocket, type SecureContextOptions } from 'node:
 import type { Duplex } from 'node:stream';
 import type { TlsFacts } from '../../bindings/plugin/connection.ts';
 import type { TlsContext } from './tls-context.ts';
-import { factsOf, type TlsOptions } from './tls-layer.ts';
+import { factsOf, type ContextChoice, type TlsOptions } from './tls-layer.ts';
 
 /** Under another name, for the folders that may not touch `tls`. */
 export type ContextOptions = SecureContextOptions;
@@ -13,7 +13,7 @@ export interface GivenTls extends SecureContextOptions {
   /** Clients are asked for a certificate; those without one, or with another's, are served all the same. */
   readonly requestCert?: boolean | undefined;
   /** The context for a client that names this server, in lower case; undefined: the one of this object. */
-  readonly contextFor?: ((serverName: string) => TlsContext | undefined) | undefined;
+  readonly contextFor?: ContextChoice | undefined;
   /** From the first octet to the last of the handshake; default 30,000. */
   readonly handshakeTimeoutMs?: number | undefined;
 }

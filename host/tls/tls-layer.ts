@@ -18,10 +18,12 @@ export interface TlsOptions {
   readonly context: TlsContext;
   /**
    * The certificate that stands for a server's name in lower case; undefined if none does. Not there at all if there is
-   * but one certificate: being asked costs each handshake a detour.
+   * but one certificate: being asked costs each handshake a detour. A rejection counts as undefined.
    */
-  readonly contextFor: ((serverName: string) => TlsContext | undefined) | undefined;
+  readonly contextFor: ContextChoice | undefined;
 }
+
+export type ContextChoice = (serverName: string) => TlsContext | undefined | Promise<TlsContext | undefined>;
 
 /** What of a connection TLS changes. */
 export interface Securable {
@@ -57,7 +59,10 @@ export function startTls(intake: Securable, options: TlsOptions): Promise<void> 
     rejectUnauthorized: false,
     ...(contextFor === undefined
       ? {}
-      : { SNICallback: (serverName, choose) => choose(null, contextFor(serverName.toLowerCase())) }),
+      : {
+          SNICallback: (serverName, choose) =>
+            choosing(contextFor(serverName.toLowerCase()), (context) => choose(null, context)),
+        }),
   });
   // Errors after the handshake are told by this event alone: a socket wrapped by hand has no server to tell.
   secured.on('_tlsError', () => secured.destroy()).on('error', ignore);
@@ -67,7 +72,7 @@ export function startTls(intake: Securable, options: TlsOptions): Promise<void> 
     const fail = (): void => {
       clearTimeout(cutOff);
       plain.destroy();
-      reject(new HandshakeError(reasonOf(failure)));
+      reject(new HandshakeError(reasonOf(failure), { cause: failure }));
     };
     const giveUp = (): void => {
       secured.destroy();
@@ -99,6 +104,15 @@ export function startTls(intake: Securable, options: TlsOptions): Promise<void> 
       resolve();
     });
   });
+}
+
+/** A choice that is made already is not waited for. */
+function choosing(
+  chosen: ReturnType<ContextChoice>,
+  choose: (context: TlsContext | undefined) => void,
+): void {
+  if (chosen instanceof Promise) chosen.then(choose, () => choose(undefined));
+  else choose(chosen);
 }
 
 function ignore(): void {
@@ -148,8 +162,12 @@ interface Verifying {
   readonly ssl?: { verifyError?(): Error | null } | null;
 }
 
-/** True if OpenSSL found the way from the client's certificate to an authority. A doubtful one is not verified. */
-function hasNoObjection(secured: TLSSocket): boolean {
+/** What OpenSSL has against the client's certificate, or its absence; undefined: the way to an authority was found. */
+export function objectionOf(secured: TLSSocket): (Error & { readonly code?: string }) | undefined {
   const { ssl } = secured as unknown as Verifying;
-  return ssl?.verifyError !== undefined && ssl.verifyError() === null;
+  if (ssl?.verifyError === undefined) return new Error('the certificate could not be verified');
+  return ssl.verifyError() ?? undefined;
 }
+
+/** A doubtful one is not verified. */
+const hasNoObjection = (secured: TLSSocket): boolean => objectionOf(secured) === undefined;

@@ -23,6 +23,13 @@ async function start(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
   return server;
 }
 
+const freshPair = () =>
+  makeSelfSigned({
+    names: ['mx.test'],
+    notBefore: new Date(Date.now() - 60_000),
+    notAfter: new Date(Date.now() + 3_600_000),
+  });
+
 const portOf = (address: string): number => Number(/:(\d+)(?: |$)/.exec(address)![1]);
 
 /** Sends a message from banner to the reply after its end, and returns all replies. */
@@ -251,12 +258,22 @@ describe('clients', () => {
     expect(server.connections).toBe(0);
   });
 
+  test('begin TLS in the segment of their PROXY header', async () => {
+    const pair = freshPair();
+    const tls = { key: pair.key, cert: pair.certificate };
+    const listen = 'tcp://127.0.0.1:0 tls=implicit proxy=required';
+    const server = await start({ listen, tls, onMessage: ({ connection }) => connection.remoteIp });
+    const [ours, theirs] = memoryPair();
+    const inside = connectTls({ socket: ours, ca: pair.certificate, servername: 'mx.test' });
+    const [hello] = (await once(theirs, 'data')) as [Buffer];
+    const socket = connect(portOf(server.address()[0]!), '127.0.0.1');
+    socket.write(Buffer.concat([Buffer.from('PROXY TCP4 192.0.2.8 192.0.2.1 5000 465\r\n'), hello]));
+    socket.pipe(theirs).pipe(socket);
+    expect((await send(inside)).at(-2)).toBe('250 192.0.2.8');
+  });
+
   test.each(['PEM', 'a context'])('speak TLS with a key given as %s', async (kind) => {
-    const pair = makeSelfSigned({
-      names: ['mx.test'],
-      notBefore: new Date(Date.now() - 60_000),
-      notAfter: new Date(Date.now() + 3_600_000),
-    });
+    const pair = freshPair();
     const pem = { key: pair.key, cert: pair.certificate };
     const tls = kind === 'PEM' ? pem : createSecureContext(pem);
     const server = await start({
