@@ -41,6 +41,8 @@ export interface ListenerOptions {
   readonly startsWithTls?: boolean | undefined;
   /** The clients of its proxies have come by TLS, which a proxy has ended. Holds for no other peer, see `takeProxyTls`. */
   readonly isTlsByProxy?: boolean | undefined;
+  /** Its proxies speak SMTP themselves, so that XCLIENT after a PROXY header is theirs and not their clients'. */
+  readonly hasSpeakingProxies?: boolean | undefined;
   /** Its clients speak LMTP. RFC 2033. */
   readonly isLmtp?: boolean | undefined;
   /** Undefined: no client of this listener may send a PROXY header. */

@@ -56,6 +56,7 @@ export function parseListen(spec: string): ListenSpec {
   const proxy = takeProxy(spec, options);
   const isLmtp = options.take('lmtp', /^(yes|no)$/, 'lmtp=yes or lmtp=no') === 'yes';
   const service = options.take('service', SERVICE_NAME, 'such as service=submission');
+  const hasSpeakingProxies = options.take('xclient', /^(yes|no)$/, 'xclient=yes or xclient=no') === 'yes';
   options.refuseRest();
   const fault = http && faultOf(http);
   if (fault !== undefined) throw refused(spec, fault);
@@ -67,6 +68,7 @@ export function parseListen(spec: string): ListenSpec {
     ...(tls === 'by-proxy' ? { isTlsByProxy: true } : {}),
     ...(proxy === undefined ? {} : { proxy }),
     ...(http === undefined ? {} : { http }),
+    ...(hasSpeakingProxies ? { hasSpeakingProxies } : {}),
     ...(isLmtp ? { isLmtp } : {}),
     ...(service === undefined ? {} : { service }),
   };
@@ -176,10 +178,11 @@ function parseFdName(spec: string, name: string): FdNameSpec {
 /** The inverse of `parseListen`, for the log. */
 export function printListen(spec: ListenSpec): string {
   const { http, service } = spec;
+  const xclient = spec.hasSpeakingProxies === true ? ' xclient=yes' : '';
   const lmtp = spec.isLmtp === true ? ' lmtp=yes' : '';
   const end =
     http === undefined ? printTls(spec) + printProxy(spec.proxy) : printProxy(spec.proxy) + printHttp(http);
-  return `${printPlace(spec)}${end}${lmtp}${service === undefined ? '' : ` service=${service}`}`;
+  return `${printPlace(spec)}${end}${xclient}${lmtp}${service === undefined ? '' : ` service=${service}`}`;
 }
 
 function printPlace(spec: ListenSpec): string {

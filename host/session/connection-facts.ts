@@ -74,6 +74,7 @@ export class ConnectionFacts implements Connection {
   takeClient({ ip, port, host }: ProxiedClient): void {
     this.#intake.remote = { address: ip, port };
     takeProxyTls(this.#intake);
+    this.#intake.hops = [...this.#intake.hops, 'proxy-verb'];
     this.remoteHost = host ?? UNKNOWN_HOST;
     this.#remoteInfo = `[${ip}]`;
     this.relayClient = false;

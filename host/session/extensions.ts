@@ -100,9 +100,11 @@ export const extensions: readonly Extension[] = [
     keyword: 'XCLIENT',
     rfc: "Postfix's XCLIENT_README",
     about: 'A proxy says who its client is.',
-    offered: 'to clients in `xclient_hosts`',
-    args: ({ intake, host }) =>
-      isTrusted(intake, host.settings.xclientHosts) ? XCLIENT_ATTRIBUTES : undefined,
+    offered: 'to clients in `xclient_hosts`, until the client that they have named has sent mail',
+    args: ({ intake, host, isNamed, counters }) =>
+      isTrusted(intake, host.settings.xclientHosts) && !(isNamed && counters.transactions > 0)
+        ? XCLIENT_ATTRIBUTES
+        : undefined,
   },
   {
     keyword: 'XFORWARD',
@@ -189,10 +191,12 @@ function mechanismNames(session: Session): string | undefined {
  * client that could choose it would choose an address on the list.
  */
 export function isTrusted(
-  { hops, peer }: Pick<IncomingConnection, 'hops' | 'peer'>,
+  { hops, peer, listener }: Pick<IncomingConnection, 'hops' | 'peer' | 'listener'>,
   list: AddressRanges,
 ): boolean {
   if (list.isEmpty) return false;
+  // What comes after a PROXY header, as by HAProxy, was written by anybody: it would be believed for the proxy's address.
+  if (listener?.hasSpeakingProxies !== true && hops.slice(1).some((hop) => hop !== 'tls')) return false;
   // Clients on a Unix socket count as 127.0.0.1 elsewhere; here they count only if they are named.
   return hops[0] === 'unix' ? list.hasUnix : list.has(peer.address);
 }

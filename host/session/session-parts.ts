@@ -32,6 +32,8 @@ export class SessionParts {
   refusalCode = '';
   decidedBy: string | undefined = undefined;
   hasTimedOut = false;
+  /** XCLIENT has named the client, which may be the one that speaks from its first message on. */
+  isNamed = false;
   /** The client has tried to log in, in whatever form: its lines may be passwords from here on. */
   hasTriedAuth = false;
   /** Parts of the present command line that may be credentials; undefined if none can. */

@@ -29,10 +29,17 @@ import { answer, GREETING, NEXT, STOP, type Progress, type Step } from './steps.
  */
 const NOWHERE = '0.0.0.0';
 
-/** Otherwise any client could take the address of a relay client. */
+/**
+ * Otherwise any client could take the address of a relay client. So could those of nginx, which passes everything through after the
+ * first recipient: once the client that was named has sent mail, a second XCLIENT may be its own.
+ */
 function refuseStrangers(session: Session): Progress {
   if (offers(session, 'XCLIENT')) return NEXT;
-  session.log(LogLevel.NOTICE, `XCLIENT refused: ${session.intake.peer.address} is not in xclient_hosts`);
+  const { peer, hops } = session.intake;
+  const why = session.isNamed
+    ? 'a client is named already, and has sent mail'
+    : `${peer.address} is not in xclient_hosts, or comes by a proxy (${hops.join(', ')})`;
+  session.log(LogLevel.NOTICE, `XCLIENT refused: ${why}`);
   return refuseLine(session, replies.xclientRefused);
 }
 
@@ -66,6 +73,7 @@ function becomeAnother(session: Session, attributes: ClientAttributes): Progress
   session.counters = new SessionCounters();
   countCommandsAnew(session);
   logIn(session, attributes.login, host.settings.xclientLoginRelays);
+  session.isNamed = true;
   session.mode = GREETING;
   return NEXT;
 }

@@ -264,7 +264,7 @@ export const SETTINGS = {
   xclientHosts: addressRanges({
     file: 'xclient_hosts',
     about:
-      'Proxies whose XCLIENT is believed, by the address they connect from; `unix` stands for clients on Unix sockets.',
+      'Proxies whose XCLIENT is believed, by the address they connect from; `unix` stands for clients on Unix sockets. After a PROXY header only on listeners with `xclient=yes`.',
     takesEffect: 'next EHLO, next XCLIENT',
   }),
   xforwardHosts: addressRanges({

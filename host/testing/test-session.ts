@@ -48,6 +48,7 @@ export interface ClientFacts {
 type Ends = {
   -readonly [K in 'peer' | 'remote' | 'local']: { -readonly [F in keyof Endpoint]: Endpoint[F] };
 } & {
+  hops: readonly string[];
   tls: TlsFacts | undefined;
 };
 
@@ -61,6 +62,7 @@ export class TestConnection extends ConnectionFacts {
       peer: { address: facts.peerIp ?? remoteIp, port: remotePort },
       remote: { address: remoteIp, port: remotePort },
       local: { address: localIp, port: localPort },
+      hops: ['tcp'],
       tls: facts.tls,
     };
     super(facts.id ?? 'c1', ends as unknown as IncomingConnection);

@@ -220,6 +220,45 @@ describe('who may send a header goes by the other end of the socket', () => {
   });
 });
 
+describe('XCLIENT and XFORWARD after the header', () => {
+  const config = { xclient_hosts: ['127.0.0.1'], xforward_hosts: ['127.0.0.1'] };
+
+  test('are refused: the client of HAProxy or nginx would say them with the trust that the proxy has', async () => {
+    const { client, log } = await start('proxy=required', config);
+    const forger = client();
+    forger.send(V1('192.0.2.7'));
+    await forger.reply();
+    expect(await forger.say('EHLO client.example')).not.toMatch(/XCLIENT|XFORWARD/);
+    expect(await forger.say('XCLIENT ADDR=127.0.0.1 LOGIN=root')).toMatch(/^550/);
+    expect(await forger.say('XFORWARD ADDR=127.0.0.1')).toMatch(/^550/);
+    await expect.poll(() => log.join('\n')).toContain('or comes by a proxy (tcp, proxy-v1)');
+  });
+
+  test('are taken with xclient=yes, where the proxy itself speaks, and from peers without a header', async () => {
+    const { client, seen } = await start('proxy=required xclient=yes', config);
+    const proxied = client();
+    proxied.send(V1('192.0.2.7'));
+    await proxied.reply();
+    expect(await proxied.say('EHLO proxy.example')).toMatch(/XCLIENT[^]*XFORWARD/);
+    expect(await proxied.say('XCLIENT ADDR=192.0.2.8')).toMatch(/^220/);
+    expect(seen[1]).toMatch(/^192\.0\.2\.8:0 /);
+    const { client: direct } = await start('proxy-from=10.0.0.1', config);
+    await direct().reply();
+    const peer = direct();
+    await peer.reply();
+    expect(await peer.say('XCLIENT ADDR=192.0.2.8')).toMatch(/^220/);
+  });
+
+  test('are refused after the verb PROXY of the plugin stunnel, too', async () => {
+    const { client } = await start('', { ...config, plugins: ['look', 'stunnel proxy on'] });
+    const forger = client();
+    await forger.reply();
+    forger.send('PROXY TCP4 192.0.2.7 198.51.100.1 40000 25\r\nEHLO client.example\r\n');
+    expect(await forger.reply()).not.toMatch(/XCLIENT/);
+    expect(await forger.say('XCLIENT ADDR=127.0.0.1')).toMatch(/^550/);
+  });
+});
+
 const portOf = (seen: readonly string[]): string => /^127\.0\.0\.1:(\d+)/.exec(seen[0] ?? '')?.[1] ?? '';
 
 test('a client that leaves while the header is waited for takes no place with it', async () => {
@@ -243,6 +282,7 @@ describe('the spec of a listener', () => {
     'tcp://[::1]:25 tls=implicit proxy=required proxy-from=10.0.0.0/8,2001:db8::/32',
     'unix:/run/q.sock proxy=required',
     'tcp://127.0.0.1:25 proxy-from=10.0.0.1',
+    'tcp://127.0.0.1:25 proxy=required xclient=yes',
   ])('%s is printed as it was read', (spec) => {
     expect(printListen(parseListen(spec))).toBe(spec);
   });

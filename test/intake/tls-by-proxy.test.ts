@@ -108,7 +108,7 @@ describe('a peer that is a proxy', () => {
   });
 
   test('fields of version 2 win: those of the TLS there was, and that there was none', async () => {
-    const connected = await start('tcp://127.0.0.1:0 tls=by-proxy proxy=required', {
+    const connected = await start('tcp://127.0.0.1:0 tls=by-proxy proxy=required xclient=yes', {
       xclient_hosts: ['127.0.0.1'],
     });
     expect(await offers(connected(header(1)))).toBe('AUTH');

@@ -88,6 +88,17 @@ describe('XCLIENT', () => {
     ]);
   });
 
+  test('is over once the client that was named has sent mail: nginx passes on what that one writes then', async () => {
+    const client = await (await start({ plugins: [witness([])] })).greeted();
+    expect(await client.say('XCLIENT ADDR=192.0.2.1')).toMatch(/^220 /);
+    expect(await client.say('XCLIENT ADDR=192.0.2.2')).toMatch(/^220 /);
+    expect(await client.say('EHLO client.example')).toContain('XCLIENT');
+    await client.say('MAIL FROM:<a@b.example>');
+    await client.say('RSET');
+    expect(await client.say('XCLIENT ADDR=127.0.0.1 LOGIN=root')).toMatch(/^550 /);
+    expect(await client.say('EHLO client.example')).not.toContain('XCLIENT');
+  });
+
   test('lets nobody relay by LOGIN unless xclient_login_relays says so', async () => {
     for (const [relays, reply] of [
       ['0', /^450 /],
