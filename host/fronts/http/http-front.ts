@@ -80,8 +80,9 @@ export class HttpFront {
     return this.#house.settings;
   }
 
+  /** Takes no more clients: sessions and requests that were begun go on. */
   get isDraining(): boolean {
-    return this.#house.isDraining;
+    return this.#isClosed || this.#house.isDraining;
   }
 
   openStore(name: string): Store {
