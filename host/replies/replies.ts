@@ -215,6 +215,13 @@ export const replies = {
     'SSL/TLS required before AUTH',
     'Send STARTTLS before AUTH',
   ),
+  needAuth: reply('MAIL before AUTH, with `auth_required`', 530, '5.7.0', 'Authentication required'),
+  needTls: reply(
+    'the same outside TLS, with `tls_before_auth` as well',
+    530,
+    '5.7.0',
+    'Must issue a STARTTLS command first',
+  ),
   tooManyAuthFailures: reply(
     'AUTH after `auth_failures` failed ones; the connection is closed',
     421,

@@ -19,7 +19,7 @@ import { Settings, type SettingValues } from '../settings/settings.ts';
 import type { ProcessSpools } from '../spool/process-spools.ts';
 import type { Spools } from '../../bindings/plugin/spool-services.ts';
 import type { ReverseLookup } from '../dns/reverse-lookup.ts';
-import { ConfigError } from '../errors/error-classes.ts';
+import { ConfigError, printPlace } from '../errors/error-classes.ts';
 import type { Attempt, Rehearsal } from '../errors/rehearsal.ts';
 import { HookRunner } from '../hooks/runner.ts';
 import { loggingSinks } from '../hooks/logging.ts';
@@ -231,7 +231,9 @@ export class Runtime implements SessionHost {
       const contentOptions = await openContent(places);
       const { clock, store: stores } = services;
       const own = { config, logger, plugins, settings, contentOptions, closings, checks, clock, stores };
-      return new Runtime(foundation, { ...system, ...own, tls, given: options, service });
+      const runtime = new Runtime(foundation, { ...system, ...own, tls, given: options, service });
+      if (rehearsal === undefined) for (const text of runtime.#authFaults()) log.warn(text);
+      return runtime;
     } catch (error) {
       await closings.close(true);
       config.close();
@@ -275,7 +277,23 @@ export class Runtime implements SessionHost {
 
   /** What plugins find when they look around, for `check`: nothing outside a rehearsal. Throws a `ConfigError`, or several. */
   async lookAround(): Promise<readonly CheckNotice[]> {
-    return (await this.#checks?.run()) ?? [];
+    const items = this.#authFaults();
+    const headline = 'settings that keep clients out:';
+    const ours = items.length === 0 ? [] : [{ headline, items, remedy: undefined }];
+    return [...ours, ...((await this.#checks?.run()) ?? [])];
+  }
+
+  /** It works where a plugin such as `relay` knows every client by its address; elsewhere nobody could ever send. */
+  #authFaults(): readonly string[] {
+    const judges = this.plugins.some(({ hooks }) =>
+      Object.keys(hooks).some((hook) => /^auth(?:-|$)/.test(hook)),
+    );
+    if (!this.settings.authRequired || judges) return [];
+    const place = printPlace(this.config.placeOf('auth_required'));
+    const { file } = this.config.placeOf('plugins');
+    return [
+      `${place}: MAIL is refused before AUTH, which no plugin of ${file} can judge (add auth/auth_flat_file, for one)`,
+    ];
   }
 
   date(): string {

@@ -2,7 +2,7 @@
 
 import { Address } from '../../bindings/wire/address.ts';
 import { ReturnCode } from '../../bindings/plugin/verdict.ts';
-import { isLmtp } from './extensions.ts';
+import { isLmtp, needsTls, offers } from './extensions.ts';
 import { limitTransactions, requireMemory } from './limits.ts';
 import { PLAIN_MAIL, readMailOptions } from './envelope-parameters.ts';
 import { askPathHook, parsePathCommand, refuseInternational } from './path-input.ts';
@@ -15,6 +15,17 @@ import { answer, NEXT, settled, STOP, type Progress, type Settle, type Step } fr
 function requireHello(session: Session): Progress {
   if (session.facts.hello !== undefined) return NEXT;
   return answer(session, isLmtp(session) ? replies.needLhlo : replies.needHello);
+}
+
+/**
+ * RFC 6409 section 4.3: a client that shows who it is, or whose address alone lets it relay. RFC 4954 section 6 has the
+ * reply, and RFC 3207 section 4 that of the step before.
+ */
+function requireAuth(session: Session): Progress {
+  const { facts, host } = session;
+  if (!host.settings.authRequired || facts.auth !== undefined || facts.relayClient) return NEXT;
+  const isTlsFirst = needsTls(session) && offers(session, 'STARTTLS');
+  return answer(session, isTlsFirst ? replies.needTls : replies.needAuth);
 }
 
 function readOptions(session: Session): Progress {
@@ -60,6 +71,7 @@ const echo = ({ path, sender }: Session): string => path.echo(sender, path.mailO
 export const mail: readonly Step[] = [
   resetTransaction,
   requireHello,
+  requireAuth,
   limitTransactions,
   requireMemory,
   parsePathCommand('mail'),

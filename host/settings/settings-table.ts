@@ -304,6 +304,16 @@ export const SETTINGS = {
     },
     (text) => !meansFalse(text),
   ),
+  /** RFC 6409 section 4.3. */
+  authRequired: flag(
+    {
+      file: 'auth_required',
+      about:
+        'Refuse MAIL of clients that have not authenticated, unless a plugin such as `relay` lets them relay without: for [submission](../guide/submission.md), never for mail from other servers.',
+      takesEffect: 'next MAIL',
+    },
+    (text) => !meansFalse(text),
+  ),
   authFailures: count({
     file: 'auth_failures',
     about: 'Failed authentications in one connection, each answered 535; a further attempt closes it.',

@@ -85,17 +85,20 @@ describe('check', () => {
     const folder = folderOf({
       listeners: 'tcp://127.0.0.1:25\ntcp://127.0.0.1:587 service=submission\n',
       'plugins.other': 'rcpt_ok\n',
+      'databytes.other': '5\n',
+      'plugins.third': 'rcpt_ok\n',
       'memory_budget.submission': '2000000\n',
       'badmailfrom.submission': 'a@x.example\n',
       'plugins.bak': 'rcpt_ok\n',
     });
     const { code, out } = await check(folder);
     expect(code).toBe(0);
-    const told = out.split('\n').filter((line) => line.includes('nothing reads it'));
+    const told = out.split('\n').filter((line) => line.includes('nothing reads'));
     expect(told.map((line) => line.trim().slice(folder.length + 1))).toEqual([
       'badmailfrom.submission: nothing reads it: no plugin of the service submission does',
       'memory_budget.submission: nothing reads it: `memory_budget` is about the whole process, and no service has one of its own',
-      'plugins.other: nothing reads it: no listener says `service=other`',
+      'databytes.other, plugins.other: nothing reads them: no listener says `service=other`',
+      'plugins.third: nothing reads it: no listener says `service=third`',
     ]);
   });
 
@@ -125,6 +128,17 @@ describe('check', () => {
       `${join(folder, 'plugins.submission')}:1: a listener of the service submission says tls=implicit, but there is no certificate`,
     );
   });
+});
+
+test('check says so where AUTH is required and no plugin can judge it', async () => {
+  const folder = folderOf({ 'auth_required.submission': '1\n' });
+  const { code, out } = await check(folder);
+  expect(code).toBe(0);
+  expect(out).toContain(
+    `settings that keep clients out:\n      ${join(folder, 'auth_required.submission')}:1: MAIL is refused before AUTH, which no plugin of ${join(folder, 'plugins.submission')} can judge (add auth/auth_flat_file, for one)`,
+  );
+  put(folder, { 'plugins.submission': 'auth/auth_flat_file\nrcpt_ok\nqueue/discard\n' });
+  expect((await check(folder)).out).not.toContain('keep clients out');
 });
 
 test('plugin list shows those of one service', async () => {

@@ -27,6 +27,12 @@ const accepting = (name: string) =>
     hooks: { rcpt: () => ok(), mail: () => undefined, queue: () => ok(name) },
   });
 
+/** Says goodbye, and is gone at once. */
+async function quit(client: TestClient): Promise<void> {
+  expect(await client.say('QUIT')).toMatch(/^221 /);
+  client.stream.destroy();
+}
+
 async function send(client: TestClient): Promise<string> {
   await client.say('MAIL FROM:<a@x.example>');
   await client.say('RCPT TO:<b@x.example>');
@@ -150,7 +156,7 @@ describe('max_connections of a service', () => {
     await server.greeted(submission);
     expect(await server.connect(submission).reply()).toMatch(/^421 /);
     for (let count = 0; count < 3; count++) expect(await server.connect().reply()).toMatch(/^220 /);
-    await first.say('QUIT');
+    await quit(first);
     await expect.poll(() => server.server.sessions).toBe(4);
     expect(await server.connect(submission).reply()).toMatch(/^220 /);
     expect(await server.connect(submission).reply()).toMatch(/^421 /);
@@ -162,11 +168,11 @@ describe('max_connections of a service', () => {
     const first = await server.greeted(submission);
     await server.server.reload();
     expect(await server.connect(submission).reply()).toMatch(/^421 /);
-    await first.say('QUIT');
+    await quit(first);
     await expect.poll(() => server.server.sessions).toBe(0);
     for (let count = 0; count < 3; count++) {
       const client = await server.greeted(submission);
-      await client.say('QUIT');
+      await quit(client);
       await expect.poll(() => server.server.sessions).toBe(0);
     }
   });
@@ -267,10 +273,10 @@ describe('a reload', () => {
     });
     const [plain, submission] = [await server.greeted(), await server.greeted({ service: 'submission' })];
     await server.server.reload();
-    await plain.say('QUIT');
+    await quit(plain);
     await expect.poll(() => server.server.sessions).toBe(1);
     expect(closed).toEqual([]);
-    await submission.say('QUIT');
+    await quit(submission);
     await expect.poll(() => [...closed].sort()).toEqual(['one', 'two']);
   });
 
@@ -284,7 +290,7 @@ describe('a reload', () => {
         greetings.push(await client.reply());
         await client.say('EHLO x.example');
         expect(await client.say('NOOP')).toMatch(/^250 /);
-        expect(await client.say('QUIT')).toMatch(/^221 /);
+        await quit(client);
       }
       return greetings;
     };
