@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { maskControls } from '../message/field-text.ts';
-import { BACKUP, splitServiceFile, type ServiceFile } from '../config/service-files.ts';
+import { BACKUP, splitServiceFile } from '../config/service-files.ts';
 import { nearest } from '../errors/nearest.ts';
 import { sharedFiles } from '../settings/settings-table.ts';
 import { effectOf, PERL_FILES } from './perl-files.ts';
@@ -45,7 +45,9 @@ export function unreadFiles(readers: readonly ServiceReader[]): string[] {
     const mention = new RegExp(pattern(name.replace(/[^\w]/g, '\\$&')), 'm');
     return [...texts].some(([other, text]) => other !== name && mention.test(text ?? ''));
   };
-  return names.flatMap((name) => {
+  /** By service, the files of those that no listener names. */
+  const unserved = new Map<string, string[]>();
+  const told = names.flatMap((name) => {
     if (askedFor.has(name) || texts.get(name) === '') return [];
     const file = PERL_FILES.get(name);
     const say = (effect: string): string[] => [
@@ -59,22 +61,28 @@ export function unreadFiles(readers: readonly ServiceReader[]): string[] {
     }
     // Files of a plugin's own, and included ones, are named somewhere.
     if (texts.get(name) === undefined || isNamed(name, (word) => `(?:^|[\\s/=|])${word}(?:$|\\s)`)) return [];
-    const ofService = splitServiceFile(name);
-    if (ofService !== undefined && known.has(ofService.base))
-      return say(effectInService(ofService, services));
+    const { base = '', service = '' } = splitServiceFile(name) ?? {};
+    if (known.has(base)) {
+      if (services.has(service)) return say(effectInService(base, service));
+      unserved.set(service, [...(unserved.get(service) ?? []), name]);
+      return [];
+    }
     const meant = nearest(name, known);
     return meant === undefined ? [] : say(`did you mean ${meant}?`);
   });
+  return [...told, ...[...unserved].map(([service, files]) => unservedFiles(directory, service, files))];
 }
 
-/** Why no service reads a file that would be one of its own. */
-function effectInService({ base, service }: ServiceFile, services: ReadonlySet<string | undefined>): string {
-  if (sharedFiles().has(base))
-    return `\`${base}\` is about the whole process, and no service has one of its own`;
-  return services.has(service)
-    ? `no plugin of the service ${service} does`
-    : `no listener says \`service=${service}\``;
+function unservedFiles(directory: string, service: string, files: readonly string[]): string {
+  const reads = files.length === 1 ? 'nothing reads it' : 'nothing reads them';
+  return `${maskControls(join(directory, files.join(', ')))}: ${reads}: no listener says \`service=${service}\``;
 }
+
+/** Why the service does not read a file that would be one of its own. */
+const effectInService = (base: string, service: string): string =>
+  sharedFiles().has(base)
+    ? `\`${base}\` is about the whole process, and no service has one of its own`
+    : `no plugin of the service ${service} does`;
 
 /** Also those that could not be loaded: their files have a reader as soon as they are mended. */
 function namedPlugins(config: ReadConfig): readonly string[] {

@@ -107,12 +107,17 @@ export class RunningDaemon {
     return this.#child.pid!;
   }
 
-  /** Starts `qpsmtpd serve` on a free port, or on `port`; resolves when it listens. */
+  /** Starts `qpsmtpd serve` on a free port, or on `port`, or where `listen` says (`[]`: the file); resolves when it listens. */
   static async start(
     { config }: Pick<Workplace, 'config'>,
-    { port = 0, workers = 1, words = [] as readonly string[] } = {},
+    {
+      port = 0,
+      workers = 1,
+      words = [] as readonly string[],
+      listen: specs = [`tcp://127.0.0.1:${port}`] as readonly string[],
+    } = {},
   ): Promise<RunningDaemon> {
-    const listen = ['--listen', `tcp://127.0.0.1:${port}`];
+    const listen = specs.flatMap((spec) => ['--listen', spec]);
     const child = spawn(
       process.execPath,
       [
