@@ -7,9 +7,10 @@ import { addInjections } from '../../injection/routes.ts';
 import { requirePackage } from '../../package/optional-package.ts';
 import type { TokenScope } from '../../settings/http-tokens.ts';
 import { HttpFront, type Routes } from './http-front.ts';
+import { nginxAuth } from './nginx-auth.ts';
 
 /** What listeners for HTTP offer besides sessions. */
-const ROUTES: readonly Routes[] = [(app, front) => addInjections(app, front.http.inject, front)];
+const ROUTES: readonly Routes[] = [(app, front) => addInjections(app, front.http.inject, front), nginxAuth];
 
 /** Throws `Q_PACKAGE` if a listener needs a package that is not installed. */
 export function requireFront({ http }: ListenSpec): void {

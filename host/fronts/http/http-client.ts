@@ -25,8 +25,8 @@ export function clientOf(
   connection: HttpClient,
   proxies: AddressRanges,
 ): HttpClient {
+  if (!isProxy(connection.remote, proxies)) return connection;
   const believed = proxies.isEmpty ? THIS_HOST : proxies;
-  if (!isProxy(connection.remote, believed)) return connection;
   const byField = lastUntrusted(splitForwardedFor(headers['x-forwarded-for']), believed);
   const elements = readForwarded(headers['forwarded']);
   const byElement = lastUntrusted(
@@ -48,9 +48,13 @@ export function clientOf(
   return client;
 }
 
-/** By the PROXY header, if there was one: whoever sent it was believed, and it says who the next one is. */
-function isProxy({ address, path }: Endpoint, proxies: AddressRanges): boolean {
-  return path === undefined ? proxies.has(address) : proxies.hasUnix;
+/**
+ * Whether what `client` says of others is believed; without a list this host is. After a PROXY header `client` is who that
+ * names: whoever sent it was believed, and it says who the next one is.
+ */
+export function isProxy({ address, path }: Endpoint, proxies: AddressRanges): boolean {
+  const believed = proxies.isEmpty ? THIS_HOST : proxies;
+  return path === undefined ? believed.has(address) : believed.hasUnix;
 }
 
 const splitForwardedFor = (field: string | readonly string[] | undefined): readonly string[] | undefined =>
@@ -110,14 +114,15 @@ function tlsOf(
 ): TlsFacts | undefined {
   const scheme = element?.proto ?? lastOf(headers['x-forwarded-proto']);
   if (scheme?.trim().toLowerCase() !== 'https') return undefined;
-  const nameIn = (field: string, otherwise: string): string => {
-    const name = lastOf(headers[field]) ?? '';
-    return TLS_NAME.test(name) ? name : otherwise;
-  };
+  return tlsByProxy(lastOf(headers['x-ssl-protocol']), lastOf(headers['x-ssl-cipher']));
+}
+
+/** The client speaks TLS with a proxy, which may say which. */
+export function tlsByProxy(version = '', cipher = ''): TlsFacts {
   return {
     by: 'proxy',
-    version: nameIn('x-ssl-protocol', 'TLS'),
-    cipher: nameIn('x-ssl-cipher', 'unknown'),
+    version: TLS_NAME.test(version) ? version : 'TLS',
+    cipher: TLS_NAME.test(cipher) ? cipher : 'unknown',
     verified: false,
   };
 }

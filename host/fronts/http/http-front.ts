@@ -143,7 +143,7 @@ export class HttpFront {
   take(intake: IncomingConnection): void {
     const { stream, listener } = intake;
     if (this.#isClosed || this.#isFull()) {
-      refuseOn(stream, new HttpRefusal(503, 'too many connections', { 'Retry-After': '5' }));
+      refuseOn(stream, new HttpRefusal(503, 'too many connections', { 'Retry-After': '5' }), 0);
       return;
     }
     this.#connections.set(stream, intake);
@@ -182,9 +182,14 @@ export class HttpFront {
 
   /** Everything of a session's connection but its stream. Throws an `HttpRefusal` if a proxy says something odd. */
   clientOf(request: IncomingMessage): HttpClient {
-    const connection = this.#connections.get(request.socket);
+    return clientOf(request, this.connectionOf(request), this.settings.httpProxies);
+  }
+
+  /** The connection that brought a request, whatever the request says. */
+  connectionOf({ socket }: IncomingMessage): HttpClient {
+    const connection = this.#connections.get(socket);
     if (connection === undefined) throw new HttpRefusal(400, 'the connection is gone');
-    return clientOf(request, connection, this.settings.httpProxies);
+    return connection;
   }
 
   /** A connection that speaks HTTP no longer: it has no place here and none of its time limits. */

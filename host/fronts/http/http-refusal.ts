@@ -28,9 +28,14 @@ const LINGER_MS = 2_000;
 
 /**
  * Answers on a socket that HTTP has given up, and closes it. What the client still sends is dropped: unread input would turn
- * the close into a reset, and the response would be lost.
+ * the close into a reset, and the response would be lost. Without a place of its own a connection may not linger: a flood
+ * of them would take all descriptors.
  */
-export function refuseOn(socket: Duplex, { statusCode, message, headers }: HttpRefusal): void {
+export function refuseOn(
+  socket: Duplex,
+  { statusCode, message, headers }: HttpRefusal,
+  lingerMs = LINGER_MS,
+): void {
   const body = `${JSON.stringify(problemOf(statusCode, message))}\n`;
   const lines = [
     `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? 'Error'}`,
@@ -38,9 +43,13 @@ export function refuseOn(socket: Duplex, { statusCode, message, headers }: HttpR
     `Content-Length: ${Buffer.byteLength(body)}`,
     ...Object.entries({ Connection: 'close', ...headers }).map(([name, value]) => `${name}: ${value}`),
   ];
-  const cutOff = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  if (lingerMs === 0) {
+    socket.destroy();
+    return;
+  }
+  const cutOff = setTimeout(() => socket.destroy(), lingerMs);
   cutOff.unref();
   socket.once('close', () => clearTimeout(cutOff));
   socket.on('end', () => socket.destroy()).resume();
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
 }
