@@ -6,7 +6,7 @@ import type { Terminal } from '../process/serve-options.ts';
 import { HELP_OPTION, readArguments, refusePositionals, UsageError, type OptionSpec } from './arguments.ts';
 import { suggest } from '../errors/nearest.ts';
 import { version } from '../package/package-root.ts';
-import { isStdinSocket } from './program.ts';
+import { isStartedForClient } from '../package/client-descriptors.ts';
 import type { FoundCommand } from './command-of-plugin.ts';
 
 type Run = (args: readonly string[], loader: DaemonLoader, terminal: Terminal) => Promise<number>;
@@ -53,7 +53,7 @@ export async function qpsmtpd(
   terminal: Terminal,
 ): Promise<number> {
   const [name, ...rest] = args;
-  if (name === undefined) return refuseNothing(terminal);
+  if (name === undefined) return serveStarter(loader, terminal);
   if (name === 'help') return printHelpOf(rest, loader, terminal);
   const load = COMMANDS.get(name);
   if (load !== undefined) return (await load())(rest, loader, terminal);
@@ -67,14 +67,10 @@ export async function qpsmtpd(
   return ExitCode.OK;
 }
 
-/** Without a command there is nothing to do; a client that inetd or tcpserver put on stdin is told so in SMTP. */
-function refuseNothing(terminal: Terminal): number {
-  if (isStdinSocket()) {
-    terminal.out('421 Service not available, closing transmission channel\r');
-    terminal.err(
-      'qpsmtpd does not run from inetd, xinetd or tcpserver: start it as a daemon with "qpsmtpd serve"',
-    );
-  }
+/** As the Perl program of this name: from inetd or tcpserver it serves the client on descriptor 0. For others there is nothing to do. */
+async function serveStarter(loader: DaemonLoader, terminal: Terminal): Promise<number> {
+  if (isStartedForClient())
+    return (await import('./serve-command.ts')).runServe(['--listen', 'stdin:'], loader, terminal);
   terminal.err(TOP_HELP);
   return ExitCode.USAGE;
 }

@@ -1,7 +1,5 @@
 /** The frame around every program: runs it, explains what went wrong, and leaves with the right exit code. */
 
-import cluster from 'node:cluster';
-import { fstatSync } from 'node:fs';
 import { exitCodeOf, explain } from '../process/exit-code.ts';
 import type { Terminal } from '../process/serve-options.ts';
 
@@ -24,15 +22,5 @@ export async function runGuarded(program: Program, args: readonly string[], to: 
   } catch (error) {
     to.err(explain(error));
     return exitCodeOf(error);
-  }
-}
-
-/** True if a super-server such as inetd or tcpserver seems to have put a client on the standard input. */
-export function isStdinSocket(): boolean {
-  if (cluster.isWorker) return false;
-  try {
-    return fstatSync(0).isSocket();
-  } catch {
-    return false;
   }
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { heldSignals, keepInspectorShut } from '../process/held-signals.ts';
 
-/** Commands that run until a signal ends them. */
-const RUNS_ON: ReadonlySet<string> = new Set(['serve', 'sample']);
+/** Commands that run until a signal ends them; without a command a client may be served. */
+const RUNS_ON: ReadonlySet<string> = new Set(['serve', 'sample', '']);
 // Before the rest is loaded, which takes long enough for a signal to come.
 if (RUNS_ON.has(process.argv[2] ?? '')) heldSignals.hold(process);
 else keepInspectorShut(process);

@@ -56,7 +56,7 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
     name: 'listen',
     value: 'SPEC',
     isRepeatable: true,
-    help: 'tcp://ADDRESS:PORT, unix:/PATH, fd:N or fdname:NAME, then options such as " tls=implicit", " proxy=required" or " service=NAME" (default: the file listeners, else the sockets that systemd has passed, else port 2525 on every address)',
+    help: 'tcp://ADDRESS:PORT, unix:/PATH, fd:N, fdname:NAME, stdin: or http://ADDRESS:PORT, then options such as " tls=implicit", " proxy=required" or " service=NAME" (default: the file listeners, else the sockets that systemd has passed, else port 2525 on every address)',
   },
   { name: 'workers', value: 'N', help: 'processes that serve (default: one per processor)' },
   { name: 'pid-file', value: 'FILE', help: 'write the pid here and refuse to run twice; absolute path' },
@@ -94,6 +94,7 @@ export function readServeOptions(
   const given = readArguments(args, SERVE_OPTIONS);
   if (given.has('help')) return 'help';
   refusePositionals(given);
+  refuseForOneClient(given);
   given.texts('listen').map(parseListen).forEach(requireFront);
   const configDir = readConfigDir(given.text('config'));
   const defaults = readDefaults(configDir);
@@ -111,6 +112,13 @@ export function readServeOptions(
     maxFromIp: (given.count('max-from-ip', 0, MAX_CONNECTIONS) ?? defaults.maxFromIp) || undefined,
     user: given.text('user'),
   };
+}
+
+function refuseForOneClient(given: Arguments): void {
+  const kinds = given.texts('listen').map((spec) => parseListen(spec).kind);
+  const option = ['workers', 'pid-file'].find((name) => given.has(name));
+  if (option === undefined || !kinds.includes('stdin')) return;
+  throw new UsageError(`--${option} makes no sense with stdin:, where a process serves one client`);
 }
 
 /** One per processor this process may use. */

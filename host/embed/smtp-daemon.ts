@@ -54,6 +54,8 @@ export const smtpDaemon: DaemonLoader = {
       ledger: options.ledger,
       maxFromIp: options.maxFromIp,
       onListenerLost: options.onListenerLost,
+      onListenerEnded: options.onListenerEnded,
+      handsOn: options.handsOn,
     });
     return {
       get logger() {

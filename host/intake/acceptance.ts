@@ -61,6 +61,8 @@ export interface AcceptanceOptions {
   log(level: LogLevel, text: string): void;
   /** A listener is gone for good, and nothing brings it back. */
   lost(error: Error): void;
+  /** The only client that a listener ever had is gone. */
+  ended?(): void;
   readonly now?: () => number;
 }
 
@@ -87,6 +89,7 @@ export class Acceptance {
         this.#options.lost(error);
       },
       note: (text: string) => this.#options.log(LogLevel.ERROR, text),
+      ended: () => this.#options.ended?.(),
     };
     const { acceptors, surroundingsOf } = this.#options;
     for (const acceptor of acceptors) acceptor.open(emit, watch, surroundingsOf?.(acceptor.service));

@@ -3,6 +3,7 @@
 import type { Acceptor } from './incoming-connection.ts';
 import type { ListenSpec } from './listen-spec.ts';
 import { SocketAcceptor } from './socket-acceptor.ts';
+import { StdinAcceptor } from './stdin-acceptor.ts';
 
 /** Opens nothing: `bind` does. */
 export function createAcceptor(spec: ListenSpec): Acceptor {
@@ -12,5 +13,7 @@ export function createAcceptor(spec: ListenSpec): Acceptor {
     case 'fd':
     case 'fdname':
       return new SocketAcceptor(spec);
+    case 'stdin':
+      return new StdinAcceptor(spec);
   }
 }

@@ -61,7 +61,7 @@ export interface IncomingConnection {
   stream: Duplex;
   /** What was written reaches the client though the stream be destroyed: the kernel has it. TLS has to end properly. */
   outlivesStream: boolean;
-  /** What the octets came through, outermost first (`tcp`, `unix`, `memory`, `proxy-v1`, `proxy-v2`, `http`, `tls`): for log and policy. */
+  /** What the octets came through, outermost first (`tcp`, `unix`, `stdin`, `memory`, `proxy-v1`, `proxy-v2`, `http`, `tls`): for log and policy. */
   hops: readonly string[];
   /** The socket's other end. Every decision about trust uses this, never `remote`, which a proxy may have named. */
   readonly peer: Endpoint;
@@ -80,6 +80,8 @@ export interface IncomingConnection {
   tls?: TlsFacts;
   /** Name of the client from the launcher or a proxy, which saves the reverse lookup. */
   host?: string;
+  /** What the launcher has heard of the client's user, from its ident daemon. RFC 1413. */
+  info?: string;
   /** The front that let the client in knows who it is. */
   login?: Login;
 }
@@ -103,6 +105,8 @@ export interface ListenerWatch {
   note(text: string): void;
   /** The listener is gone and cannot be opened again. */
   lost(error: Error): void;
+  /** The only client that this listener ever had is gone. */
+  ended?(): void;
 }
 
 /** What acceptors are told of the server they let clients into, as it is at each moment. */

@@ -1,6 +1,6 @@
 /**
  * Listen specs: an address, then options parted by blanks. `tcp://127.0.0.1:2525`, `tcp://[::]:465 tls=implicit`,
- * `unix:/run/qpsmtpd.sock mode=0660`, `fd:3`, `fdname:submission`, `http://127.0.0.1:8025 upgrade=smtp`.
+ * `unix:/run/qpsmtpd.sock mode=0660`, `fd:3`, `fdname:submission`, `stdin:`, `http://127.0.0.1:8025 upgrade=smtp`.
  */
 
 import { isIP } from 'node:net';
@@ -37,7 +37,12 @@ export interface FdNameSpec extends ListenerOptions {
   readonly name: string;
 }
 
-export type ListenSpec = TcpSpec | UnixSpec | FdSpec | FdNameSpec;
+/** One client that is connected already, on descriptor 0. */
+export interface StdinSpec extends ListenerOptions {
+  readonly kind: 'stdin';
+}
+
+export type ListenSpec = TcpSpec | UnixSpec | FdSpec | FdNameSpec | StdinSpec;
 
 const SMTP_PORT = 25;
 const DEFAULT_SOCKET_MODE = 0o660;
@@ -95,9 +100,10 @@ function parseAddress(spec: string, where: string, options: Options): ListenSpec
   if (where.startsWith('http+unix:')) return parseUnix(spec, where.slice('http+unix:'.length), options);
   if (where.startsWith('fd:')) return parseFd(spec, where.slice('fd:'.length));
   if (where.startsWith('fdname:')) return parseFdName(spec, where.slice('fdname:'.length));
+  if (where === 'stdin:') return { kind: 'stdin' };
   throw refused(
     spec,
-    'it must start with tcp://, unix:, fd:, fdname: or http://',
+    'it must start with tcp://, unix:, fd:, fdname:, stdin: or http://',
     'for instance tcp://127.0.0.1:2525',
   );
 }
@@ -196,6 +202,8 @@ function printPlace(spec: ListenSpec): string {
       return `fd:${spec.fd}`;
     case 'fdname':
       return `fdname:${spec.name}`;
+    case 'stdin':
+      return 'stdin:';
   }
 }
 

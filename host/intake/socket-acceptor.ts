@@ -196,7 +196,8 @@ function placeOf(spec: ListenSpec): ListenOptions & { readonly fd?: number } {
       if (cluster.isPrimary) checkDescriptor(spec.fd);
       return { fd: spec.fd };
     case 'fdname':
-      throw new QpsmtpdError('Q_LISTEN', `${printListen(spec)}: no socket of that name was passed`);
+    case 'stdin':
+      throw new QpsmtpdError('Q_LISTEN', `${printListen(spec)}: no socket was passed that it listens on`);
   }
 }
 

@@ -1,6 +1,8 @@
 /** The standard error stream, where the log goes unless a logging plugin is loaded. */
 
 import { fstatSync } from 'node:fs';
+import { Writable } from 'node:stream';
+import { LogCommand } from './log-command.ts';
 
 const STDERR = 2;
 
@@ -37,4 +39,24 @@ export function stamps(
 export function timedErrors(): (line: string) => void {
   const stamped = stamps('auto');
   return (line) => writeError(stamped(line));
+}
+
+/** Facility mail, severity info. RFC 5424 section 6.2.1. */
+const MAIL_INFO = '<22>';
+
+/**
+ * From now on what the process writes to its standard error stream goes to syslog: the descriptor leads nowhere, because it was a client's.
+ * The program `logger` is started with the first line, since Node cannot speak to a local socket for whole messages.
+ */
+export function errorsToSyslog(): void {
+  const args = ['--prio-prefix', `--id=${process.pid}`, '--tag', 'qpsmtpd'];
+  const syslog = new LogCommand('logger', () => undefined, args);
+  const stream = new Writable({
+    decodeStrings: false,
+    write: (text: string | Buffer, _encoding, done) => {
+      for (const line of text.toString().split('\n')) if (line !== '') syslog.write(`${MAIL_INFO}${line}`);
+      done();
+    },
+  });
+  Object.defineProperty(process, 'stderr', { configurable: true, enumerable: true, value: stream });
 }

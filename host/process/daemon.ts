@@ -25,6 +25,10 @@ export interface DaemonOptions {
   readonly ledger?: ConnectionLedger | undefined;
   /** Called when a listener is gone and cannot be opened again: this process should end and be replaced. */
   readonly onListenerLost?: ((error: Error) => void) | undefined;
+  /** Called when the client of `stdin:` is gone. */
+  readonly onListenerEnded?: (() => void) | undefined;
+  /** False: spools take messages in, and leave it to other processes to hand them on. */
+  readonly handsOn?: boolean | undefined;
   /** Configuration files given in memory instead of on disk. */
   readonly settings?: ReadonlyMap<string, readonly string[]> | undefined;
   /** Services that are loaded though no listener names them. */

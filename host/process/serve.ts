@@ -4,6 +4,7 @@ import cluster from 'node:cluster';
 import { checkDescriptors, PassedSockets } from '../intake/passed-sockets.ts';
 import type { DaemonLoader } from './daemon.ts';
 import { heldSignals } from './held-signals.ts';
+import { isForOneClient, serveOneClient } from './one-client.ts';
 import { PidFile } from './pid-file.ts';
 import { servePrimary } from './primary.ts';
 import { checkUser, refuseTacitRoot } from './privileges.ts';
@@ -18,6 +19,7 @@ export async function serve(
   terminal: Terminal,
 ): Promise<number> {
   heldSignals.hold(process);
+  if (isForOneClient(options)) return serveOneClient(options, loader, terminal);
   // A reader of the log who goes away must not take the daemon along.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   if (cluster.isWorker)

@@ -42,6 +42,10 @@ export interface ServerOptions extends GenerationOptions {
   readonly reverseLookup?: ReverseLookup | undefined;
   /** A listener is gone for good: this process takes no more clients and should make room for another. */
   readonly onListenerLost?: ((error: Error) => void) | undefined;
+  /** The only client that a listener ever had is gone. */
+  readonly onListenerEnded?: (() => void) | undefined;
+  /** False: spools take messages in, and leave it to other processes to hand them on. */
+  readonly handsOn?: boolean | undefined;
   /** The line of sessions that have input; undefined: by the clock and the event loop of the process. */
   readonly turns?: Turns | undefined;
   /** Of time limits of sessions and plugins; undefined: of its own, by the time of the machine. */
@@ -111,6 +115,7 @@ export class Server implements ProcessResources {
       log: (level, text) => this.logger.log(level, text),
       surroundingsOf: (service) => this.#surroundingsOf(service),
       lost: (error) => options.onListenerLost?.(error),
+      ended: () => options.onListenerEnded?.(),
     });
     this.#limiter = new ConnectionLimiter({
       get places() {
@@ -151,6 +156,7 @@ export class Server implements ProcessResources {
     const addresses: string[] = [];
     this.#warnOfFewDescriptors();
     await this.#generation.preparePlugins();
+    if (this.#options.handsOn === false) this.spools.pause();
     await this.#generation.beginSpools();
     for (const acceptor of acceptors) addresses.push(await acceptor.bind());
     this.#acceptance.open((intake) => this.#limiter.admit(intake));

@@ -35,6 +35,7 @@ export class ConnectionFacts implements Connection {
     this.id = id;
     this.#intake = intake;
     if (intake.host !== undefined) this.remoteHost = intake.host;
+    if (intake.info !== undefined) this.#remoteInfo = `${intake.info}@${intake.host ?? UNKNOWN_HOST}`;
     if (intake.login !== undefined) this.#logIn(intake.login);
   }
 

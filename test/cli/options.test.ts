@@ -26,6 +26,7 @@ describe('the options of qpsmtpd serve', () => {
     expect(readServeOptions([])).toEqual({
       configDir: undefined,
       listen: [`tcp://${anyAddress()}:2525`],
+      isListenTacit: true,
       workers: availableParallelism(),
       pidFile: undefined,
       graceMs: 30_000,
@@ -43,6 +44,7 @@ describe('the options of qpsmtpd serve', () => {
     expect(readServeOptions([...words(line), folder])).toEqual({
       configDir: folder,
       listen: ['tcp://127.0.0.1:2525', 'tcp://[::1]:25'],
+      isListenTacit: false,
       workers: 3,
       pidFile: '/run/q.pid',
       graceMs: 5_000,
@@ -66,6 +68,14 @@ describe('the options of qpsmtpd serve', () => {
     ['--workers 1.5', '--workers: "1.5" is no whole number from 1 to 256'],
     ['--grace=-1', '--grace: "-1" is no whole number from 0 to 3600'],
     ['--max-connections 1e9', '--max-connections: "1e9" is no whole number from 0 to 1000000'],
+    [
+      '--listen stdin: --workers 2',
+      '--workers makes no sense with stdin:, where a process serves one client',
+    ],
+    [
+      '--listen stdin: --pid-file /x',
+      '--pid-file makes no sense with stdin:, where a process serves one client',
+    ],
     ['extra', '"extra" is not understood: only options are expected'],
   ])('refuse: %s', (line, message) => {
     expect(refusalOf(() => readServeOptions(words(line)))).toBe(message);
@@ -99,6 +109,7 @@ describe('the options of qpsmtpd-forkserver', () => {
   it('have the defaults of the Perl program', () => {
     expect(readForkserverOptions([])).toEqual({
       listen: [`tcp://${anyAddress()}:2525`],
+      isListenTacit: true,
       workers: availableParallelism(),
       pidFile: undefined,
       graceMs: 30_000,
