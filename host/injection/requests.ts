@@ -54,10 +54,10 @@ export async function serveInjection(
   signal: AbortSignal,
 ): Promise<Answer> {
   const token = authorize(host, request);
+  const { listener, ...client } = host.clientOf(request);
   const key = readKey(request.headers['idempotency-key']);
   const handedIn = await read(request, signal);
   const run = async (): Promise<Answer> => {
-    const { listener, ...client } = host.clientOf(request);
     const login = { user: token.login, mechanism: 'HTTP', mayRelay: token.scopes.has('relay') };
     const outcome = await inject({
       connect: () =>
@@ -91,6 +91,11 @@ export function authorize(host: InjectionHost, request: HttpRequest): HttpToken 
   });
   if (shown === undefined)
     throw new InjectionProblem('unauthorized', 'send a token in "Authorization: Bearer TOKEN"', ask(''));
+  // Of two, a server in front may have looked at the other.
+  if (request.headersDistinct['authorization']!.length > 1)
+    throw new InjectionProblem('malformed', 'there has to be one field Authorization', {
+      connection: 'close',
+    });
   const token = host.settings.httpTokens.find(shown);
   if (token === undefined) {
     host.log(LogLevel.NOTICE, `unknown HTTP token from ${host.clientOf(request).remote.address}`);

@@ -40,8 +40,12 @@ export function addInjections(app: FastifyInstance, kinds: readonly Injection[],
       scope.post(path, (request, reply) =>
         serve(host, request, reply, (raw, over) => formFor(types, raw)(raw, over)),
       );
-    const description = describeInjections(kinds);
-    scope.get('/openapi.json', { exposeHeadRoute: false }, (_request, reply) => reply.send(description));
+    const description: Answer = {
+      status: 200,
+      headers: { 'content-type': JSON_TYPE },
+      body: describeInjections(kinds),
+    };
+    scope.get('/openapi.json', { exposeHeadRoute: false }, (_request, reply) => send(reply, description));
     done();
   });
 }

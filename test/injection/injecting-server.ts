@@ -1,6 +1,7 @@
 /** A server with an HTTP listener for injections, and what its clients get. */
 
 import { request, type IncomingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import type { PluginDefinition } from '../../bindings/plugin/index.ts';
 import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
@@ -114,6 +115,15 @@ export class InjectingServer {
 
   kumo(body: HttpAsk['body'], more: HttpAsk = {}): Promise<HttpAnswer> {
     return this.ask('/api/inject/v1', { type: 'application/json', body, ...more });
+  }
+
+  /** The whole answer to a request that shows a token of ours and one that is none. */
+  async twoTokens(to: string): Promise<string> {
+    const socket = connect({ port: this.port, host: '127.0.0.1' });
+    const fields = [TOKEN, 'x'].map((token) => `Authorization: Bearer ${token}`);
+    const head = [`POST /messages?from=&to=${to} HTTP/1.1`, 'Host: mx.test', ...fields];
+    socket.end([...head, 'Content-Type: message/rfc822', 'Content-Length: 1', '', 'x'].join('\r\n'));
+    return (await socket.setEncoding('latin1').toArray()).join('');
   }
 
   close(): Promise<void> {

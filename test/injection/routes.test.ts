@@ -163,6 +163,12 @@ describe('bad requests', () => {
     });
   });
 
+  test('two tokens: a server in front may have looked at the other', async () => {
+    await start();
+    const twice = await server.twoTokens('b@example.org');
+    expect(twice).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
   test('a proxy that names no client', async () => {
     await start({ http_proxies: '127.0.0.1' });
     expect((await server.raw('b@example.org')).status).toBe(400);
