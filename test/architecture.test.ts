@@ -89,6 +89,7 @@ const FLOORS = [
   'host/reference',
   'host/server',
   'host/embed',
+  'host/smtp-server',
   'host/testing',
   'host/cli',
   'host',
