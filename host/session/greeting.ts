@@ -9,6 +9,7 @@ import { replies } from '../replies/replies.ts';
 import { endTransaction, refuse } from './closing.ts';
 import { extensionLines, isLmtp } from './extensions.ts';
 import type { Session } from './session.ts';
+import { describeTls } from './trace.ts';
 import {
   answer,
   askHook,
@@ -39,10 +40,18 @@ function announce(session: Session, name: string | undefined): Progress {
   }
   if (facts.service !== undefined && session.host.logger.writes(LogLevel.INFO))
     session.log(LogLevel.INFO, `service ${facts.service}`);
-  const { proxyId } = session.intake;
-  if (proxyId !== undefined && session.host.logger.writes(LogLevel.INFO))
-    session.log(LogLevel.INFO, `by proxy ${facts.peerIp}, its connection ${proxyId}`);
+  announceProxy(session);
   return NEXT;
+}
+
+/** What the proxy knows of the connection, for whoever compares its log with ours. */
+function announceProxy(session: Session): void {
+  const { facts, intake, host } = session;
+  const { proxyId } = intake;
+  if (!host.logger.writes(LogLevel.INFO)) return;
+  if (proxyId !== undefined)
+    session.log(LogLevel.INFO, `by proxy ${facts.peerIp}, its connection ${proxyId}`);
+  if (facts.tls?.by === 'proxy') session.log(LogLevel.INFO, `by proxy ${describeTls(facts.tls)}`);
 }
 
 const settleConnect: Settle = (session, verdict) => {

@@ -1,6 +1,5 @@
 /** STARTTLS. RFC 3207. */
 
-import type { TlsFacts } from '../../bindings/plugin/connection.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { HandshakeError, startTls } from '../tls/tls-layer.ts';
 import { resetTransaction } from './closing.ts';
@@ -16,6 +15,7 @@ import {
   type Progress,
   type Step,
 } from './steps.ts';
+import { describeTls } from './trace.ts';
 import { unrecognized } from './plain-verbs.ts';
 import { replies } from '../replies/replies.ts';
 import type { Session } from './session.ts';
@@ -96,12 +96,6 @@ export async function exchangeKeys(session: Session): Promise<Error | undefined>
   }
   listenTo(intake.stream, session);
   return undefined;
-}
-
-function describeTls({ version, cipher, serverName, clientName, verified }: TlsFacts): string {
-  const asked = serverName === undefined ? '' : ` for ${serverName}`;
-  const client = clientName === undefined ? '' : `, client ${clientName}${verified ? '' : ' (not verified)'}`;
-  return `${version ?? 'TLS'} ${cipher ?? 'by an unknown cipher'}${asked}${client}`;
 }
 
 function goOn(session: Session): Progress {

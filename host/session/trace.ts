@@ -12,7 +12,7 @@ import {
 } from '../message/authentication-results.ts';
 import type { Session } from './session.ts';
 import { NEXT, settled, type Progress } from './steps.ts';
-import type { Connection } from '../../bindings/plugin/connection.ts';
+import type { Connection, TlsFacts } from '../../bindings/plugin/connection.ts';
 import { maskControls } from '../message/field-text.ts';
 
 /** Puts both fields on top; the hook `received_line` may write the first. */
@@ -102,4 +102,11 @@ export function cipherNote({ tls }: TracedConnection): string {
 export function authenticationNote({ auth }: TracedConnection): string {
   if (auth === undefined) return '';
   return `(smtp-auth username ${maskControls(auth.user)}, mechanism ${maskControls(auth.mechanism)})\n`;
+}
+
+/** For the log: version, cipher, and who asked for whom. */
+export function describeTls({ version, cipher, serverName, clientName, verified }: TlsFacts): string {
+  const asked = serverName === undefined ? '' : ` for ${serverName}`;
+  const client = clientName === undefined ? '' : `, client ${clientName}${verified ? '' : ' (not verified)'}`;
+  return `${version ?? 'TLS'} ${cipher ?? 'by an unknown cipher'}${asked}${client}`;
 }

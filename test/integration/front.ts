@@ -5,10 +5,11 @@ import { connect, type Socket } from 'node:net';
 /** Not the address of the servers in front, which connect from 127.0.0.1 or by a Unix socket. */
 export const CLIENT = '127.0.0.9';
 
-/** A socket that is connected, as soon as a program listens, for at most a minute. */
+/** A socket that is connected, as soon as a program listens on the host of its family, for at most a minute. */
 export async function connected(port: number, localAddress = CLIENT): Promise<Socket> {
+  const host = localAddress.includes(':') ? '::1' : '127.0.0.1';
   for (let tries = 0; tries < 1_200; tries++) {
-    const socket = connect({ port, host: '127.0.0.1', localAddress, allowHalfOpen: true });
+    const socket = connect({ port, host, localAddress, allowHalfOpen: true });
     const isConnected = await new Promise<boolean>((settle) => {
       socket.once('connect', () => settle(true)).on('error', () => settle(false));
     });

@@ -90,8 +90,11 @@ export class FrontedDaemon {
   }
 
   /** The same inside TLS. */
-  async secureClient(port: number): Promise<{ readonly client: TestClient; readonly stream: TLSSocket }> {
-    return this.#secured(await connected(port));
+  async secureClient(
+    port: number,
+    pair: { readonly cert?: string; readonly key?: string } = {},
+  ): Promise<{ readonly client: TestClient; readonly stream: TLSSocket }> {
+    return this.#secured(await connected(port), pair);
   }
 
   /** The same after EHLO and STARTTLS. */
@@ -103,8 +106,12 @@ export class FrontedDaemon {
     return (await this.#secured(socket)).client;
   }
 
-  async #secured(socket: Socket): Promise<{ readonly client: TestClient; readonly stream: TLSSocket }> {
+  async #secured(
+    socket: Socket,
+    pair: { readonly cert?: string; readonly key?: string } = {},
+  ): Promise<{ readonly client: TestClient; readonly stream: TLSSocket }> {
     const stream = connectTls({
+      ...pair,
       socket,
       servername: 'mx.example.com',
       rejectUnauthorized: false,

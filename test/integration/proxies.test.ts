@@ -1,97 +1,34 @@
 /** The daemon behind HAProxy, and behind super-servers that hand it their connections by the launcher in `contrib`. */
 
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { connect as connectTcp } from 'node:net';
-import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { connect as connectTcp, createServer } from 'node:net';
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TestClient } from '../../host/testing/index.ts';
-import { RunningProgram } from '../process/running-program.ts';
-import { makePair } from '../tls/secure-server.ts';
+import { makeSelfSigned } from '../../host/tls/self-signed.ts';
 import { CLIENT, connected } from './front.ts';
+import { FrontedDaemon, RECEIVED_FROM_CLIENT } from './fronted-daemon.ts';
 import { describeWith } from './needs.ts';
 import { freePort } from './receivers/receiver.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const QPSMTPD = join(ROOT, 'bin/qpsmtpd.cjs');
 
-let folder: string;
-let socket: string;
-const ends: (() => unknown)[] = [];
+let daemon: FrontedDaemon;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'qpsmtpd-proxies-'));
-  socket = join(folder, 'front.sock');
-  mkdirSync(join(folder, 'config'));
-  mkdirSync(join(folder, 'spool'), { mode: 0o700 });
-  configure('plugins', 'rcpt_ok', `queue/maildir ${join(folder, 'Maildir')}`);
-  configure('rcpthosts', 'example.com');
-  configure('spool_dir', join(folder, 'spool'));
-  configure('loglevel', '6');
-  configure('me', 'mx.example.com');
-  configure('listeners', 'tcp://127.0.0.1:0 proxy=required', `unix:${socket} proxy=required`);
+  daemon = new FrontedDaemon();
+  daemon.configure('listeners', 'tcp://127.0.0.1:0 proxy=required', `unix:${daemon.socket} proxy=required`);
 });
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-function configure(file: string, ...lines: string[]): void {
-  writeFileSync(join(folder, 'config', file), `${lines.join('\n')}\n`);
-}
-
-function serve(): RunningProgram {
-  const program = new RunningProgram(QPSMTPD, [
-    'serve',
-    '--config',
-    join(folder, 'config'),
-    '--workers',
-    '1',
-  ]);
-  ends.push(() => program.dispose());
-  return program;
-}
-
-/** A program that is ended with the test, and what it has said. */
-function run(command: string, args: readonly string[]): { child: ChildProcess; said: () => string } {
-  let text = '';
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (octets) => (text += String(octets)));
-  const ended = once(child, 'close').catch(() => undefined);
-  ends.push(async () => {
-    child.kill('SIGKILL');
-    await ended;
-  });
-  return { child, said: () => text };
-}
-
-/** Connected as soon as a program listens, and ended with the test. */
-async function client(port: number): Promise<TestClient> {
-  const stream = await connected(port);
-  ends.push(() => stream.destroy());
-  return new TestClient(stream);
-}
-
-async function deliver(through: TestClient): Promise<string> {
-  expect(await through.reply()).toMatch(/^220 mx\.example\.com/);
-  for (const line of ['EHLO c.example', 'MAIL FROM:<a@c.example>', 'RCPT TO:<b@example.com>'])
-    expect(await through.say(line), line).toMatch(/^250/);
-  expect(await through.say('DATA')).toMatch(/^354/);
-  expect(await through.say('Subject: x\r\n\r\nx\r\n.')).toMatch(/^250 Queued/);
-  expect(await through.say('QUIT')).toMatch(/^221/);
-  const [name] = readdirSync(join(folder, 'Maildir/new'));
-  return readFileSync(join(folder, 'Maildir/new', name!), 'latin1');
-}
+afterEach(() => daemon.end());
 
 /** HAProxy with these sections behind its defaults. */
 function startHaproxy(...sections: readonly string[]): void {
-  const file = join(folder, 'haproxy.cfg');
+  const file = join(daemon.folder, 'haproxy.cfg');
   const defaults = [
     'global',
-    ` stats socket ${join(folder, 'stats.sock')} mode 600 level admin`,
+    ` stats socket ${join(daemon.folder, 'stats.sock')} mode 600 level admin`,
     'defaults',
     ' mode tcp',
     ' timeout connect 3s',
@@ -99,21 +36,31 @@ function startHaproxy(...sections: readonly string[]): void {
     ' timeout server 60s',
   ];
   writeFileSync(file, `${[...defaults, ...sections].join('\n')}\n`);
-  run('haproxy', ['-db', '-f', file]);
+  daemon.run('haproxy', ['-db', '-f', file]);
 }
 
-/** What HAProxy takes the back end for: `UP`, `DOWN`, `L7OK` and the like, as its statistics have it. */
-async function health(): Promise<string> {
-  const stream = connectTcp({ path: join(folder, 'stats.sock') });
+async function askHaproxy(command: string): Promise<string> {
+  const stream = connectTcp({ path: join(daemon.folder, 'stats.sock') });
   let text = '';
   stream.on('data', (octets) => (text += String(octets)));
-  stream.end('show stat\n');
+  stream.end(`${command}\n`);
   await once(stream, 'close');
-  const columns = text
+  return text;
+}
+
+/** What HAProxy takes the back end for, by its statistics: `UP`, `DOWN`, and the last check, `L7OK` and the like. */
+async function health(): Promise<string> {
+  const columns = (await askHaproxy('show stat'))
     .split('\n')
     .find((line) => line.startsWith('edge,edge1,'))!
     .split(',');
   return `${columns[17]} ${columns[36]}`;
+}
+
+/** Whether the back end gets clients, by `show servers state`: 2 if it does, 0 if it is down. */
+async function operationalState(): Promise<string | undefined> {
+  const line = (await askHaproxy('show servers state edge')).split('\n').find((text) => / edge1 /.test(text));
+  return line?.split(' ')[5];
 }
 
 describeWith('haproxy', 'haproxy')('HAProxy', () => {
@@ -121,78 +68,185 @@ describeWith('haproxy', 'haproxy')('HAProxy', () => {
     '%s: the client and not the proxy stands in Received',
     async (how) => {
       const port = await freePort();
-      const daemon = serve();
-      await daemon.out.find(/listening on/);
+      const program = daemon.serve();
+      await program.out.find(/listening on/);
       startHaproxy(
         'frontend mx',
         ` bind 127.0.0.1:${port}`,
         ' unique-id-format uid-%ci',
         ' default_backend edge',
         'backend edge',
-        ` server edge1 unix@${socket} ${how}`,
+        ` server edge1 unix@${daemon.socket} ${how}`,
       );
-      const message = await deliver(await client(port));
+      const message = await daemon.deliver(await daemon.client(port));
       expect(message).toMatch(new RegExp(`^Received: from \\S+ \\(HELO c\\.example\\) \\(${CLIENT}\\)`, 'm'));
       if (how.includes('unique-id'))
-        await daemon.err.find(/by proxy 127\.0\.0\.1, its connection uid-127\.0\.0\.9/);
+        await program.err.find(/by proxy 127\.0\.0\.1, its connection uid-127\.0\.0\.9/);
     },
   );
 
-  test('TLS that HAProxy ends: cipher in Received, and no STARTTLS', async () => {
+  test('version 2 with all its fields: port, server name, client certificate, cipher, unique id', async () => {
     const port = await freePort();
-    const { certificate, key } = makePair('mx.example.com');
-    writeFileSync(join(folder, 'both.pem'), certificate + key, { mode: 0o600 });
-    const inside = await serve().port();
+    const { both } = daemon.makeCertificate();
+    const day = 86_400_000;
+    const [known, stranger] = ['client one', 'eve'].map((name) =>
+      makeSelfSigned({
+        names: [name],
+        notBefore: new Date(Date.now() - day),
+        notAfter: new Date(Date.now() + day),
+      }),
+    );
+    writeFileSync(join(daemon.folder, 'clients.pem'), known!.certificate);
+    const program = daemon.serve();
+    const inside = await program.port();
     startHaproxy(
       'frontend smtps',
-      ` bind 127.0.0.1:${port} ssl crt ${join(folder, 'both.pem')}`,
+      ` bind 127.0.0.1:${port} ssl crt ${both} verify optional ca-file ${join(daemon.folder, 'clients.pem')} ca-ignore-err all crt-ignore-err all`,
+      ' unique-id-format uid-%ci-%cp',
       ' default_backend edge',
       'backend edge',
-      ` server edge1 127.0.0.1:${inside} send-proxy-v2 proxy-v2-options ssl,cert-cn,ssl-cipher,authority,crc32c`,
+      ` server edge1 127.0.0.1:${inside} send-proxy-v2 proxy-v2-options ssl,cert-cn,ssl-cipher,cert-sig,cert-key,authority,crc32c,unique-id`,
     );
-    (await client(port)).destroy();
-    const stream = connectTls({
-      port,
-      host: '127.0.0.1',
-      servername: 'mx.example.com',
-      rejectUnauthorized: false,
+    const { client, stream } = await daemon.secureClient(port, {
+      cert: known!.certificate,
+      key: known!.key,
     });
-    ends.push(() => stream.destroy());
-    await once(stream, 'secureConnect');
-    const cipher = stream.getCipher().name;
-    const through = new TestClient(stream);
-    expect(await through.reply()).toMatch(/^220/);
-    expect(await through.say('EHLO c.example')).not.toContain('STARTTLS');
-    for (const line of ['MAIL FROM:<a@c.example>', 'RCPT TO:<b@example.com>', 'DATA'])
-      await through.say(line);
-    expect(await through.say('Subject: x\r\n\r\nx\r\n.')).toMatch(/^250 Queued/);
-    const [name] = readdirSync(join(folder, 'Maildir/new'));
-    expect(readFileSync(join(folder, 'Maildir/new', name!), 'latin1')).toContain(`(${cipher} encrypted)`);
+    const { name: cipher, version } = stream.getCipher();
+    const localPort = stream.localPort!;
+    expect(await client.reply()).toMatch(/^220/);
+    expect(await client.say('EHLO c.example')).not.toContain('STARTTLS');
+    const message = await daemon.send(client);
+    expect(message).toMatch(RECEIVED_FROM_CLIENT);
+    expect(message).toContain(` with ESMTPS (${cipher} encrypted); `);
+    await program.err.find(new RegExp(`connection uid-${CLIENT}-${localPort}$`));
+    await program.err.find(
+      new RegExp(`by proxy ${version} ${cipher} for mx\\.example\\.com, client client one$`),
+    );
+    await program.err.find(new RegExp(`transaction .* client=${CLIENT}:${localPort} .* tls=${version} `));
+    const other = await daemon.secureClient(port, { cert: stranger!.certificate, key: stranger!.key });
+    expect(await other.client.reply()).toMatch(/^220/);
+    await program.err.find(/, client eve \(not verified\)$/);
+    const nobody = await daemon.secureClient(port);
+    expect(await nobody.client.reply()).toMatch(/^220/);
+    await program.err.find(/by proxy TLSv1\.\d \S+ for mx\.example\.com$/);
   });
 
-  test('its health checks are answered and leave no trace; it notices when the daemon is gone', async () => {
+  test('STARTTLS passes through, and is ours', async () => {
     const port = await freePort();
-    const daemon = serve();
-    await daemon.out.find(/listening on/);
+    const { certificate, key } = daemon.makeCertificate();
+    daemon.configure(
+      'plugins',
+      `tls ${certificate} ${key} ${certificate}`,
+      'rcpt_ok',
+      `queue/maildir ${join(daemon.folder, 'Maildir')}`,
+    );
+    await daemon.serve().out.find(/listening on/);
+    startHaproxy(
+      'frontend mx',
+      ` bind 127.0.0.1:${port}`,
+      ' default_backend edge',
+      'backend edge',
+      ` server edge1 unix@${daemon.socket} send-proxy-v2 proxy-v2-options ssl`,
+    );
+    const message = await daemon.send(await daemon.upgradedClient(port));
+    expect(message).toMatch(RECEIVED_FROM_CLIENT);
+    expect(message).toMatch(/ with ESMTPS \(TLS_\S+ encrypted\); /);
+  });
+
+  test('TLS between HAProxy and us begins after the header', async () => {
+    const port = await freePort();
+    const { certificate, key } = daemon.makeCertificate();
+    daemon.configure('listeners', 'tcp://127.0.0.1:0 tls=implicit proxy=required');
+    daemon.configure(
+      'plugins',
+      `tls ${certificate} ${key} ${certificate}`,
+      'rcpt_ok',
+      `queue/maildir ${join(daemon.folder, 'Maildir')}`,
+    );
+    const inside = await daemon.serve().port();
+    startHaproxy(
+      'frontend mx',
+      ` bind 127.0.0.1:${port}`,
+      ' default_backend edge',
+      'backend edge',
+      ` server edge1 127.0.0.1:${inside} send-proxy-v2 ssl verify none`,
+    );
+    const message = await daemon.deliver(await daemon.client(port));
+    expect(message).toMatch(RECEIVED_FROM_CLIENT);
+    expect(message).toMatch(/ with ESMTPS \(TLS_\S+ encrypted\); /);
+  });
+
+  test.each(['send-proxy', 'send-proxy-v2'])('%s: a client of IPv6', async (how) => {
+    const port = await freePort();
+    await daemon.serve().out.find(/listening on/);
+    startHaproxy(
+      'frontend mx',
+      ` bind [::1]:${port}`,
+      ' default_backend edge',
+      'backend edge',
+      ` server edge1 unix@${daemon.socket} ${how}`,
+    );
+    const stream = await connected(port, '::1');
+    daemon.atEnd(() => stream.destroy());
+    expect(await daemon.deliver(new TestClient(stream))).toMatch(
+      /^Received: from \S+ \(HELO c\.example\) \(::1\)/m,
+    );
+  });
+
+  test('a chain of two: the header of the second names the client of the first', async () => {
+    const [port, middle] = [await freePort(), await freePort()];
+    const program = daemon.serve();
+    await program.out.find(/listening on/);
+    startHaproxy(
+      'frontend outer',
+      ` bind 127.0.0.1:${port}`,
+      ' default_backend inner',
+      'backend inner',
+      ` server inner1 127.0.0.1:${middle} send-proxy-v2`,
+      'frontend mx',
+      ` bind 127.0.0.1:${middle} accept-proxy`,
+      ' default_backend edge',
+      'backend edge',
+      ` server edge1 unix@${daemon.socket} send-proxy-v2 proxy-v2-options crc32c`,
+    );
+    expect(await daemon.deliver(await daemon.client(port))).toMatch(RECEIVED_FROM_CLIENT);
+  });
+
+  test('its health checks are answered and leave no trace; a daemon that drains gets no more clients', async () => {
+    const [port, other] = [await freePort(), await freePort()];
+    const program = daemon.serve();
+    await program.out.find(/listening on/);
+    const substitute = createServer((socket) => socket.end('220 substitute\r\n')).listen(other, '127.0.0.1');
+    daemon.atEnd(() => substitute.close());
     startHaproxy(
       'frontend mx',
       ` bind 127.0.0.1:${port}`,
       ' default_backend edge',
       'backend edge',
       ' option smtpchk EHLO balancer.example',
-      ` server edge1 unix@${socket} send-proxy-v2 check inter 100ms fall 2 rise 1`,
+      ` server edge1 unix@${daemon.socket} send-proxy-v2 check inter 100ms fall 2 rise 1`,
+      ` server edge2 127.0.0.1:${other} backup`,
     );
-    await client(port);
+    const client = await daemon.client(port);
+    await client.reply();
+    for (const line of ['EHLO c.example', 'MAIL FROM:<a@c.example>', 'RCPT TO:<b@example.com>'])
+      await client.say(line);
     await expect.poll(health).toMatch(/^UP L7OK/);
-    const logged = daemon.err.all.filter((line) => line.includes('balancer.example'));
-    expect(logged).toEqual([]);
-    daemon.kill('SIGTERM');
-    await expect.poll(health).toMatch(/^DOWN/);
+    expect(await operationalState()).toBe('2');
+    expect(program.err.all.filter((line) => line.includes('balancer.example'))).toEqual([]);
+    program.kill('SIGTERM');
+    await expect.poll(operationalState).toBe('0');
+    expect(await (await daemon.client(port)).reply()).toBe('220 substitute');
+    // The transaction that was under way comes to its end, and after it the connection.
+    expect(await client.say('DATA')).toMatch(/^354/);
+    expect(await client.say('Subject: x\r\n\r\nx\r\n.')).toMatch(/^250 Queued/);
+    expect(await client.reply()).toMatch(/^421 /);
+    expect(daemon.message).toMatch(RECEIVED_FROM_CLIENT);
   });
 });
 
 function makeLauncher(): string {
-  const program = join(folder, 'qpsmtpd-connect');
+  const program = join(daemon.folder, 'qpsmtpd-connect');
   const source = join(ROOT, 'contrib/launcher/qpsmtpd-connect.c');
   execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', program, source]);
   return program;
@@ -206,12 +260,12 @@ describeWith('tcpserver', 'ucspi-tcp')('super-servers', () => {
     '%s and the launcher: the client stands in Received, and half a connection is enough',
     async (program, args) => {
       const launcher = makeLauncher();
-      await serve().out.find(/listening on/);
+      await daemon.serve().out.find(/listening on/);
       const port = await freePort();
-      run(program, [...args(port), launcher, socket]);
-      expect(await deliver(await client(port))).toContain(`(${CLIENT})`);
+      daemon.run(program, [...args(port), launcher, daemon.socket]);
+      expect(await daemon.deliver(await daemon.client(port))).toContain(`(${CLIENT})`);
       const half = connectTcp({ port, host: '127.0.0.1', localAddress: CLIENT, allowHalfOpen: true });
-      ends.push(() => half.destroy());
+      daemon.atEnd(() => half.destroy());
       half.end('EHLO c.example\r\nQUIT\r\n');
       let text = '';
       half.on('data', (octets) => (text += String(octets)));
@@ -223,9 +277,9 @@ describeWith('tcpserver', 'ucspi-tcp')('super-servers', () => {
   test('without a daemon the client is told to come back, and the super-server goes on', async () => {
     const launcher = makeLauncher();
     const port = await freePort();
-    run('tcpserver', ['-H', '-R', '-l0', '127.0.0.1', `${port}`, launcher, socket]);
+    daemon.run('tcpserver', ['-H', '-R', '-l0', '127.0.0.1', `${port}`, launcher, daemon.socket]);
     for (let count = 0; count < 2; count++) {
-      const turnedAway = await client(port);
+      const turnedAway = await daemon.client(port);
       expect(await turnedAway.reply()).toBe(
         '421 4.3.2 The mail service is not running, please try again later',
       );
@@ -235,19 +289,18 @@ describeWith('tcpserver', 'ucspi-tcp')('super-servers', () => {
 
   test('the launcher carries megabytes both ways, whoever reads slowly', async () => {
     const launcher = makeLauncher();
-    configure('databytes', '0');
-    await serve().out.find(/listening on/);
+    daemon.configure('databytes', '0');
+    await daemon.serve().out.find(/listening on/);
     const port = await freePort();
-    run('tcpserver', ['-H', '-R', '-l0', '127.0.0.1', `${port}`, launcher, socket]);
-    const through = await client(port);
+    daemon.run('tcpserver', ['-H', '-R', '-l0', '127.0.0.1', `${port}`, launcher, daemon.socket]);
+    const through = await daemon.client(port);
     await through.reply();
     for (const line of ['EHLO c.example', 'MAIL FROM:<a@c.example>', 'RCPT TO:<b@example.com>', 'DATA'])
       await through.say(line);
     const body = `${'x'.repeat(998)}\r\n`.repeat(8_000);
     through.send(`Subject: large\r\n\r\n${body}.\r\n`);
     expect(await through.reply()).toMatch(/^250 Queued/);
-    const [name] = readdirSync(join(folder, 'Maildir/new'));
-    expect(readFileSync(join(folder, 'Maildir/new', name!)).length).toBeGreaterThan(7_900_000);
+    expect(daemon.message.length).toBeGreaterThan(7_900_000);
   });
 
   test('it says how it is used', () => {
