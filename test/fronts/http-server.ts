@@ -5,7 +5,9 @@ import type { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { PluginDefinition } from '../../bindings/plugin/definition.ts';
 import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
 import { createFront } from '../../host/fronts/http/http-acceptor.ts';
-import { parseListen } from '../../host/intake/listen-spec.ts';
+import type { Acceptor } from '../../host/intake/incoming-connection.ts';
+import { parseListen, type ListenSpec } from '../../host/intake/listen-spec.ts';
+import { LocalLedger } from '../../host/process/connection-ledger.ts';
 import { Server } from '../../host/server/server.ts';
 import { TestClient } from '../../host/testing/index.ts';
 import { answerOf } from '../tls/secure-server.ts';
@@ -16,6 +18,11 @@ export interface HttpServerOptions {
   readonly plugins?: readonly (string | PluginDefinition)[];
   readonly config?: Readonly<Record<string, readonly string[]>>;
   readonly maxConnections?: number;
+  readonly maxFromIp?: number;
+  /** Besides the listener for HTTP. */
+  readonly acceptors?: readonly Acceptor[];
+  /** In place of the listener that its line stands for. */
+  readonly front?: (spec: ListenSpec) => Acceptor;
 }
 
 export class HttpServer {
@@ -35,6 +42,9 @@ export class HttpServer {
     plugins = [],
     config = {},
     maxConnections,
+    maxFromIp,
+    acceptors = [],
+    front = createFront,
   }: HttpServerOptions): Promise<HttpServer> {
     const lines: { level: LogLevel; text: string }[] = [];
     const sink: PluginDefinition = {
@@ -45,7 +55,7 @@ export class HttpServer {
     const given = plugins.filter((plugin) => typeof plugin !== 'string');
     const names = plugins.map((plugin) => (typeof plugin === 'string' ? plugin : plugin.name));
     const server = await Server.load({
-      acceptors: [createFront(parseListen(`http://127.0.0.1:0 ${options}`))],
+      acceptors: [front(parseListen(`http://127.0.0.1:0 ${options}`)), ...acceptors],
       directories: [],
       overlay: new Map([
         ['me', ['mx.test']],
@@ -56,6 +66,8 @@ export class HttpServer {
       definitions: [sink, ...given],
       reverseLookup: noReverseLookup,
       maxConnections,
+      maxFromIp,
+      ledger: new LocalLedger(maxFromIp),
     });
     const [address = ''] = await server.listen();
     return new HttpServer(server, Number(/:(\d+) /.exec(address)?.[1]), lines);

@@ -10,7 +10,12 @@ import { LogLevel } from '../../../bindings/plugin/log-level.ts';
 import type { Store } from '../../../bindings/plugin/store.ts';
 import { clientsByDescriptors } from '../../intake/acceptance.ts';
 import type { HttpOptions } from '../../intake/http-options.ts';
-import type { Emit, IncomingConnection, Surroundings } from '../../intake/incoming-connection.ts';
+import type {
+  Emit,
+  IncomingConnection,
+  ListenerOptions,
+  Surroundings,
+} from '../../intake/incoming-connection.ts';
 import { takeProxied } from '../../intake/proxy-layer.ts';
 import { requirePackage } from '../../package/optional-package.ts';
 import type { SettingValues } from '../../settings/settings.ts';
@@ -29,15 +34,27 @@ import { WEBSOCKET_PATH, webSocketRequired, WebSocketTunnels } from './websocket
 /** Registers what a listener offers, where its options have it. */
 export type Routes = (app: FastifyInstance, front: HttpFront) => void;
 
-/** For the head of a request: a client that sends it by single octets must not keep its place (slowloris). */
-const HEADERS_TIMEOUT_MS = 15_000;
-/** For a request with its content, from its first octet on. */
-const REQUEST_TIMEOUT_MS = 300_000;
-/** Between two requests. Longer than fronts keep connections, so that these close them and not we. */
-const KEEP_ALIVE_MS = 75_000;
-/** Without an octet in either direction, while a request is worked on or its response not taken. */
-const SILENCE_MS = 900_000;
-const LOOK_MS = 1_000;
+/** How long a connection may take, in milliseconds. */
+export interface HttpTimes {
+  /** For the head of a request: a client that sends it by single octets must not keep its place (slowloris). */
+  readonly headMs: number;
+  /** For a request with its content, from its first octet on. */
+  readonly requestMs: number;
+  /** Between two requests. Longer than fronts keep connections, so that these close them and not we. */
+  readonly idleMs: number;
+  /** Without an octet in either direction, while a request is worked on or its response not taken. */
+  readonly silenceMs: number;
+  /** How often it is looked for heads and requests that take too long. */
+  readonly lookMs: number;
+}
+
+const TIMES: HttpTimes = {
+  headMs: 15_000,
+  requestMs: 300_000,
+  idleMs: 75_000,
+  silenceMs: 900_000,
+  lookMs: 1_000,
+};
 const MAX_HEADER_OCTETS = 16_384;
 const MAX_HEADER_FIELDS = 100;
 /** Requests that hand in messages say for themselves how much they take. */
@@ -53,24 +70,25 @@ export class HttpFront {
   /** The response that was begun last on a connection and is not out yet. */
   readonly #answering = new WeakMap<Duplex, ServerResponse>();
   #app: FastifyInstance | undefined = undefined;
+  #listener: ListenerOptions | undefined = undefined;
   #webSockets: WebSocketTunnels | undefined = undefined;
   #emit: Emit | undefined = undefined;
   #surroundings: Surroundings | undefined = undefined;
   #isClosed = false;
 
-  constructor(http: HttpOptions, routes: readonly Routes[]) {
+  constructor(http: HttpOptions, routes: readonly Routes[], times = TIMES) {
     this.http = http;
     this.#routes = routes;
     this.#server = createServer({
       maxHeaderSize: MAX_HEADER_OCTETS,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: LOOK_MS,
+      headersTimeout: times.headMs,
+      requestTimeout: times.requestMs,
+      keepAliveTimeout: times.idleMs,
+      connectionsCheckingInterval: times.lookMs,
     });
     // Fields beyond it would be left out in silence, such as what a proxy put behind a flood of them. They are counted below.
     this.#server.maxHeadersCount = 0;
-    this.#server.timeout = SILENCE_MS;
+    this.#server.timeout = times.silenceMs;
     this.#server
       .on('upgrade', (request, socket, head) => this.#leaveHttp({ request, socket, head }))
       .on('connect', (request, socket, head) => this.#leaveHttp({ request, socket, head }));
@@ -189,7 +207,12 @@ export class HttpFront {
   connectionOf({ socket }: IncomingMessage): HttpClient {
     const connection = this.#connections.get(socket);
     if (connection === undefined) throw new HttpRefusal(400, 'the connection is gone');
-    return connection;
+    return { ...connection, listener: this.#listenerOfSessions(connection) };
+  }
+
+  /** What the line says of sessions: the PROXY header has been taken, and HTTP is over. */
+  #listenerOfSessions({ listener }: HttpClient): ListenerOptions {
+    return (this.#listener ??= { ...listener, proxy: undefined, http: undefined });
   }
 
   /** A connection that speaks HTTP no longer: it has no place here and none of its time limits. */
