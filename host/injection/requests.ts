@@ -63,8 +63,8 @@ export async function serveInjection(
       connect: () =>
         connectInMemory((intake) => host.emit(intake), {
           ...client,
-          // Its PROXY header, if it has to have one, came before the request.
-          listener: listener && { ...listener, proxy: undefined },
+          // A PROXY header came before the request, if at all, and it is us who speaks here: ESMTP.
+          listener: listener && { ...listener, proxy: undefined, isLmtp: undefined },
           hops: [...client.hops, 'http', 'inject'],
           login,
         }),

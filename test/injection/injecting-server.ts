@@ -117,12 +117,21 @@ export class InjectingServer {
     return this.ask('/api/inject/v1', { type: 'application/json', body, ...more });
   }
 
-  /** The whole answer to a request that shows a token of ours and one that is none. */
-  async twoTokens(to: string): Promise<string> {
+  /** The whole answer to a request on a socket, with lines before it and fields of its own. */
+  async bare(to: string, before: readonly string[], fields: readonly string[] = []): Promise<string> {
     const socket = connect({ port: this.port, host: '127.0.0.1' });
-    const fields = [TOKEN, 'x'].map((token) => `Authorization: Bearer ${token}`);
-    const head = [`POST /messages?from=&to=${to} HTTP/1.1`, 'Host: mx.test', ...fields];
-    socket.end([...head, 'Content-Type: message/rfc822', 'Content-Length: 1', '', 'x'].join('\r\n'));
+    const head = [...before, `POST /messages?from=&to=${to} HTTP/1.1`, 'Host: mx.test', 'Connection: close'];
+    socket.end(
+      [
+        ...head,
+        `Authorization: Bearer ${TOKEN}`,
+        ...fields,
+        'Content-Type: message/rfc822',
+        'Content-Length: 1',
+        '',
+        'x',
+      ].join('\r\n'),
+    );
     return (await socket.setEncoding('latin1').toArray()).join('');
   }
 

@@ -99,6 +99,18 @@ describe('the forms', () => {
     expect(queued.map(({ to }) => to.length)).toEqual([1_000]);
   });
 
+  test('on a listener whose clients speak LMTP', async () => {
+    await start({}, 'inject=raw lmtp=yes');
+    expect((await server.raw('b@example.org')).status).toBe(202);
+  });
+
+  test('from the client that a PROXY header names', async () => {
+    await start({}, 'inject=raw proxy=required');
+    const answer = await server.bare('b@example.org', ['PROXY TCP4 192.0.2.7 192.0.2.1 40000 80']);
+    expect(answer).toMatch(/^HTTP\/1\.1 202 /);
+    expect(client).toMatchObject({ remoteIp: '192.0.2.7' });
+  });
+
   test('what the listener does not name is not there', async () => {
     await start({}, 'inject=raw');
     expect((await server.kumo(KUMO)).status).toBe(404);
@@ -165,7 +177,7 @@ describe('bad requests', () => {
 
   test('two tokens: a server in front may have looked at the other', async () => {
     await start();
-    const twice = await server.twoTokens('b@example.org');
+    const twice = await server.bare('b@example.org', [], ['Authorization: Bearer x']);
     expect(twice).toMatch(/^HTTP\/1\.1 400 /);
   });
 
