@@ -1,11 +1,9 @@
 /** The examples of docs/guide/embedding.md, compiled and run outside the tree: they have nothing but what the package exports. */
 
-import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { OutsideFolder } from './outside-folder.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const GUIDE = readFileSync(join(ROOT, 'docs/guide/embedding.md'), 'utf8');
@@ -14,37 +12,11 @@ const examples = [...GUIDE.matchAll(/^```ts\n\/\/ (\S+)\.ts\n([^]*?)^```$/gm)].m
   ([, name, code]) => [name!, code!] as const,
 );
 
-const root = mkdtempSync(join(tmpdir(), 'embedding-'));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
+const outside = new OutsideFolder('embedding');
+afterAll(() => outside.remove());
+const node = (...args: string[]) => outside.node(...args);
 
-const run = promisify(execFile);
-const node = (...args: string[]) => run(process.execPath, args, { cwd: root });
-
-/** A fresh process with `code` as its program. */
-async function runScript(name: string, code: string): Promise<{ stdout: string; stderr: string }> {
-  writeFileSync(join(root, `${name}.mjs`), code);
-  return node(`${name}.mjs`);
-}
-
-beforeAll(async () => {
-  mkdirSync(join(root, 'node_modules/@types'), { recursive: true });
-  symlinkSync(ROOT, join(root, 'node_modules/qpsmtpd'));
-  symlinkSync(join(ROOT, 'node_modules/@types/node'), join(root, 'node_modules/@types/node'));
-  writeFileSync(join(root, 'package.json'), '{ "type": "module" }');
-  for (const [name, code] of examples) writeFileSync(join(root, `${name}.ts`), code);
-  const compilerOptions = {
-    target: 'ES2023',
-    lib: ['ES2023', 'ESNext.Disposable'],
-    module: 'NodeNext',
-    strict: true,
-    types: ['node'],
-    skipLibCheck: true,
-  };
-  writeFileSync(join(root, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
-  await node(join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', '.').catch((error: { stdout: string }) => {
-    throw new Error(error.stdout);
-  });
-});
+beforeAll(() => outside.compile(new Map(examples)));
 
 /** What each example prints. One that is not here has no test. */
 const printed: Readonly<Record<string, RegExp>> = {
@@ -112,7 +84,7 @@ await new Promise((resolve) => setImmediate(resolve));
 const after = { resources: resources(), listeners: listeners(), exitCode: process.exitCode };
 console.log(JSON.stringify([before, after]));
 `;
-  const { stdout, stderr } = await runScript('leftovers', code);
+  const { stdout, stderr } = await outside.run('leftovers', code);
   const [before, after] = JSON.parse(stdout) as [unknown, unknown];
   expect(after).toEqual(before);
   expect(stderr).toBe('');
