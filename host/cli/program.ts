@@ -1,6 +1,7 @@
 /** The frame around every program: runs it, explains what went wrong, and leaves with the right exit code. */
 
 import { exitCodeOf, explain } from '../process/exit-code.ts';
+import { parent } from '../process/parent.ts';
 import type { Terminal } from '../process/serve-options.ts';
 
 export type Program = (args: readonly string[], terminal: Terminal) => Promise<number>;
@@ -12,6 +13,7 @@ const terminal: Terminal = {
 
 /** Ends the process with the exit code of the program. */
 export async function runProgram(program: Program): Promise<never> {
+  parent.receive(process.env);
   process.exit(await runGuarded(program, process.argv.slice(2), terminal));
 }
 
@@ -21,6 +23,7 @@ export async function runGuarded(program: Program, args: readonly string[], to: 
     return await program(args, to);
   } catch (error) {
     to.err(explain(error));
+    await parent.failed(exitCodeOf(error), explain(error));
     return exitCodeOf(error);
   }
 }

@@ -7,6 +7,7 @@ import { orderFaults } from '../hooks/plugin-line.ts';
 import { unreadFiles } from '../hooks/unread-files.ts';
 import { createFront } from '../fronts/http/http-acceptor.ts';
 import type { Acceptor } from '../intake/incoming-connection.ts';
+import { inheritedSockets, type HeldSocket } from '../intake/inherited-sockets.ts';
 import { removeStaleSocket } from '../intake/socket-acceptor.ts';
 import { parseListen } from '../intake/listen-spec.ts';
 import { reopenLogFiles } from '../observe/log-outputs.ts';
@@ -80,15 +81,27 @@ export const smtpDaemon: DaemonLoader = {
         reopenLogFiles();
         server.logger.log(LogLevel.NOTICE, 'log files opened again');
       },
+      sockets: () => socketsOf(acceptors, options.listen),
       drain: (graceMs, manner) => server.drain(graceMs, manner),
       describe: () => describe(server),
     };
   },
 
   async clearStaleSockets(listen: readonly string[]): Promise<void> {
-    for (const spec of listen.map(parseListen)) if (spec.kind === 'unix') await removeStaleSocket(spec);
+    for (const spec of listen.map(parseListen))
+      if (spec.kind === 'unix' && !inheritedSockets.has(spec)) await removeStaleSocket(spec);
   },
 };
+
+function socketsOf(
+  acceptors: readonly Acceptor[],
+  listen: readonly string[],
+): readonly HeldSocket[] | undefined {
+  const sockets = acceptors.flatMap(({ descriptor: fd }, index) =>
+    fd === undefined ? [] : [{ listen: listen[index]!, fd }],
+  );
+  return sockets.length === listen.length ? sockets : undefined;
+}
 
 function describe({ generation: { runtimes } }: Server): DaemonDescription {
   return {

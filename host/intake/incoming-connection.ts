@@ -135,6 +135,11 @@ export interface Acceptor {
    * False, or no such method: this listener cannot pause.
    */
   setPaused?(isPaused: boolean): boolean;
-  /** Stops listening; connections already handed over go on. */
-  close(): Promise<void>;
+  /** Of the listening socket, for a process that is to listen on it as well; undefined: it cannot be passed on. */
+  readonly descriptor?: number | undefined;
+  /**
+   * Stops listening; connections already handed over go on. `isPassedOn`: another process listens on the socket as well, and the
+   * file of a Unix socket is its own.
+   */
+  close(isPassedOn?: boolean): Promise<void>;
 }

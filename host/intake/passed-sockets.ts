@@ -14,8 +14,8 @@ const FIRST = 3;
 const MOST = 1_024;
 /** What a socket is called whose unit gives it no name. */
 const NAMELESS = 'unknown';
-/** From a primary to its workers, which have none of the descriptors: a JSON array of the names. */
-const FOR_WORKERS = 'QPSMTPD_PASSED_SOCKETS';
+/** From a process to its workers and its successor, which have descriptors of other numbers: a JSON array of the names. */
+const FOR_OURS = 'QPSMTPD_PASSED_SOCKETS';
 
 const NEEDS_SYSTEMD = 'a .socket unit of systemd passes them, for a trial systemd-socket-activate';
 
@@ -48,14 +48,14 @@ export class PassedSockets {
     return new PassedSockets(namesOf(number, names));
   }
 
-  /** Of the primary of this worker. */
-  static takeFromPrimary(environment: NodeJS.ProcessEnv): PassedSockets {
-    return new PassedSockets(JSON.parse(takeFrom(environment, FOR_WORKERS) ?? '[]') as string[]);
+  /** Of the primary of this worker, or the predecessor. */
+  static takeFromOurs(environment: NodeJS.ProcessEnv): PassedSockets {
+    return new PassedSockets(JSON.parse(takeFrom(environment, FOR_OURS) ?? '[]') as string[]);
   }
 
-  /** The environment in which `takeFromPrimary` finds them. */
-  forWorkers(): Readonly<Record<string, string>> {
-    return { [FOR_WORKERS]: JSON.stringify(this.names) };
+  /** The environment in which `takeFromOurs` finds them. */
+  forOurs(): Readonly<Record<string, string>> {
+    return { [FOR_OURS]: JSON.stringify(this.names) };
   }
 
   /**

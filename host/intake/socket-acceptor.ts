@@ -1,7 +1,7 @@
 /** Listens on TCP and Unix sockets, also on those that the starter has opened. */
 
 import cluster from 'node:cluster';
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { constants } from 'node:os';
 import { QpsmtpdError } from '../errors/error-classes.ts';
@@ -16,8 +16,10 @@ import {
   type ListenerOptions,
   type ListenerWatch,
 } from './incoming-connection.ts';
+import { inheritedSockets, listenOn } from './inherited-sockets.ts';
 import { printListen, type ListenSpec, type UnixSpec } from './listen-spec.ts';
 import { checkDescriptor, NOT_LISTENING, pathOfSocket } from './passed-sockets.ts';
+import { SocketPath } from './socket-path.ts';
 
 /** Connections the kernel keeps for us while the process is busy. */
 const BACKLOG = 511;
@@ -52,12 +54,18 @@ export class SocketAcceptor implements Acceptor {
   /** The path of a Unix socket; undefined: the listener is one of TCP. */
   #path: string | undefined;
   #isClosed = false;
+  /** Clients so far. */
+  #accepted = 0;
+  /** The file of a Unix socket, if this process has to remove it. */
+  readonly #file: SocketPath | undefined;
   /** A descriptor with this number shows that hardly any is left: the kernel hands out the lowest that is free. */
   readonly #lastDescriptor = descriptorLimit() - LAST_DESCRIPTORS;
 
   constructor(spec: ListenSpec) {
     this.#spec = spec;
     this.#path = spec.kind === 'unix' ? spec.path : undefined;
+    // For workers the primary has bound it.
+    this.#file = spec.kind === 'unix' && cluster.isPrimary ? new SocketPath(spec) : undefined;
     this.#server = this.#createServer();
   }
 
@@ -78,17 +86,24 @@ export class SocketAcceptor implements Acceptor {
   async bind(): Promise<string> {
     if (this.#server.listening) return this.#address();
     const spec = this.#spec;
-    await this.#listen(placeOf(spec));
-    // For workers the primary has done it, and they may not be allowed to.
-    if (spec.kind === 'unix' && cluster.isPrimary) chmodSync(spec.path, spec.mode);
+    const fd = inheritedSockets.take(spec);
+    await this.#listen(fd === undefined ? placeOf(spec, this.#file) : { fd });
+    if (this.#file !== undefined) nameSocket(spec, this.#file, fd !== undefined);
     return this.#address();
   }
 
-  async #listen(where: ListenOptions): Promise<void> {
+  /** Undefined: it does not listen, or Node does not tell. */
+  get descriptor(): number | undefined {
+    const fd = handleOf(this.#server)?.fd ?? -1;
+    return fd < 0 ? undefined : fd;
+  }
+
+  async #listen(where: ListenOptions & { readonly fd?: number }): Promise<void> {
     const server = this.#server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) => reject(cannotListen(this.#spec, cause)));
-      server.listen({ ...where, backlog: BACKLOG }, resolve);
+      server.once('listening', resolve);
+      listenOn(server, { ...where, backlog: BACKLOG });
     });
     server.removeAllListeners('error').on('error', (cause) => this.#fail(cause));
   }
@@ -125,12 +140,27 @@ export class SocketAcceptor implements Acceptor {
     return !isPaused || handle.readStop() === 0;
   }
 
-  close(): Promise<void> {
+  async close(isPassedOn = false): Promise<void> {
+    await this.#acceptTheLast();
     this.#isClosed = true;
+    if (isPassedOn) this.#file?.passOn();
+    this.#file?.remove();
     for (const { stream } of this.#early) stream.destroy();
     // Its callback waits for the last connection; the listening itself ends at once.
     if (this.#server.listening) this.#server.close();
-    return Promise.resolve();
+  }
+
+  /**
+   * Resolves when clients that are connected have been accepted, or are waiting in vain: the kernel resets those that are left
+   * when the listener is closed. Each turn of the event loop accepts one; two without any mean that there is none.
+   */
+  async #acceptTheLast(): Promise<void> {
+    let idleTurns = 0;
+    for (let turn = 0; turn < BACKLOG && idleTurns < 2 && this.#server.listening; turn++) {
+      const before = this.#accepted;
+      await new Promise((resolve) => setImmediate(resolve));
+      idleTurns = this.#accepted === before ? idleTurns + 1 : 0;
+    }
   }
 
   /** Errors after the start. None is swallowed: a daemon that listens no more must not look as if it did. */
@@ -167,6 +197,7 @@ export class SocketAcceptor implements Acceptor {
   }
 
   #accept(socket: Socket): void {
+    this.#accepted++;
     // Without this a reset would end the process.
     socket.on('error', ignore);
     // Reset before it was accepted: there is no client any more.
@@ -186,18 +217,28 @@ export class SocketAcceptor implements Acceptor {
 }
 
 /** In a worker the primary does it, with its own descriptors: it has seen to it that they are what they should be. */
-function placeOf(spec: ListenSpec): ListenOptions & { readonly fd?: number } {
+function placeOf(spec: ListenSpec, file: SocketPath | undefined): ListenOptions & { readonly fd?: number } {
   switch (spec.kind) {
     case 'tcp':
       return { host: spec.address, port: spec.port, ipv6Only: false };
     case 'unix':
-      return { path: spec.path };
+      return { path: file?.draft ?? spec.path };
     case 'fd':
       if (cluster.isPrimary) checkDescriptor(spec.fd);
       return { fd: spec.fd };
     case 'fdname':
     case 'stdin':
       throw new QpsmtpdError('Q_LISTEN', `${printListen(spec)}: no socket was passed that it listens on`);
+  }
+}
+
+/** Gives a socket that was bound its name, or takes over that of one that was inherited. Throws `Q_LISTEN`. */
+export function nameSocket(spec: ListenSpec, file: SocketPath, isInherited: boolean): void {
+  try {
+    if (isInherited) file.inherit();
+    else file.publish();
+  } catch (cause) {
+    throw cannotListen(spec, cause as NodeJS.ErrnoException);
   }
 }
 
@@ -291,16 +332,17 @@ async function removeIfStale(spec: UnixSpec): Promise<void> {
 const codeOf = ({ code = 'unknown error' }: NodeJS.ErrnoException): string => code;
 
 const REMEDIES: Record<string, string> = {
+  EEXIST: 'another process has just begun to listen there; stop it or choose another path',
   EADDRINUSE: 'another process listens there; stop it or choose another port',
   EACCES: 'ports below 1024 need root or CAP_NET_BIND_SERVICE',
   EADDRNOTAVAIL: 'this host has no such address',
   EAFNOSUPPORT: 'this host has no such address family',
 };
 
-function cannotListen(spec: ListenSpec, cause: NodeJS.ErrnoException): QpsmtpdError {
+export function cannotListen(spec: ListenSpec, cause: NodeJS.ErrnoException): QpsmtpdError {
   if (spec.kind === 'fd' && cause.code === 'EINVAL')
     return new QpsmtpdError('Q_LISTEN', `${printListen(spec)}: ${NOT_LISTENING}`, { cause });
-  if (spec.kind === 'unix' && cause.code !== 'EADDRINUSE') {
+  if (spec.kind === 'unix' && cause.code !== 'EADDRINUSE' && cause.code !== 'EEXIST') {
     const { problem, remedy } = troubleAt(spec.path, cause);
     return new QpsmtpdError('Q_LISTEN', `cannot listen on ${printListen(spec)}: ${problem} (${remedy})`, {
       cause,

@@ -4,6 +4,7 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
 import type { CheckNotice } from '../hooks/plugin-checks.ts';
 import type { PluginDescription } from '../hooks/plugin-description.ts';
+import type { HeldSocket } from '../intake/inherited-sockets.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { ConnectionLedger } from './connection-ledger.ts';
 import { ExitCode, explain } from './exit-code.ts';
@@ -75,6 +76,8 @@ export interface Daemon {
   reload(): Promise<void>;
   /** Closes the log files, which were renamed; the next line opens them anew. */
   reopenLogs(): void;
+  /** The listening sockets, for a process that is to take the place of this one; undefined: they cannot be passed on. */
+  sockets(): readonly HeldSocket[] | undefined;
   /** Stops accepting, lets sessions end, and after `graceMs` answers 421 to those that are idle and closes the rest. */
   drain(graceMs: number, manner?: DrainManner): Promise<void>;
   describe(): DaemonDescription;
@@ -83,6 +86,8 @@ export interface Daemon {
 export interface DrainManner {
   /** Idle sessions are told 421 at once, others after their transaction: what serves here is not to be trusted any more. */
   readonly isPrompt?: boolean;
+  /** Another process has the listening sockets as well: they go on without this one. */
+  readonly arePassedOn?: boolean;
 }
 
 export interface DaemonLoader {
@@ -104,14 +109,19 @@ const GIVE_UP_AFTER_GRACE_MS = 3_000;
  * Drains the daemon; returns the exit code: `code`, or `SOFTWARE` if draining failed or did not end. One that ends for a fault
  * has no time to wait for idle sessions: another one could serve meanwhile.
  */
-export async function drainDaemon(daemon: Daemon, graceMs: number, code: number): Promise<number> {
+export async function drainDaemon(
+  daemon: Daemon,
+  graceMs: number,
+  code: number,
+  manner: DrainManner = { isPrompt: code !== ExitCode.OK },
+): Promise<number> {
   let timer: NodeJS.Timeout | undefined;
   const overdue = new Promise<never>((_resolve, reject) => {
     const giveUp = (): void => reject(new Error('it did not end with the grace period'));
     timer = setTimeout(giveUp, graceMs + GIVE_UP_AFTER_GRACE_MS);
   });
   try {
-    await Promise.race([daemon.drain(graceMs, { isPrompt: code !== ExitCode.OK }), overdue]);
+    await Promise.race([daemon.drain(graceMs, manner), overdue]);
     return code;
   } catch (error) {
     daemon.logger.log(LogLevel.CRIT, `draining failed: ${explain(error)}`);

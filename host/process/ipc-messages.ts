@@ -1,4 +1,4 @@
-/** What a primary and its workers say to each other. */
+/** What a primary and its workers say to each other, and a daemon to a process that waits until it is ready. */
 
 import type { Admission } from './connection-ledger.ts';
 
@@ -12,7 +12,18 @@ export type WorkerMessage =
   | { readonly qpsmtpd: 'release'; readonly ip: string };
 
 export type PrimaryMessage =
-  ({ readonly qpsmtpd: 'admission'; readonly id: number } & Admission) | { readonly qpsmtpd: 'reopen-logs' };
+  | ({ readonly qpsmtpd: 'admission'; readonly id: number } & Admission)
+  | { readonly qpsmtpd: 'reopen-logs' }
+  /** The daemon goes into the background. */
+  | { readonly qpsmtpd: 'leave-terminal' };
+
+/** To the process that has started this one. Resolves when the message is on its way, also if there is no reader. */
+export function tell(message: WorkerMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected !== true || process.send === undefined) resolve();
+    else process.send(message, undefined, undefined, () => resolve());
+  });
+}
 
 /** The longest text of an address: IPv6 with an embedded IPv4 address and a zone. */
 const MAX_IP = 64;
@@ -53,8 +64,9 @@ export function readWorkerMessage(message: unknown): WorkerMessage | undefined {
 /** Reads what came from the primary; undefined for anything that is not of ours. */
 export function readPrimaryMessage(message: unknown): PrimaryMessage | undefined {
   const fields = fieldsOf(message);
-  if (fields?.['qpsmtpd'] === 'reopen-logs') return { qpsmtpd: 'reopen-logs' };
-  if (fields?.['qpsmtpd'] !== 'admission') return undefined;
+  const kind = fields?.['qpsmtpd'];
+  if (kind === 'reopen-logs' || kind === 'leave-terminal') return { qpsmtpd: kind };
+  if (fields === undefined || kind !== 'admission') return undefined;
   const { id, isAdmitted, fromIp } = fields;
   if (typeof id !== 'number' || typeof isAdmitted !== 'boolean' || typeof fromIp !== 'number')
     return undefined;

@@ -79,6 +79,7 @@ class OneClient {
       stop: () => this.#stop(ExitCode.OK),
       stopNow: () => this.#end(ExitCode.OK),
       reload: () => this.#note('SIGHUP ignored: the process serves one client, and ends with it'),
+      restart: () => this.#note('SIGUSR2 ignored: the process serves one client, and ends with it'),
       reopenLogs: () => this.#daemon?.reopenLogs(),
       note: (text) => this.#note(text),
     });

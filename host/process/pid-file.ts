@@ -1,10 +1,18 @@
 /** The pid file: keeps a second daemon from starting and tells scripts whom to signal. */
 
 import { randomBytes } from 'node:crypto';
-import { linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
-import { isAbsolute } from 'node:path';
+import {
+  accessSync,
+  constants,
+  linkSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, isAbsolute } from 'node:path';
 import { ConfigError, QpsmtpdError } from '../errors/error-classes.ts';
-import { troubleAt } from '../errors/system-trouble.ts';
+import { ownUser, troubleAt } from '../errors/system-trouble.ts';
 import { codeOf } from './exit-code.ts';
 
 /** How often a stale file is cleared away before another starter is taken to be faster. */
@@ -37,6 +45,44 @@ export class PidFile {
     throw new QpsmtpdError('Q_ALREADY_RUNNING', `${path}: another process keeps writing its pid here`);
   }
 
+  /** The file of a predecessor that still runs; `takeOver` follows. */
+  static of(path: string): PidFile {
+    return new PidFile(path);
+  }
+
+  /** Writes the own pid in place of the one that is there. A reader sees one or the other. */
+  takeOver(): void {
+    const draft = draftOf(this.path);
+    try {
+      writeFileSync(draft, `${process.pid}\n`, { flag: 'wx', mode: 0o644 });
+      renameSync(draft, this.path);
+    } catch (error) {
+      discardDraft(draft);
+      throw cannotWrite(this.path, error);
+    }
+  }
+
+  /** Undefined: another process of this user can put its own file here. */
+  whyNotReplaceable(): string | undefined {
+    const folder = dirname(this.path);
+    try {
+      accessSync(folder, constants.W_OK);
+      return undefined;
+    } catch {
+      return `the pid file ${this.path} cannot be replaced by ${ownUser()} (put it into a folder of that user, or restart)`;
+    }
+  }
+
+  /** A successor that came to nothing may have put its pid there. */
+  restore(): void {
+    try {
+      const pid = readPid(this.path);
+      if (pid !== process.pid && (pid === undefined || !isAlive(pid))) this.takeOver();
+    } catch {
+      // The file could be replaced a moment ago; without it the daemon serves all the same.
+    }
+  }
+
   /**
    * Removes the file if it still holds the own pid. Where the folder belongs to root and root was given up the file
    * stays; it names a dead process then and the next start replaces it.
@@ -50,9 +96,11 @@ export class PidFile {
   }
 }
 
+const draftOf = (path: string): string => `${path}.${randomBytes(6).toString('hex')}`;
+
 /** Creates the file with its content in one step: a reader never sees it empty. False if it exists already. */
 function create(path: string): boolean {
-  const draft = `${path}.${randomBytes(6).toString('hex')}`;
+  const draft = draftOf(path);
   try {
     writeFileSync(draft, `${process.pid}\n`, { flag: 'wx', mode: 0o644 });
     linkSync(draft, path);

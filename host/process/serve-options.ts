@@ -1,3 +1,5 @@
+import type { PidFile } from './pid-file.ts';
+
 /** How the daemon is run, whichever program's command line said so. */
 export interface ServeOptions {
   readonly configDir?: string | undefined;
@@ -17,8 +19,19 @@ export interface ServeOptions {
   /** The user to run as. */
   readonly user?: string | undefined;
   readonly settings?: ReadonlyMap<string, readonly string[]> | undefined;
+  /** The program that is called ends as soon as the daemon is ready. */
+  readonly isDetached?: boolean | undefined;
   /** No ready line on the standard output. */
   readonly isQuiet?: boolean | undefined;
+}
+
+/** The daemon among the processes of its host. */
+export interface Standing {
+  readonly pidFile: PidFile | undefined;
+  /** What other processes of this daemon need in their environment, workers and successors. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** It serves: whoever waits for that is told. */
+  ready(addresses: readonly string[]): Promise<void>;
 }
 
 /** Where lines for the operator go. */

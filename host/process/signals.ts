@@ -8,7 +8,7 @@
  * | QUIT      | exit at once, in every state                                                         |
  * | HUP       | reload after the start  | reload       | reload once more   | line of the log          |
  * | USR1      | reopen after the start  | reopen logs  | reopen logs        | reopen logs              |
- * | USR2      | line of the log, in every state                                                      |
+ * | USR2      | restart after the start | restart      | restart            | line of the log          |
  * | PIPE      | nothing, in every state                                                              |
  */
 
@@ -22,15 +22,15 @@ export interface SignalHandlers {
   /** A request during a reload is for one more. */
   reload(): void;
   reopenLogs(): void;
+  /** Starts a successor, and ends once it serves. */
+  restart(): void;
   /** Logs a signal that has no effect, so that the operator does not wait for one. */
   note(text: string): void;
 }
 
-const NO_RESTART = 'SIGUSR2 is reserved for a restart without interruption and does nothing yet';
-
 export class DaemonSignals {
   readonly #handlers: SignalHandlers;
-  readonly #wanted = new Set<'SIGHUP' | 'SIGUSR1'>();
+  readonly #wanted = new Set<'SIGHUP' | 'SIGUSR1' | 'SIGUSR2'>();
   #state: 'starting' | 'serving' | 'stopping' = 'starting';
   #isToldToStop = false;
 
@@ -62,13 +62,12 @@ export class DaemonSignals {
         break;
       case 'SIGHUP':
       case 'SIGUSR1':
+      case 'SIGUSR2':
         if (this.#state === 'starting') this.#wanted.add(signal);
         else if (signal === 'SIGUSR1') this.#handlers.reopenLogs();
-        else if (this.#state === 'serving') this.#handlers.reload();
-        else this.#handlers.note('SIGHUP ignored: stopping');
-        break;
-      case 'SIGUSR2':
-        this.#handlers.note(NO_RESTART);
+        else if (this.#state === 'stopping') this.#handlers.note(`${signal} ignored: stopping`);
+        else if (signal === 'SIGHUP') this.#handlers.reload();
+        else this.#handlers.restart();
         break;
       case 'SIGPIPE':
         break;

@@ -2,65 +2,57 @@
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { LocalLedger } from './connection-ledger.ts';
+import { DaemonLife, type DaemonCourse } from './daemon-life.ts';
 import { drainDaemon, type Daemon, type DaemonLoader } from './daemon.ts';
 import { ExitCode, exitCodeOf, explain } from './exit-code.ts';
 import { FaultGuard, logOf } from './fault-guard.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { heldSignals } from './held-signals.ts';
 import { dropPrivileges, mustDropTo } from './privileges.ts';
-import { SerialTask } from './serial-task.ts';
-import { readyLine, type ServeOptions, type Terminal } from './serve-options.ts';
-import { DaemonSignals } from './signals.ts';
+import { readyLine, type ServeOptions, type Standing, type Terminal } from './serve-options.ts';
 
 /** Serves until a signal or too many faults end it; returns the exit code. Throws what keeps it from starting. */
 export async function serveAlone(
   options: ServeOptions,
   loader: DaemonLoader,
   terminal: Terminal,
+  standing: Standing,
 ): Promise<number> {
   let daemon: Daemon | undefined;
-  let end: (code: number) => void = () => undefined;
-  const ended = new Promise<number>((resolve) => {
-    end = resolve;
-  });
-  let isStopping = false;
-  const stop = (code: number): void => {
-    if (isStopping) return;
-    isStopping = true;
-    signals.stopping();
-    // Before it serves there is nothing to drain.
-    if (daemon === undefined) end(code);
-    else void drain(daemon, options.graceMs, code).then(end);
-  };
   let heart: Heartbeat | undefined;
-  const reload = new SerialTask(async () => {
-    if (daemon === undefined) return;
-    await reloadIn(daemon);
-    heart?.follow(daemon.workerTimeoutMs);
-  });
-  const signals = new DaemonSignals({
-    stop: () => stop(ExitCode.OK),
-    stopNow: () => end(ExitCode.OK),
-    reload: () => reload.request(),
+  const course: DaemonCourse = {
+    log: (level, text) => {
+      if (daemon === undefined) terminal.err(text);
+      else daemon.logger.log(level, text);
+    },
+    reload: async () => {
+      if (daemon === undefined) return;
+      await reloadIn(daemon);
+      heart?.follow(daemon.workerTimeoutMs);
+    },
     reopenLogs: () => daemon?.reopenLogs(),
-    note: (text) => (daemon === undefined ? terminal.err(text) : daemon.logger.log(LogLevel.NOTICE, text)),
-  });
-  heldSignals.deliverTo((signal) => signals.receive(signal));
-
-  const lost = (error: Error): void => stop(exitCodeOf(error));
+    sockets: () => daemon?.sockets(),
+    drain: (code, arePassedOn) => {
+      // Before it serves there is nothing to drain.
+      if (daemon === undefined) return Promise.resolve(code);
+      return drainDaemon(daemon, options.graceMs, code, { isPrompt: code !== ExitCode.OK, arePassedOn });
+    },
+  };
+  const life = new DaemonLife(course, options.graceMs, standing);
+  const lost = (error: Error): void => life.stop(exitCodeOf(error));
   const started = load(options, loader, lost).then(async (loaded) => {
     // Before it listens: the hook post-fork runs then.
-    new FaultGuard(logOf(loaded), () => stop(ExitCode.SOFTWARE)).watch(process);
+    new FaultGuard(logOf(loaded), () => life.stop(ExitCode.SOFTWARE)).watch(process);
     const addresses = await loaded.listen();
     daemon = loaded;
     heart = new Heartbeat(logOf(loaded));
     heart.follow(loaded.workerTimeoutMs);
     loaded.logger.log(LogLevel.NOTICE, readyLine(addresses, 1));
     if (options.isQuiet !== true) terminal.out(readyLine(addresses, 1));
-    signals.started();
+    await standing.ready(addresses);
+    life.started();
   });
-  await Promise.race([started, ended]);
-  return ended;
+  await Promise.race([started, life.ended]);
+  return life.ended;
 }
 
 async function load(
@@ -74,11 +66,6 @@ async function load(
   const bound = await loader.bind(daemonOptions);
   dropPrivileges(options.user);
   return loader.load(daemonOptions, bound);
-}
-
-function drain(daemon: Daemon, graceMs: number, code: number): Promise<number> {
-  daemon.logger.log(LogLevel.NOTICE, `stopping: transactions have ${graceMs / 1000} s to end`);
-  return drainDaemon(daemon, graceMs, code);
 }
 
 async function reloadIn(daemon: Daemon): Promise<void> {

@@ -42,9 +42,15 @@ export class WorkerPool {
   readonly #draining = new Set<WorkerProcess>();
   #isStopping = false;
   #onceFull: (() => void) | undefined;
+  /** No worker accepts any more: resolves after `stop`. */
+  readonly deaf: Promise<void>;
+  #settleDeaf: () => void = () => undefined;
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.deaf = new Promise((resolve) => {
+      this.#settleDeaf = resolve;
+    });
     const times = options.backOff ?? WORKER_BACK_OFF;
     this.#slots = Array.from({ length: options.size }, () => ({
       worker: undefined,
@@ -104,12 +110,19 @@ export class WorkerPool {
     this.#onceFull?.();
     for (const slot of this.#slots) clearTimeout(slot.timer);
     for (const worker of this.#all) this.#retire(worker);
+    void Promise.all([...this.#all].map(({ leaving, gone }) => Promise.race([leaving, gone]))).then(
+      this.#settleDeaf,
+    );
     await Promise.all([...this.#all].map((worker) => worker.gone));
   }
 
   /** Also those that start or drain. */
   reopenLogs(): void {
     for (const worker of this.#all) worker.reopenLogs();
+  }
+
+  leaveTerminal(): void {
+    for (const worker of this.#all) worker.leaveTerminal();
   }
 
   killAll(): void {

@@ -93,6 +93,10 @@ export class WorkerProcess {
     this.#send({ qpsmtpd: 'reopen-logs' });
   }
 
+  leaveTerminal(): void {
+    this.#send({ qpsmtpd: 'leave-terminal' });
+  }
+
   kill(): void {
     this.#worker.process.kill('SIGKILL');
   }

@@ -7,7 +7,8 @@ import { ExitCode, exitCodeOf, explain } from './exit-code.ts';
 import { FaultGuard, logOf } from './fault-guard.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { heldSignals } from './held-signals.ts';
-import { readPrimaryMessage, type WorkerMessage } from './ipc-messages.ts';
+import { readPrimaryMessage, tell } from './ipc-messages.ts';
+import { leaveTerminal } from './parent.ts';
 import { dropPrivileges } from './privileges.ts';
 import type { ServeOptions } from './serve-options.ts';
 import { receiveInWorker } from './signals.ts';
@@ -61,6 +62,7 @@ function listenToPrimary(life: WorkerLife, ledger: ConnectionLedger): void {
   process.on('message', (raw: unknown) => {
     const message = readPrimaryMessage(raw);
     if (message?.qpsmtpd === 'reopen-logs') life.reopenLogs();
+    else if (message?.qpsmtpd === 'leave-terminal') leaveTerminal();
     else if (message !== undefined && ledger instanceof WorkerLedger) ledger.answer(message.id, message);
   });
   cluster.worker?.on('disconnect', () => {
@@ -68,14 +70,6 @@ function listenToPrimary(life: WorkerLife, ledger: ConnectionLedger): void {
     if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
     if (ledger instanceof WorkerLedger) ledger.close();
     life.end(ExitCode.OK);
-  });
-}
-
-/** Resolves when the message is on its way, also if there is no reader. */
-function tell(message: WorkerMessage): Promise<void> {
-  return new Promise((resolve) => {
-    if (process.connected !== true || process.send === undefined) resolve();
-    else process.send(message, undefined, undefined, () => resolve());
   });
 }
 

@@ -186,11 +186,10 @@ export class Server implements ProcessResources {
    * Stops accepting. Sessions go on as if nothing were, those of clients that wait for a place included, and most end by
    * themselves; after `graceMs` the others are told 421, or cut off where they are amid a message.
    */
-  async drain(graceMs: number, { isPrompt = false }: DrainManner = {}): Promise<void> {
+  async drain(graceMs: number, { isPrompt = false, arePassedOn = false }: DrainManner = {}): Promise<void> {
     this.#isStopping = true;
     this.spools.pause();
-    await acceptTheLast();
-    await Promise.all(this.#options.acceptors.map((acceptor) => acceptor.close()).map(settle));
+    await Promise.all(this.#options.acceptors.map((acceptor) => acceptor.close(arePassedOn)).map(settle));
     const until = performance.now() + graceMs;
     if (isPrompt) this.#sendIdleAway();
     await this.#emptyWithin(graceMs);
@@ -420,14 +419,6 @@ export class Server implements ProcessResources {
     runtime.sessions++;
     session.begin();
   }
-}
-
-/**
- * Resolves when clients that were connected before the call have been accepted: closing the listener would reset them. The
- * first turn may be over already for the listeners.
- */
-async function acceptTheLast(): Promise<void> {
-  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** An acceptor that cannot close must not keep the others open. */

@@ -47,6 +47,7 @@ function loaderOf(load: (options: DaemonOptions) => DaemonDescription): DaemonLo
         listen: never,
         reload: never,
         reopenLogs: never,
+        sockets: never,
         workerTimeoutMs: 0,
         drain: () => Promise.resolve(),
         describe: () => description,

@@ -43,10 +43,10 @@ test('without a line about listeners all are served', () => {
 });
 
 test('workers know them by their primary', () => {
-  const environment: NodeJS.ProcessEnv = { ...taken({ ...TWO }).forWorkers() };
-  expect(PassedSockets.takeFromPrimary(environment).resolve(['fdname:submission'], false)).toEqual(['fd:4']);
+  const environment: NodeJS.ProcessEnv = { ...taken({ ...TWO }).forOurs() };
+  expect(PassedSockets.takeFromOurs(environment).resolve(['fdname:submission'], false)).toEqual(['fd:4']);
   expect(environment).toEqual({});
-  expect(PassedSockets.takeFromPrimary({}).names).toEqual([]);
+  expect(PassedSockets.takeFromOurs({}).names).toEqual([]);
 });
 
 test.each([

@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { AS_OURSELVES, RunningProgram } from '../process/running-program.ts';
 
 /** From the source tree, or from `build`, where the tools are compiled to. */
-const PROGRAM = ['../../dist/host/cli/qpsmtpd.js', '../../../dist/host/cli/qpsmtpd.js']
+export const PROGRAM = ['../../dist/host/cli/qpsmtpd.js', '../../../dist/host/cli/qpsmtpd.js']
   .map((path) => fileURLToPath(new URL(path, import.meta.url)))
   .find((path) => existsSync(path))!;
 /** How long a daemon may take to start or to stop. */

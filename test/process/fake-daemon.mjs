@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { ConfigError, QpsmtpdError } from '../errors/error-classes.js';
+import { inheritedSockets, listenOn } from '../intake/inherited-sockets.js';
 import { parseListen, printListen } from '../intake/listen-spec.js';
 import { Logger } from '../observe/logger.js';
 
@@ -15,13 +16,15 @@ function readGreeting(configDir) {
   return readFileSync(join(configDir, 'greeting'), 'utf8').trim();
 }
 
-async function open(server, spec) {
-  const { fd, address, port } = parseListen(spec);
+async function open(server, text) {
+  const { address, port, ...spec } = parseListen(text);
+  const fd = inheritedSockets.take(parseListen(text)) ?? spec.fd;
   await new Promise((resolve, reject) => {
     server.once('error', (cause) =>
-      reject(new QpsmtpdError('Q_LISTEN', `cannot listen on ${spec}`, { cause })),
+      reject(new QpsmtpdError('Q_LISTEN', `cannot listen on ${text}`, { cause })),
     );
-    server.listen(fd === undefined ? { port, host: address } : { fd }, resolve);
+    server.once('listening', resolve);
+    listenOn(server, fd === undefined ? { port, host: address } : { fd });
   });
   const bound = server.address();
   return printListen({ kind: 'tcp', address: bound.address, port: bound.port });
@@ -61,6 +64,10 @@ class FakeDaemon {
 
   async reload() {
     this.greeting = readGreeting(this.options.configDir);
+  }
+
+  sockets() {
+    return this.servers.map((server, i) => ({ listen: this.options.listen[i], fd: server._handle.fd }));
   }
 
   reopenLogs() {

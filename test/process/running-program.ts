@@ -57,7 +57,9 @@ export interface RunOptions {
 export class RunningProgram {
   readonly out = new Lines();
   readonly err = new Lines();
+  /** Also that of its output: other processes that write there have ended as well. */
   readonly ended: Promise<Ending>;
+  readonly exited: Promise<unknown>;
   readonly #child: ChildProcess;
 
   /**
@@ -88,6 +90,7 @@ export class RunningProgram {
         .on('line', (line) => lines.push(line))
         .on('close', () => lines.close());
     }
+    this.exited = new Promise((resolve) => child.once('exit', resolve));
     this.ended = new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal })));
   }
 

@@ -56,8 +56,12 @@ export class HttpAcceptor implements Acceptor {
     return this.#sockets.setPaused?.(isPaused) ?? false;
   }
 
-  close(): Promise<void> {
+  get descriptor(): number | undefined {
+    return this.#sockets.descriptor;
+  }
+
+  close(isPassedOn?: boolean): Promise<void> {
     this.#front.close();
-    return this.#sockets.close();
+    return this.#sockets.close(isPassedOn);
   }
 }

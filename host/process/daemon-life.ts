@@ -1,0 +1,94 @@
+/** The life of a daemon, alone or with workers, as signals steer it: from its start to its end, by itself or by a successor. */
+
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
+import type { HeldSocket } from '../intake/inherited-sockets.ts';
+import { ExitCode } from './exit-code.ts';
+import { heldSignals } from './held-signals.ts';
+import { SerialTask } from './serial-task.ts';
+import type { Standing } from './serve-options.ts';
+import { DaemonSignals } from './signals.ts';
+import { Succession } from './succession.ts';
+
+/** What a daemon does. */
+export interface DaemonCourse {
+  log(level: LogLevel, text: string): void;
+  /** Reports its own errors. */
+  reload(): Promise<void>;
+  reopenLogs(): void;
+  /** The listening sockets; undefined: they cannot be passed on. */
+  sockets(): readonly HeldSocket[] | undefined;
+  /** Stops accepting and lets sessions end; resolves with the exit code, `code` if all went well. */
+  drain(code: number, arePassedOn: boolean): Promise<number>;
+  /** Ends all that would outlive this process. */
+  abandon?(): void;
+}
+
+export class DaemonLife {
+  /** The exit code. */
+  readonly ended: Promise<number>;
+  readonly #course: DaemonCourse;
+  readonly #graceMs: number;
+  readonly #reload: SerialTask;
+  readonly #signals: DaemonSignals;
+  readonly #succession: Succession;
+  #end: (code: number) => void = () => undefined;
+  #isStopping = false;
+
+  constructor(course: DaemonCourse, graceMs: number, standing: Standing) {
+    this.#course = course;
+    this.#graceMs = graceMs;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.#reload = new SerialTask(() => course.reload());
+    this.#succession = new Succession({
+      sockets: () => course.sockets(),
+      standing,
+      note: (text) => course.log(LogLevel.NOTICE, text),
+      complain: (text) => course.log(LogLevel.ERROR, text),
+      onReady: () => this.stop(ExitCode.OK, true),
+      carryOut: (signal) => this.#signals.receive(signal),
+    });
+    this.#signals = this.#createSignals();
+    heldSignals.deliverTo((signal) => this.#signals.receive(signal));
+  }
+
+  /** It serves: signals that came meanwhile are carried out. */
+  started(): void {
+    this.#signals.started();
+  }
+
+  /** The first call counts. */
+  stop(code: number, arePassedOn = false): void {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    this.#signals.stopping();
+    this.#succession.cancel('SIGTERM');
+    this.#course.log(LogLevel.NOTICE, `stopping: sessions have ${this.#graceMs / 1_000} s to end`);
+    void this.#course.drain(code, arePassedOn).then(this.#end);
+  }
+
+  /** At once. */
+  end(code: number): void {
+    this.#succession.cancel('SIGQUIT');
+    this.#course.abandon?.();
+    this.#end(code);
+  }
+
+  #createSignals(): DaemonSignals {
+    return new DaemonSignals({
+      stop: () => this.stop(ExitCode.OK),
+      stopNow: () => this.end(ExitCode.OK),
+      reload: () => {
+        if (this.#succession.isUnderWay) this.#succession.remember('SIGHUP');
+        else this.#reload.request();
+      },
+      reopenLogs: () => {
+        this.#course.reopenLogs();
+        if (this.#succession.isUnderWay) this.#succession.remember('SIGUSR1');
+      },
+      restart: () => this.#succession.begin(),
+      note: (text) => this.#course.log(LogLevel.NOTICE, text),
+    });
+  }
+}
