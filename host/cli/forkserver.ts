@@ -10,10 +10,11 @@ import {
   readArguments,
   readCount,
   refusePositionals,
+  type Arguments,
   type OptionSpec,
   type RefusedOption,
 } from './arguments.ts';
-import { defaultWorkers, MAX_CONNECTIONS } from './serve-command.ts';
+import { defaultWorkers, DETACH_HELP, MAX_CONNECTIONS } from './serve-command.ts';
 
 export const FORKSERVER_OPTIONS: readonly OptionSpec[] = [
   {
@@ -44,16 +45,11 @@ export const FORKSERVER_OPTIONS: readonly OptionSpec[] = [
     value: 'N',
     help: 'connections of one address at a time (5); 0: no limit',
   },
+  { name: 'detach', short: 'd', help: DETACH_HELP },
   HELP_OPTION,
 ];
 
 export const FORKSERVER_REFUSED: readonly RefusedOption[] = [
-  {
-    name: 'detach',
-    short: 'd',
-    instead:
-      'the daemon stays in the foreground; run it under systemd, runit or daemontools, or start it with setsid',
-  },
   {
     name: 'no-rdns',
     short: 'H',
@@ -69,7 +65,7 @@ export const FORKSERVER_HELP = printHelp(
 
 /** The user the Perl program runs as when root starts it. */
 const USER_FOR_ROOT = 'smtpd';
-const DEFAULT_PORT = 2525;
+export const DEFAULT_PORT = 2525;
 const DEFAULT_CONNECTIONS = 15;
 const DEFAULT_FROM_IP = 5;
 export const GRACE_MS = 30_000;
@@ -90,8 +86,14 @@ export function readForkserverOptions(args: readonly string[]): ServeOptions | '
     graceMs: GRACE_MS,
     maxConnections: given.count('limit-connections', 1, MAX_CONNECTIONS) ?? DEFAULT_CONNECTIONS,
     maxFromIp: (given.count('max-from-ip', 0, MAX_CONNECTIONS) ?? DEFAULT_FROM_IP) || undefined,
-    user: given.text('user') ?? (process.getuid?.() === 0 ? USER_FOR_ROOT : undefined),
+    user: userOf(given),
+    isDetached: given.has('detach'),
   };
+}
+
+/** Root is given up in any case. */
+export function userOf(given: Arguments): string | undefined {
+  return given.text('user') ?? (process.getuid?.() === 0 ? USER_FOR_ROOT : undefined);
 }
 
 export async function qpsmtpdForkserver(

@@ -15,7 +15,7 @@ import {
 } from './arguments.ts';
 import { GRACE_MS } from './forkserver.ts';
 import { version } from '../package/package-root.ts';
-import { defaultWorkers, MAX_CONNECTIONS } from './serve-command.ts';
+import { defaultWorkers, DETACH_HELP, MAX_CONNECTIONS } from './serve-command.ts';
 
 const ADDRESS = { value: 'ADDR[:PORT]', isRepeatable: true } as const;
 
@@ -36,6 +36,7 @@ export const PREFORK_OPTIONS: readonly OptionSpec[] = [
   { name: 'user', value: 'USER', help: 'run as this user; must be given' },
   { name: 'pid-file', value: 'FILE', help: 'write the pid here and refuse to run twice; absolute path' },
   { name: 'quiet', help: 'do not print where the daemon listens' },
+  { name: 'detach', help: DETACH_HELP },
   { name: 'version', help: 'print the version' },
   HELP_OPTION,
 ];
@@ -51,11 +52,6 @@ export const PREFORK_REFUSED: readonly RefusedOption[] = [
     name: 'renice-parent',
     value: 'N',
     instead: 'run the daemon under nice, or set Nice= in its systemd unit',
-  },
-  {
-    name: 'detach',
-    instead:
-      'the daemon stays in the foreground; run it under systemd, runit or daemontools, or start it with setsid',
   },
   { name: 'debug', instead: 'set the file "loglevel" of the configuration to LOGDEBUG' },
 ];
@@ -94,6 +90,7 @@ export function readPreforkOptions(args: readonly string[]): ServeOptions | 'hel
     maxFromIp: maxFromIp || maxConnections,
     user,
     isQuiet: given.has('quiet'),
+    isDetached: given.has('detach'),
   };
 }
 

@@ -26,7 +26,8 @@ import {
 /** qpsmtpd's default port. */
 const DEFAULT_PORT = 2525;
 const DEFAULT_GRACE_SECONDS = 30;
-const MAX_WORKERS = 256;
+export const MAX_WORKERS = 256;
+export const DETACH_HELP = 'go on in the background; ends with 0 as soon as the daemon is ready';
 export const MAX_CONNECTIONS = 1_000_000;
 
 export const CONFIG_OPTION: OptionSpec = {
@@ -61,6 +62,12 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   { name: 'workers', value: 'N', help: 'processes that serve (default: one per processor)' },
   { name: 'pid-file', value: 'FILE', help: 'write the pid here and refuse to run twice; absolute path' },
   { name: 'grace', value: 'SECONDS', help: 'how long sessions may go on after TERM (default: 30)' },
+  {
+    name: 'drain-delay',
+    value: 'SECONDS',
+    help: 'after TERM go on accepting for so long, while health checks of proxies are told 421 (default: 0)',
+  },
+  { name: 'detach', short: 'd', help: DETACH_HELP },
   {
     name: 'max-connections',
     value: 'N',
@@ -107,6 +114,8 @@ export function readServeOptions(
     workers: given.count('workers', 1, MAX_WORKERS) ?? defaultWorkers(),
     pidFile: given.text('pid-file'),
     graceMs: (given.count('grace', 0, 3_600) ?? DEFAULT_GRACE_SECONDS) * 1_000,
+    drainDelayMs: (given.count('drain-delay', 0, 3_600) ?? 0) * 1_000,
+    isDetached: given.has('detach'),
     maxConnections: given.count('max-connections', 0, MAX_CONNECTIONS) ?? defaults.maxConnections,
     // 0 and undefined mean the same: no limit.
     maxFromIp: (given.count('max-from-ip', 0, MAX_CONNECTIONS) ?? defaults.maxFromIp) || undefined,

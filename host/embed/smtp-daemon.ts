@@ -81,6 +81,7 @@ export const smtpDaemon: DaemonLoader = {
         reopenLogFiles();
         server.logger.log(LogLevel.NOTICE, 'log files opened again');
       },
+      announceStop: () => server.announceStop(),
       sockets: () => socketsOf(acceptors, options.listen),
       drain: (graceMs, manner) => server.drain(graceMs, manner),
       describe: () => describe(server),

@@ -5,7 +5,7 @@ import type { HeldSocket } from '../intake/inherited-sockets.ts';
 import { ExitCode } from './exit-code.ts';
 import { heldSignals } from './held-signals.ts';
 import { SerialTask } from './serial-task.ts';
-import type { Standing } from './serve-options.ts';
+import type { ServeOptions, Standing } from './serve-options.ts';
 import { DaemonSignals } from './signals.ts';
 import { Succession } from './succession.ts';
 
@@ -17,6 +17,8 @@ export interface DaemonCourse {
   reopenLogs(): void;
   /** The listening sockets; undefined: they cannot be passed on. */
   sockets(): readonly HeldSocket[] | undefined;
+  /** Health checks are told that it stops. */
+  announceStop(): void;
   /** Stops accepting and lets sessions end; resolves with the exit code, `code` if all went well. */
   drain(code: number, arePassedOn: boolean): Promise<number>;
   /** Ends all that would outlive this process. */
@@ -28,15 +30,18 @@ export class DaemonLife {
   readonly ended: Promise<number>;
   readonly #course: DaemonCourse;
   readonly #graceMs: number;
+  readonly #drainDelayMs: number;
   readonly #reload: SerialTask;
   readonly #signals: DaemonSignals;
   readonly #succession: Succession;
   #end: (code: number) => void = () => undefined;
+  #isServing = false;
   #isStopping = false;
 
-  constructor(course: DaemonCourse, graceMs: number, standing: Standing) {
+  constructor(course: DaemonCourse, { graceMs, drainDelayMs = 0 }: ServeOptions, standing: Standing) {
     this.#course = course;
     this.#graceMs = graceMs;
+    this.#drainDelayMs = drainDelayMs;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -55,6 +60,7 @@ export class DaemonLife {
 
   /** It serves: signals that came meanwhile are carried out. */
   started(): void {
+    this.#isServing = true;
     this.#signals.started();
   }
 
@@ -64,6 +70,18 @@ export class DaemonLife {
     this.#isStopping = true;
     this.#signals.stopping();
     this.#succession.cancel('SIGTERM');
+    // For a fault, or where another process serves, there is nothing to wait for.
+    const delayMs = code === ExitCode.OK && !arePassedOn && this.#isServing ? this.#drainDelayMs : 0;
+    if (delayMs === 0) return this.#drain(code, arePassedOn);
+    this.#course.log(
+      LogLevel.NOTICE,
+      `health checks are told 421 from now on; clients are let in for another ${delayMs / 1_000} s`,
+    );
+    this.#course.announceStop();
+    setTimeout(() => this.#drain(code, arePassedOn), delayMs);
+  }
+
+  #drain(code: number, arePassedOn: boolean): void {
     this.#course.log(LogLevel.NOTICE, `stopping: sessions have ${this.#graceMs / 1_000} s to end`);
     void this.#course.drain(code, arePassedOn).then(this.#end);
   }

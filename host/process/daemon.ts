@@ -76,6 +76,8 @@ export interface Daemon {
   reload(): Promise<void>;
   /** Closes the log files, which were renamed; the next line opens them anew. */
   reopenLogs(): void;
+  /** It will stop before long: proxies that ask for its health are told so, and send their clients elsewhere. */
+  announceStop(): void;
   /** The listening sockets, for a process that is to take the place of this one; undefined: they cannot be passed on. */
   sockets(): readonly HeldSocket[] | undefined;
   /** Stops accepting, lets sessions end, and after `graceMs` answers 421 to those that are idle and closes the rest. */

@@ -12,10 +12,16 @@ export type WorkerMessage =
   | { readonly qpsmtpd: 'release'; readonly ip: string };
 
 export type PrimaryMessage =
-  | ({ readonly qpsmtpd: 'admission'; readonly id: number } & Admission)
-  | { readonly qpsmtpd: 'reopen-logs' }
+  ({ readonly qpsmtpd: 'admission'; readonly id: number } & Admission) | { readonly qpsmtpd: WorkerOrder };
+
+const WORKER_ORDERS = [
+  'reopen-logs',
   /** The daemon goes into the background. */
-  | { readonly qpsmtpd: 'leave-terminal' };
+  'leave-terminal',
+  /** It stops before long. */
+  'announce-stop',
+] as const;
+export type WorkerOrder = (typeof WORKER_ORDERS)[number];
 
 /** To the process that has started this one. Resolves when the message is on its way, also if there is no reader. */
 export function tell(message: WorkerMessage): Promise<void> {
@@ -65,7 +71,8 @@ export function readWorkerMessage(message: unknown): WorkerMessage | undefined {
 export function readPrimaryMessage(message: unknown): PrimaryMessage | undefined {
   const fields = fieldsOf(message);
   const kind = fields?.['qpsmtpd'];
-  if (kind === 'reopen-logs' || kind === 'leave-terminal') return { qpsmtpd: kind };
+  const order = WORKER_ORDERS.find((known) => known === kind);
+  if (order !== undefined) return { qpsmtpd: order };
   if (fields === undefined || kind !== 'admission') return undefined;
   const { id, isAdmitted, fromIp } = fields;
   if (typeof id !== 'number' || typeof isAdmitted !== 'boolean' || typeof fromIp !== 'number')

@@ -37,6 +37,7 @@ export async function servePrimary(
       logger.log(LogLevel.NOTICE, 'every worker is told to open its log files again');
       pool.reopenLogs();
     },
+    announceStop: () => pool.announceStop(),
     sockets: () => held?.sockets,
     drain: async (code, arePassedOn) => {
       // Clients would wait in there for a worker.
@@ -46,7 +47,7 @@ export async function servePrimary(
     },
     abandon: () => pool.killAll(),
   };
-  const life = new DaemonLife(course, options.graceMs, standing);
+  const life = new DaemonLife(course, options, standing);
 
   const started = pool.start().then(async (addresses) => {
     if (addresses === undefined) return;

@@ -10,8 +10,10 @@ export interface ServeOptions {
   readonly workers: number;
   /** Absolute path. */
   readonly pidFile?: string | undefined;
-  /** How long transactions may go on after TERM. */
+  /** How long sessions may go on after TERM. */
   readonly graceMs: number;
+  /** How long after TERM clients are still let in, while health checks are told that it stops. */
+  readonly drainDelayMs?: number | undefined;
   /** Connections at a time, all workers together; 0: no limit; undefined: as many as each has memory for. */
   readonly maxConnections?: number | undefined;
   /** Connections of one address at a time, all workers together; undefined: no limit. */

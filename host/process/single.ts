@@ -30,6 +30,7 @@ export async function serveAlone(
       heart?.follow(daemon.workerTimeoutMs);
     },
     reopenLogs: () => daemon?.reopenLogs(),
+    announceStop: () => daemon?.announceStop(),
     sockets: () => daemon?.sockets(),
     drain: (code, arePassedOn) => {
       // Before it serves there is nothing to drain.
@@ -37,7 +38,7 @@ export async function serveAlone(
       return drainDaemon(daemon, options.graceMs, code, { isPrompt: code !== ExitCode.OK, arePassedOn });
     },
   };
-  const life = new DaemonLife(course, options.graceMs, standing);
+  const life = new DaemonLife(course, options, standing);
   const lost = (error: Error): void => life.stop(exitCodeOf(error));
   const started = load(options, loader, lost).then(async (loaded) => {
     // Before it listens: the hook post-fork runs then.

@@ -40,6 +40,7 @@ export class WorkerPool {
   /** Every living worker, those that are starting or draining included. */
   readonly #all = new Set<WorkerProcess>();
   readonly #draining = new Set<WorkerProcess>();
+  #stopsSoon = false;
   #isStopping = false;
   #onceFull: (() => void) | undefined;
   /** No worker accepts any more: resolves after `stop`. */
@@ -118,11 +119,17 @@ export class WorkerPool {
 
   /** Also those that start or drain. */
   reopenLogs(): void {
-    for (const worker of this.#all) worker.reopenLogs();
+    for (const worker of this.#all) worker.tell('reopen-logs');
+  }
+
+  /** Those that take the place of others hear of it when they are ready. */
+  announceStop(): void {
+    this.#stopsSoon = true;
+    for (const worker of this.#all) worker.tell('announce-stop');
   }
 
   leaveTerminal(): void {
-    for (const worker of this.#all) worker.leaveTerminal();
+    for (const worker of this.#all) worker.tell('leave-terminal');
   }
 
   killAll(): void {
@@ -156,7 +163,10 @@ export class WorkerPool {
       this.#all.delete(worker);
       this.#draining.delete(worker);
     });
-    void worker.ready.then(() => this.#noteReady());
+    void worker.ready.then(() => {
+      if (this.#stopsSoon) worker.tell('announce-stop');
+      this.#noteReady();
+    });
     return worker;
   }
 

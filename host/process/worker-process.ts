@@ -2,7 +2,7 @@
 
 import type { Worker } from 'node:cluster';
 import { ExitCode, WorkerFailure } from './exit-code.ts';
-import { readWorkerMessage, type PrimaryMessage } from './ipc-messages.ts';
+import { readWorkerMessage, type PrimaryMessage, type WorkerOrder } from './ipc-messages.ts';
 import { beatEveryMs, HeartbeatMonitor } from './heartbeat-monitor.ts';
 import type { SharedLedger } from './connection-ledger.ts';
 
@@ -89,12 +89,8 @@ export class WorkerProcess {
   }
 
   /** A message and no signal: one that is just being started would open its inspector on USR1. */
-  reopenLogs(): void {
-    this.#send({ qpsmtpd: 'reopen-logs' });
-  }
-
-  leaveTerminal(): void {
-    this.#send({ qpsmtpd: 'leave-terminal' });
+  tell(what: WorkerOrder): void {
+    this.#send({ qpsmtpd: what });
   }
 
   kill(): void {

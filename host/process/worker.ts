@@ -61,9 +61,20 @@ function chooseLedger({ maxFromIp }: ServeOptions): ConnectionLedger {
 function listenToPrimary(life: WorkerLife, ledger: ConnectionLedger): void {
   process.on('message', (raw: unknown) => {
     const message = readPrimaryMessage(raw);
-    if (message?.qpsmtpd === 'reopen-logs') life.reopenLogs();
-    else if (message?.qpsmtpd === 'leave-terminal') leaveTerminal();
-    else if (message !== undefined && ledger instanceof WorkerLedger) ledger.answer(message.id, message);
+    switch (message?.qpsmtpd) {
+      case 'reopen-logs':
+        life.reopenLogs();
+        break;
+      case 'leave-terminal':
+        leaveTerminal();
+        break;
+      case 'announce-stop':
+        life.announceStop();
+        break;
+      case 'admission':
+        if (ledger instanceof WorkerLedger) ledger.answer(message.id, message);
+        break;
+    }
   });
   cluster.worker?.on('disconnect', () => {
     // Told that it left by itself, the cluster module does not end the process at once: transactions may end.
@@ -92,6 +103,10 @@ class WorkerLife {
   serve(daemon: Daemon): void {
     this.#daemon = daemon;
     if (this.#mustReopenLogs) daemon.reopenLogs();
+  }
+
+  announceStop(): void {
+    this.#daemon?.announceStop();
   }
 
   /** During the start it is done after it. */

@@ -22,7 +22,6 @@ import type { DrainManner } from '../process/daemon.ts';
 import { Deadlines } from '../../bindings/timing/deadlines.ts';
 import { systemClock } from '../services/services.ts';
 import { replies } from '../replies/replies.ts';
-import type { SettingValues } from '../settings/settings.ts';
 import { DenseSet } from '../../bindings/timing/dense-set.ts';
 import { LmtpSession } from '../session/lmtp-session.ts';
 import { Session } from '../session/session.ts';
@@ -79,6 +78,8 @@ export class Server implements ProcessResources {
   readonly stores: ProcessStores;
   readonly spools: ProcessSpools;
   isDraining = false;
+  /** Health checks are told 421, other clients are let in. */
+  #stopsSoon = false;
   /** Takes no more clients, and no other configuration. */
   #isStopping = false;
   readonly #options: ServerOptions;
@@ -182,6 +183,10 @@ export class Server implements ProcessResources {
     this.#closeIfUnused(old);
   }
 
+  announceStop(): void {
+    this.#stopsSoon = true;
+  }
+
   /**
    * Stops accepting. Sessions go on as if nothing were, those of clients that wait for a place included, and most end by
    * themselves; after `graceMs` the others are told 421, or cut off where they are amid a message.
@@ -247,7 +252,7 @@ export class Server implements ProcessResources {
   /** For the fronts, which know no reading of the configuration. */
   #surroundingsOf(service: string | undefined): Surroundings {
     const runtime = (): Runtime => this.#runtimeOf({ listener: { service } });
-    const isDraining = (): boolean => this.isDraining;
+    const isDraining = (): boolean => this.isDraining || this.#stopsSoon;
     return {
       get settings() {
         return runtime().settings;
@@ -365,6 +370,12 @@ export class Server implements ProcessResources {
 
   /** By the client's own address: all clients of a proxy would share one otherwise. */
   #admit(intake: IncomingConnection): void {
+    if (intake.isProbe === true && this.#stopsSoon) {
+      const { printer, settings } = this.#runtimeOf(intake);
+      turnAway(intake, printer.filled(replies.shuttingDown, settings.me));
+      this.#freePlace(intake);
+      return;
+    }
     const ledger = this.#ledgerFor(intake);
     if (ledger !== undefined) intake.countedAs = intake.remote.address;
     const admission = ledger?.admit(intake.remote.address, this.#runtimeOf(intake).extraConnections);

@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CHECK_OPTIONS } from '../../host/cli/check-command.ts';
 import { optionsOf } from '../../host/cli/command-of-plugin.ts';
 import { FORKSERVER_OPTIONS, FORKSERVER_REFUSED, qpsmtpdForkserver } from '../../host/cli/forkserver.ts';
+import { ASYNC_OPTIONS, ASYNC_REFUSED, qpsmtpdAsync } from '../../host/cli/async.ts';
 import karma from '../../plugins/karma/index.ts';
 import { QUEUE_OPTIONS } from '../../host/cli/queue-command.ts';
 import { COMMAND_PLUGINS, qpsmtpd } from '../../host/cli/main.ts';
@@ -48,6 +49,7 @@ function loaderOf(load: (options: DaemonOptions) => DaemonDescription): DaemonLo
         reload: never,
         reopenLogs: never,
         sockets: never,
+        announceStop: never,
         workerTimeoutMs: 0,
         drain: () => Promise.resolve(),
         describe: () => description,
@@ -288,10 +290,11 @@ describe('qpsmtpd check', () => {
   });
 });
 
-describe('qpsmtpd-prefork and qpsmtpd-forkserver', () => {
+describe('qpsmtpd-prefork, qpsmtpd-forkserver and qpsmtpd-async', () => {
   it('print their help', async () => {
     expect((await run(['--help'], EMPTY, qpsmtpdPrefork)).out).toContain('usage: qpsmtpd-prefork');
     expect((await run(['-h'], EMPTY, qpsmtpdForkserver)).out).toContain('usage: qpsmtpd-forkserver');
+    expect((await run(['-h'], EMPTY, qpsmtpdAsync)).out).toContain('usage: qpsmtpd-async');
   });
 
   it('print the version in the words of the Perl program', async () => {
@@ -345,6 +348,7 @@ describe('docs/reference/command-line.md', () => {
     ['qpsmtpd store', STORE_OPTIONS],
     ['qpsmtpd plugin', PLUGIN_OPTIONS],
     ['qpsmtpd-forkserver', [...FORKSERVER_OPTIONS, ...FORKSERVER_REFUSED]],
+    ['qpsmtpd-async', [...ASYNC_OPTIONS, ...ASYNC_REFUSED]],
     ['qpsmtpd-prefork', [...PREFORK_OPTIONS, ...PREFORK_REFUSED]],
   ])('describes every option of %s', (heading, specs) => {
     const section = sections.get(heading) ?? '';

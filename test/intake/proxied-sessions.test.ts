@@ -296,3 +296,15 @@ describe('the spec of a listener', () => {
     expect(() => parseListen(spec)).toThrow(problem);
   });
 });
+
+test('before a stop health checks are told 421, and clients are served', async () => {
+  const { client, server } = await start('proxy=required');
+  server.announceStop();
+  const check = client();
+  check.send(LOCAL);
+  expect(await check.reply()).toBe('421 mx.test shutting down, please try again');
+  expect(await check.isClosed()).toBe(true);
+  const served = client();
+  served.send(V1('192.0.2.7'));
+  expect(await served.reply()).toMatch(/^220 /);
+});

@@ -113,14 +113,17 @@ describe.each(['0.12', '12', '18'])('on Node %s', (version) => {
     node = join(own, 'node_modules/node/bin/node');
   }, 300_000);
 
-  test.each(['qpsmtpd', 'qpsmtpd-forkserver', 'qpsmtpd-prefork'])('%s says which it needs', (program) => {
-    const link = join(folder, 'node_modules/.bin', program);
-    const { status, stdout, stderr } = spawnSync(node, [link, '--help'], { encoding: 'utf8' });
-    expect(stderr).toMatch(
-      new RegExp(`^qpsmtpd needs Node 20\\.19 or newer, this is ${version}\\.[\\d.]+ \\(.*/node\\)\n$`),
-    );
-    expect(`${status} ${stdout}`).toBe('69 ');
-  });
+  test.each(['qpsmtpd', 'qpsmtpd-async', 'qpsmtpd-forkserver', 'qpsmtpd-prefork'])(
+    '%s says which it needs',
+    (program) => {
+      const link = join(folder, 'node_modules/.bin', program);
+      const { status, stdout, stderr } = spawnSync(node, [link, '--help'], { encoding: 'utf8' });
+      expect(stderr).toMatch(
+        new RegExp(`^qpsmtpd needs Node 20\\.19 or newer, this is ${version}\\.[\\d.]+ \\(.*/node\\)\n$`),
+      );
+      expect(`${status} ${stdout}`).toBe('69 ');
+    },
+  );
 });
 
 test('loads a plugin that lies anywhere and imports qpsmtpd/plugin, without a link', () => {

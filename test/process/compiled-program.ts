@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { compile, PACKAGES, ROOT } from './compiled-source.ts';
 
-const PROGRAMS = ['qpsmtpd', 'qpsmtpd-forkserver', 'qpsmtpd-prefork'];
+const PROGRAMS = ['qpsmtpd', 'qpsmtpd-async', 'qpsmtpd-forkserver', 'qpsmtpd-prefork'];
 
 export interface CompiledPrograms {
   /** Absolute path of a program. */

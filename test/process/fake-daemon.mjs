@@ -66,6 +66,10 @@ class FakeDaemon {
     this.greeting = readGreeting(this.options.configDir);
   }
 
+  announceStop() {
+    this.stopsSoon = true;
+  }
+
   sockets() {
     return this.servers.map((server, i) => ({ listen: this.options.listen[i], fd: server._handle.fd }));
   }
@@ -106,7 +110,9 @@ class FakeDaemon {
       session.done();
     });
     const uids = `${this.loadedAs} ${process.getuid()}`;
-    socket.write(`220 ${this.greeting} ${process.pid} ${cluster.isWorker ? 'worker' : 'alone'} ${uids}\r\n`);
+    socket.write(
+      `220 ${this.stopsSoon ? 'last' : this.greeting} ${process.pid} ${cluster.isWorker ? 'worker' : 'alone'} ${uids}\r\n`,
+    );
     socket.on('data', (data) => this.hear(session, data.toString().trim()));
   }
 

@@ -192,6 +192,7 @@ describe('draining', () => {
         reload: never,
         reopenLogs: never,
         sockets: never,
+        announceStop: never,
         describe: never,
         workerTimeoutMs: 0,
       },

@@ -119,6 +119,24 @@ describe.each([1, 2])('qpsmtpd serve --workers %d', (workers) => {
     expect(await program.ended).toEqual({ code: 0, signal: null });
   });
 
+  it('lets clients in for another while after TERM, where it is told to', async () => {
+    const program = serve(workers, '--drain-delay', '600');
+    const port = await program.port();
+    program.kill('SIGTERM');
+    await program.err.find(/health checks are told 421 from now on; clients are let in for another 600 s/);
+    await greetingWhere(port, ([, greeting]) => greeting === 'last');
+    program.kill('SIGTERM');
+    expect((await program.ended).code).toBe(0);
+  });
+
+  it('stops when that while is over', async () => {
+    const program = serve(workers, '--drain-delay', '1');
+    await program.port();
+    program.kill('SIGTERM');
+    await program.err.find(/stopping: sessions have 30 s to end/);
+    expect((await program.ended).code).toBe(0);
+  });
+
   it('closes the rest at the end of the grace period', async () => {
     const program = serve(workers, '--grace', '1');
     const busy = new LineClient(await program.port());

@@ -60,6 +60,10 @@ async function restart(program: RunningProgram): Promise<RegExpExecArray> {
   return program.err.find(/process (\d+) has taken the place of this one/, seen);
 }
 
+/** The old process may still take a client or two. */
+const serves = (port: number, greeting: string): Promise<void> =>
+  expect.poll(async () => (await greetingOf(port))[1]).toBe(greeting);
+
 describe.each([1, 2])('USR2 with %d processes that serve', (workers) => {
   it('the successor serves by the new configuration on the same port; sessions of the old one go on', async () => {
     const program = serve(workers, '--grace', '600');
@@ -70,7 +74,7 @@ describe.each([1, 2])('USR2 with %d processes that serve', (workers) => {
     write('greeting', 'second');
     const [, successor] = await restart(program);
     expect(readPid()).toBe(Number(successor));
-    expect((await greetingOf(port))[1]).toBe('second');
+    await serves(port, 'second');
     expect(await before.say('.')).toBe('250 queued');
     expect(await before.say('QUIT')).toBe('221 bye');
     await program.exited;
@@ -101,7 +105,7 @@ describe.each([1, 2])('USR2 with %d processes that serve', (workers) => {
     unlinkSync(join(folder, 'broken'));
     write('greeting', 'second');
     await restart(program);
-    expect((await greetingOf(port))[1]).toBe('second');
+    await serves(port, 'second');
   });
 
   it('a second USR2 while the successor starts changes nothing, and HUP is carried out by the successor', async () => {
@@ -119,7 +123,7 @@ describe.each([1, 2])('USR2 with %d processes that serve', (workers) => {
     unlinkSync(join(folder, 'hold'));
     await program.err.find(/has taken the place of this one/);
     await program.err.find(/configuration read again|reload: done/);
-    expect((await greetingOf(port))[1]).toBe('second');
+    await serves(port, 'second');
   });
 
   it.each(['SIGTERM', 'SIGQUIT'] as const)('%s while the successor starts ends both', async (signal) => {
@@ -149,7 +153,7 @@ describe.each([1, 2])('USR2 with %d processes that serve', (workers) => {
     process.kill(Number(line[1]), 'SIGKILL');
     await program.err.find(/restart failed, this process goes on serving: it was ended by SIGKILL/);
     await program.err.find(/configuration read again|reload: done/);
-    expect((await greetingOf(port))[1]).toBe('second');
+    await serves(port, 'second');
   });
 
   it('comes during the start: carried out after it', async () => {
