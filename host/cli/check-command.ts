@@ -10,6 +10,7 @@ import { HELP_OPTION, printHelp, readArguments, refusePositionals, type OptionSp
 import { readConfigDir } from '../config/search-path.ts';
 import {
   CONFIG_OPTION,
+  defaultWorkers,
   NO_DEFAULTS,
   readServeDefaults,
   readServices,
@@ -59,8 +60,17 @@ export async function runCheck(
   // As in `serve`: no code of a plugin runs as root.
   dropPrivileges(user);
   const rehearsal = new Rehearsal();
-  const { listen } = await rehearsal.attempt(NO_DEFAULTS, () => readServeDefaults(configDir));
-  const daemon = await loader.load({ configDir, listen, services, rehearsal });
+  const { listen, maxConnections } = await rehearsal.attempt(NO_DEFAULTS, () => readServeDefaults(configDir));
+  const workers = defaultWorkers();
+  const daemon = await loader.load({
+    configDir,
+    listen,
+    services,
+    rehearsal,
+    workers,
+    // As `serve` without options: each process has its share.
+    maxConnections: maxConnections === undefined ? undefined : Math.ceil(maxConnections / workers),
+  });
   const description = daemon.describe();
   const found: string[] = [];
   for (const service of description.services)
@@ -71,6 +81,7 @@ export async function runCheck(
   const notices = [
     ...listed('plugins that are asked in the wrong order:', [...faults]),
     ...listed('files that have no effect:', description.unreadFiles()),
+    ...listed('limits of the system that are too small here:', description.limits ?? []),
   ];
   const lines =
     failure === undefined

@@ -104,7 +104,8 @@ function socketsOf(
   return sockets.length === listen.length ? sockets : undefined;
 }
 
-function describe({ generation: { runtimes } }: Server): DaemonDescription {
+function describe(server: Server): DaemonDescription {
+  const { runtimes } = server.generation;
   return {
     services: runtimes.map((runtime) => ({
       service: runtime.service,
@@ -114,5 +115,6 @@ function describe({ generation: { runtimes } }: Server): DaemonDescription {
       lookAround: () => runtime.lookAround(),
     })),
     unreadFiles: () => unreadFiles(runtimes),
+    limits: server.adviseOnLimits(),
   };
 }

@@ -31,15 +31,26 @@ export function clientsByDescriptors(descriptors = descriptorLimit()): number {
   return Math.max(1, Math.floor((descriptors - OWN_DESCRIPTORS) * SHARE_OF_CLIENTS));
 }
 
+/** RLIMIT_AS of this process, in octets; `Infinity` where there is none or it cannot be read. */
+export const addressSpaceLimit = (): number => limitNamed('Max address space') ?? Number.POSITIVE_INFINITY;
+
 function readLimit(): number {
-  try {
-    const line = /^Max open files +(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'latin1'));
-    if (line !== null) return asNumber(line[1]);
-  } catch {
-    // Not Linux: the report knows, but takes some milliseconds.
-  }
+  const limit = limitNamed('Max open files');
+  if (limit !== undefined) return limit;
+  // Not Linux: the report knows, but takes some milliseconds.
   const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
   return asNumber(report.userLimits?.open_files?.soft);
+}
+
+/** The soft limit that the kernel tells under this name; undefined: it tells nothing. */
+function limitNamed(name: string): number | undefined {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'latin1');
+    const line = limits.split('\n').find((text) => text.startsWith(name));
+    return line === undefined ? undefined : asNumber(line.slice(name.length).trim().split(/ +/, 1)[0]);
+  } catch {
+    return undefined;
+  }
 }
 
 function asNumber(value: unknown): number {

@@ -58,6 +58,8 @@ export interface DaemonDescription {
   readonly services: readonly ServiceDescription[];
   /** Configuration files that have no effect, and why; looked for on the disk while they are asked for. */
   unreadFiles(): readonly string[];
+  /** What limits of the system are too small for. */
+  readonly limits?: readonly string[];
 }
 
 /** Sockets that are bound and serve nobody yet; clients wait until the daemon they are given to listens. */

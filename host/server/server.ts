@@ -5,11 +5,17 @@ import type { Core } from '../../bindings/core/contract.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { DnsReverseLookup, type ReverseLookup } from '../dns/reverse-lookup.ts';
 import { ProcessSpools } from '../spool/process-spools.ts';
+import { adviseOnLimits } from './limit-advice.ts';
 import { lmtpHost, probeHost } from './session-hosts.ts';
 import { Generation, type GenerationOptions } from './generation.ts';
 import type { ProcessResources, Runtime } from './runtime.ts';
 import { ServicePlaces } from './service-places.ts';
-import { Acceptance, clientsByDescriptors, descriptorLimit } from '../intake/acceptance.ts';
+import {
+  Acceptance,
+  addressSpaceLimit,
+  clientsByDescriptors,
+  descriptorLimit,
+} from '../intake/acceptance.ts';
 import type { Acceptor, IncomingConnection, Surroundings } from '../intake/incoming-connection.ts';
 import { takeProxied, takeProxyTls } from '../intake/proxy-layer.ts';
 import { ConnectionLimiter, turnAway } from '../intake/connection-limiter.ts';
@@ -155,7 +161,7 @@ export class Server implements ProcessResources {
   async listen(): Promise<readonly string[]> {
     const { acceptors } = this.#options;
     const addresses: string[] = [];
-    this.#warnOfFewDescriptors();
+    for (const advice of this.adviseOnLimits()) this.logger.log(LogLevel.WARN, advice);
     await this.#generation.preparePlugins();
     if (this.#options.handsOn === false) this.spools.pause();
     await this.#generation.beginSpools();
@@ -281,11 +287,18 @@ export class Server implements ProcessResources {
     return this.#options.maxConnections === undefined ? ' (memory_budget)' : '';
   }
 
-  #warnOfFewDescriptors(): void {
-    const { maxConnections } = this.#options;
-    if (maxConnections === undefined || maxConnections <= this.#placesByDescriptors) return;
-    const text = `${descriptorLimit()} descriptors are enough for ${this.#placesByDescriptors} connections, not for ${maxConnections}: raise the limit on open files (ulimit -n, LimitNOFILE)`;
-    this.logger.log(LogLevel.WARN, text);
+  /** What limits of the system are too small for, a sentence for each. */
+  adviseOnLimits(): readonly string[] {
+    const { maxConnections, workers = 1 } = this.#options;
+    return adviseOnLimits({
+      descriptors: descriptorLimit(),
+      placesByDescriptors: this.#placesByDescriptors,
+      maxConnections,
+      addressSpace: addressSpaceLimit(),
+      memoryBudget: this.#generation.main.settings.memoryBudget,
+      workers,
+      machine: roomOf(workers).machine,
+    });
   }
 
   #setMemoryLimit(): void {
