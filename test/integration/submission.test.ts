@@ -170,9 +170,9 @@ test.each([1, 2])('with %i workers --listen names a service as the file does', a
     workers,
     listen: ['tcp://127.0.0.1:0', 'tcp://127.0.0.1:0 service=other'],
   });
-  const greetings = await Promise.all(
-    daemon.ports.map((port) => new TestClient(connect(port, '127.0.0.1')).reply()),
-  );
+  const clients = daemon.ports.map((port) => new TestClient(connect(port, '127.0.0.1')));
+  const greetings = await Promise.all(clients.map((client) => client.reply()));
+  for (const { stream } of clients) stream.destroy();
   expect(greetings[0]).toMatch(/^220 mx\.test ESMTP qpsmtpd/);
   expect(greetings[1]).toBe('220 the other ESMTP');
   await daemon.end();

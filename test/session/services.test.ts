@@ -1,14 +1,17 @@
 /** Listeners that name a service: its clients meet the plugins and settings of its own files, and others do not. */
 
 import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { definePlugin, deny, ok, type LogEvent } from '../../bindings/plugin/index.ts';
 import { MemoryAcceptor } from '../../host/intake/memory-acceptor.ts';
 import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
 import { Server, type ServerOptions } from '../../host/server/server.ts';
 import { TestClient, TestServer, type TestServerOptions } from '../../host/testing/index.ts';
 import { put, scratch } from '../config/scratch.ts';
+import { CertificateFolder, makePair } from '../tls/secure-server.ts';
 
 const closings: (() => Promise<void>)[] = [];
 afterEach(() => Promise.all(closings.splice(0).map((close) => close())));
@@ -146,6 +149,39 @@ test('a fault in the plugin of one service does not touch the other', async () =
   const [plain, submission] = [await server.greeted(), await server.greeted({ service: 'submission' })];
   expect(await submission.say('MAIL FROM:<a@x.example>')).toMatch(/^4/);
   expect(await send(plain)).toMatch(/^250 one/);
+});
+
+describe('TLS', () => {
+  const folder = new CertificateFolder();
+  afterAll(() => folder.remove());
+
+  /** The name in the certificate that a client is shown. */
+  async function shownBy(acceptor: MemoryAcceptor): Promise<string> {
+    const secure = connectTls({ socket: acceptor.connect(), rejectUnauthorized: false });
+    await once(secure, 'secureConnect');
+    const { CN } = secure.getPeerCertificate().subject;
+    secure.destroy();
+    return String(CN);
+  }
+
+  test('shows each service its own certificate, and none where the service offers none', async () => {
+    const [mx, submission] = ['mx.test', 'submission.test'].map((name) => folder.write(name, makePair(name)));
+    const directory = put(scratch(), {
+      plugins: `tls ${mx}\nqueue/discard\n`,
+      'plugins.a': `tls ${submission}\nqueue/discard\n`,
+      'plugins.b': 'queue/discard\n',
+    });
+    const plain = new MemoryAcceptor({ startsWithTls: true });
+    const a = new MemoryAcceptor({ service: 'a', startsWithTls: true });
+    const b = new MemoryAcceptor({ service: 'b' });
+    const server = await Server.load({ acceptors: [plain, a, b], directories: [directory] });
+    closings.push(() => server.drain(0));
+    await server.listen();
+    expect([await shownBy(plain), await shownBy(a)]).toEqual(['mx.test', 'submission.test']);
+    const without = new TestClient(b.connect());
+    await without.reply();
+    expect(await without.say('EHLO x.example')).not.toContain('STARTTLS');
+  });
 });
 
 describe('max_connections of a service', () => {
