@@ -25,11 +25,11 @@ export interface CommandOption {
 export interface PluginCommand {
   /** For the list of commands: half a sentence. */
   readonly about: string;
-  /** What stands after `qpsmtpd NAME` in the first line of the help, but for `[--config DIR]`. */
+  /** What stands after `qpsmtpd NAME` in the first line of the help, but for `[--config DIR] [--service NAME]`. */
   readonly usage: string;
   /** The help, between the usage and the options. */
   readonly help: string;
-  /** Besides `--config` and `--help`. */
+  /** Besides `--config`, `--service` and `--help`. */
   readonly options?: readonly CommandOption[];
   /** The command ends with exit code 0 when this resolves; what it rejects with is printed as for any other command. */
   readonly run: (context: CommandContext) => Promise<void>;

@@ -8,14 +8,8 @@ import type { Terminal } from '../process/serve-options.ts';
 import { Rehearsal } from '../errors/rehearsal.ts';
 import { HELP_OPTION, printHelp, readArguments, refusePositionals, type OptionSpec } from './arguments.ts';
 import { readConfigDir } from '../config/search-path.ts';
-import {
-  CONFIG_OPTION,
-  defaultWorkers,
-  NO_DEFAULTS,
-  readServeDefaults,
-  readServices,
-  SERVICE_OPTION,
-} from './serve-command.ts';
+import { CONFIG_OPTION, defaultWorkers, NO_DEFAULTS, readServeDefaults } from './serve-command.ts';
+import { readServices, SERVICE_OPTION } from './service-option.ts';
 
 export const CHECK_OPTIONS: readonly OptionSpec[] = [
   CONFIG_OPTION,

@@ -2,8 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import type { CommandContext, PluginCommand, PluginDefinition } from '../../bindings/plugin/index.ts';
-import { ConfigDirectory } from '../config/config-directory.ts';
-import { openSearchPath, readConfigDir } from '../config/search-path.ts';
+import { readConfigDir } from '../config/search-path.ts';
 import { ConfigError, QpsmtpdError } from '../errors/error-classes.ts';
 import { Rehearsal } from '../errors/rehearsal.ts';
 import { loadDefinition } from '../hooks/plugin-loader.ts';
@@ -15,6 +14,7 @@ import { Settings } from '../settings/settings.ts';
 import { HELP_OPTION, printHelp, readArguments, UsageError, type OptionSpec } from './arguments.ts';
 import { openConfiguredStore } from './configured-store.ts';
 import { CONFIG_OPTION } from './serve-command.ts';
+import { openCommandConfig, readService, SERVICE_OPTION } from './service-option.ts';
 
 /** A command, and the plugin that brings it. */
 export interface FoundCommand {
@@ -63,7 +63,7 @@ function pluginDirs(args: readonly string[]): readonly string[] {
   const { config: given } = values;
   try {
     const configDir = readConfigDir(typeof given === 'string' ? given : undefined);
-    const config = openConfig(configDir);
+    const config = openCommandConfig(configDir);
     try {
       return config.lines('plugin_dirs');
     } finally {
@@ -75,17 +75,19 @@ function pluginDirs(args: readonly string[]): readonly string[] {
   }
 }
 
-const openConfig = (configDir: string | undefined): ConfigDirectory =>
-  new ConfigDirectory({ directories: openSearchPath(configDir), log: silence, watch: false });
-
 export const optionsOf = ({ options = [] }: PluginCommand): readonly OptionSpec[] => [
   CONFIG_OPTION,
+  SERVICE_OPTION,
   ...options,
   HELP_OPTION,
 ];
 
 export const helpOf = ({ name, command }: FoundCommand): string =>
-  printHelp(`qpsmtpd ${name} ${command.usage} [--config DIR]`, command.help, optionsOf(command));
+  printHelp(
+    `qpsmtpd ${name} ${command.usage} [--config DIR] [--service NAME]`,
+    command.help,
+    optionsOf(command),
+  );
 
 export async function runCommand(
   found: FoundCommand,
@@ -99,7 +101,8 @@ export async function runCommand(
     return 0;
   }
   const configDir = readConfigDir(given.text('config'));
-  const config = openConfig(configDir);
+  const service = readService(given);
+  const config = openCommandConfig(configDir, service);
   const settings = new Settings(config, silence);
   const services = makeServices(config.hostName, settings, (line) => terminal.err(line), new Rehearsal());
   const closings: (() => Promise<void>)[] = [];
@@ -108,7 +111,7 @@ export async function runCommand(
     option: (option) => given.text(option),
     services,
     openStore(store) {
-      const opened = openConfiguredStore(store, name, configDir);
+      const opened = openConfiguredStore(store, name, configDir, { service });
       closings.push(() => opened.close());
       return opened;
     },

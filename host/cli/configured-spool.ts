@@ -2,16 +2,12 @@
 
 import { realpathSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { ConfigDirectory } from '../config/config-directory.ts';
-import { openSearchPath } from '../config/search-path.ts';
-import { requireServiceFiles } from '../config/service-files.ts';
-import { namedService } from '../settings/settings-table.ts';
-import { silence } from '../observe/logger.ts';
 import { becomeOwnerOf } from '../process/privileges.ts';
 import { SpoolError } from '../spool/files/spool-error.ts';
 import { SpoolFolder } from '../spool/files/spool-folder.ts';
 import { isSpoolId } from '../spool/files/spool-id.ts';
 import { SpoolIndex } from '../spool/index/spool-index.ts';
+import { openCommandConfig } from './service-option.ts';
 
 export interface ConfiguredSpool {
   readonly folder: SpoolFolder;
@@ -51,14 +47,7 @@ function isThere(path: string): boolean {
 }
 
 function locate(configDir: string | undefined, service: string | undefined): string {
-  const directories = openSearchPath(configDir);
-  if (service !== undefined) requireServiceFiles(service, { file: '--service' }, directories);
-  const config = new ConfigDirectory({
-    directories,
-    log: silence,
-    watch: false,
-    service: namedService(service),
-  });
+  const config = openCommandConfig(configDir, service);
   try {
     for (const line of config.lines('plugins')) {
       const [name = '', ...options] = line.split(/[ \t]+/);

@@ -3,8 +3,6 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Store } from '../../bindings/plugin/store.ts';
-import { ConfigDirectory } from '../config/config-directory.ts';
-import { openSearchPath } from '../config/search-path.ts';
 import { Settings } from '../settings/settings.ts';
 import { becomeOwnerOf } from '../process/privileges.ts';
 import { systemClock } from '../services/services.ts';
@@ -17,6 +15,7 @@ import {
   type StoreLocation,
 } from '../settings/store-settings.ts';
 import { ProcessStores } from '../store/stores.ts';
+import { openCommandConfig } from './service-option.ts';
 import { silence } from '../observe/logger.ts';
 
 export interface ConfiguredStore {
@@ -27,16 +26,16 @@ export interface ConfiguredStore {
 }
 
 /**
- * Opens the store `name` where `plugin` has it. Throws a `StoreError` if there is nothing yet and it is not to be made: one that
+ * Opens the store `name` where `plugin` has it, in the configuration of `service`. Throws a `StoreError` if there is nothing yet and it is not to be made: one that
  * a command made as the wrong user would keep the daemon from opening it. Root becomes the owner of the store.
  */
 export function openConfiguredStore(
   name: string,
   plugin: string,
   configDir: string | undefined,
-  { isMade = false } = {},
+  { isMade = false, service }: { isMade?: boolean; service?: string | undefined } = {},
 ): ConfiguredStore {
-  const location = locate(plugin, configDir);
+  const location = locate(plugin, configDir, service);
   const place = printStoreLocation(location);
   if (location.kind === 'lmdb') {
     const { directory } = location;
@@ -51,9 +50,8 @@ export function openConfiguredStore(
   return { store: stores.under(location).open(name), place, close: () => stores.close() };
 }
 
-function locate(plugin: string, configDir: string | undefined): StoreLocation {
-  const directories = openSearchPath(configDir);
-  const config = new ConfigDirectory({ directories, log: silence, watch: false });
+function locate(plugin: string, configDir: string | undefined, service: string | undefined): StoreLocation {
+  const config = openCommandConfig(configDir, service);
   try {
     const settings = new Settings(config, silence);
     settings.check();

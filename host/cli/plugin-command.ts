@@ -20,7 +20,8 @@ import { PLUGIN_TEST_OPTIONS, runPluginTest } from './plugin-test.ts';
 import { HOOK_NAMES } from '../../bindings/plugin/hooks.ts';
 import { Rehearsal } from '../errors/rehearsal.ts';
 import { readConfigDir } from '../config/search-path.ts';
-import { CONFIG_OPTION, readServices, SERVICE_OPTION } from './serve-command.ts';
+import { CONFIG_OPTION } from './serve-command.ts';
+import { readService, SERVICE_OPTION } from './service-option.ts';
 
 export const PLUGIN_LIST_OPTIONS: readonly OptionSpec[] = [
   { ...CONFIG_OPTION, help: `list: ${CONFIG_OPTION.help}` },
@@ -34,7 +35,7 @@ export async function runPluginList(
 ): Promise<number> {
   const given = readArguments(args, PLUGIN_LIST_OPTIONS);
   refusePositionals(given);
-  const [service] = readServices(given).slice(-1);
+  const service = readService(given);
   const rehearsal = new Rehearsal();
   const configDir = readConfigDir(given.text('config'));
   const daemon = await loader.load({

@@ -24,7 +24,8 @@ import { readConfigDir } from '../config/search-path.ts';
 import { openConfiguredSpool, type ConfiguredSpool } from './configured-spool.ts';
 import { suggest } from '../errors/nearest.ts';
 import { showMessage } from './queue-show.ts';
-import { CONFIG_OPTION, readServices, SERVICE_OPTION } from './serve-command.ts';
+import { CONFIG_OPTION } from './serve-command.ts';
+import { readService, SERVICE_OPTION } from './service-option.ts';
 import type { HopReply } from '../../bindings/plugin/delivery.ts';
 import type { ListedMessage } from '../spool/index/spool-index.ts';
 import { maskControls } from '../message/field-text.ts';
@@ -169,7 +170,7 @@ export async function runQueue(
   // An id becomes a path: `../../etc/passwd` is refused before anything is looked at.
   for (const id of ids)
     if (!isSpoolId(id)) throw new UsageError(`queue ${name}: ${JSON.stringify(id)} is no id`);
-  const [service] = readServices(given).slice(-1);
+  const service = readService(given);
   const spool = await openConfiguredSpool(given.text('spool'), readConfigDir(given.text('config')), service);
   try {
     await action(spool, given, terminal);

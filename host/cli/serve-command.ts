@@ -2,9 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import type { PlacedLine } from '../../bindings/lists/placed-line.ts';
-import { ConfigDirectory } from '../config/config-directory.ts';
-import { openSearchPath, readConfigDir } from '../config/search-path.ts';
-import { SERVICE_NAME } from '../config/service-files.ts';
+import { readConfigDir } from '../config/search-path.ts';
 import { ConfigError, lastingCode } from '../errors/error-classes.ts';
 import { requireFront } from '../fronts/http/http-acceptor.ts';
 import { anyAddress, listenSpecs, parseListen } from '../intake/listen-spec.ts';
@@ -19,9 +17,10 @@ import {
   readArguments,
   refusePositionals,
   UsageError,
-  type Arguments,
   type OptionSpec,
+  type Arguments,
 } from './arguments.ts';
+import { openCommandConfig } from './service-option.ts';
 
 /** qpsmtpd's default port. */
 const DEFAULT_PORT = 2525;
@@ -35,21 +34,6 @@ export const CONFIG_OPTION: OptionSpec = {
   value: 'DIR',
   help: 'configuration directory (default: $QPSMTPD_CONFIG); what it lacks is looked for in "config" of this package and in $QMAIL/control (/var/qmail)',
 };
-
-/** For commands that read the configuration. */
-export const SERVICE_OPTION: OptionSpec = {
-  name: 'service',
-  value: 'NAME',
-  help: 'the service whose configuration is read: X.NAME in place of X',
-};
-
-/** The values of `--service`. Throws a `UsageError` for what can be no service. */
-export function readServices(given: Arguments): readonly string[] {
-  const services = given.texts('service');
-  const wrong = services.find((service) => !SERVICE_NAME.test(service));
-  if (wrong === undefined) return services;
-  throw new UsageError(`--service: "${wrong}" can be no service (small letters, digits and -, up to 32)`);
-}
 
 export const SERVE_OPTIONS: readonly OptionSpec[] = [
   CONFIG_OPTION,
@@ -163,8 +147,7 @@ export const NO_DEFAULTS: ServeDefaults = { listen: [], maxConnections: undefine
  * line of `listeners`; other mistakes are told when the configuration is loaded.
  */
 export function readServeDefaults(configDir: string | undefined): ServeDefaults {
-  const directories = openSearchPath(configDir);
-  const config = new ConfigDirectory({ directories, log: silence, watch: false });
+  const config = openCommandConfig(configDir);
   try {
     const { listeners, maxConnections, maxFromIp } = new Settings(config, silence).current;
     return { listen: listeners.map(checkListener), maxConnections, maxFromIp };

@@ -7,11 +7,12 @@ import { HELP_OPTION, printHelp, readArguments, UsageError, type OptionSpec } fr
 import { readConfigDir } from '../config/search-path.ts';
 import { openConfiguredStore } from './configured-store.ts';
 import { CONFIG_OPTION } from './serve-command.ts';
+import { readService, SERVICE_OPTION } from './service-option.ts';
 
-export const STORE_OPTIONS: readonly OptionSpec[] = [CONFIG_OPTION, HELP_OPTION];
+export const STORE_OPTIONS: readonly OptionSpec[] = [CONFIG_OPTION, SERVICE_OPTION, HELP_OPTION];
 
 const STORE_HELP = printHelp(
-  'qpsmtpd store import FILE... [--config DIR]',
+  'qpsmtpd store import FILE... [--config DIR] [--service NAME]',
   `Reads greylist.dbm and karma.dbm of the Perl daemon, with the help of perl, into the store of the configuration. Entries the
 store has already stay as they are. Run it as the daemon's user; root becomes the owner of the store. The Perl daemon must not be writing meanwhile.`,
   STORE_OPTIONS,
@@ -32,11 +33,12 @@ export async function runStore(
   if (files.length === 0) throw new UsageError('store import: no file is named');
   const named = files.map((file) => ({ file, name: nameOf(file) }));
   const configDir = readConfigDir(given.text('config'));
+  const service = readService(given);
   // All of them first: root may read what the owner of the store, whom it becomes then, may not.
   const databases = await Promise.all(
     named.map(async ({ file, name }) => ({ file, name, entries: await readDbmFile(file) })),
   );
-  for (const database of databases) await importDatabase(database, configDir, terminal);
+  for (const database of databases) await importDatabase(database, { configDir, service }, terminal);
   return 0;
 }
 
@@ -55,13 +57,13 @@ interface ReadDatabase {
 
 async function importDatabase(
   { file, name, entries }: ReadDatabase,
-  configDir: string | undefined,
+  { configDir, service }: { readonly configDir: string | undefined; readonly service: string | undefined },
   terminal: Terminal,
 ): Promise<void> {
   const plugin = OWNERS[name];
   const { loadDefinition } = await import('../hooks/plugin-loader.ts');
   const { importEntry } = await loadDefinition(plugin, [], { file });
-  const { store, place, close } = openConfiguredStore(name, plugin, configDir, { isMade: true });
+  const { store, place, close } = openConfiguredStore(name, plugin, configDir, { isMade: true, service });
   try {
     const { imported, kept, expired, odd } = await importEntries(store, importEntry!, entries, Date.now());
     const rest = `${kept} known already, ${expired} expired, ${odd} not understood`;

@@ -190,7 +190,7 @@ describe('a command that a plugin of the operator brings', () => {
     );
     const { out } = await run(['visitors', '--help', '--config', root]);
     expect(out).toMatch(
-      /^usage: qpsmtpd visitors list \[--config DIR\]\n\nwhat it prints\n\noptions:\n.*--config DIR/,
+      /^usage: qpsmtpd visitors list \[--config DIR\] \[--service NAME\]\n\nwhat it prints\n\noptions:\n.*--config DIR/,
     );
     expect(out).toMatch(/--all +also the old ones/);
   });

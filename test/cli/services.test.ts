@@ -153,6 +153,16 @@ test('plugin list shows those of one service', async () => {
   );
 });
 
+test('karma looks for the store in the line of one service', async () => {
+  const folder = folderOf({ 'plugins.submission': 'karma db_dir /none/such\nqueue/discard\n' });
+  const { err } = await run('karma', 'list', '--config', folder, '--service', 'submission');
+  expect(err).toContain('there is no store in /none/such yet');
+  expect((await run('karma', 'list', '--config', folder)).err).not.toContain('/none/such');
+  expect((await run('karma', 'list', '--config', folder, '--service', 'other')).err).toContain(
+    '--service: service=other: no file belongs to this service',
+  );
+});
+
 test('queue looks for the spool in the line of one service', async () => {
   const folder = folderOf({ 'plugins.submission': 'queue/spool /none/such via discard\n' });
   const { err } = await run('queue', 'ls', '--config', folder, '--service', 'submission');
