@@ -35,6 +35,26 @@ describe('a message goes through', () => {
     expect(hop.contents[0]).toMatch(/\r\n\r\n\.one\r\ntwo\r\n$/);
   });
 
+  test('to a client of LMTP: what the hop says of the message is said of each recipient', async () => {
+    setting = await cutThroughTo({
+      says: { RCPT: (argument) => (argument.includes('<no@') ? '550 5.1.1 not here' : '250 2.1.5 fine') },
+      offers: ['ENHANCEDSTATUSCODES'],
+    });
+    const client = setting.server.connect({ listener: { isLmtp: true } });
+    await client.reply();
+    await client.say('LHLO client.example');
+    await client.say('MAIL FROM:<s@c.example>');
+    expect(await client.say('RCPT TO:<a@x.test>')).toBe('250 2.1.5 fine');
+    expect(await client.say('RCPT TO:<no@x.test>')).toBe('550 5.1.1 not here');
+    expect(await client.say('RCPT TO:<b@x.test>')).toBe('250 2.1.5 fine');
+    expect(await client.say('DATA')).toMatch(/^354/);
+    client.send(`${HEADER}x\r\n.\r\nNOOP\r\n`);
+    for (const expected of ['250 2.0.0 queued as 4711', '250 2.0.0 queued as 4711', '250 2.0.0 OK'])
+      expect(await client.reply()).toBe(expected);
+    expect(setting.ends()).toBe(1);
+    expect(setting.hop.contents[0]).toContain('with LMTP ; ');
+  });
+
   test('the body is on its way before it is whole', async () => {
     const client = await start();
     await beginData(client);
