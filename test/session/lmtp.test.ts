@@ -339,6 +339,31 @@ describe('the end of a message by DATA', () => {
     ]);
   });
 
+  test('a fault of ours defers it for each, and the session goes on', async () => {
+    const plugin = definePlugin({
+      name: 'p',
+      about: 'Fails at the end of each message.',
+      hooks: {},
+      cutThrough: () => ({
+        begin: () => ({
+          offer: () => Promise.resolve(ok()),
+          open: () => Promise.resolve(ok()),
+          write: () => undefined,
+          drained: () => undefined,
+          finish() {
+            throw new Error('broken');
+          },
+          reset: () => undefined,
+          close: () => undefined,
+        }),
+      }),
+    });
+    const client = await greeted({ plugins: [doorman, plugin] });
+    await envelope(client, 'a', 'b');
+    for (const reply of await data(client, 2)) expect(reply).toMatch(/^451 4\.3\.0 Internal error/);
+    await isInStep(client);
+  });
+
   test('DATA that a plugin refuses has one reply', async () => {
     const plugin = definePlugin({ name: 'p', about: 'x', hooks: { data: () => deny('no') } });
     const client = await greeted({ plugins: [doorman, plugin] });
