@@ -55,13 +55,21 @@ interface Daemon {
   readonly http: number;
 }
 
+interface Ways {
+  readonly workers?: number;
+  /** Files that a process may have open. */
+  readonly descriptors?: number;
+}
+
 async function serve(
   options = 'upgrade=smtp websocket=yes connect=yes',
   words: readonly string[] = [],
+  { workers = 1, descriptors }: Ways = {},
 ): Promise<Daemon> {
   const listen = ['tcp://127.0.0.1:0', `http://127.0.0.1:0 ${options}`].flatMap((spec) => ['--listen', spec]);
-  const args = ['serve', '--config', join(folder, 'config'), '--workers', '1', ...listen, ...words];
-  const program = new RunningProgram(join(ROOT, 'bin/qpsmtpd.cjs'), args);
+  const args = ['serve', '--config', join(folder, 'config'), '--workers', `${workers}`, ...listen, ...words];
+  const limits = descriptors === undefined ? {} : { descriptors };
+  const program = new RunningProgram(join(ROOT, 'bin/qpsmtpd.cjs'), args, limits);
   ends.push(() => program.dispose());
   const { input } = await program.out.find(/listening on/);
   const [smtp, http] = [...input.matchAll(/\/\/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port));
@@ -269,6 +277,25 @@ describe('without a web server', () => {
     }
     expect(octets).toBeGreaterThan(20_000_000);
     expect(mebibytes() - before).toBeLessThan(80);
+  });
+
+  test('several processes serve it, and a client that keeps silent on hundreds of connections keeps nobody out', async () => {
+    configure({ http_proxies: '192.0.2.1' });
+    const { smtp, http } = await serve('upgrade=smtp', [], { workers: 2, descriptors: 128 });
+    const before = client(await upgrade(http));
+    await before.reply();
+    const silent = await Promise.all(Array.from({ length: 400 }, () => connected(http)));
+    for (const socket of silent) ends.push(() => socket.on('error', () => undefined).destroy());
+    for (const socket of silent) socket.write('GET /smtp HTTP/1.1\r\n');
+    expect(await before.say('NOOP')).toMatch(/^250/);
+    for (let count = 0; count < 10; count++) {
+      const through = client(await connected(smtp));
+      expect(await through.reply()).toMatch(/^220/);
+    }
+    for (const socket of silent) socket.destroy();
+    await expect
+      .poll(() => upgrade(http).then((stream) => client(stream).reply(), String), { timeout: 60_000 })
+      .toMatch(/^220/);
   });
 
   test('TERM: waiting connections close, requests are refused, a session goes on to its end', async () => {
