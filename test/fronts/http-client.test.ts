@@ -154,7 +154,10 @@ describe('a listener for HTTP', () => {
     ['http://127.0.0.1:8025 nginx-auth=2525', '"nginx-auth=2525" is not understood'],
     ['http://127.0.0.1:8025 nginx-auth=port=0', 'out of range'],
     ['http://127.0.0.1:8025 nginx-auth=port=25,host=1:2', 'is no IP address'],
-    ['https://127.0.0.1:8025 upgrade=smtp', 'it must start with tcp://, unix:, fd:, fdname:, stdin: or http://'],
+    [
+      'https://127.0.0.1:8025 upgrade=smtp',
+      'it must start with tcp://, unix:, fd:, fdname:, stdin: or http://',
+    ],
     ['tcp://127.0.0.1:25 upgrade=smtp', '"upgrade=smtp" is not understood'],
   ])('%s is refused: %s', (text, problem) => {
     expect(() => parseListen(text)).toThrow(problem);

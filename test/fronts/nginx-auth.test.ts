@@ -113,6 +113,14 @@ describe('auth_http of nginx', () => {
     expect(response.headers['auth-port']).toBeUndefined();
   });
 
+  test('also where sessions speak LMTP', async () => {
+    await start({ options: 'lmtp=yes upgrade=smtp nginx-auth=port=2525' });
+    expect(fieldsOf(await ask(RIGHT))).toMatchObject({ 'auth-status': 'OK' });
+    const session = await server.upgraded();
+    await session.reply();
+    expect(await session.say('LHLO c.example')).toMatch(/^250/);
+  });
+
   test('after auth_failures attempts nobody is asked, and nginx ends the connection', async () => {
     await start({ config: { auth_failures: ['2'] } });
     const response = await ask({ ...RIGHT, 'Auth-Login-Attempt': '3' });

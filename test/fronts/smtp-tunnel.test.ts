@@ -44,7 +44,7 @@ describe('Upgrade: smtp', () => {
 
   test.each([
     ['a plain request', 'GET /smtp HTTP/1.1\r\nHost: mx.test\r\nConnection: close\r\n\r\n', 426],
-    ['another protocol', request('/smtp', ['Upgrade: websocket']), 426],
+    ['another protocol', request('/smtp', ['Upgrade: websocket', 'Connection: close']), 426],
     ['HTTP/1.0', request('/smtp', ['Upgrade: smtp']).replace('HTTP/1.1', 'HTTP/1.0'), 400],
     ['content', `${request('/smtp', ['Upgrade: smtp', 'Content-Length: 5'])}hello`, 400],
     [
@@ -57,7 +57,7 @@ describe('Upgrade: smtp', () => {
     ['no host', request('/smtp', ['Upgrade: smtp']).replace('Host: mx.test\r\n', ''), 400],
     ['two hosts', request('/smtp', ['Upgrade: smtp', 'Host: other.test']), 400],
     ['a host that is none', request('/smtp', ['Upgrade: smtp']).replace('mx.test', 'a b/c'), 400],
-    ['another path', request('/other', ['Upgrade: smtp']), 404],
+    ['another path', request('/other', ['Upgrade: smtp', 'Connection: close']), 404],
     ['CONNECT', 'CONNECT mx.test:25 HTTP/1.1\r\nHost: mx.test:25\r\n\r\n', 405],
     ['too many fields', request('/smtp', ['Upgrade: smtp', ...Array<string>(120).fill('A: b')]), 431],
     ['too large a field', request('/smtp', ['Upgrade: smtp', `A: ${'b'.repeat(20_000)}`]), 431],
@@ -70,6 +70,16 @@ describe('Upgrade: smtp', () => {
     if (status === 426) expect(text).toMatch(/^Upgrade: smtp\r$/im);
     expect(text).not.toMatch(/^220 /m);
     expect(server.server.sessions).toBe(0);
+  });
+
+  test('a wish for HTTP/2 changes nothing, for requests with content neither', async () => {
+    await start();
+    const wish = ['Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__', 'Connection: HTTP2-Settings, close'];
+    expect(await server.answer(request('/healthz', wish))).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*\r\nok\n$/);
+    const post = request('/healthz', [...wish, 'Content-Length: 5'], 'POST');
+    expect(await server.answer(`${post}hello`)).toMatch(/^HTTP\/1\.1 404 /);
+    const twice = request('/healthz', wish.slice(0, 2)) + request('/healthz', wish);
+    expect((await server.answer(twice)).match(/HTTP\/1\.1 200 /g)).toHaveLength(2);
   });
 
   test('behind a request that is not answered yet it is refused, after that answer', async () => {

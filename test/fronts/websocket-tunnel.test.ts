@@ -148,7 +148,7 @@ describe('a WebSocket', () => {
 
   test.each([
     ['a plain request', 'GET /ws HTTP/1.1\r\nHost: mx.test\r\nConnection: close\r\n\r\n'],
-    ['another protocol', request('/ws', ['Upgrade: smtp'])],
+    ['another protocol', request('/ws', ['Upgrade: smtp', 'Connection: close'])],
   ])('%s is told to ask for one', async (_, octets) => {
     await start();
     const text = await server.answer(octets);

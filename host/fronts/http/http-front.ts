@@ -25,11 +25,13 @@ import {
   openConnect,
   openUpgrade,
   requireBareRequest,
+  SMTP,
   UPGRADE_PATH,
   upgradeRequired,
+  upgradesOf,
   type UpgradeRequest,
 } from './smtp-tunnel.ts';
-import { WEBSOCKET_PATH, webSocketRequired, WebSocketTunnels } from './websocket-tunnel.ts';
+import { WEBSOCKET, WEBSOCKET_PATH, webSocketRequired, WebSocketTunnels } from './websocket-tunnel.ts';
 
 /** Registers what a listener offers, where its options have it. */
 export type Routes = (app: FastifyInstance, front: HttpFront) => void;
@@ -230,11 +232,17 @@ export class HttpFront {
   /** A response that is not out yet has to be first, whatever comes next on the connection. */
   #leaveHttp(upgrade: UpgradeRequest): void {
     const { request, socket, head } = upgrade;
+    const open = this.#tunnelFor(request);
     const before = this.#answering.get(socket);
-    const refuse = (error: unknown): void => refuseOn(socket, refusalOf(error));
     if (before !== undefined) {
-      const refusal = new HttpRefusal(400, 'the request before this one is not answered yet');
-      before.once('close', () => refuse(refusal));
+      const early = new HttpRefusal(400, 'the request before this one is not answered yet');
+      before.once('close', () =>
+        open === undefined ? this.#returnToHttp(upgrade) : refuseOn(socket, early),
+      );
+      return;
+    }
+    if (open === undefined) {
+      this.#returnToHttp(upgrade);
       return;
     }
     try {
@@ -242,20 +250,31 @@ export class HttpFront {
       if (fault !== undefined) throw fault;
       requireBareRequest(request, head);
       if (this.#isClosed) throw new HttpRefusal(503, 'the server is about to stop', { 'Retry-After': '5' });
-      this.#tunnelFor(request)(this, upgrade);
+      open(this, upgrade);
     } catch (error) {
-      refuse(error);
+      refuseOn(socket, refusalOf(error));
     }
   }
 
-  #tunnelFor({ method, url = '' }: IncomingMessage): (front: HttpFront, upgrade: UpgradeRequest) => void {
-    if (method === 'CONNECT') return openConnect;
-    const [path] = url.split('?', 1);
-    if (this.http.upgrade && path === UPGRADE_PATH) return openUpgrade;
+  /** What begins the session that a request asks for; undefined if it asks for none that is offered. */
+  #tunnelFor(request: IncomingMessage): OpenTunnel | undefined {
+    if (request.method === 'CONNECT') return openConnect;
+    const [path] = (request.url ?? '').split('?', 1);
+    const wanted = upgradesOf(request);
+    if (this.http.upgrade && path === UPGRADE_PATH && wanted.includes(SMTP)) return openUpgrade;
     const webSockets = this.#webSockets;
-    if (webSockets !== undefined && path === WEBSOCKET_PATH)
-      return (front, upgrade) => webSockets.open(front, upgrade);
-    throw new HttpRefusal(404, 'there is no session here');
+    if (webSockets === undefined || path !== WEBSOCKET_PATH || !wanted.includes(WEBSOCKET)) return undefined;
+    return (front, upgrade) => webSockets.open(front, upgrade);
+  }
+
+  /**
+   * A wish for another protocol is ignored: some clients, such as Java's, ask for HTTP/2 with every first request. RFC 9110
+   * section 7.8. Node has given up the connection, so it gets it again, with the request as if nothing had been wished.
+   */
+  #returnToHttp({ request, socket, head }: UpgradeRequest): void {
+    if (socket.destroyed) return;
+    socket.unshift(Buffer.concat([Buffer.from(headWithoutUpgrade(request), 'latin1'), head]));
+    this.#serve(socket);
   }
 
   /** Takes no more; requests that were begun are answered, and the sessions go on. */
@@ -264,6 +283,21 @@ export class HttpFront {
     this.#server.close();
     this.#server.closeIdleConnections();
   }
+}
+
+type OpenTunnel = (front: HttpFront, upgrade: UpgradeRequest) => void;
+
+/** The head of a request as it came, but for what is said of changing to another protocol. */
+function headWithoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
+  const lines = [`${method} ${url} HTTP/${httpVersion}`];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const [name, value] = [rawHeaders[index]!, rawHeaders[index + 1]!];
+    const field = name.toLowerCase();
+    const options = value.split(',').filter((option) => option.trim().toLowerCase() !== 'upgrade');
+    if (field === 'connection') lines.push(`${name}: ${options.join(',')}`);
+    else if (field !== 'upgrade') lines.push(`${name}: ${value}`);
+  }
+  return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
 /** Whether the process serves: a balancer that asks sends its clients elsewhere while it is about to stop. */

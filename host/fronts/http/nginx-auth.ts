@@ -97,6 +97,8 @@ function clientIn(headers: IncomingHttpHeaders, connection: HttpClient): HttpCli
   if (isIP(address) === 0) throw new HttpRefusal(400, 'Client-IP is no IP address');
   const client: HttpClient = {
     ...connection,
+    // It is us who says EHLO.
+    listener: { ...connection.listener, isLmtp: undefined },
     hops: [...connection.hops, 'http', 'nginx-auth'],
     remote: { address, port: 0 },
   };

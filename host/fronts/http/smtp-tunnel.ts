@@ -9,12 +9,13 @@ import type { HttpFront } from './http-front.ts';
 import { HttpRefusal } from './http-refusal.ts';
 
 export const UPGRADE_PATH = '/smtp';
-const TOKEN = 'smtp';
+/** The protocol in the field Upgrade. */
+export const SMTP = 'smtp';
 
 /** What a plain request, or one for another protocol, is told. RFC 9110 section 15.5.22. */
 export const upgradeRequired = (): HttpRefusal =>
   new HttpRefusal(426, 'ask for a session with "Connection: Upgrade" and "Upgrade: smtp"', {
-    Upgrade: TOKEN,
+    Upgrade: SMTP,
     Connection: 'Upgrade, close',
   });
 
@@ -61,12 +62,11 @@ export interface UpgradeRequest {
 export function openUpgrade(front: HttpFront, upgrade: UpgradeRequest): void {
   if (upgrade.request.method !== 'GET')
     throw new HttpRefusal(405, 'a session begins with GET', { Allow: 'GET' });
-  if (!upgradesOf(upgrade.request).includes(TOKEN)) throw upgradeRequired();
   openTunnel(
     front,
     upgrade,
     'upgrade',
-    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${TOKEN}\r\n\r\n`,
+    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${SMTP}\r\n\r\n`,
   );
 }
 

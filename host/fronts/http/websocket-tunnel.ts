@@ -5,11 +5,12 @@ import type { WebSocketServer } from 'ws';
 import { requirePackage } from '../../package/optional-package.ts';
 import type { HttpFront } from './http-front.ts';
 import { HttpRefusal } from './http-refusal.ts';
-import { upgradesOf, type UpgradeRequest } from './smtp-tunnel.ts';
+import type { UpgradeRequest } from './smtp-tunnel.ts';
 import { WebSocketStream } from './websocket-stream.ts';
 
 export const WEBSOCKET_PATH = '/ws';
-const TOKEN = 'websocket';
+/** The protocol in the field Upgrade. */
+export const WEBSOCKET = 'websocket';
 const SUBPROTOCOL = 'smtp';
 /** A message is kept whole before its octets go on. */
 const MAX_MESSAGE_OCTETS = 262_144;
@@ -21,7 +22,7 @@ const PROBE_EVERY_MS = 30_000;
 
 export const webSocketRequired = (): HttpRefusal =>
   new HttpRefusal(426, 'ask for a WebSocket with "Connection: Upgrade" and "Upgrade: websocket"', {
-    Upgrade: TOKEN,
+    Upgrade: WEBSOCKET,
     Connection: 'Upgrade, close',
   });
 
@@ -45,7 +46,6 @@ export class WebSocketTunnels {
   }
 
   open(front: HttpFront, { request, socket, head }: UpgradeRequest): void {
-    if (!upgradesOf(request).includes(TOKEN)) throw webSocketRequired();
     requireProtocol(request);
     requireOrigin(request, front.settings.httpOrigins);
     const client = front.clientOf(request);
