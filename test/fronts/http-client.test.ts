@@ -1,6 +1,9 @@
+import { isIP } from 'node:net';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AddressRanges, NO_RANGES } from '../../host/config/address-ranges.ts';
 import { clientOf, type HttpClient } from '../../host/fronts/http/http-client.ts';
+import { amount } from '../amount.ts';
 import { parseListen, printListen } from '../../host/intake/listen-spec.ts';
 
 const PROXIES = AddressRanges.compile(['10.0.0.0/8', '192.0.2.1', 'unix']);
@@ -162,4 +165,44 @@ describe('a listener for HTTP', () => {
   ])('%s is refused: %s', (text, problem) => {
     expect(() => parseListen(text)).toThrow(problem);
   });
+});
+
+test('whatever a proxy passes on, the client has an address or is refused', () => {
+  const piece = fc.constantFrom(
+    ...[
+      'for=',
+      '198.51.100.7',
+      '10.1.1.1',
+      '[2001:db8::7]',
+      ':4711',
+      '"',
+      '\\',
+      ',',
+      ';',
+      ' ',
+      '=',
+      'proto=https',
+      'unknown',
+      'é',
+      '%',
+    ],
+  );
+  const field = fc.oneof(
+    fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join('')),
+    fc.string(),
+  );
+  const headers = fc.record({ 'x-forwarded-for': field, forwarded: field }, { requiredKeys: [] });
+  fc.assert(
+    fc.property(headers, (fields) => {
+      let found: unknown;
+      try {
+        found = seen(fields);
+      } catch (error) {
+        expect(error).toMatchObject({ statusCode: 400 });
+        return;
+      }
+      expect(isIP(String(found))).toBeGreaterThan(0);
+    }),
+    { numRuns: amount(2_000, 100_000) },
+  );
 });

@@ -178,6 +178,10 @@ describe('auth_http of nginx', () => {
       [{}, 403],
     ] as const)
       expect((await ask(headers)).statusCode).toBe(status);
+    // What `check` prints.
+    const settings = server.server.generation.main.changedSettings();
+    expect(settings.find(({ name }) => name === 'http_tokens')?.value).toBe('2 secrets');
+    expect(JSON.stringify(settings)).not.toContain(token);
   });
 
   test('is not there where the listener does not say so', async () => {
