@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createWebSocketStream, WebSocket } from 'ws';
+import { definePlugin } from '../../bindings/plugin/index.ts';
 import { HttpAcceptor } from '../../host/fronts/http/http-acceptor.ts';
 import { HttpFront } from '../../host/fronts/http/http-front.ts';
 import { createAcceptor } from '../../host/intake/acceptors.ts';
@@ -22,6 +23,7 @@ async function start(more: Partial<HttpServerOptions> = {}): Promise<HttpServer>
 }
 
 const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: mx.test\r\n\r\n';
+const ONCE = HEALTH.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
 
 /** A connection that waits for its next request. */
 async function idle(): Promise<Duplex> {
@@ -34,27 +36,35 @@ async function idle(): Promise<Duplex> {
 describe('connections without a session', () => {
   test('are limited on their own: sessions go on, inside HTTP and beside it', async () => {
     const memory = new MemoryAcceptor();
-    await start({ config: { max_http_connections: ['2'] }, acceptors: [memory] });
+    const undecided = definePlugin({
+      name: 'undecided',
+      about: 'Never answers.',
+      hooks: { 'auth-plain': () => new Promise(() => undefined) },
+    });
+    await start({
+      options: 'upgrade=smtp nginx-auth=port=2525',
+      plugins: [undecided],
+      config: { max_http_connections: ['2'] },
+      acceptors: [memory],
+    });
     const tunnel = await server.upgraded();
     await tunnel.reply();
-    for (let count = 0; count < 2; count++) {
-      const socket = server.connect();
-      socket.write('GET /healthz HTTP/1.1\r\nHo');
-      await once(socket, 'connect');
-    }
-    await expect.poll(async () => (await server.answer(HEALTH)).slice(9, 12)).toBe('503');
+    // Requests that are being worked on: those of half a head may be taken for idle connections, as Node 26 does.
+    const login = ['Auth-Method: plain', 'Auth-User: a@b.test', 'Auth-Pass: c', 'Client-IP: 192.0.2.7'];
+    for (let count = 0; count < 2; count++)
+      server.connect().write(request('/nginx-auth', ['Auth-Protocol: smtp', ...login]));
+    await expect.poll(() => server.server.sessions).toBe(3);
+    expect(await server.answer(ONCE)).toMatch(/^HTTP\/1\.1 503 /);
     expect(await tunnel.say('NOOP')).toMatch(/^250/);
     expect(await new TestClient(memory.connect()).reply()).toMatch(/^220/);
-    expect(server.server.sessions).toBe(2);
+    expect(server.server.sessions).toBe(4);
   });
 
   test('make room while they only wait for a request', async () => {
     await start({ config: { max_http_connections: ['2'] } });
     const [first, second] = [await idle(), await idle()];
     const gone = Promise.all([once(first, 'end'), once(second, 'end')]);
-    expect(await server.answer(HEALTH.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))).toMatch(
-      /^HTTP\/1\.1 200 /,
-    );
+    expect(await server.answer(ONCE)).toMatch(/^HTTP\/1\.1 200 /);
     await gone;
   });
 
