@@ -13,9 +13,35 @@ export const KEPT_MS = 86_400_000;
 /** How long a key belongs to a request that has not been heard of: its process may have died. */
 const LEASE_MS = 120_000;
 const RENEWAL_MS = LEASE_MS / 4;
-/** New keys of one login within an hour: a day of them still is no burden for the store. */
+/** New keys of one login within an hour, in each process: a day of them still is no burden for the store. */
 export const KEYS_PER_HOUR = 50_000;
 const HOUR_MS = 3_600_000;
+
+/** How many keys each login has begun in this hour. Without a bound one client could fill the store for all. */
+export class KeyCounts {
+  readonly #now: () => number;
+  #hour = 0;
+  #counts = new Map<string, number>();
+
+  constructor(now: () => number = () => Date.now()) {
+    this.#now = now;
+  }
+
+  isFull(login: string): boolean {
+    const hour = Math.floor(this.#now() / HOUR_MS);
+    if (hour !== this.#hour) this.#counts = new Map();
+    this.#hour = hour;
+    return (this.#counts.get(login) ?? 0) >= KEYS_PER_HOUR;
+  }
+
+  add(login: string): void {
+    this.#counts.set(login, (this.#counts.get(login) ?? 0) + 1);
+  }
+
+  get secondsToNextHour(): number {
+    return Math.ceil((HOUR_MS - (this.#now() % HOUR_MS)) / 1_000);
+  }
+}
 
 /** What tells two requests apart: everything but the body, and the body if it was read. */
 export interface Fingerprint {
@@ -56,40 +82,35 @@ export function readKey(field: string | readonly string[] | undefined): string |
 
 export class IdempotencyKeys {
   readonly #store: Store;
-  readonly #now: () => number;
+  readonly #counts: KeyCounts;
 
-  constructor(store: Store, now: () => number = Date.now) {
+  /** `counts` is that of the process. */
+  constructor(store: Store, counts: KeyCounts) {
     this.#store = store;
-    this.#now = now;
+    this.#counts = counts;
   }
 
   /** A claim on the key, or the answer it has already. Throws a problem while another request has it. */
   async begin(login: string, key: string): Promise<Claim | Done> {
     const owner = randomUUID();
     const id = `key:${digest(`${login}\0${key}`)}`;
-    await this.#countNew(login, id);
-    const found = await this.#store.transact<Running | Done | undefined>(id, (text) => {
+    const found = await this.#store.transact<Running | Done | 'ours' | 'full'>(id, (text) => {
       if (text !== undefined) return { answer: JSON.parse(text) as Running | Done };
-      return { value: JSON.stringify({ owner }), expiresInMs: LEASE_MS, answer: undefined };
+      if (this.#counts.isFull(login)) return { answer: 'full' };
+      return { value: JSON.stringify({ owner }), expiresInMs: LEASE_MS, answer: 'ours' };
     });
-    if (found === undefined) return this.#claim(id, owner);
+    if (found === 'full') throw this.#tooMany();
+    if (found === 'ours') {
+      this.#counts.add(login);
+      return this.#claim(id, owner);
+    }
     if ('answer' in found) return found;
     throw new InjectionProblem('in-progress', 'the first request with this key is not answered yet');
   }
 
-  /** Without a bound one client could fill the store for all. Keys that are known already cost nothing. */
-  async #countNew(login: string, id: string): Promise<void> {
-    if ((await this.#store.get(id)) !== undefined) return;
-    const hour = Math.floor(this.#now() / HOUR_MS);
-    const isOneTooMany = await this.#store.transact(`count:${digest(login)}:${hour}`, (text = '0') => {
-      const count = Number(text) + 1;
-      if (count > KEYS_PER_HOUR) return { answer: true };
-      return { value: String(count), expiresInMs: HOUR_MS, answer: false };
-    });
-    if (!isOneTooMany) return;
-    const seconds = Math.ceil(((hour + 1) * HOUR_MS - this.#now()) / 1_000);
-    throw new InjectionProblem('too-many-keys', `no more than ${KEYS_PER_HOUR} new keys in an hour`, {
-      'retry-after': String(seconds),
+  #tooMany(): InjectionProblem {
+    return new InjectionProblem('too-many-keys', `no more than ${KEYS_PER_HOUR} new keys in an hour`, {
+      'retry-after': String(this.#counts.secondsToNextHour),
     });
   }
 

@@ -10,7 +10,14 @@ import { connectInMemory } from '../intake/memory-acceptor.ts';
 import type { HttpToken } from '../settings/http-tokens.ts';
 import type { SettingValues } from '../settings/settings.ts';
 import type { AnswerOf } from './answers.ts';
-import { IdempotencyKeys, readKey, requireSame, type Claim, type Fingerprint } from './idempotency.ts';
+import {
+  IdempotencyKeys,
+  KeyCounts,
+  readKey,
+  requireSame,
+  type Claim,
+  type Fingerprint,
+} from './idempotency.ts';
 import { inject, type InjectedEnvelope } from './injection.ts';
 import type { MessageContent } from './message-content.ts';
 import { InjectionProblem, problemAnswer, type Answer } from './problems.ts';
@@ -109,6 +116,9 @@ export function authorize(host: InjectionHost, request: HttpRequest): HttpToken 
   );
 }
 
+/** All listeners of the process share the store. */
+export const keyCounts = new KeyCounts();
+
 /** The request with its key: run by the first that comes with it, and answered alike for all others. */
 async function runOnce(
   host: InjectionHost,
@@ -119,7 +129,7 @@ async function runOnce(
   run: () => Promise<Answer>,
 ): Promise<Answer> {
   const head = fingerprintOf(request);
-  const keys = new IdempotencyKeys(host.openStore('http-idempotency'));
+  const keys = new IdempotencyKeys(host.openStore('http-idempotency'), keyCounts);
   const found = await keys.begin(login, key).catch((error: unknown) => refuseWithoutStore(host, error));
   if ('answer' in found) {
     if (found.fingerprint.body !== undefined) await handedIn.readRest();

@@ -4,9 +4,9 @@
  */
 
 import { createRequire } from 'node:module';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { definePlugin, deny, denySoft, ok } from '../../bindings/plugin/index.ts';
-import { KEYS_PER_HOUR } from '../../host/injection/idempotency.ts';
+import { keyCounts } from '../../host/injection/requests.ts';
 import { InjectingServer, OTHER_TOKEN, type HttpAnswer, type HttpAsk } from './injecting-server.ts';
 
 /** Of fastify: the product has no other use for it. */
@@ -39,6 +39,7 @@ let server: InjectingServer;
 let description: Description;
 let schemas: JsonSchemas;
 let hold: Promise<void> | undefined;
+let hours = 0;
 
 const judge = definePlugin({
   name: 'judge',
@@ -55,6 +56,8 @@ const judge = definePlugin({
 });
 
 beforeEach(async () => {
+  // Each test has an hour of its own, in which its keys are counted anew.
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ++hours * 3_600_000 });
   server = await InjectingServer.start([judge], { http_body_limit: '3000', databytes: '3000' });
   description = (await server.ask('/openapi.json', { method: 'GET', token: '' }))
     .body as unknown as Description;
@@ -64,6 +67,7 @@ beforeEach(async () => {
 afterEach(async () => {
   hold = undefined;
   await server.close();
+  vi.useRealTimers();
 });
 
 const holds = (reference: string, data: unknown): void => {
@@ -114,8 +118,7 @@ async function problemsOf(send: Send): Promise<readonly HttpAnswer[]> {
   release();
   answers.push(await first);
   answers.push(await send('c', key('slow')));
-  const store = server.stores.open('http-idempotency');
-  for await (const [name] of store.scan('count:')) await store.set(name, String(KEYS_PER_HOUR));
+  while (!keyCounts.isFull('shop')) keyCounts.add('shop');
   answers.push(await send('b', key('one-too-many')));
   return answers;
 }
