@@ -1,7 +1,8 @@
 /** What is known of a client, and the session object in which the program sees it. */
 
 import { hostname } from 'node:os';
-import type { IncomingConnection } from '../intake/incoming-connection.ts';
+import type { NetSocket } from '../intake/handover-acceptor.ts';
+import { endpoint, type IncomingConnection } from '../intake/incoming-connection.ts';
 import type { CipherFacts } from '../tls/program-tls.ts';
 import type { SMTPServerConnectionInfo, SMTPServerOptions, SMTPServerSession } from './types.ts';
 
@@ -40,11 +41,12 @@ export abstract class ConnectionFacts {
     this.session = { secure: this.secure } as SMTPServerSession;
   }
 
-  /** A Unix socket has no address. */
-  takeEnds({ remote, local }: IncomingConnection): void {
+  /** A Unix socket has no address. Our end is that of the socket, whatever a proxy says. */
+  takeEnds({ remote, local, stream }: IncomingConnection): void {
     const isPath = remote.path !== undefined;
-    this.localAddress = isPath ? '' : local.address;
-    this.localPort = local.port;
+    const { localAddress = local.address, localPort = local.port } = stream as Partial<NetSocket>;
+    this.localAddress = isPath ? '' : endpoint(localAddress, localPort).address;
+    this.localPort = localPort;
     this.remoteAddress = this.peerAddress = isPath ? '' : remote.address;
     this.remotePort = remote.port;
     this.resetSession();

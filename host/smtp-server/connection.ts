@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { isIPv6 } from '../../bindings/wire/ip-address.ts';
 import { disconnect } from '../session/closing.ts';
 import type { Dialogue } from '../session/dialogue.ts';
 import { readLine } from '../session/line-input.ts';
@@ -94,6 +95,7 @@ export class SMTPConnection extends ConnectionFacts implements Dialogue {
 
   begin(session: Session): readonly Step[] {
     this.engine = session;
+    this.#noteProxy();
     const { secure = false, secured = false, needsUpgrade = false } = this.server.options;
     const first: Step[] = [];
     const isSecuredFirst = secure && !secured && !needsUpgrade;
@@ -109,6 +111,18 @@ export class SMTPConnection extends ConnectionFacts implements Dialogue {
       () => (this.session.secure && !needsUpgrade ? this.#askSecure() : NEXT),
       () => this.#greet(),
     ];
+  }
+
+  /** Health checks and the like are not worth a line. */
+  #noteProxy(): void {
+    const { peer, remote, local } = this.engine.intake;
+    const { ignoredHosts = [] } = this.server.options;
+    if (remote === peer || ignoredHosts.includes(remote.address)) return;
+    const family = isIPv6(remote.address) ? 'TCP6' : 'TCP4';
+    const said = [family, remote.address, local.address, String(remote.port), String(local.port)];
+    const entry = { tnx: 'proxy', cid: this.id, proxy: remote.address };
+    const text = '[%s] PROXY from %s through %s (%s)';
+    this.server.logger.info(entry, text, this.id, remote.address, local.address, JSON.stringify(said));
   }
 
   readCommands(session: Session, chunk: Buffer, from: number): number {

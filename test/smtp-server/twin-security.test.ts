@@ -242,12 +242,22 @@ describe('the proxy commands', () => {
     });
   });
 
-  test.each([true, ['127.0.0.1']])('the PROXY header, useProxy: %s', async (useProxy) => {
-    await compare({
-      prefix: 'PROXY TCP4 192.0.2.44 203.0.113.7 35646 80\r\n',
-      options: (note) => noting(note, { ...OPEN, useProxy, onConnect: undefined, onClose: undefined }),
-      talk: lines(EHLO, 'QUIT'),
-    });
+  test.each<[string, Options]>([
+    ['from everybody', { useProxy: true }],
+    ['from an address', { useProxy: ['127.0.0.1'] }],
+    ['of a host that is not logged', { useProxy: true, ignoredHosts: ['192.0.2.44'] }],
+  ])('the PROXY header %s', async (_, more) => {
+    for (const header of [
+      'TCP4 192.0.2.44 203.0.113.7 35646 80',
+      'TCP6 2001:db8::1 2001:db8::2 5 6',
+      'UNKNOWN',
+    ])
+      await compare({
+        prefix: `PROXY ${header}\r\n`,
+        options: (note) => noting(note, { ...OPEN, ...more }),
+        talk: lines(EHLO, 'QUIT'),
+        comparesLog: true,
+      });
   });
 
   test('no PROXY header from those who may not', async () => {
