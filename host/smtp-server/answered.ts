@@ -1,6 +1,6 @@
 /** Callbacks of the program as steps of a session. */
 
-import { STOP, type Outcome, type Progress } from '../session/steps.ts';
+import { STOP, type Progress } from '../session/steps.ts';
 import type { SMTPConnection } from './connection.ts';
 
 /**
@@ -25,7 +25,7 @@ export function answered<A extends readonly [error?: Error | null, ...rest: unkn
   if (returned instanceof Promise)
     returned.catch((error: unknown) => callback(...([asError(error)] as unknown as A)));
   if (outcome !== undefined) return outcome;
-  return new Promise<Outcome>((resolve) => {
+  return connection.waiting((resolve) => {
     resume = resolve;
   });
 }

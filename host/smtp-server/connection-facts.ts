@@ -31,6 +31,8 @@ export abstract class ConnectionFacts {
   transactions = 0;
   /** Places in `envelope.rcptTo` by address in lower case. */
   readonly recipientPlaces = new Map<string, number>();
+  /** What the memory budget was told of the recipients. */
+  protected weight = 0;
   readonly #options: SMTPServerOptions;
 
   constructor(options: SMTPServerOptions) {
@@ -72,7 +74,11 @@ export abstract class ConnectionFacts {
     });
     if (this.#options.hideDSN === false) session.envelope.dsn = { ret: null, envid: null };
     this.recipientPlaces.clear();
+    this.resetWeight();
   }
+
+  protected abstract resetWeight(): void;
+  abstract takesWeight(octets: number): boolean;
 
   /** Without a name, the address in brackets. */
   setClientHostname(name: string): void {

@@ -60,6 +60,9 @@ export class SMTPConnection extends ConnectionFacts implements Dialogue {
   #isEntered = false;
   #isAnnounced = false;
   #line = '';
+  #rest: NodeJS.Timeout | undefined;
+  /** Ends the wait for the program. */
+  #giveUp: (() => void) | undefined;
   readonly #run: readonly Step[] = [() => dispatch(this, this.#line)];
   readonly #readOptions;
 
@@ -178,7 +181,16 @@ export class SMTPConnection extends ConnectionFacts implements Dialogue {
   /** Of the stream in use: TLS puts another in its place. */
   #listen(): void {
     const { stream } = this.engine.intake;
-    stream.once('close', () => this.#leave()).on('error', (error) => this.fail(error));
+    stream
+      .once('close', () => this.#leave())
+      .once('end', () => this.#limitRest())
+      .on('error', (error) => this.fail(error));
+  }
+
+  /** The client has closed its side, and may still read; a program that never answers must not keep it. */
+  #limitRest(): void {
+    this.#rest = setTimeout(() => this.engine.destroy(), this.#timeoutMs);
+    this.#rest.unref();
   }
 
   #requirePlace(): Outcome {
@@ -317,6 +329,18 @@ export class SMTPConnection extends ConnectionFacts implements Dialogue {
     return this.#askSecure(undefined);
   }
 
+  /**
+   * Waits until the program has answered, or the client is gone: a program that never answers must not keep what the session
+   * holds.
+   */
+  waiting(begin: (resolve: (outcome: Progress) => void) => void): Promise<Outcome> {
+    return new Promise<Outcome>((resolve) => {
+      this.#giveUp = () => resolve(STOP);
+      if (this.#isGone) resolve(STOP);
+      else begin(resolve);
+    });
+  }
+
   // Replies.
 
   send(code: number, text: string | readonly string[] = '', topic?: ReplyTopic): Outcome {
@@ -341,6 +365,20 @@ export class SMTPConnection extends ConnectionFacts implements Dialogue {
 
   refuse(error: SMTPServerError, topic?: ReplyTopic): Outcome {
     return this.end(error.responseCode || 554, error.message, topic);
+  }
+
+  /** Memory for another recipient: false if there is none. What it takes is given back with the transaction. */
+  override takesWeight(octets: number): boolean {
+    const { memory } = this.engine.host;
+    if (memory.defersMail) return false;
+    this.weight += octets;
+    memory.adjust(octets);
+    return true;
+  }
+
+  protected override resetWeight(): void {
+    if (this.weight > 0) this.engine.host.memory.adjust(-this.weight);
+    this.weight = 0;
   }
 
   // The end.
@@ -368,7 +406,10 @@ export class SMTPConnection extends ConnectionFacts implements Dialogue {
     const { server, id, user, remoteAddress: host } = this;
     const entry = { tnx: 'close', cid: id, host, user };
     server.logger.info({ ...entry, hadError: false }, '%s received "close" event from %s', id, host);
+    clearTimeout(this.#rest);
     this.message?.abandon();
+    this.#giveUp?.();
+    this.resetWeight();
     server.connections.delete(this);
     server.logger.info(entry, 'Connection closed to %s', this.clientHostname || host);
     setImmediate(() => server.onClose(this.session, () => undefined));

@@ -51,7 +51,8 @@ export function rcpt(connection: SMTPConnection, line: string): Progress {
     refuseForm(parsed, RCPT_VALUES) ??
     (session.envelope.mailFrom ? undefined : ([503, 'Error: need MAIL command'] as const)) ??
     takeRecipientDsn(connection, path) ??
-    refuseNumber(connection, path);
+    refuseNumber(connection, path) ??
+    refuseWeight(connection, line);
   if (refusal !== undefined) return connection.send(...refusal);
   // The program may change the address.
   const key = path.address.toLowerCase();
@@ -141,6 +142,15 @@ function refuseNumber(
   if (!isFull || recipientPlaces.has(address.toLowerCase())) return undefined;
   return [452, 'Error: too many recipients', 'too many recipients'];
 }
+
+/** Octets of a recipient besides its address: objects and their places in lists. */
+const RECIPIENT_OCTETS = 400;
+
+/** Without a limit of the program, memory is one: a client may name recipients without end. */
+const refuseWeight = (connection: SMTPConnection, line: string): Refusal | undefined =>
+  connection.takesWeight(RECIPIENT_OCTETS + 2 * line.length)
+    ? undefined
+    : [452, 'Error: too little memory, try again later'];
 
 /** In place of the same one, if it is there. The program may have changed the list. */
 function addRecipient(

@@ -123,7 +123,7 @@ export class MessageStream implements DialogueMode {
   /** Waits for the answer, and until the program has read all. */
   #reply(): Progress {
     const { stream } = this;
-    const settled = new Promise<Outcome>((resolve) => {
+    const settled = this.#connection.waiting((resolve) => {
       this.#resume = resolve;
     });
     stream.once('end', () => this.#settle()).once('close', () => this.#settle());

@@ -238,6 +238,34 @@ describe('the program', () => {
     expect(held).toBeLessThan(300_000);
   });
 
+  test('that never answers keeps nothing of a client that is gone', async () => {
+    const { server, port } = await start({ ...OPEN, socketTimeout: 200, onMailFrom: () => undefined });
+    const budgets = new Set<{ readonly used: number }>();
+    for (let turn = 0; turn < 3; turn++) {
+      const client = await greeted(port, ['EHLO x']);
+      for (const { engine } of server.connections) budgets.add(engine.host.memory);
+      client.send('MAIL FROM:<a@b>\r\n');
+      client.destroy();
+    }
+    const [budget] = budgets;
+    expect(budgets.size).toBe(1);
+    await vi.waitFor(() => expect(budget!.used).toBe(0), { timeout: 60_000 });
+  });
+
+  test('without a limit of recipients has the memory for one', async () => {
+    const { server, port } = await start(OPEN);
+    const client = await greeted(port, ['EHLO x', 'MAIL FROM:<a@b>', 'RCPT TO:<0@b>']);
+    const [connection] = server.connections;
+    const { memory } = connection!.engine.host;
+    memory.limit = memory.used + 10_000;
+    const replies: string[] = [];
+    for (let at = 1; at < 100 && !replies.at(-1)?.startsWith('452'); at++)
+      replies.push(await client.say(`RCPT TO:<${at}@b>`));
+    expect(replies.at(-1)).toBe('452 Error: too little memory, try again later');
+    expect(await client.say('RSET')).toBe('250 Flushed');
+    memory.limit = Number.POSITIVE_INFINITY;
+  });
+
   test('that answers twice is heard once', async () => {
     const { port } = await start({
       ...OPEN,
