@@ -324,6 +324,53 @@ describe('the program', () => {
   });
 });
 
+test('octets of any kind, cut anywhere, end no more than their connection', async () => {
+  const { server, port } = await start({ ...OPEN, maxAllowedUnauthenticatedCommands: false });
+  const words = [
+    'EHLO x',
+    'MAIL FROM:<a@b>',
+    'RCPT TO:<a@b>',
+    'DATA',
+    '.',
+    '\r',
+    '\n',
+    '\0',
+    'AUTH PLAIN',
+    'é',
+    'RSET',
+  ];
+  // A generator of its own: what fails can be run again.
+  let seed = 20_261_130;
+  const random = (below: number): number => {
+    seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return Math.floor((seed / 2_147_483_648) * below);
+  };
+  const talk = async (): Promise<void> => {
+    const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+    await once(socket, 'data');
+    socket.resume();
+    const octets = Buffer.concat(
+      Array.from({ length: 60 }, () =>
+        random(3) === 0
+          ? Buffer.from(Array.from({ length: random(40) }, () => random(256)))
+          : Buffer.from(`${words[random(words.length)]}\r\n`),
+      ),
+    );
+    for (let at = 0; at < octets.length && !socket.destroyed;) {
+      const size = 1 + random(90);
+      socket.write(octets.subarray(at, at + size));
+      at += size;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    socket.end();
+    if (!socket.closed) await once(socket, 'close');
+  };
+  await Promise.all(Array.from({ length: 40 }, talk));
+  await vi.waitFor(() => expect(server.connections.size).toBe(0), { timeout: 60_000 });
+  const client = await greeted(port, ENVELOPE);
+  expect(await client.say('NOOP')).toBe('250 OK');
+});
+
 describe('the server', () => {
   test('listens on a Unix socket, whose clients have no address', async () => {
     const root = mkdtempSync(join(tmpdir(), 'facade-'));
