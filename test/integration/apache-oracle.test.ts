@@ -4,10 +4,9 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { replayScript } from '../dialogue/replay-script.ts';
 import { parseScript } from '../dialogue/script.ts';
 import { StreamWire } from '../dialogue/stream-wire.ts';
@@ -22,8 +21,8 @@ import { makeScratch, type Owner, type Scratch } from '../parity/scratch.ts';
 import { switchOff } from '../parity/subject.ts';
 import { RunningProgram } from '../process/running-program.ts';
 import { CLIENT, connected } from './front.ts';
-import { BY_RELAY, buildModule, hasModPerl, LOAD_PERL, startHttpd } from './httpd.ts';
-import { describeWith, hasProgram } from './needs.ts';
+import { BY_RELAY, apacheTests, hasModPerl, LOAD_PERL, startHttpd } from './httpd.ts';
+import { describeWith } from './needs.ts';
 
 /**
  * Dialogues about what httpd carries. None with AUTH in several steps or with STARTTLS, of which Apache::Qpsmtpd is not capable:
@@ -53,25 +52,7 @@ require APR::SockAddr;
 *Apache2::Connection::remote_addr = sub { $_[0]->client_addr };
 </Perl>`;
 
-let built: string;
-let module: readonly string[];
-let folder: string;
-const ends: (() => unknown)[] = [];
-
-beforeAll(() => {
-  built = mkdtempSync(join(tmpdir(), 'qpsmtpd-apxs-'));
-  chmodSync(built, 0o755);
-  if (hasProgram('apxs2')) module = buildModule(built);
-});
-afterAll(() => rmSync(built, { recursive: true, force: true }));
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'qpsmtpd-oracle-'));
-  chmodSync(folder, 0o711);
-});
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
-  rmSync(folder, { recursive: true, force: true });
-});
+const here = apacheTests('oracle');
 
 /** The user httpd's children run as, who write the Perl daemon's files. */
 function ownerOfChildren(): Owner | undefined {
@@ -88,7 +69,7 @@ interface Played {
 
 async function play(port: number, script: string, { maildir }: Scratch): Promise<Played> {
   const socket = await connected(port);
-  ends.push(() => socket.destroy());
+  here.ends.push(() => socket.destroy());
   const steps = parseScript(readFileSync(join(SCRIPTS, `${script}.txt`), 'utf8'));
   const dialogue = await replayScript(new StreamWire(socket), steps);
   return { dialogue, mails: readMaildir(maildir) };
@@ -105,12 +86,12 @@ const asListed = (line: string): string =>
     .replaceAll(CLIENT, '127.0.0.1');
 
 async function playToPerl(parityCase: ParityCase): Promise<Played> {
-  const scratch = makeScratch(join(folder, 'perl'), parityCase.conf, ownerOfChildren());
+  const scratch = makeScratch(join(here.folder, 'perl'), parityCase.conf, ownerOfChildren());
   writeFileSync(join(scratch.config, 'plugin_dirs'), '/usr/share/qpsmtpd/plugins\n');
   const modules = [LOAD_PERL, RENAMED.replace('@CONFIG@', scratch.config)];
   const lines = ['PerlModule Apache::Qpsmtpd', 'PerlProcessConnectionHandler Apache::Qpsmtpd'];
-  const httpd = await startHttpd(folder, 'prefork', modules, [{ lines }]);
-  ends.push(() => httpd.end());
+  const httpd = await startHttpd(here.folder, 'prefork', modules, [{ lines }]);
+  here.ends.push(() => httpd.end());
   const { dialogue, mails } = await play(httpd.port, parityCase.script, scratch);
   for (const mail of mails) expect(mail).toMatch(RECEIVED);
   return {
@@ -124,15 +105,15 @@ async function playToDaemon(
   modules: readonly string[],
   handOn: (socket: string) => readonly string[],
 ): Promise<Played> {
-  const scratch = makeScratch(join(folder, 'daemon'), conf, undefined);
+  const scratch = makeScratch(join(here.folder, 'daemon'), conf, undefined);
   const socket = join(scratch.folder, 'front.sock');
   switchOff(scratch);
   writeFileSync(join(scratch.config, 'listeners'), `unix:${socket} mode=0666 proxy=required\n`);
   const daemon = new RunningProgram(DAEMON, ['serve', '--config', scratch.config, '--workers', '1']);
-  ends.push(() => daemon.dispose());
+  here.ends.push(() => daemon.dispose());
   await daemon.out.find(/listening on/);
-  const httpd = await startHttpd(folder, 'prefork', modules, [{ lines: handOn(socket) }]);
-  ends.push(() => httpd.end());
+  const httpd = await startHttpd(here.folder, 'prefork', modules, [{ lines: handOn(socket) }]);
+  here.ends.push(() => httpd.end());
   const { dialogue, mails } = await play(httpd.port, script, scratch);
   for (const mail of mails) expect(mail).toMatch(RECEIVED);
   return {
@@ -168,9 +149,9 @@ describeWith('apxs2', 'apache2-dev')('beside Apache::Qpsmtpd', () => {
     async (parityCase) => {
       const perl = await playToPerl(parityCase);
       expect(perl.dialogue.length).toBeGreaterThan(10);
-      const byModule = await playToDaemon(parityCase, module, (socket) => [`QpsmtpdSocket ${socket}`]);
+      const byModule = await playToDaemon(parityCase, here.module, (socket) => [`QpsmtpdSocket ${socket}`]);
       expect(unlisted(parityCase.script, perl, byModule)).toEqual([]);
-      rmSync(join(folder, 'daemon'), { recursive: true });
+      rmSync(join(here.folder, 'daemon'), { recursive: true });
       const byRelay = await playToDaemon(parityCase, BY_RELAY, (socket) => [
         'PerlProcessConnectionHandler Qpsmtpd::Relay',
         `PerlSetVar QpsmtpdSocket ${socket}`,

@@ -2,20 +2,19 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { TestClient } from '../../host/testing/index.ts';
 import { RunningProgram } from '../process/running-program.ts';
 import { CLIENT, connected } from './front.ts';
 import {
   BY_RELAY,
-  buildModule,
+  apacheTests,
   hasModPerl,
   startHttpd as startHttpdIn,
   withCertificate,
@@ -23,47 +22,31 @@ import {
   type Mpm,
   type VirtualHost,
 } from './httpd.ts';
-import { describeWith, hasProgram } from './needs.ts';
+import { describeWith } from './needs.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-let built: string;
-let module: readonly string[];
-let folder: string;
+const here = apacheTests('apache');
 let socket: string;
-const ends: (() => unknown)[] = [];
-
-beforeAll(() => {
-  built = mkdtempSync(join(tmpdir(), 'qpsmtpd-apxs-'));
-  chmodSync(built, 0o755);
-  if (hasProgram('apxs2')) module = buildModule(built);
-});
-afterAll(() => rmSync(built, { recursive: true, force: true }));
-
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'qpsmtpd-apache-'));
-  chmodSync(folder, 0o755);
-  socket = join(folder, 'front.sock');
-  mkdirSync(join(folder, 'config'));
-  mkdirSync(join(folder, 'spool'), { mode: 0o700 });
+  socket = join(here.folder, 'front.sock');
+  mkdirSync(join(here.folder, 'config'));
+  mkdirSync(join(here.folder, 'spool'), { mode: 0o700 });
   const files = {
-    plugins: `rcpt_ok\nqueue/maildir ${join(folder, 'Maildir')}`,
+    plugins: `rcpt_ok\nqueue/maildir ${join(here.folder, 'Maildir')}`,
     rcpthosts: 'example.com',
-    spool_dir: join(folder, 'spool'),
+    spool_dir: join(here.folder, 'spool'),
     me: 'mx.example.com',
     listeners: `unix:${socket} mode=0666 proxy=required`,
   };
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, 'config', name), `${text}\n`);
-});
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
-  rmSync(folder, { recursive: true, force: true });
+  for (const [name, text] of Object.entries(files))
+    writeFileSync(join(here.folder, 'config', name), `${text}\n`);
 });
 
 async function serve(): Promise<RunningProgram> {
-  const args = ['serve', '--config', join(folder, 'config'), '--workers', '1'];
+  const args = ['serve', '--config', join(here.folder, 'config'), '--workers', '1'];
   const program = new RunningProgram(join(ROOT, 'bin/qpsmtpd.cjs'), args);
-  ends.push(() => program.dispose());
+  here.ends.push(() => program.dispose());
   await program.out.find(/listening on/);
   return program;
 }
@@ -80,18 +63,18 @@ interface Setup {
 /** httpd with a virtual host that speaks SMTP, and others if wanted. */
 async function startHttpd(
   mpm: Mpm,
-  { more = [], host = [], by = [module, [`QpsmtpdSocket ${socket}`]], others = [] }: Setup = {},
+  { more = [], host = [], by = [here.module, [`QpsmtpdSocket ${socket}`]], others = [] }: Setup = {},
 ): Promise<Httpd> {
   const hosts = [{ lines: [...by[1], ...host] }, ...others];
-  const httpd = await startHttpdIn(folder, mpm, [...by[0], ...more], hosts);
-  ends.push(() => httpd.end());
+  const httpd = await startHttpdIn(here.folder, mpm, [...by[0], ...more], hosts);
+  here.ends.push(() => httpd.end());
   return httpd;
 }
 
 /** Connected as soon as httpd listens, and ended with the test. */
 async function connectedClient(port: number): Promise<Socket> {
   const stream = await connected(port);
-  ends.push(() => stream.destroy());
+  here.ends.push(() => stream.destroy());
   return stream;
 }
 
@@ -104,8 +87,8 @@ async function deliver(through: TestClient, body = 'x'): Promise<string> {
   through.send(`Subject: x\r\n\r\n${body}\r\n.\r\n`);
   expect(await through.reply()).toMatch(/^250 Queued/);
   expect(await through.say('QUIT')).toMatch(/^221/);
-  const [name] = readdirSync(join(folder, 'Maildir/new'));
-  return readFileSync(join(folder, 'Maildir/new', name!), 'latin1');
+  const [name] = readdirSync(join(here.folder, 'Maildir/new'));
+  return readFileSync(join(here.folder, 'Maildir/new', name!), 'latin1');
 }
 
 /** A client inside TLS, and the cipher it got. */
@@ -122,7 +105,7 @@ async function secured(port: number): Promise<{ through: TestClient; cipher: str
 
 /** A virtual host in which httpd serves a page of its own. */
 function website(): VirtualHost {
-  const root = join(folder, 'pages');
+  const root = join(here.folder, 'pages');
   mkdirSync(root);
   writeFileSync(join(root, 'page'), 'a page');
   return { protocol: 'http', lines: [`DocumentRoot ${root}`] };
@@ -186,7 +169,7 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
     '%s with mod_ssl: the cipher stands in Received, no STARTTLS',
     async (mpm) => {
       await serve();
-      const { port } = await startHttpd(mpm, { host: withCertificate(folder) });
+      const { port } = await startHttpd(mpm, { host: withCertificate(here.folder) });
       const { through, cipher } = await secured(port);
       expect(await through.reply()).toMatch(/^220/);
       expect(await through.say('EHLO c.example')).not.toContain('STARTTLS');
@@ -198,7 +181,7 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
     await serve();
     const { port } = await startHttpd('event', {
       more: ['QpsmtpdMaxSessions 2'],
-      host: withCertificate(folder),
+      host: withCertificate(here.folder),
     });
     for (let count = 0; count < 2; count++)
       expect(await (await secured(port)).through.reply()).toMatch(/^220/);
@@ -237,8 +220,10 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
     daemon.kill('SIGCONT');
     await once(other, 'data');
     expect(await through.reply()).toMatch(/^250 Queued/);
-    const [name] = readdirSync(join(folder, 'Maildir/new'));
-    expect(readFileSync(join(folder, 'Maildir/new', name!), 'latin1')).toContain(body.replaceAll('\r', ''));
+    const [name] = readdirSync(join(here.folder, 'Maildir/new'));
+    expect(readFileSync(join(here.folder, 'Maildir/new', name!), 'latin1')).toContain(
+      body.replaceAll('\r', ''),
+    );
     const heard = await text(deaf);
     expect(heard.match(/^250-mx\.example\.com Hi /gm)?.length).toBe(hellos);
     expect(heard).toMatch(/\r\n221 [^\n]*\r\n$/);
@@ -266,7 +251,7 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
     await serve();
     const { ports } = await startHttpd('event', {
       more: FIFTY_THREADS,
-      host: withCertificate(folder),
+      host: withCertificate(here.folder),
       others: [website()],
     });
     const all: TestClient[] = [];
@@ -298,7 +283,7 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
     const stuck = spawn('perl', ['-MSocket', '-e', `$|=1;${listens}`, socket], {
       stdio: ['pipe', 'pipe', 'ignore'],
     });
-    ends.push(() => stuck.kill('SIGKILL'));
+    here.ends.push(() => stuck.kill('SIGKILL'));
     await once(stuck.stdout, 'data');
     const { ports } = await startHttpd('event', { more: FIFTY_THREADS, others: [website()] });
     const all = await Promise.all(Array.from({ length: 60 }, () => client(ports[0]!)));
@@ -357,7 +342,7 @@ describeWith('apache2', 'apache2')('Qpsmtpd::Relay under mod_perl', () => {
     await serve();
     const { port } = await startHttpd('prefork', {
       by: relayed('PerlSetVar QpsmtpdTls 1'),
-      host: withCertificate(folder),
+      host: withCertificate(here.folder),
     });
     const { through } = await secured(port);
     expect(await through.reply()).toMatch(/^220/);

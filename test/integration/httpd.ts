@@ -2,9 +2,12 @@
 
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { makePair } from '../tls/secure-server.ts';
+import { hasProgram } from './needs.ts';
 import { freePort } from './receivers/receiver.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -34,8 +37,42 @@ export const hasModPerl = existsSync(join(MODULES, 'mod_perl.so')) || process.en
 if (!hasModPerl)
   process.stderr.write('skipped: mod_perl is missing (apt-get install libapache2-mod-perl2)\n');
 
+/** What a file of tests with httpd has: the module, a folder for each test, and what is ended after it. */
+export interface ApacheTests {
+  /** The lines that load mod_qpsmtpd, which is built once for all tests of the file; none without apxs2. */
+  readonly module: readonly string[];
+  /** One that httpd's children may walk through. */
+  readonly folder: string;
+  /** The last one first. */
+  readonly ends: (() => unknown)[];
+}
+
+/** To be called before any other hook of the file is set. */
+export function apacheTests(name: string): ApacheTests {
+  const tests = { module: [] as readonly string[], folder: '', ends: [] as (() => unknown)[] };
+  const scratch = (purpose: string): string => {
+    const folder = mkdtempSync(join(tmpdir(), `qpsmtpd-${purpose}-`));
+    chmodSync(folder, 0o755);
+    return folder;
+  };
+  let built: string;
+  beforeAll(() => {
+    built = scratch('apxs');
+    if (hasProgram('apxs2')) tests.module = buildModule(built);
+  });
+  afterAll(() => rmSync(built, { recursive: true, force: true }));
+  beforeEach(() => {
+    tests.folder = scratch(name);
+  });
+  afterEach(async () => {
+    for (const end of tests.ends.splice(0).reverse()) await end();
+    rmSync(tests.folder, { recursive: true, force: true });
+  });
+  return tests;
+}
+
 /** Builds `contrib/apache/mod_qpsmtpd.c` in a folder; returns the lines that load it. */
-export function buildModule(folder: string): readonly string[] {
+function buildModule(folder: string): readonly string[] {
   copyFileSync(join(ROOT, 'contrib/apache/mod_qpsmtpd.c'), join(folder, 'mod_qpsmtpd.c'));
   execFileSync('apxs2', ['-Wc,-Wall', '-c', 'mod_qpsmtpd.c'], { cwd: folder, stdio: 'pipe' });
   return [`LoadModule qpsmtpd_module ${join(folder, '.libs/mod_qpsmtpd.so')}`];
