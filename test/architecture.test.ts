@@ -270,7 +270,8 @@ describe('who may import whom', () => {
 
   test('sockets are opened in host/intake, host/fronts/http, host/tls, host/dns, host/http, host/connect, and for syslog only', () => {
     const sockets = /^(node:)?(net|tls|http|https|http2|dgram)$/;
-    const mayOpen = /^host\/((intake|fronts\/http|tls|dns|delivery|http|connect)\/|observe\/syslog-output\.ts$)/;
+    const mayOpen =
+      /^host\/((intake|fronts\/http|tls|dns|delivery|http|connect)\/|observe\/syslog-output\.ts$)/;
     expect(offences('host', (target, file) => !sockets.test(target) || mayOpen.test(file))).toEqual([]);
   });
 
