@@ -1,6 +1,7 @@
 /** The outputs of this process. Two plugins, or a plugin before and after a reload, that name the same file share it. */
 
-import { pino } from 'pino';
+import { createRequire } from 'node:module';
+import type { pino as Pino } from 'pino';
 import type { LogEvent } from '../../bindings/plugin/hooks.ts';
 import type { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { LogOutput, Logs } from '../../bindings/plugin/log-services.ts';
@@ -103,6 +104,9 @@ const METHODS: Readonly<Record<LogLevel, 'fatal' | 'error' | 'warn' | 'info' | '
   7: 'debug',
 };
 
+/** Thirty files: most processes write no JSON, and one that serves a single client has no time to lose. */
+const loadPino = (): typeof Pino => (createRequire(import.meta.url)('pino') as { pino: typeof Pino }).pino;
+
 /** A function that makes a line of JSON, without its end, of an event of the log. What does not apply is left out. */
 export function jsonLines(hostName: string): (event: LogEvent) => string {
   let line = '';
@@ -111,6 +115,7 @@ export function jsonLines(hostName: string): (event: LogEvent) => string {
       line = text.trimEnd();
     },
   };
+  const pino = loadPino();
   const base = { pid: process.pid, hostname: hostName, name: 'qpsmtpd' };
   const logger = pino({ base, level: 'trace', timestamp: pino.stdTimeFunctions.isoTime }, destination);
   return ({ level, text, plugin, hook, connectionId, transactionId, event }) => {
