@@ -1,11 +1,11 @@
 /** A process for each client: inetd, xinetd, tcpserver, tcpsvd and systemd put it on descriptor 0. */
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { userInfo } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TestClient } from '../../host/testing/index.ts';
@@ -206,10 +206,9 @@ test('without arguments it serves its client, as the Perl program of its name', 
     { QPSMTPD_CONFIG: place.config },
   );
   if (isRoot) {
-    const { chmodSync, chownSync, mkdirSync } = await import('node:fs');
     chmodSync(place.folder, 0o755);
     mkdirSync(join(place.folder, 'spool'), { mode: 0o700 });
-    chownSync(join(place.folder, 'spool'), 65_534, 65_534);
+    execFileSync('chown', ['nobody', join(place.folder, 'spool')]);
   }
   const client = await started.client(port);
   expect(await client.reply(), said()).toMatch(/^220 mx\.test/);
@@ -333,7 +332,7 @@ test('a listening socket is no client: exit code 71 and the listener that is mea
 });
 
 test('TERM: an idle client is told, and the process ends with 0', async () => {
-  const { client, ended, pid } = await handOver(serveStdin(place));
+  const { client, ended, pid } = await handOver(serveStdin(place, '--grace', '1'));
   const through = new TestClient(client);
   await through.reply();
   await through.say('EHLO c.example');
@@ -361,4 +360,28 @@ test('what it puts into a spool, it leaves to a daemon', async () => {
   started.atEnd(() => daemon.end());
   await expect.poll(() => messagesOf(place.maildir).length).toBe(1);
   expect(String(messagesOf(place.maildir)[0])).toContain(`(${CLIENT})`);
+});
+
+test.each([
+  ['run', 'tcpserver'],
+  ['run.tcpsvd', 'tcpsvd'],
+])('contrib/tcpserver/%s serves as the user it names', async (file, program) => {
+  expect(hasProgram(program), `${program} is missing (apt-get install ucspi-tcp ipsvd)`).toBe(true);
+  place.write({ plugins: 'rcpt_ok' });
+  const port = await freePort();
+  const isRoot = process.getuid?.() === 0;
+  const user = isRoot ? 'nobody' : userInfo().username;
+  const settings = { address: '127.0.0.1', port, user, program: QPSMTPD, QPSMTPD_CONFIG: place.config };
+  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+  writeFileSync(join(place.folder, 'settings'), lines.join(''));
+  mkdirSync(join(place.folder, 'spool'), { mode: 0o700 });
+  if (isRoot) {
+    chmodSync(place.folder, 0o755);
+    execFileSync('chown', ['nobody', join(place.folder, 'spool')]);
+  }
+  const script = resolve(import.meta.dirname, '../../contrib/tcpserver', file);
+  started.start(['sh', '-c', 'cd "$0" && exec "$1"', place.folder, script]);
+  const client = await started.client(port);
+  expect(await client.reply()).toMatch(/^220 mx\.test/);
+  expect(await client.say('QUIT')).toMatch(/^221/);
 });
