@@ -45,6 +45,11 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   },
   { name: 'workers', value: 'N', help: 'processes that serve (default: one per processor)' },
   { name: 'pid-file', value: 'FILE', help: 'write the pid here and refuse to run twice; absolute path' },
+  {
+    name: 'ready-fd',
+    value: 'N',
+    help: 'write a line end to this descriptor once the daemon listens, and close it (s6: notification-fd)',
+  },
   { name: 'grace', value: 'SECONDS', help: 'how long sessions may go on after TERM (default: 30)' },
   {
     name: 'drain-delay',
@@ -97,6 +102,7 @@ export function readServeOptions(
     isListenTacit: !given.has('listen') && defaults.listen.length === 0,
     workers: given.count('workers', 1, MAX_WORKERS) ?? defaultWorkers(),
     pidFile: given.text('pid-file'),
+    readyDescriptor: given.count('ready-fd', 3, 1_000_000),
     graceMs: (given.count('grace', 0, 3_600) ?? DEFAULT_GRACE_SECONDS) * 1_000,
     drainDelayMs: (given.count('drain-delay', 0, 3_600) ?? 0) * 1_000,
     isDetached: given.has('detach'),
@@ -109,7 +115,7 @@ export function readServeOptions(
 
 function refuseForOneClient(given: Arguments): void {
   const kinds = given.texts('listen').map((spec) => parseListen(spec).kind);
-  const option = ['workers', 'pid-file'].find((name) => given.has(name));
+  const option = ['workers', 'pid-file', 'ready-fd'].find((name) => given.has(name));
   if (option === undefined || !kinds.includes('stdin')) return;
   throw new UsageError(`--${option} makes no sense with stdin:, where a process serves one client`);
 }

@@ -6,6 +6,7 @@ import { ExitCode } from './exit-code.ts';
 import { heldSignals } from './held-signals.ts';
 import { SerialTask } from './serial-task.ts';
 import type { ServeOptions, Standing } from './serve-options.ts';
+import { serviceNotifier } from './service-notifier.ts';
 import { DaemonSignals } from './signals.ts';
 import { Succession } from './succession.ts';
 
@@ -45,7 +46,11 @@ export class DaemonLife {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    this.#reload = new SerialTask(() => course.reload());
+    this.#reload = new SerialTask(async () => {
+      serviceNotifier.reloading();
+      await course.reload();
+      serviceNotifier.reloaded();
+    });
     this.#succession = new Succession({
       sockets: () => course.sockets(),
       standing,
@@ -73,17 +78,23 @@ export class DaemonLife {
     // For a fault, or where another process serves, there is nothing to wait for.
     const delayMs = code === ExitCode.OK && !arePassedOn && this.#isServing ? this.#drainDelayMs : 0;
     if (delayMs === 0) return this.#drain(code, arePassedOn);
-    this.#course.log(
-      LogLevel.NOTICE,
-      `health checks are told 421 from now on; clients are let in for another ${delayMs / 1_000} s`,
-    );
+    const text = `health checks are told 421 from now on; clients are let in for another ${delayMs / 1_000} s`;
+    serviceNotifier.stopping(text);
+    this.#course.log(LogLevel.NOTICE, text);
     this.#course.announceStop();
     setTimeout(() => this.#drain(code, arePassedOn), delayMs);
   }
 
   #drain(code: number, arePassedOn: boolean): void {
-    this.#course.log(LogLevel.NOTICE, `stopping: sessions have ${this.#graceMs / 1_000} s to end`);
-    void this.#course.drain(code, arePassedOn).then(this.#end);
+    const text = `sessions have ${this.#graceMs / 1_000} s to end`;
+    if (arePassedOn) serviceNotifier.cease();
+    else serviceNotifier.stopping(text);
+    this.#course.log(LogLevel.NOTICE, `stopping: ${text}`);
+    const drained = this.#course.drain(code, arePassedOn);
+    void serviceNotifier
+      .flushed()
+      .then(() => drained)
+      .then(this.#end);
   }
 
   /** At once. */

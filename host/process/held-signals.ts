@@ -3,7 +3,16 @@
  * hold them before they load anything else, because the default action of most signals is to die.
  */
 
-export const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGPIPE'] as const;
+export const SIGNALS = [
+  'SIGTERM',
+  'SIGINT',
+  'SIGQUIT',
+  'SIGHUP',
+  'SIGUSR1',
+  'SIGALRM',
+  'SIGUSR2',
+  'SIGPIPE',
+] as const;
 export type HeldSignal = (typeof SIGNALS)[number];
 
 export interface SignalSource {

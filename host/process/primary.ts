@@ -55,7 +55,7 @@ export async function servePrimary(
     logger.log(LogLevel.NOTICE, readyLine(addresses, options.workers));
     if (options.isQuiet !== true) terminal.out(readyLine(addresses, options.workers));
     if (parent.role === 'background') pool.leaveTerminal();
-    await standing.ready(addresses);
+    await standing.ready(addresses, () => pool.isAlive);
     life.started();
   });
   await Promise.race([started, life.ended]);

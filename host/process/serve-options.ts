@@ -23,6 +23,8 @@ export interface ServeOptions {
   readonly settings?: ReadonlyMap<string, readonly string[]> | undefined;
   /** The program that is called ends as soon as the daemon is ready. */
   readonly isDetached?: boolean | undefined;
+  /** A descriptor of the supervisor that gets a line end once the daemon listens. */
+  readonly readyDescriptor?: number | undefined;
   /** No ready line on the standard output. */
   readonly isQuiet?: boolean | undefined;
 }
@@ -32,8 +34,8 @@ export interface Standing {
   readonly pidFile: PidFile | undefined;
   /** What other processes of this daemon need in their environment, workers and successors. */
   readonly environment: Readonly<Record<string, string>>;
-  /** It serves: whoever waits for that is told. */
-  ready(addresses: readonly string[]): Promise<void>;
+  /** It serves: whoever waits for that is told. `isAlive`: whether its workers are, for a watchdog. */
+  ready(addresses: readonly string[], isAlive?: () => boolean): Promise<void>;
 }
 
 /** Where lines for the operator go. */

@@ -11,7 +11,8 @@ import { parent } from './parent.ts';
 import { PidFile } from './pid-file.ts';
 import { servePrimary } from './primary.ts';
 import { checkUser, refuseTacitRoot } from './privileges.ts';
-import type { ServeOptions, Terminal } from './serve-options.ts';
+import { readyLine, type ServeOptions, type Terminal } from './serve-options.ts';
+import { serviceNotifier } from './service-notifier.ts';
 import { serveAlone } from './single.ts';
 import { runWorker } from './worker.ts';
 
@@ -30,6 +31,13 @@ export async function serve(
   if (options.user !== undefined) checkUser(options.user);
   if (options.isDetached === true && parent.role === undefined) return runInBackground();
   const isSuccessor = parent.role === 'successor';
+  serviceNotifier.begin({
+    environment: process.env,
+    pid: process.pid,
+    // The descriptor is the supervisor's: processes that this program has started do not have it.
+    readyDescriptor: parent.role === undefined ? options.readyDescriptor : undefined,
+    complain: (problem) => terminal.err(problem),
+  });
   inheritedSockets.receive(process.env, isSuccessor);
   const pidFile = openPidFile(options, isSuccessor);
   process.once('exit', () => pidFile?.remove());
@@ -42,7 +50,8 @@ export async function serve(
   const standing = {
     pidFile,
     environment: passed.forOurs(),
-    ready: async (addresses: readonly string[]) => {
+    ready: async (addresses: readonly string[], isAlive?: () => boolean) => {
+      serviceNotifier.ready(readyLine(addresses, options.workers), isAlive);
       if (isSuccessor) pidFile?.takeOver();
       for (const listen of inheritedSockets.closeRest()) terminal.err(`nobody listens on ${listen} any more`);
       await parent.ready(addresses);

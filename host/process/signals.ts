@@ -7,7 +7,7 @@
  * | TERM, INT | give the start up, 0    | stop         | stop               | exit at once             |
  * | QUIT      | exit at once, in every state                                                         |
  * | HUP       | reload after the start  | reload       | reload once more   | line of the log          |
- * | USR1      | reopen after the start  | reopen logs  | reopen logs        | reopen logs              |
+ * | USR1, ALRM| reopen after the start  | reopen logs  | reopen logs        | reopen logs              |
  * | USR2      | restart after the start | restart      | restart            | line of the log          |
  * | PIPE      | nothing, in every state                                                              |
  */
@@ -51,7 +51,9 @@ export class DaemonSignals {
     this.#state = 'stopping';
   }
 
-  receive(signal: HeldSignal): void {
+  receive(sent: HeldSignal): void {
+    // daemontools cannot send USR1.
+    const signal = sent === 'SIGALRM' ? 'SIGUSR1' : sent;
     switch (signal) {
       case 'SIGTERM':
       case 'SIGINT':

@@ -8,6 +8,7 @@ import { environmentOf, type HeldSocket } from '../intake/inherited-sockets.ts';
 import type { HeldSignal } from './held-signals.ts';
 import { awaitReady, launch, type FailedStart } from './launch.ts';
 import type { Standing } from './serve-options.ts';
+import { serviceNotifier } from './service-notifier.ts';
 
 export interface SuccessionOptions {
   /** Undefined: they cannot be passed on. */
@@ -54,7 +55,7 @@ export class Succession {
     const { stdio, environment } = inheritance(passed);
     const successor = launch('successor', {
       stdio,
-      environment: { ...environment, ...standing.environment },
+      environment: { ...environment, ...standing.environment, ...serviceNotifier.forSuccessor() },
     });
     this.#successor = successor;
     note(`SIGUSR2: process ${successor.pid} is being started to take the place of this one`);

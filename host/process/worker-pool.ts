@@ -117,6 +117,11 @@ export class WorkerPool {
     await Promise.all([...this.#all].map((worker) => worker.gone));
   }
 
+  /** Some worker serves, and has shown it of late. */
+  get isAlive(): boolean {
+    return this.#isStopping || [...this.#all].some((worker) => worker.isReady && !worker.isSilent);
+  }
+
   /** Also those that start or drain. */
   reopenLogs(): void {
     for (const worker of this.#all) worker.tell('reopen-logs');

@@ -8,6 +8,8 @@ import type { SharedLedger } from './connection-ledger.ts';
 
 /** Beats more than its own thread waits for, which has more to tell. */
 const BEATS_OF_PATIENCE = 5;
+/** Heartbeats come once a second at least. */
+const SILENT_AFTER_MS = 5_000;
 /** One that says nothing while it should drain can end no transaction: the others do not wait for it. */
 const SILENCE_IN_DRAIN_MS = 5_000;
 
@@ -75,6 +77,11 @@ export class WorkerProcess {
 
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** It has sent no heartbeat for a while: nothing to kill it for yet. */
+  get isSilent(): boolean {
+    return (this.#silence?.silentMs ?? 0) > SILENT_AFTER_MS;
   }
 
   get livedMs(): number {

@@ -30,6 +30,7 @@ describe('the options of qpsmtpd serve', () => {
       isListenTacit: true,
       workers: availableParallelism(),
       pidFile: undefined,
+      readyDescriptor: undefined,
       graceMs: 30_000,
       maxConnections: undefined,
       maxFromIp: undefined,
@@ -40,7 +41,7 @@ describe('the options of qpsmtpd serve', () => {
   it('are read as given', () => {
     const folder = mkdtempSync(join(tmpdir(), 'qpsmtpd-options-'));
     const line =
-      '--listen tcp://127.0.0.1:2525 --listen=tcp://[::1]:25 --workers 3 --pid-file /run/q.pid --grace 5 ' +
+      '--listen tcp://127.0.0.1:2525 --listen=tcp://[::1]:25 --workers 3 --pid-file /run/q.pid --ready-fd 4 --grace 5 ' +
       '--max-connections 100 --max-from-ip 7 -u mail --config ';
     expect(readServeOptions([...words(line), folder])).toMatchObject({
       configDir: folder,
@@ -48,6 +49,7 @@ describe('the options of qpsmtpd serve', () => {
       isListenTacit: false,
       workers: 3,
       pidFile: '/run/q.pid',
+      readyDescriptor: 4,
       graceMs: 5_000,
       maxConnections: 100,
       maxFromIp: 7,
