@@ -95,6 +95,13 @@ export default tseslint.config(
       'no-restricted-syntax': ['error', "NewExpression[callee.name='Date']"],
     },
   },
-  { files: ['bin/**'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
+  {
+    files: ['bin/**'],
+    rules: {
+      '@typescript-eslint/no-require-imports': 'off',
+      // ECMAScript 5 has no catch without a name.
+      '@typescript-eslint/no-unused-vars': ['error', { caughtErrors: 'none' }],
+    },
+  },
   { files: ['test/**', 'bench/**'], rules: { 'max-lines-per-function': 'off' } },
 );

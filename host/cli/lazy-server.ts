@@ -14,6 +14,6 @@ export const lazyServer: DaemonLoader = {
   },
 
   async clearStaleSockets(listen) {
-    if (listen.some((spec) => spec.startsWith('unix:'))) await (await load()).clearStaleSockets(listen);
+    if (listen.some((spec) => /^(?:http\+)?unix:/.test(spec))) await (await load()).clearStaleSockets(listen);
   },
 };

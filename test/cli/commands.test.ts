@@ -229,7 +229,7 @@ describe('qpsmtpd check', () => {
         'plugins, in the order in which they are asked:\n   1  relay\n   2  rcpt_ok\n\n' +
         'settings that differ from the defaults:\n      databytes 1000000',
     );
-    expect(given).toEqual([
+    expect(given).toMatchObject([
       { configDir: ROOT, listen: [], services: [], rehearsal: expect.any(Rehearsal) as Rehearsal },
     ]);
   });
