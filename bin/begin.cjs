@@ -34,7 +34,7 @@ function complaintAboutFiles(limits) {
 /** Empty where the system has no such file. */
 function readLimits() {
   var fs = require('fs');
-  return fs.existsSync('/proc/self/limits') ? fs.readFileSync('/proc/self/limits', 'latin1') : '';
+  return fs.existsSync('/proc/self/limits') ? fs.readFileSync('/proc/self/limits', 'ascii') : '';
 }
 
 module.exports = function begin(program) {

@@ -1,6 +1,7 @@
 /** The frame around every program: runs it, explains what went wrong, and leaves with the right exit code. */
 
 import { exitCodeOf, explain } from '../process/exit-code.ts';
+import { tell } from '../process/ipc-messages.ts';
 import { parent } from '../process/parent.ts';
 import type { Terminal } from '../process/serve-options.ts';
 
@@ -22,8 +23,19 @@ export async function runGuarded(program: Program, args: readonly string[], to: 
   try {
     return await program(args, to);
   } catch (error) {
-    to.err(explain(error));
-    await parent.failed(exitCodeOf(error), explain(error));
-    return exitCodeOf(error);
+    const exitCode = exitCodeOf(error);
+    const text = explain(error);
+    if (await isWorker()) {
+      await tell({ qpsmtpd: 'failed', exitCode, text });
+      return exitCode;
+    }
+    to.err(text);
+    await parent.failed(exitCode, text);
+    return exitCode;
   }
+}
+
+/** The primary prints what its worker could not do, once, and does not start it again. */
+async function isWorker(): Promise<boolean> {
+  return process.connected === true && (await import('node:cluster')).default.isWorker;
 }
