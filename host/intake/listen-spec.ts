@@ -8,7 +8,7 @@ import { networkInterfaces } from 'node:os';
 import { AddressRanges } from '../config/address-ranges.ts';
 import { SERVICE_NAME } from '../config/service-files.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
-import { suggest } from '../errors/nearest.ts';
+import { nearest, suggest } from '../errors/nearest.ts';
 import { faultOf, printHttp, takeHttp } from './http-options.ts';
 import type { ListenerOptions, ProxyOptions } from './incoming-connection.ts';
 
@@ -101,10 +101,19 @@ function parseAddress(spec: string, where: string, options: Options): ListenSpec
   if (where.startsWith('fd:')) return parseFd(spec, where.slice('fd:'.length));
   if (where.startsWith('fdname:')) return parseFdName(spec, where.slice('fdname:'.length));
   if (where === 'stdin:') return { kind: 'stdin' };
+  const meant = nearest(where.split(':', 1)[0]!, [
+    'tcp',
+    'unix',
+    'fd',
+    'fdname',
+    'stdin',
+    'http',
+    'http+unix',
+  ]);
   throw refused(
     spec,
     'it must start with tcp://, unix:, fd:, fdname:, stdin: or http://',
-    'for instance tcp://127.0.0.1:2525',
+    meant === undefined ? 'for instance tcp://127.0.0.1:2525' : `did you mean ${meant}:?`,
   );
 }
 

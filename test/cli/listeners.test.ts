@@ -44,3 +44,25 @@ test('a listener that begins with TLS needs a certificate, also in check', () =>
   expect(stderr).toContain('a listener says tls=implicit, but there is no certificate');
   expect(status).toBe(78);
 });
+
+test.each([
+  ['tcp://127.0.0.1:0 prox=required', '"prox=required" is not understood (did you mean proxy?)'],
+  ['http://127.0.0.1:0 injct=raw', '"injct=raw" is not understood (did you mean inject?)'],
+  [
+    'tpc://127.0.0.1:0',
+    'it must start with tcp://, unix:, fd:, fdname:, stdin: or http:// (did you mean tcp:?)',
+  ],
+  ['fdnam:smtp', 'it must start with tcp://, unix:, fd:, fdname:, stdin: or http:// (did you mean fdname:?)'],
+])(
+  'serve with %s ends with 64 from the command line, with 78 and the line from the file',
+  (spec, problem) => {
+    const folder = put(scratch(), { plugins: 'rcpt_ok\n', listeners: `# mistaken\n${spec}\n` });
+    const serve = (...args: readonly string[]) =>
+      spawnSync(process.execPath, [join(ROOT, 'bin/qpsmtpd.cjs'), 'serve', '--config', folder, ...args], {
+        encoding: 'utf8',
+      });
+    const text = `listen address "${spec}": ${problem}`;
+    expect(serve('--listen', spec)).toMatchObject({ status: 64, stderr: `${text}\n` });
+    expect(serve()).toMatchObject({ status: 78, stderr: `${join(folder, 'listeners')}:2: ${text}\n` });
+  },
+);
