@@ -44,7 +44,7 @@ export const HTTP_SETTINGS = {
     {
       file: 'http_tokens',
       about:
-        'Secrets of programs that ask an `http://` listener for more than a session. Others on this host may not be able to read the file.',
+        'Secrets of programs that ask an `http://` listener for more than a session. Others on this host may not be able to read or write the file.',
       takesEffect: 'next request',
       form: '`TOKEN SCOPE… [as=USER]`, one a line; scopes are `inject`, `relay` (injected messages may go anywhere) and `nginx-auth`',
     },

@@ -21,7 +21,7 @@ export interface HttpToken {
 /** Shorter ones can be guessed over a network in time. */
 const LEAST_OCTETS = 16;
 const TOKEN = /^[!-~]+$/;
-const OTHERS_MAY_READ = 0o004;
+const OTHERS_MAY_OPEN = 0o006;
 
 interface Entry extends HttpToken {
   readonly digest: Buffer;
@@ -100,9 +100,9 @@ function readLogin(options: readonly string[]): string | undefined {
 
 const isScope = (text: string): text is TokenScope => (TOKEN_SCOPES as readonly string[]).includes(text);
 
-/** Any user of this host could inject mail otherwise. Lines that are in no file have nobody to read them. */
+/** Any user of this host could inject mail otherwise, by a token of ours or one more. Lines that are in no file have nobody to read them. */
 function refuseOpenFile(file: string): void {
   const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
-  if ((mode & OTHERS_MAY_READ) !== 0)
-    throw new Error('every user of this host can read the tokens: chmod 640 the file');
+  if ((mode & OTHERS_MAY_OPEN) !== 0)
+    throw new Error('every user of this host can read or write the tokens: chmod 640 the file');
 }
