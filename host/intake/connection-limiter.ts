@@ -82,8 +82,8 @@ let lingering = 0;
  * reply with its CRLF. What the client sends is dropped: unread input would turn the close into a reset.
  * A client that waits for a TLS handshake could not read it.
  */
-export function turnAway({ stream, listener, tls }: IncomingConnection, text: string): void {
-  if (listener?.startsWithTls === true && tls === undefined) {
+export function turnAway({ stream, listener, hops }: IncomingConnection, text: string): void {
+  if (listener?.startsWithTls === true && !hops.includes('tls')) {
     stream.destroy();
     return;
   }

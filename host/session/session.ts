@@ -507,7 +507,7 @@ const NOBODY: readonly Recipient[] = [];
 /** Recomputed from what is there, so that no end of a transaction can forget to give something back. */
 function weightOf({ intake, facts, openTransaction, partial, authAttempt, inputOctets }: Session): number {
   let octets = CONNECTION_OCTETS + facts.noteOctets + inputOctets;
-  if (facts.tls?.by === 'self') octets += TLS_OCTETS;
+  if (intake.hops.includes('tls')) octets += TLS_OCTETS;
   if (openTransaction !== undefined) octets += openTransaction.octets;
   if (partial !== undefined) octets += partial.length;
   if (authAttempt !== undefined) octets += authAttempt.octets;

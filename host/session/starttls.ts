@@ -74,7 +74,7 @@ async function secure(session: Session): Promise<Outcome> {
     session.log(isOurs ? LogLevel.CRIT : LogLevel.NOTICE, `TLS handshake failed: ${error.message}`);
     return STOP;
   }
-  if (facts.tls !== undefined && host.logger.writes(LogLevel.INFO))
+  if (facts.tls?.by === 'self' && host.logger.writes(LogLevel.INFO))
     session.log(LogLevel.INFO, describeTls(facts.tls));
   facts.forgetClient();
   return NEXT;
@@ -104,9 +104,10 @@ function goOn(session: Session): Progress {
 }
 
 /** True if the first octets of this client are those of a handshake. RFC 8314 section 7.3: port 465 is for TLS at once. */
-export function startsWithTls({ intake, host }: Session): boolean {
-  if (intake.tls !== undefined || host.tls === undefined) return false;
-  return intake.listener?.startsWithTls ?? intake.local.port === SUBMISSIONS;
+export function startsWithTls({ intake: { tls, hops, listener, local }, host }: Session): boolean {
+  if (hops.includes('tls') || host.tls === undefined) return false;
+  // A proxy that has ended the TLS of its client may begin another one with us: the line of the listener tells.
+  return listener?.startsWithTls ?? (tls === undefined && local.port === SUBMISSIONS);
 }
 
 /** The first octets of the handshake may be there: they can come in one segment with a PROXY header. */

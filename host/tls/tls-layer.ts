@@ -89,7 +89,8 @@ export function startTls(intake: Securable, options: TlsOptions): Promise<void> 
     secured.once('secure', () => {
       secured.pause();
       try {
-        intake.tls = factsOf(secured, options);
+        // What a proxy has told is about the client, and this connection only about the proxy.
+        intake.tls ??= factsOf(secured, options);
       } catch (error) {
         // Whatever a client's certificate holds, it must not end more than that client's connection.
         remember(error as Error);

@@ -10,7 +10,8 @@ import { parseListen, printListen } from '../../host/intake/listen-spec.ts';
 import { SocketAcceptor } from '../../host/intake/socket-acceptor.ts';
 import { LocalLedger } from '../../host/process/connection-ledger.ts';
 import { Server } from '../../host/server/server.ts';
-import { TestClient } from '../../host/testing/index.ts';
+import { memoryPair, TestClient } from '../../host/testing/index.ts';
+import { CertificateFolder, makePair, SecureClient } from '../tls/secure-server.ts';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -40,6 +41,7 @@ function secured(): Buffer {
 }
 
 interface Started {
+  readonly port: number;
   readonly server: Server;
   /** What the plugin saw of each client. */
   readonly seen: string[];
@@ -50,6 +52,7 @@ interface Started {
 async function start(
   listenOptions: string,
   config: Record<string, readonly string[]> = {},
+  maxConnections?: number,
 ): Promise<Started> {
   const seen: string[] = [];
   const log: string[] = [];
@@ -80,11 +83,13 @@ async function start(
     definitions: [look],
     reverseLookup: noReverseLookup,
     ledger: new LocalLedger(2),
+    maxConnections,
   });
   ends.push(() => server.drain(0));
   const [address = ''] = await server.listen();
   const port = Number(/:(\d+)/.exec(address.slice('tcp://'.length))![1]);
   return {
+    port,
     server,
     seen,
     log,
@@ -218,6 +223,76 @@ describe('who may send a header goes by the other end of the socket', () => {
     expect(await proxied.say('EHLO client.example')).not.toContain('XCLIENT');
     expect(await proxied.say('XCLIENT ADDR=127.0.0.1')).toMatch(/^5/);
   });
+});
+
+test('a plain listener that gets version 2 answers the `QUIT` in its signature, and never takes the header', async () => {
+  const { client, seen } = await start('');
+  const mistaken = client();
+  expect(await mistaken.reply()).toMatch(/^220/);
+  mistaken.send(secured());
+  const replies = [];
+  for (let reply = await mistaken.reply(); reply !== ''; reply = await mistaken.reply())
+    replies.push(reply.slice(0, 3));
+  expect(replies).toEqual(['500', '500', '500', '221']);
+  expect(seen).toEqual([expect.stringMatching(/^127\.0\.0\.1:/)]);
+});
+
+test('no octet is sent before the header is there', async () => {
+  const { client } = await start('proxy=required');
+  const waiting = client();
+  let octets = 0;
+  waiting.stream.on('data', (text: string) => (octets += text.length));
+  waiting.send(V1('192.0.2.7').slice(0, -1));
+  // Another client is served meanwhile, from its connection to its end.
+  const other = client();
+  other.send(V1('192.0.2.8'));
+  await other.reply();
+  expect(await other.say('QUIT')).toMatch(/^221/);
+  expect(octets).toBe(0);
+  waiting.send('\n');
+  expect(await waiting.reply()).toMatch(/^220/);
+});
+
+test('peers that are still to send their header take places: a flood of them is limited like clients', async () => {
+  const { client } = await start('proxy=required', {}, 2);
+  const silent = [client(), client()];
+  for (const { stream } of silent) await once(stream, 'connect');
+  const waiting = client();
+  waiting.send(V1('192.0.2.7'));
+  let isServed = false;
+  waiting.stream.once('data', () => (isServed = true));
+  for (const peer of silent) peer.send('PROXY TCP4 ');
+  expect(isServed).toBe(false);
+  silent[0]!.destroy();
+  expect(await waiting.reply()).toMatch(/^220/);
+});
+
+test('TLS after the header, both cut at every octet up to the record of TLS', async () => {
+  const folder = new CertificateFolder();
+  ends.push(() => folder.remove());
+  const plugins = ['look', `tls ${folder.write('mx', makePair('mx.test'))}`];
+  const { seen, server, port } = await start('tls=implicit proxy=required', { plugins });
+  const header = secured();
+  for (let cut = 1; cut < header.length + 6; cut++) {
+    const [ours, theirs] = memoryPair();
+    const greeted = once(theirs, 'data') as Promise<[Buffer]>;
+    const inside = SecureClient.over(ours as never);
+    const octets = Buffer.concat([header, (await greeted)[0]]);
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    socket.write(octets.subarray(0, cut));
+    await once(socket, 'connect');
+    await new Promise((resolve) => setImmediate(resolve));
+    socket.write(octets.subarray(cut));
+    socket.pipe(theirs).pipe(socket);
+    const through = await inside;
+    expect(await through.reply(), `${cut}`).toMatch(/^220/);
+    through.destroy();
+    socket.destroy();
+    await expect.poll(() => server.sessions, { interval: 1 }).toBe(0);
+  }
+  expect(seen).toEqual(
+    Array(header.length + 5).fill('192.0.2.7:40000 to 198.51.100.1 by 127.0.0.1, TLSv1.3, 1'),
+  );
 });
 
 describe('XCLIENT and XFORWARD after the header', () => {

@@ -176,6 +176,32 @@ describeWith('haproxy', 'haproxy')('HAProxy', () => {
     expect(message).toMatch(/ with ESMTPS \(TLS_\S+ encrypted\); /);
   });
 
+  test('TLS that HAProxy ends, and another that it begins with us: the facts are those of the client', async () => {
+    const port = await freePort();
+    const { certificate, key, both } = daemon.makeCertificate();
+    daemon.configure('listeners', 'tcp://127.0.0.1:0 tls=implicit proxy=required');
+    daemon.configure(
+      'plugins',
+      `tls ${certificate} ${key} ${certificate}`,
+      'rcpt_ok',
+      `queue/maildir ${join(daemon.folder, 'Maildir')}`,
+    );
+    const program = daemon.serve();
+    const inside = await program.port();
+    startHaproxy(
+      'frontend smtps',
+      ` bind 127.0.0.1:${port} ssl crt ${both} ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.2`,
+      ' default_backend edge',
+      'backend edge',
+      ` server edge1 127.0.0.1:${inside} send-proxy-v2 proxy-v2-options ssl,ssl-cipher,authority ssl verify none ssl-min-ver TLSv1.3`,
+    );
+    const { client, stream } = await daemon.secureClient(port);
+    const message = await daemon.deliver(client);
+    expect(message).toMatch(RECEIVED_FROM_CLIENT);
+    expect(message).toContain(` with ESMTPS (${stream.getCipher().name} encrypted); `);
+    await program.err.find(/by proxy TLSv1\.2 \S+ for mx\.example\.com$/);
+  });
+
   test.each(['send-proxy', 'send-proxy-v2'])('%s: a client of IPv6', async (how) => {
     const port = await freePort();
     await daemon.serve().out.find(/listening on/);
