@@ -57,7 +57,8 @@ function protect(args, environment) {
   else if (output !== undefined && output.isFIFO()) {
     client.output = fs.openSync('/proc/self/fd/1', 'a');
     leadAway(1, '/dev/null');
-  } else client.output = 1;
+  } else if (isPipe || (output !== undefined && output.isSocket())) client.output = 1;
+  // Closed, or led to a file: a socket goes both ways.
   if (isSame(errors, input) || isSame(errors, output)) {
     client.isErrorHidden = environment.QPSMTPD_STDERR === undefined;
     leadAway(2, environment.QPSMTPD_STDERR || '/dev/null');

@@ -137,7 +137,7 @@ function kindOf(fd: number): 'socket' | 'pipe' {
   const stat = fstatSync(fd);
   if (stat.isSocket()) return 'socket';
   if (stat.isFIFO()) return 'pipe';
-  throw noClient('it is neither a socket nor a pipe');
+  throw noClient('it is neither a socket nor a pipe', fd);
 }
 
 /** A client may leave before it is served; a socket that listens has never had one, and says so when it is read. */
@@ -150,11 +150,12 @@ function requireConnection(fd: number): void {
   }
 }
 
-function noClient(problem: string): QpsmtpdError {
-  return new QpsmtpdError('Q_LISTEN', `stdin: no client on descriptor 0: ${problem}`);
+function noClient(problem: string, fd = 0): QpsmtpdError {
+  return new QpsmtpdError('Q_LISTEN', `stdin: no client on descriptor ${fd}: ${problem}`);
 }
 
 function joined(readable: Socket, output: number): Duplex {
+  kindOf(output);
   const writable = new Socket({ fd: output, readable: false, writable: true });
   return Duplex.from({ readable, writable }) as Duplex;
 }

@@ -321,6 +321,37 @@ test.each([
   expect(said()).toContain(`stdin: no client on descriptor 0: ${reason}`);
 });
 
+test.each([
+  ['1 is closed', '1>&-'],
+  ['2 is closed', '2>&-'],
+  ['both others are closed', '1>&- 2>&-'],
+  ['1 is a file', '1>>/dev/null'],
+])('a client on descriptor 0 is served where %s', async (_, redirection) => {
+  const { client, ended } = await handOver([
+    'sh',
+    '-c',
+    `exec "$@" ${redirection}`,
+    'sh',
+    ...serveStdin(place),
+  ]);
+  await deliver(new TestClient(client));
+  expect(await ended).toBe(0);
+  expect(String(place.delivered()[0])).toContain(`(${CLIENT})`);
+});
+
+test('a client behind pipes needs an end to be answered on: exit code 71 and the reason', async () => {
+  const script = 'true | env TCPREMOTEIP=192.0.2.7 "$@" >"$0"';
+  const { ended, said } = started.start([
+    'sh',
+    '-c',
+    script,
+    join(place.folder, 'answers'),
+    ...serveStdin(place),
+  ]);
+  expect(await ended).toBe(71);
+  expect(said()).toContain('stdin: no client on descriptor 1: it is neither a socket nor a pipe');
+});
+
 test('a listening socket is no client: exit code 71 and the listener that is meant', async () => {
   const server = createServer();
   started.atEnd(() => server.close());
