@@ -159,6 +159,24 @@ describe('sessions inside HTTP', () => {
     expect(await server.answer(request('/smtp', ['Upgrade: smtp']))).toBe('');
   });
 
+  test('a health check that says LOCAL in its PROXY header is answered, and no plugin knows of it', async () => {
+    let asked = 0;
+    const witness = definePlugin({
+      name: 'witness',
+      about: 'Counts clients.',
+      hooks: { connect: () => void asked++ },
+    });
+    await start({ options: 'proxy=required upgrade=smtp', plugins: [witness], maxFromIp: 1 });
+    const local = '\r\n\r\n\0\r\nQUIT\n\x20\0\0\0';
+    expect(await server.answer(local + ONCE)).toMatch(/^HTTP\/1\.1 200 /);
+    const ask = `${local}${request('/smtp', ['Upgrade: smtp'])}`;
+    for (const socket of [server.connect(), server.connect()]) await answerOf(socket, ask, /\n220 /);
+    expect(asked).toBe(0);
+    const client = 'PROXY TCP4 192.0.2.7 192.0.2.9 4711 80\r\n';
+    await answerOf(server.connect(), `${client}${request('/smtp', ['Upgrade: smtp'])}`, /\n220 /);
+    expect(asked).toBe(1);
+  });
+
   test.each(['upgrade', 'websocket'])('STARTTLS begins TLS inside: %s', async (kind) => {
     const folder = new CertificateFolder();
     ends.push(() => folder.remove());
