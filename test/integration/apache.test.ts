@@ -10,6 +10,7 @@ import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
 import { beforeEach, expect, test } from 'vitest';
 import { TestClient } from '../../host/testing/index.ts';
+import { makeSelfSigned } from '../../host/tls/self-signed.ts';
 import { RunningProgram } from '../process/running-program.ts';
 import { CLIENT, connected } from './front.ts';
 import {
@@ -92,8 +93,12 @@ async function deliver(through: TestClient, body = 'x'): Promise<string> {
 }
 
 /** A client inside TLS, and the cipher it got. */
-async function secured(port: number): Promise<{ through: TestClient; cipher: string }> {
+async function secured(
+  port: number,
+  pair: { readonly cert?: string; readonly key?: string } = {},
+): Promise<{ through: TestClient; cipher: string }> {
   const stream = connectTls({
+    ...pair,
     socket: await connectedClient(port),
     servername: 'mx.example.com',
     rejectUnauthorized: false,
@@ -176,6 +181,38 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
       expect(await deliver(through)).toContain(`(${cipher} encrypted)`);
     },
   );
+
+  test('with mod_ssl: the client certificate and the name that was asked for arrive', async () => {
+    const day = 86_400_000;
+    const [known, stranger] = ['client one', 'eve'].map((name) =>
+      makeSelfSigned({
+        names: [name],
+        notBefore: new Date(Date.now() - day),
+        notAfter: new Date(Date.now() + day),
+      }),
+    );
+    const authorities = join(here.folder, 'clients.pem');
+    writeFileSync(authorities, known!.certificate);
+    writeFileSync(join(here.folder, 'config/loglevel'), '6\n');
+    const program = await serve();
+    const { port } = await startHttpd('event', {
+      host: [
+        ...withCertificate(here.folder),
+        'SSLVerifyClient optional_no_ca',
+        `SSLCACertificateFile ${authorities}`,
+      ],
+    });
+    const facts = / by proxy TLSv1\.[23] \S+ for mx\.example\.com(.*)$/;
+    const told = async (pair?: { readonly certificate: string; readonly key: string }): Promise<string> => {
+      const seen = program.err.all.length;
+      const { through } = await secured(port, pair && { cert: pair.certificate, key: pair.key });
+      expect(await through.reply()).toMatch(/^220/);
+      return (await program.err.find(facts, seen))[1]!;
+    };
+    expect(await told(known)).toBe(', client client one');
+    expect(await told(stranger)).toBe(', client eve (not verified)');
+    expect(await told()).toBe('');
+  });
 
   test('sessions that hold workers are limited: the next client is told to come back', async () => {
     await serve();
