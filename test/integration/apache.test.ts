@@ -10,8 +10,8 @@ import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
 import { beforeEach, expect, test } from 'vitest';
 import { TestClient } from '../../host/testing/index.ts';
-import { makeSelfSigned } from '../../host/tls/self-signed.ts';
 import { RunningProgram } from '../process/running-program.ts';
+import { makePair } from '../tls/secure-server.ts';
 import { CLIENT, connected } from './front.ts';
 import {
   BY_RELAY,
@@ -183,16 +183,9 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
   );
 
   test('with mod_ssl: the client certificate and the name that was asked for arrive', async () => {
-    const day = 86_400_000;
-    const [known, stranger] = ['client one', 'eve'].map((name) =>
-      makeSelfSigned({
-        names: [name],
-        notBefore: new Date(Date.now() - day),
-        notAfter: new Date(Date.now() + day),
-      }),
-    );
+    const [known, stranger] = [makePair('client one'), makePair('eve')];
     const authorities = join(here.folder, 'clients.pem');
-    writeFileSync(authorities, known!.certificate);
+    writeFileSync(authorities, known.certificate);
     writeFileSync(join(here.folder, 'config/loglevel'), '6\n');
     const program = await serve();
     const { port } = await startHttpd('event', {

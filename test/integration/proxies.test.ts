@@ -7,11 +7,11 @@ import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TestClient } from '../../host/testing/index.ts';
-import { makeSelfSigned } from '../../host/tls/self-signed.ts';
 import { CLIENT, connected } from './front.ts';
 import { FrontedDaemon, RECEIVED_FROM_CLIENT } from './fronted-daemon.ts';
 import { describeWith } from './needs.ts';
 import { freePort } from './receivers/receiver.ts';
+import { makePair } from '../tls/secure-server.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -63,6 +63,18 @@ async function operationalState(): Promise<string | undefined> {
   return line?.split(' ')[5];
 }
 
+/** The daemon has a certificate; returns the file that has it with its key. */
+function useOwnTls(): string {
+  const { certificate, key, both } = daemon.makeCertificate();
+  daemon.configure(
+    'plugins',
+    `tls ${certificate} ${key} ${certificate}`,
+    'rcpt_ok',
+    `queue/maildir ${join(daemon.folder, 'Maildir')}`,
+  );
+  return both;
+}
+
 describeWith('haproxy', 'haproxy')('HAProxy', () => {
   test.each(['send-proxy', 'send-proxy-v2 proxy-v2-options unique-id,crc32c'])(
     '%s: the client and not the proxy stands in Received',
@@ -88,15 +100,8 @@ describeWith('haproxy', 'haproxy')('HAProxy', () => {
   test('version 2 with all its fields: port, server name, client certificate, cipher, unique id', async () => {
     const port = await freePort();
     const { both } = daemon.makeCertificate();
-    const day = 86_400_000;
-    const [known, stranger] = ['client one', 'eve'].map((name) =>
-      makeSelfSigned({
-        names: [name],
-        notBefore: new Date(Date.now() - day),
-        notAfter: new Date(Date.now() + day),
-      }),
-    );
-    writeFileSync(join(daemon.folder, 'clients.pem'), known!.certificate);
+    const [known, stranger] = [makePair('client one'), makePair('eve')];
+    writeFileSync(join(daemon.folder, 'clients.pem'), known.certificate);
     const program = daemon.serve();
     const inside = await program.port();
     startHaproxy(
@@ -108,8 +113,8 @@ describeWith('haproxy', 'haproxy')('HAProxy', () => {
       ` server edge1 127.0.0.1:${inside} send-proxy-v2 proxy-v2-options ssl,cert-cn,ssl-cipher,cert-sig,cert-key,authority,crc32c,unique-id`,
     );
     const { client, stream } = await daemon.secureClient(port, {
-      cert: known!.certificate,
-      key: known!.key,
+      cert: known.certificate,
+      key: known.key,
     });
     const { name: cipher, version } = stream.getCipher();
     const localPort = stream.localPort!;
@@ -123,7 +128,7 @@ describeWith('haproxy', 'haproxy')('HAProxy', () => {
       new RegExp(`by proxy ${version} ${cipher} for mx\\.example\\.com, client client one$`),
     );
     await program.err.find(new RegExp(`transaction .* client=${CLIENT}:${localPort} .* tls=${version} `));
-    const other = await daemon.secureClient(port, { cert: stranger!.certificate, key: stranger!.key });
+    const other = await daemon.secureClient(port, { cert: stranger.certificate, key: stranger.key });
     expect(await other.client.reply()).toMatch(/^220/);
     await program.err.find(/, client eve \(not verified\)$/);
     const nobody = await daemon.secureClient(port);
@@ -133,13 +138,7 @@ describeWith('haproxy', 'haproxy')('HAProxy', () => {
 
   test('STARTTLS passes through, and is ours', async () => {
     const port = await freePort();
-    const { certificate, key } = daemon.makeCertificate();
-    daemon.configure(
-      'plugins',
-      `tls ${certificate} ${key} ${certificate}`,
-      'rcpt_ok',
-      `queue/maildir ${join(daemon.folder, 'Maildir')}`,
-    );
+    useOwnTls();
     await daemon.serve().out.find(/listening on/);
     startHaproxy(
       'frontend mx',
@@ -155,14 +154,8 @@ describeWith('haproxy', 'haproxy')('HAProxy', () => {
 
   test('TLS between HAProxy and us begins after the header', async () => {
     const port = await freePort();
-    const { certificate, key } = daemon.makeCertificate();
+    useOwnTls();
     daemon.configure('listeners', 'tcp://127.0.0.1:0 tls=implicit proxy=required');
-    daemon.configure(
-      'plugins',
-      `tls ${certificate} ${key} ${certificate}`,
-      'rcpt_ok',
-      `queue/maildir ${join(daemon.folder, 'Maildir')}`,
-    );
     const inside = await daemon.serve().port();
     startHaproxy(
       'frontend mx',
@@ -178,14 +171,8 @@ describeWith('haproxy', 'haproxy')('HAProxy', () => {
 
   test('TLS that HAProxy ends, and another that it begins with us: the facts are those of the client', async () => {
     const port = await freePort();
-    const { certificate, key, both } = daemon.makeCertificate();
+    const both = useOwnTls();
     daemon.configure('listeners', 'tcp://127.0.0.1:0 tls=implicit proxy=required');
-    daemon.configure(
-      'plugins',
-      `tls ${certificate} ${key} ${certificate}`,
-      'rcpt_ok',
-      `queue/maildir ${join(daemon.folder, 'Maildir')}`,
-    );
     const program = daemon.serve();
     const inside = await program.port();
     startHaproxy(
