@@ -142,6 +142,9 @@ async function serve(
     // There is nobody to be answered.
     if (error instanceof InjectionAborted) return reply.hijack();
     return send(reply, answerTo(host, error));
+  } finally {
+    // A response that waits for another one before it is not told of the end of the connection.
+    over.abort();
   }
 }
 

@@ -1,9 +1,11 @@
 /** Injections by HTTP, over real sockets, into real sessions. */
 
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, test } from 'vitest';
 import { definePlugin, deny, denySoft, ok } from '../../bindings/plugin/index.ts';
-import { InjectingServer, OTHER_TOKEN, RELAY_TOKEN, type HttpAnswer } from './injecting-server.ts';
+import { InjectingServer, OTHER_TOKEN, RELAY_TOKEN, TOKEN, type HttpAnswer } from './injecting-server.ts';
 
 let server: InjectingServer;
 const queued: { readonly to: readonly string[]; readonly content: string }[] = [];
@@ -41,6 +43,7 @@ const start = async (config = {}, options?: string): Promise<void> => {
 };
 
 const kindOf = ({ body }: HttpAnswer): string => String(body['type']).replace('urn:qpsmtpd:problem:', '');
+const GET = { method: 'GET' };
 const PLAIN = { from: 'a@example.org', to: ['b@example.org'], raw: 'Subject: x\n\nx' };
 const KUMO = {
   envelope_sender: 'a@example.org',
@@ -210,6 +213,35 @@ describe('bad requests', () => {
     for (const body of held) body.end(JSON.stringify(PLAIN));
     expect((await Promise.all(first)).map(({ status }) => status)).toEqual([202, 202]);
     expect((await server.json(PLAIN)).status).toBe(202);
+  });
+
+  test('bodies that were sent ahead by a client that is gone take no memory any more', async () => {
+    await start({ http_body_limit: '1000' });
+    const body = JSON.stringify({ ...PLAIN, raw: 'x'.repeat(900) });
+    const request = [
+      'POST /messages HTTP/1.1',
+      'Host: mx.test',
+      `Authorization: Bearer ${TOKEN}`,
+      'Content-Type: application/json',
+      `Content-Length: ${body.length}`,
+      '',
+      body,
+    ].join('\r\n');
+    for (const round of [1, 2, 3]) {
+      let release: () => void = () => undefined;
+      hold = new Promise((resolve) => (release = resolve));
+      const socket = connect({ port: server.port, host: '127.0.0.1' });
+      socket.write(request + request);
+      await expect.poll(() => server.server.sessions, { message: `round ${round}` }).toBe(2);
+      socket.destroy();
+      await once(socket, 'close');
+      // What came later is answered, so the end of the connection was seen.
+      for (const turn of [1, 2])
+        expect([turn, (await server.ask('/healthz', GET)).status]).toEqual([turn, 200]);
+      release();
+      await expect.poll(() => server.server.sessions).toBe(0);
+    }
+    await expect.poll(async () => (await server.json(PLAIN)).status).toBe(202);
   });
 
   test('a client that goes in the middle of its message leaves nothing behind', async () => {
