@@ -33,6 +33,8 @@ export interface ProxyOptions {
   readonly isRequired: boolean;
   /** The peers that may, and then must; undefined: those in `proxy_hosts`, or this host if there is no such file. */
   readonly from: AddressRanges | undefined;
+  /** What a peer whose header is none reads before the connection ends; undefined: nothing. */
+  readonly refusal?: string | undefined;
 }
 
 /** What the line of a listener says of its clients, whatever kind of socket they come by. */

@@ -3,6 +3,7 @@
  * comes cannot be found out by waiting: the listener or the peer's address says so.
  */
 
+import type { Duplex } from 'node:stream';
 import { AddressRanges } from '../config/address-ranges.ts';
 import type { TlsFacts } from '../../bindings/plugin/connection.ts';
 import { readProxyHeader, type ProxyHeader } from '../../bindings/wire/proxy-header.ts';
@@ -35,7 +36,7 @@ export function takeProxied(
   // A listener on a Unix socket that asks for headers has no other peers than proxies; its mode says who may connect.
   const isUnix = hops[0] === 'unix';
   if (isUnix ? proxy.from === undefined || proxies.hasUnix : proxies.has(peer.address))
-    return takeProxyHeader(intake, settings.proxyTimeoutMs);
+    return takeProxyHeader(intake, settings.proxyTimeoutMs, proxy.refusal);
   if (!proxy.isRequired) return undefined;
   intake.stream.destroy();
   return Promise.reject(new ProxyHeaderError('it is none of the proxies that may connect to this listener'));
@@ -43,19 +44,31 @@ export function takeProxied(
 
 /**
  * Resolves once the header is taken and `intake` says who the client is; what follows the header is left in the stream, for
- * TLS or SMTP. Nobody may be listening to the stream. Rejects with a `ProxyHeaderError` after destroying it: a reply would
- * go to somebody who does not speak SMTP yet.
+ * TLS or SMTP. Nobody may be listening to the stream. Rejects with a `ProxyHeaderError` once it is destroyed, without a
+ * reply, which would go to somebody who does not speak SMTP yet; `refusal` is said where it is known to be understood.
  */
-export function takeProxyHeader(intake: IncomingConnection, timeoutMs: number): Promise<void> {
+export function takeProxyHeader(
+  intake: IncomingConnection,
+  timeoutMs: number,
+  refusal?: string,
+): Promise<void> {
   const { stream } = intake;
   return new Promise((resolve, reject) => {
     let octets: Buffer = Buffer.alloc(0);
-    const settle = (problem?: string): void => {
+    const stop = (): void => {
       clearTimeout(cutOff);
       stream.off('readable', read).off('end', leave).off('close', leave);
+    };
+    const settle = (problem?: string): void => {
+      stop();
       if (problem === undefined) return resolve();
       stream.destroy();
       reject(new ProxyHeaderError(problem));
+    };
+    const refuse = (problem: string): void => {
+      if (refusal === undefined) return settle(problem);
+      stop();
+      endWith(stream, refusal, () => reject(new ProxyHeaderError(problem)));
     };
     const leave = (): void => settle(`the connection ended after ${octets.length} octets of a PROXY header`);
     const read = (): void => {
@@ -64,7 +77,7 @@ export function takeProxyHeader(intake: IncomingConnection, timeoutMs: number): 
       octets = octets.length === 0 ? chunk : Buffer.concat([octets, chunk]);
       const reading = readProxyHeader(octets);
       if (reading.kind === 'incomplete') return;
-      if (reading.kind === 'fault') return settle(reading.reason);
+      if (reading.kind === 'fault') return refuse(reading.reason);
       const { header } = reading;
       settle();
       if (header.octets < octets.length) stream.unshift(octets.subarray(header.octets));
@@ -75,6 +88,21 @@ export function takeProxyHeader(intake: IncomingConnection, timeoutMs: number): 
     stream.on('readable', read).on('end', leave).on('close', leave);
     if (stream.destroyed) leave();
   });
+}
+
+/** How long a peer has to read why its header is refused, and to close. */
+const LINGER_MS = 1_000;
+
+/** Unread input would turn the end into a reset, and the text would be lost. The connection keeps its place until it is gone. */
+function endWith(stream: Duplex, text: string, gone: () => void): void {
+  const cutOff = setTimeout(() => stream.destroy(), LINGER_MS);
+  cutOff.unref();
+  stream.once('close', () => {
+    clearTimeout(cutOff);
+    gone();
+  });
+  stream.on('end', () => stream.destroy()).resume();
+  stream.end(text);
 }
 
 function believe(intake: IncomingConnection, { isLocal, ends, fields, version }: ProxyHeader): void {

@@ -51,6 +51,11 @@ const SETTINGS: ReadonlyMap<string, readonly string[]> = new Map([
 
 const EVERYWHERE = AddressRanges.compile(['0.0.0.0/0', '::/0', 'unix']);
 
+const PROXIED: ListenerOptions = {
+  startsWithTls: false,
+  proxy: { isRequired: true, from: EVERYWHERE, refusal: '* BAD Invalid PROXY header\r\n' },
+};
+
 const HANDLERS = ['onConnect', 'onSecure', 'onAuth', 'onMailFrom', 'onRcptTo', 'onData', 'onClose'] as const;
 
 const namesIn = (value: string | readonly string[] | undefined): string[] =>
@@ -143,9 +148,7 @@ export class SMTPServer extends EventEmitter<SMTPServerEvents> implements Facade
 
   #listenerFor({ remoteAddress = '' }: NetSocket): ListenerOptions {
     const expectsProxy = isTrustedPeer(this.options.useProxy, remoteAddress);
-    return expectsProxy
-      ? { startsWithTls: false, proxy: { isRequired: true, from: EVERYWHERE } }
-      : { startsWithTls: false };
+    return expectsProxy ? PROXIED : { startsWithTls: false };
   }
 
   #tls(): TlsOptions {

@@ -117,4 +117,21 @@ describe('without a header the connection ends unanswered', () => {
     client.write(Buffer.concat([LOCAL.subarray(0, 12), Buffer.from([0x21, 0x11, 0xff, 0xff])]));
     expect(String(await problem())).toContain('longer than 4096 octets');
   });
+
+  test('is told so if the listener has words for it, and cut off if it stays', async () => {
+    client.destroy();
+    client = connect({
+      port: (server.address() as AddressInfo).port,
+      host: '127.0.0.1',
+      allowHalfOpen: true,
+    });
+    const [socket] = (await once(server, 'connection')) as [Socket];
+    intake = { ...intake, stream: socket };
+    client.write('EHLO client.example\r\n');
+    const refused = takeProxyHeader(intake, PATIENCE_MS, 'no\r\n').catch(String);
+    const [told] = (await once(client, 'data')) as [Buffer];
+    expect(String(told)).toBe('no\r\n');
+    expect(await refused).toBe('ProxyHeaderError: no PROXY header');
+    expect(socket.destroyed).toBe(true);
+  });
 });

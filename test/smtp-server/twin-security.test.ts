@@ -260,6 +260,19 @@ describe('the proxy commands', () => {
       });
   });
 
+  test.each([
+    ['that is none', 'EHLO x\r\n'],
+    ['of a name', 'PROXY TCP4 some.example 192.0.2.1 4711 25\r\nEHLO x\r\n'],
+    ['that has no end', `PROXY TCP4 ${'1'.repeat(5_000)}`],
+  ])('a PROXY header %s', async (_, prefix) => {
+    await compare({
+      prefix,
+      options: (note) => noting(note, { ...OPEN, useProxy: true }),
+      talk: async (talk) => void (await talk.rest()),
+      comparesLog: true,
+    });
+  });
+
   test('no PROXY header from those who may not', async () => {
     await compare({
       options: (note) => noting(note, { ...OPEN, useProxy: ['192.0.2.1'] }),
