@@ -129,4 +129,20 @@ describe('paths and parameters', () => {
         talk: lines(EHLO, `MAIL FROM:${path}`, 'RSET', 'MAIL FROM:<x@y>', `RCPT TO:${path}`),
       });
   });
+
+  test('that are hardly looked at', async () => {
+    for (const lenientAddressParsing of [false, true])
+      await compare({
+        options: (note) => noting(note, { ...OPEN, lenientAddressParsing }),
+        talk: lines(
+          EHLO,
+          'MAIL FROM:<.a..b.@c_d.example>',
+          'RSET',
+          'MAIL FROM:<x@y>',
+          'RCPT TO:<a@-b..example>',
+          'RCPT TO:<a@[none]>',
+          'RCPT TO:<a b@c>',
+        ),
+      });
+  });
 });

@@ -5,6 +5,8 @@ import { compare, EHLO, ENVELOPE, lines, noting, OPEN, PLAIN, type Options } fro
 
 describe('options', () => {
   test.each<[string, Options]>([
+    ['name', { name: 'other.example' }],
+    ['no name', { name: undefined }],
     ['banner', { banner: 'Welcome' }],
     ['heloResponse', { heloResponse: 'Hi %s, you are %s %s' }],
     ['size', { size: 20 }],
@@ -207,6 +209,18 @@ describe('callbacks', () => {
           await talk.say('NOOP');
         },
       });
+  });
+
+  test('onClose', async () => {
+    await compare({
+      options: (note) => ({
+        ...OPEN,
+        onClose: ({ hostNameAppearsAs, envelope: { mailFrom } }) =>
+          note(`closed ${hostNameAppearsAs} ${JSON.stringify(mailFrom)}`),
+      }),
+      talk: lines(EHLO, 'MAIL FROM:<a@b>', 'QUIT'),
+      comparesLog: true,
+    });
   });
 
   test('a client that leaves within its message', async () => {
