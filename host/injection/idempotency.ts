@@ -116,21 +116,28 @@ export class IdempotencyKeys {
 
   #claim(id: string, owner: string): Claim {
     const store = this.#store;
+    let isOver = false;
     /** Changes the record if it still is ours, or has run out and nobody else's. */
-    const change = (value: string | null, expiresInMs?: number): Promise<boolean> =>
+    const change = (value: string | null, expiresInMs?: number, isRenewal = false): Promise<boolean> =>
       store.transact(id, (text) => {
         const isOurs = text === undefined || (JSON.parse(text) as Partial<Running>).owner === owner;
-        return isOurs ? { value, expiresInMs, answer: true } : { answer: false };
+        // A renewal that the store takes up late would lay claim to a key that was let go of meanwhile.
+        const isLate = isRenewal && isOver;
+        return isOurs && !isLate ? { value, expiresInMs, answer: true } : { answer: false };
       });
-    const renew = (): void => void change(JSON.stringify({ owner }), LEASE_MS).catch(() => undefined);
+    const renew = (): void => void change(JSON.stringify({ owner }), LEASE_MS, true).catch(() => undefined);
     const timer = setInterval(renew, RENEWAL_MS).unref();
+    const end = (): void => {
+      isOver = true;
+      clearInterval(timer);
+    };
     return {
       async settle(fingerprint, answer) {
-        clearInterval(timer);
+        end();
         await change(JSON.stringify({ fingerprint, answer } satisfies Done), KEPT_MS);
       },
       async release() {
-        clearInterval(timer);
+        end();
         await change(null);
       },
     };

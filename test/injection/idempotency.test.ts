@@ -96,6 +96,29 @@ test('a request that has lost its key changes nothing of what another made of it
   expect(await keys.begin('shop', 'k')).toMatchObject({ fingerprint: FINGERPRINT });
 });
 
+test('a renewal that the store takes up late claims nothing that was let go of', async () => {
+  let goOn: () => void = () => undefined;
+  const late = new Promise<void>((resolve) => (goOn = resolve));
+  let isSlow = false;
+  const slow: typeof store = Object.create(store, {
+    transact: {
+      value: async (...args: Parameters<typeof store.transact>) => {
+        if (isSlow) await late;
+        return store.transact(...args);
+      },
+    },
+  });
+  keys = new IdempotencyKeys(slow, counts);
+  const first = await claim();
+  isSlow = true;
+  await pass(30_000);
+  isSlow = false;
+  await first.release();
+  goOn();
+  await vi.advanceTimersByTimeAsync(1);
+  await claim();
+});
+
 test('an answer is kept for a day', async () => {
   await (await claim()).settle(FINGERPRINT, ANSWER);
   clock.advance(KEPT_MS - 1);
