@@ -13,8 +13,9 @@ export const PROBLEMS = {
   'key-reused': { status: 422, title: 'The idempotency key belongs to another request' },
   refused: { status: 422, title: 'The message is refused' },
   'too-many-keys': { status: 429, title: 'Too many idempotency keys' },
-  failed: { status: 500, title: 'Something went wrong here' },
   deferred: { status: 503, title: 'The message cannot be taken now' },
+  // A fault of ours: with 500 some clients would give the message up.
+  failed: { status: 503, title: 'Something went wrong here' },
   busy: { status: 503, title: 'Too many requests are under way' },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 export type ProblemKind = keyof typeof PROBLEMS;
@@ -25,7 +26,12 @@ export const PROBLEM_TYPE = 'application/problem+json';
 export const typeOf = (kind: ProblemKind): string => `urn:qpsmtpd:problem:${kind}`;
 
 /** When to come back where nothing says when, in seconds. */
-const RETRY_AFTER: Partial<Record<ProblemKind, number>> = { deferred: 60, busy: 5, 'in-progress': 5 };
+const RETRY_AFTER: Partial<Record<ProblemKind, number>> = {
+  deferred: 60,
+  failed: 60,
+  busy: 5,
+  'in-progress': 5,
+};
 
 /** An answer as it goes out, and as it is kept for an idempotency key. */
 export interface Answer {

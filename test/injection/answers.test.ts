@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest';
 import { answerOf, kumoAnswerOf } from '../../host/injection/answers.ts';
 import type { InjectionOutcome, Stage } from '../../host/injection/injection.ts';
+import { answerTo } from '../../host/injection/requests.ts';
 import type { SmtpReply } from '../../host/injection/smtp-dialogue.ts';
 
 const reply = (code: number, ...lines: string[]): SmtpReply => ({ code, status: undefined, lines });
@@ -84,4 +85,12 @@ test('in the form of KumoMTA a message that nobody gets has its counts beside th
 
 test('a client that is still sending is told that the connection ends', () => {
   expect(answerOf({ ...refused(550, 'rcpt'), isUnread: true }).headers['connection']).toBe('close');
+});
+
+test('a fault of ours defers, and says nothing of the program', () => {
+  const logged: string[] = [];
+  const answer = answerTo({ log: (_level, text) => void logged.push(text) }, new Error('no such table'));
+  expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '60' } });
+  expect(JSON.stringify(answer.body)).not.toContain('table');
+  expect(logged.join()).toContain('no such table');
 });
