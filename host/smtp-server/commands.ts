@@ -111,11 +111,16 @@ function logCommand(connection: SMTPConnection, command: string, line: string): 
   const { server, id: cid, user } = connection;
   const isExchange = connection.nextLine !== undefined;
   let shown = isExchange ? '/* secured */' : line;
-  if (!isExchange && command === 'AUTH') {
+  // Also where blanks or tabs make it a command that is none.
+  if (!isExchange && /^\s*AUTH\b/i.test(line)) {
     const words = wordsOf(line);
     if (words.length > 2) shown = `${words.slice(0, 2).join(' ')} /* secured */`;
   }
-  server.logger.debug({ tnx: 'command', cid, command: isExchange ? 'AUTH' : command, user }, 'C:', shown);
+  server.logger.debug(
+    { tnx: 'command', cid, command: isExchange ? 'AUTH' : command.split(/\s/, 1)[0], user },
+    'C:',
+    shown,
+  );
 }
 
 function ehlo(connection: SMTPConnection, line: string): Progress {

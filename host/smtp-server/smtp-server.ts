@@ -5,6 +5,7 @@
 
 import { EventEmitter } from 'node:events';
 import { domainToUnicode } from 'node:url';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { AddressRanges } from '../config/address-ranges.ts';
 import { reverseNames, noReverseLookup } from '../dns/reverse-lookup.ts';
 import {
@@ -136,7 +137,8 @@ export class SMTPServer extends EventEmitter<SMTPServerEvents> implements Facade
       directories: [],
       overlay: SETTINGS,
       maxConnections: 0,
-      logSink: { upTo: -1, write: () => undefined },
+      // Faults, of the program as well: nobody else would learn of them.
+      logSink: { upTo: LogLevel.CRIT, write: ({ text }) => this.logger.error({ tnx: 'engine' }, '%s', text) },
       tls: this.#tls(),
       makesSpoolLate: true,
       reverseLookup: noReverseLookup,

@@ -218,6 +218,10 @@ describe('certificates', () => {
   });
 });
 
+function fail(): never {
+  throw new Error('a fault of the program');
+}
+
 describe('the program', () => {
   test('that never reads keeps no more than the buffer of the stream, until the time is up', async () => {
     let held = 0;
@@ -287,6 +291,24 @@ describe('the program', () => {
     } as SMTPServerOptions);
     const client = await greeted(port, ['EHLO x', 'MAIL FROM:<a@b>']);
     expect(await client.say('RCPT TO:<a@b>')).toBe('451 gone');
+  });
+
+  test.each<[string, SMTPServerOptions, (server: SMTPServer) => void]>([
+    ['in onConnect', { onConnect: () => fail() }, () => undefined],
+    ['in a listener of connect', {}, (server) => server.on('connect', () => fail())],
+  ])('that has a fault %s has it in its log, and its client comes again', async (_, more, prepare) => {
+    const logged: string[] = [];
+    const logger = { info: () => undefined, debug: () => undefined };
+    const { server, port } = await start({
+      ...OPEN,
+      ...more,
+      logger: { ...logger, error: (_entry, _text, ...args) => void logged.push(args.join()) },
+    });
+    prepare(server);
+    const client = new TestClient(connect(port, '127.0.0.1'));
+    expect(await client.reply()).toMatch(/^451 /);
+    expect(await client.reply()).toBe('');
+    expect(logged.join()).toContain('a fault of the program');
   });
 
   test('that destroys the stream is answered for, and the client goes on', async () => {
@@ -460,6 +482,20 @@ describe('the server', () => {
     expect(written.join('')).toMatch(/^\[[\d-]+ [\d:]+\] INFO  SMTP Server listening on 127\.0\.0\.1:\d+\n/);
     expect(written.join('')).toMatch(/\] DEBUG \[#[0-9a-v]{16}\] S: 221 Bye\n/);
   });
+
+  test.each(['AUTH\tPLAIN\tAHUAc2VjcmV0', ' AUTH PLAIN AHUAc2VjcmV0', 'auth plain AHUAc2VjcmV0'])(
+    'does not log what %j holds',
+    async (line) => {
+      const logged: string[] = [];
+      const write = (entry: object, ...rest: unknown[]): void =>
+        void logged.push(JSON.stringify([entry, rest]));
+      const { port } = await start({ logger: { info: write, debug: write, error: write } });
+      const client = await greeted(port, ['EHLO x', line]);
+      expect(await client.say('QUIT')).toBe('221 Bye');
+      expect(logged.join()).toContain('secured');
+      expect(logged.join()).not.toContain('AHUAc2VjcmV0');
+    },
+  );
 
   test('a level that the logger lacks goes to one that it has', async () => {
     const lines: string[] = [];
