@@ -1,6 +1,8 @@
 /** What the package offers by name: `qpsmtpd/plugins/NAME` for each plugin, whether it is one file or a folder. */
 
 import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { ModuleKind, ModuleResolutionKind, resolveModuleName, sys, type CompilerOptions } from 'typescript';
 import { expect, test } from 'vitest';
 import { pluginNames } from '../../host/hooks/plugin-finder.ts';
 
@@ -27,4 +29,19 @@ test('every other entry has its source', () => {
     .map(([, target]) => target);
   expect(targets).toContain('./dist/bindings/lists/index.js');
   expect(targets.filter((target) => !existsSync(sourceOf(target)))).toEqual([]);
+});
+
+test.each<[string, CompilerOptions]>([
+  ['node16', { module: ModuleKind.Node16, moduleResolution: ModuleResolutionKind.Node16 }],
+  ['bundler', { module: ModuleKind.ESNext, moduleResolution: ModuleResolutionKind.Bundler }],
+])('TypeScript finds the types of every entry with %s', (_, options) => {
+  // A package finds itself by its own name as others do.
+  const from = resolve('test/package/exports.test.ts');
+  const names = Object.keys(exports).filter((key) => !key.includes('*') && key !== './package.json');
+  const found = [...names, './plugins/count_unrecognized_commands'].map((key) => {
+    const name = key.replace(/^\./, 'qpsmtpd');
+    return [key, resolveModuleName(name, from, options, sys).resolvedModule?.resolvedFileName];
+  });
+  expect(found.length).toBeGreaterThan(10);
+  expect(found.filter(([, file]) => file?.endsWith('.d.ts') !== true)).toEqual([]);
 });
