@@ -23,6 +23,7 @@ import { parseListen } from '../intake/listen-spec.ts';
 import { removeStaleSocket } from '../intake/socket-acceptor.ts';
 import { timedErrors } from '../observe/error-stream.ts';
 import type { LogSink } from '../observe/logger.ts';
+import { neverThrowing } from '../observe/program-log.ts';
 import { Server } from '../server/server.ts';
 import { givenTls, tlsFactsOf, type GivenTls } from '../tls/given-tls.ts';
 import type { TlsContext } from '../tls/tls-context.ts';
@@ -131,8 +132,11 @@ async function load(options: EmbeddedServerOptions): Promise<Parts> {
 
 function sinkOf(log: GivenLog): LogSink {
   if (log === 'none') return { upTo: -1, write: () => undefined };
-  if (typeof log === 'function') return { upTo: LogLevel.INFO, write: log };
-  if (typeof log === 'object') return log;
+  if (typeof log === 'function') return { upTo: LogLevel.INFO, write: neverThrowing(log) };
+  if (typeof log === 'object')
+    return Object.create(log, {
+      write: { value: neverThrowing((event: LogEvent) => log.write(event)) },
+    }) as LogSink;
   const write = timedErrors();
   return { upTo: log, write: (event) => write(formatLogLine(event, process.pid)) };
 }

@@ -1,6 +1,7 @@
 /** The option `logger`: nothing, the console, or an object with methods as bunyan and pino have them. */
 
 import { format } from 'node:util';
+import { neverThrowing } from '../observe/program-log.ts';
 import type { SMTPServerLogger } from './types.ts';
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
@@ -23,7 +24,9 @@ export function openLogger(option: SMTPServerLogger | boolean | undefined, compo
     if (option === true) return (entry, message, ...args) => print(level, entry, message, args);
     const stand = [level, ...STAND_INS].find((name) => typeof option[name] === 'function');
     if (stand === undefined) return nothing;
-    return (entry, message, ...args) => option[stand]!({ component, ...entry }, message, ...args);
+    return neverThrowing((entry: Record<string, unknown>, message: string, ...args: unknown[]) =>
+      option[stand]!({ component, ...entry }, message, ...args),
+    );
   };
   return Object.fromEntries(LEVELS.map((level) => [level, writeBy(level)])) as Record<Level, Write>;
 }

@@ -18,7 +18,7 @@ export interface TlsOptions {
   readonly context: TlsContext;
   /**
    * The certificate that stands for a server's name in lower case; undefined if none does. Not there at all if there is
-   * but one certificate: being asked costs each handshake a detour. A rejection counts as undefined.
+   * but one certificate: being asked costs each handshake a detour. An error or rejection counts as undefined.
    */
   readonly contextFor: ContextChoice | undefined;
 }
@@ -61,7 +61,7 @@ export function startTls(intake: Securable, options: TlsOptions): Promise<void> 
       ? {}
       : {
           SNICallback: (serverName, choose) =>
-            choosing(contextFor(serverName.toLowerCase()), (context) => choose(null, context)),
+            choosing(contextFor, serverName.toLowerCase(), (context) => choose(null, context)),
         }),
   });
   // Errors after the handshake are told by this event alone: a socket wrapped by hand has no server to tell.
@@ -107,11 +107,18 @@ export function startTls(intake: Securable, options: TlsOptions): Promise<void> 
   });
 }
 
-/** A choice that is made already is not waited for. */
+/** A choice that is made already is not waited for. What a program throws must not end the process: the client has named it. */
 function choosing(
-  chosen: ReturnType<ContextChoice>,
+  contextFor: ContextChoice,
+  serverName: string,
   choose: (context: TlsContext | undefined) => void,
 ): void {
+  let chosen: ReturnType<ContextChoice>;
+  try {
+    chosen = contextFor(serverName);
+  } catch {
+    // As a rejection.
+  }
   if (chosen instanceof Promise) chosen.then(choose, () => choose(undefined));
   else choose(chosen);
 }

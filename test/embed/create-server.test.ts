@@ -49,6 +49,47 @@ const codesOf = (replies: readonly string[]): string => replies.map((reply) => r
 
 const TAKEN = '220 250 250 250 354 250 221';
 
+describe('faults of the program', () => {
+  const throwing = (): never => {
+    throw new Error('a fault of the program');
+  };
+  const rejecting = (): Promise<never> => Promise.reject(new Error('a fault of the program'));
+
+  test.each<[string, NonNullable<EmbeddedServerOptions['log']>]>([
+    ['that throws', throwing],
+    ['that rejects', rejecting as () => void],
+    ['of a sink that throws', { upTo: 7, write: throwing }],
+  ])('a log %s costs no message and is told once', async (_, log) => {
+    const warnings: string[] = [];
+    const note = ({ message }: Error): void => void warnings.push(message);
+    process.on('warning', note);
+    try {
+      const server = await start({ onMessage: () => undefined, log });
+      expect(codesOf(await send(server.connect()))).toBe(TAKEN);
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off('warning', note);
+    }
+    expect(warnings).toEqual(['the log of the program failed: Error: a fault of the program']);
+  });
+
+  test('a choice of certificates that throws counts as none', async () => {
+    const { certificate: cert, key } = freshPair();
+    const server = await start({
+      listen: 'tcp://127.0.0.1:0 tls=implicit',
+      tls: { cert, key, contextFor: throwing },
+    });
+    const socket = connectTls({
+      port: portOf(server.address()[0]!),
+      host: '127.0.0.1',
+      servername: 'mx.test',
+      ca: cert,
+    });
+    expect(await new TestClient(socket).reply()).toMatch(/^220 /);
+    socket.destroy();
+  });
+});
+
 describe('messages', () => {
   test('go to the program with envelope, client and content', async () => {
     const mails: [ReceivedMail, string][] = [];

@@ -311,6 +311,12 @@ describe('the program', () => {
     expect(logged.join()).toContain('a fault of the program');
   });
 
+  test('whose logger throws serves its clients all the same', async () => {
+    const { port } = await start({ ...OPEN, logger: { info: fail, debug: fail, error: fail } });
+    const client = await greeted(port, ENVELOPE);
+    expect(await client.say('NOOP')).toBe('250 OK');
+  });
+
   test('that destroys the stream is answered for, and the client goes on', async () => {
     const { port } = await start({
       ...OPEN,
