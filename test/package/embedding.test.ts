@@ -57,6 +57,16 @@ describe('the examples of the guide', () => {
   );
 });
 
+test('the table of options has all of them, and no others', () => {
+  const source = readFileSync(join(ROOT, 'host/embed/embedded-server.ts'), 'utf8');
+  const [, body = ''] = /interface EmbeddedServerOptions \{([^]*?)\n\}/.exec(source) ?? [];
+  const options = [...body.matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, name]) => name!);
+  const table = GUIDE.slice(GUIDE.indexOf('## All options'));
+  const rows = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name!);
+  expect(options.length).toBeGreaterThan(8);
+  expect(rows.sort()).toEqual(options.sort());
+});
+
 test('a server that is closed leaves no handle and no timer, and has touched nothing of the process', async () => {
   const code = `
 import { connect } from 'node:net';
@@ -64,6 +74,8 @@ import { once } from 'node:events';
 import { createServer } from 'qpsmtpd';
 import { TestClient } from 'qpsmtpd/testing';
 const listeners = () => process.eventNames().map((name) => [String(name), process.listenerCount(name)]);
+// Node opens them when it first destroys a socket.
+void [process.stdout, process.stderr];
 // The first one loads what stays: the compiled core.
 // Node itself opens this stream with the first socket that it closes.
 void process.stderr;
