@@ -93,6 +93,8 @@ export class Server implements ProcessResources {
   readonly #acceptance: Acceptance;
   readonly #placesByDescriptors: number;
   readonly #sessions = new DenseSet<'listedAt', Session>('listedAt');
+  /** Clients that have a place, and whose PROXY header is waited for. */
+  readonly #unnamed = new Set<IncomingConnection>();
   readonly #servicePlaces = new ServicePlaces();
   #generation!: Generation;
   /** Those whose plugins are not closed yet. */
@@ -157,6 +159,11 @@ export class Server implements ProcessResources {
     return this.#sessions.size;
   }
 
+  /** The same, and those whose session is about to begin: a PROXY header, or the count of their address, is waited for. */
+  get connections(): number {
+    return this.#limiter.inside;
+  }
+
   /** Binds the sockets that are not bound yet and lets clients in. Returns the addresses as listen specs. */
   async listen(): Promise<readonly string[]> {
     const { acceptors } = this.#options;
@@ -217,6 +224,7 @@ export class Server implements ProcessResources {
   /** Ends every session at once, also while `drain` waits for them. */
   cutOff(): void {
     this.#sessions.forEach((session) => session.destroy());
+    for (const { stream } of this.#unnamed) stream.destroy();
   }
 
   /** From now on sessions end as soon as they have no transaction. */
@@ -226,10 +234,10 @@ export class Server implements ProcessResources {
     this.#sessions.forEach((session) => session.drain());
   }
 
-  /** Resolves when the last session has ended, or `withinMs` are over. */
+  /** Resolves when the last client is gone, or `withinMs` are over. One whose header is on its way has been accepted, and is served. */
   async #emptyWithin(withinMs: number): Promise<void> {
     const until = performance.now() + withinMs;
-    while (this.#sessions.size > 0 && performance.now() < until) {
+    while (this.connections > 0 && performance.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
     }
   }
@@ -342,8 +350,12 @@ export class Server implements ProcessResources {
       // Of a socket file its mode says who may connect: whoever can is the proxy.
       if (proxy === undefined && intake.hops[0] === 'unix') takeProxyTls(intake);
       this.#admit(intake);
-    } else
-      void proxied.then(
+      return;
+    }
+    this.#unnamed.add(intake);
+    void proxied
+      .finally(() => this.#unnamed.delete(intake))
+      .then(
         () => this.#admit(intake),
         (error: Error) => this.#refuseProxy(intake, error),
       );

@@ -383,3 +383,39 @@ test('before a stop health checks are told 421, and clients are served', async (
   served.send(V1('192.0.2.7'));
   expect(await served.reply()).toMatch(/^220 /);
 });
+
+describe('a stop while a header is waited for', () => {
+  /** Connected, and accepted: its header is awaited. */
+  const connected = async (
+    client: TestClient,
+    { waiting }: { readonly waiting: () => number },
+  ): Promise<void> => {
+    await once(client.stream, 'connect');
+    await expect.poll(waiting).toBe(1);
+  };
+
+  test('the client is served: it had been accepted before', async () => {
+    const { client, server } = await start('proxy=required');
+    const proxied = client();
+    await connected(proxied, { waiting: () => server.connections });
+    let isDrained = false;
+    const drained = server.drain(600_000).then(() => (isDrained = true));
+    // A stop that forgets the client is over after a few turns of the event loop.
+    await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 300))]);
+    expect(isDrained).toBe(false);
+    proxied.send(V1('192.0.2.7'));
+    expect(await proxied.reply()).toMatch(/^220 /);
+    expect(await proxied.say('QUIT')).toMatch(/^221 /);
+    proxied.destroy();
+    await drained;
+  });
+
+  test('at the end of the grace period it is cut off, and no session begins on closed plugins', async () => {
+    const { client, server, seen } = await start('proxy=required');
+    const proxied = client();
+    await connected(proxied, { waiting: () => server.connections });
+    await server.drain(50);
+    expect(await proxied.reply()).toBe('');
+    expect([seen, server.sessions, server.connections]).toEqual([[], 0, 0]);
+  });
+});
