@@ -38,6 +38,8 @@ export class DaemonLife {
   #end: (code: number) => void = () => undefined;
   #isServing = false;
   #isStopping = false;
+  /** Runs while clients are still let in, see `drainDelayMs`. */
+  #delay: NodeJS.Timeout | undefined;
 
   constructor(course: DaemonCourse, { graceMs, drainDelayMs = 0 }: ServeOptions, standing: Standing) {
     this.#course = course;
@@ -69,8 +71,9 @@ export class DaemonLife {
     this.#signals.started();
   }
 
-  /** The first call counts. */
+  /** The first call counts, but a fault makes no use of the delay: what is not to be trusted must take no more clients. */
   stop(code: number, arePassedOn = false): void {
+    if (this.#delay !== undefined && code !== ExitCode.OK) this.#drain(code, arePassedOn);
     if (this.#isStopping) return;
     this.#isStopping = true;
     this.#signals.stopping();
@@ -82,10 +85,12 @@ export class DaemonLife {
     serviceNotifier.stopping(text);
     this.#course.log(LogLevel.NOTICE, text);
     this.#course.announceStop();
-    setTimeout(() => this.#drain(code, arePassedOn), delayMs);
+    this.#delay = setTimeout(() => this.#drain(code, arePassedOn), delayMs);
   }
 
   #drain(code: number, arePassedOn: boolean): void {
+    clearTimeout(this.#delay);
+    this.#delay = undefined;
     const text = `sessions have ${this.#graceMs / 1_000} s to end`;
     if (arePassedOn) serviceNotifier.cease();
     else serviceNotifier.stopping(text);

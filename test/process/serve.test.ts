@@ -137,6 +137,19 @@ describe.each([1, 2])('qpsmtpd serve --workers %d', (workers) => {
     expect((await program.ended).code).toBe(0);
   });
 
+  it('stops before that while is over where faults add up', async () => {
+    // Faults of workers are for their primary, which replaces them.
+    if (workers > 1) return;
+    const program = serve(workers, '--drain-delay', '600');
+    const client = new LineClient(await program.port());
+    await client.reply();
+    program.kill('SIGTERM');
+    await program.err.find(/health checks are told 421/);
+    for (let i = 0; i < 11; i++) await client.say('THROW');
+    await program.err.find(/stopping: sessions have 30 s to end/);
+    expect((await program.ended).code).toBe(70);
+  });
+
   it('closes the rest at the end of the grace period', async () => {
     const program = serve(workers, '--grace', '1');
     const busy = new LineClient(await program.port());
