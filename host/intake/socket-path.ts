@@ -45,9 +45,9 @@ export class SocketPath {
     this.#own();
   }
 
-  /** Takes over the file of a socket that was passed on. */
+  /** Takes over the file of a socket that was passed on. Root has made it where root was given up: only its owner may change it. */
   inherit(): void {
-    chmodSync(this.#path, this.#mode);
+    if ((lstatSync(this.#path).mode & 0o777) !== this.#mode) chmodSync(this.#path, this.#mode);
     this.#own();
   }
 
