@@ -8,6 +8,7 @@ import { requireFront } from '../fronts/http/http-acceptor.ts';
 import { anyAddress, listenSpecs, parseListen } from '../intake/listen-spec.ts';
 import { silence } from '../observe/logger.ts';
 import type { DaemonLoader } from '../process/daemon.ts';
+import { guardClient } from '../process/one-client.ts';
 import type { ServeOptions, Terminal } from '../process/serve-options.ts';
 import { serve } from '../process/serve.ts';
 import { Settings } from '../settings/settings.ts';
@@ -113,9 +114,19 @@ export function readServeOptions(
   };
 }
 
+const MEANINGLESS_FOR_ONE_CLIENT = [
+  'workers',
+  'pid-file',
+  'ready-fd',
+  'detach',
+  'drain-delay',
+  'max-connections',
+  'max-from-ip',
+] as const;
+
 function refuseForOneClient(given: Arguments): void {
   const kinds = given.texts('listen').map((spec) => parseListen(spec).kind);
-  const option = ['workers', 'pid-file', 'ready-fd'].find((name) => given.has(name));
+  const option = MEANINGLESS_FOR_ONE_CLIENT.find((name) => given.has(name));
   if (option === undefined || !kinds.includes('stdin')) return;
   throw new UsageError(`--${option} makes no sense with stdin:, where a process serves one client`);
 }
@@ -130,10 +141,12 @@ export async function runServe(
   loader: DaemonLoader,
   terminal: Terminal,
 ): Promise<number> {
-  const options = readServeOptions(args, readServeDefaults);
-  if (options !== 'help') return serve(options, loader, terminal);
-  terminal.out(SERVE_HELP);
-  return 0;
+  return guardClient(async () => {
+    const options = readServeOptions(args, readServeDefaults);
+    if (options !== 'help') return serve(options, loader, terminal);
+    terminal.out(SERVE_HELP);
+    return 0;
+  });
 }
 
 /** What the configuration says of what the command line leaves open. */

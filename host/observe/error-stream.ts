@@ -41,6 +41,22 @@ export function timedErrors(): (line: string) => void {
   return (line) => writeError(stamped(line));
 }
 
+/** From a daemon to its workers and its successor, which find a null device there, and cannot know whose stream it was. */
+const LED_AWAY = 'QPSMTPD_ERRORS_LED_AWAY';
+
+/** True if the process that has started this one says so; takes it out of the environment. */
+export function areErrorsLedAway(environment: NodeJS.ProcessEnv): boolean {
+  const isLedAway = environment[LED_AWAY] !== undefined;
+  Reflect.deleteProperty(environment, LED_AWAY);
+  return isLedAway;
+}
+
+let areInSyslog = false;
+
+/** What `areErrorsLedAway` of a process that this one starts has to find. */
+export const environmentOfErrors = (): Readonly<Record<string, string>> =>
+  areInSyslog ? { [LED_AWAY]: 'yes' } : {};
+
 /** Facility mail, severity info. RFC 5424 section 6.2.1. */
 const MAIL_INFO = '<22>';
 
@@ -49,6 +65,8 @@ const MAIL_INFO = '<22>';
  * The program `logger` is started with the first line, since Node cannot speak to a local socket for whole messages.
  */
 export function errorsToSyslog(): void {
+  if (areInSyslog) return;
+  areInSyslog = true;
   const args = ['--prio-prefix', `--id=${process.pid}`, '--tag', 'qpsmtpd'];
   const syslog = new LogCommand('logger', () => undefined, args);
   const stream = new Writable({

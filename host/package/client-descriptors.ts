@@ -21,8 +21,11 @@ interface ProtectingModule {
 const load = (): ProtectingModule =>
   createRequire(import.meta.url)(join(findPackageRoot(), 'bin/client-descriptors.cjs')) as ProtectingModule;
 
-/** True if the program was started without arguments, and with a client there: nobody else's descriptors are touched. */
-export const isStartedForClient = (): boolean => load().client.isThere;
+/** What was found at the start. Touches no descriptor: of other programs they are none of a client. */
+export const foundDescriptors = (): ClientDescriptors => load().client;
+
+/** True if the program was started without arguments, and with a client there. */
+export const isStartedForClient = (): boolean => foundDescriptors().isThere;
 
 /** For a program that serves descriptor 0. */
 export const clientDescriptors = (): ClientDescriptors => load().protect(['stdin:'], process.env);

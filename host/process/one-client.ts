@@ -8,8 +8,8 @@ import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { parseListen } from '../intake/listen-spec.ts';
 import { PassedSockets } from '../intake/passed-sockets.ts';
-import { errorsToSyslog } from '../observe/error-stream.ts';
-import { clientDescriptors } from '../package/client-descriptors.ts';
+import { areErrorsLedAway, errorsToSyslog } from '../observe/error-stream.ts';
+import { clientDescriptors, foundDescriptors } from '../package/client-descriptors.ts';
 import { LocalLedger } from './connection-ledger.ts';
 import { drainDaemon, type Daemon, type DaemonLoader } from './daemon.ts';
 import { ExitCode, exitCodeOf } from './exit-code.ts';
@@ -27,36 +27,45 @@ export const isForOneClient = ({ listen }: ServeOptions): boolean => listen.some
 /** Before a reply could be printed: no configuration has been read. Temporary, as every fault of ours. RFC 5321 section 3.8. */
 const NOT_NOW = '421 Service not available, closing transmission channel\r\n';
 
-/** Returns the exit code when the client is gone; throws what keeps it from being served, and has told the client to come back. */
+/**
+ * Runs a program that may have a client on descriptor 0, also before it has read its own command line. Of what it throws the client
+ * is told that it is to come back; a starter that has put the client on the standard error stream, too, finds the reason in syslog.
+ */
+export async function guardClient(run: () => Promise<number>): Promise<number> {
+  if (foundDescriptors().isErrorHidden || areErrorsLedAway(process.env)) errorsToSyslog();
+  try {
+    return await run();
+  } catch (error) {
+    const client = foundDescriptors();
+    if (client.isThere) tellClient(client.output);
+    throw error;
+  }
+}
+
+/** Returns the exit code when the client is gone; throws what keeps it from being served. */
 export async function serveOneClient(
   options: ServeOptions,
   loader: DaemonLoader,
   terminal: Terminal,
 ): Promise<number> {
-  const client = clientDescriptors();
-  if (client.isErrorHidden) errorsToSyslog();
-  try {
-    PassedSockets.take(process.env);
-    if (options.listen.length > 1)
-      throw new QpsmtpdError(
-        'Q_USAGE',
-        'stdin: is one client, and the process ends with it: no other listener',
-      );
-    refuseTacitRoot(options.user);
-    if (options.user !== undefined) checkUser(options.user);
-    dropPrivileges(options.user);
-    return await new OneClient(options, terminal).serve(loader);
-  } catch (error) {
-    if (client.isThere) tellClient(client.output);
-    throw error;
-  }
+  if (clientDescriptors().isErrorHidden) errorsToSyslog();
+  PassedSockets.take(process.env);
+  if (options.listen.length > 1)
+    throw new QpsmtpdError(
+      'Q_USAGE',
+      'stdin: is one client, and the process ends with it: no other listener',
+    );
+  refuseTacitRoot(options.user);
+  if (options.user !== undefined) checkUser(options.user);
+  dropPrivileges(options.user);
+  return new OneClient(options, terminal).serve(loader);
 }
 
 function tellClient(descriptor: number): void {
   try {
     writeSync(descriptor, NOT_NOW);
   } catch {
-    // It is gone.
+    // It is gone, or it is no client but a listening socket.
   }
 }
 

@@ -3,6 +3,7 @@
 import cluster from 'node:cluster';
 import { inheritedSockets } from '../intake/inherited-sockets.ts';
 import { checkDescriptors, PassedSockets } from '../intake/passed-sockets.ts';
+import { environmentOfErrors } from '../observe/error-stream.ts';
 import { runInBackground } from './background.ts';
 import type { DaemonLoader } from './daemon.ts';
 import { heldSignals } from './held-signals.ts';
@@ -49,7 +50,7 @@ export async function serve(
   await loader.clearStaleSockets(resolved.listen);
   const standing = {
     pidFile,
-    environment: passed.forOurs(),
+    environment: { ...passed.forOurs(), ...environmentOfErrors() },
     ready: async (addresses: readonly string[], isAlive?: () => boolean) => {
       serviceNotifier.ready(readyLine(addresses, options.workers), isAlive);
       if (isSuccessor) pidFile?.takeOver();

@@ -2,7 +2,7 @@
 
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -34,67 +34,104 @@ afterEach(async () => {
 
 const logged = (): string => (existsSync(errors) ? readFileSync(errors, 'utf8') : '');
 
-/** What each starter is called with, so that it runs `command` for every client of `port`. */
-const STARTERS: Readonly<
-  Record<string, (port: number, command: readonly string[]) => Promise<readonly string[]>>
-> = {
-  'openbsd-inetd': async (port, command) => [
+const CONTRIB = resolve(import.meta.dirname, '../../contrib');
+const isRoot = process.getuid?.() === 0;
+/** Whom a starter runs its servers as. */
+const USER = isRoot ? 'nobody' : userInfo().username;
+
+/** The user may read the configuration, and write mail and the log. */
+function letUserIn(): void {
+  mkdirSync(join(place.folder, 'spool'), { recursive: true, mode: 0o700 });
+  if (!isRoot) return;
+  chmodSync(place.folder, 0o755);
+  execFileSync('chown', ['-R', USER, place.folder]);
+}
+
+/** A server that a starter calls, as its example in `contrib` has it. */
+type Form = 'each client' | 'daemon' | 'launcher';
+
+/** The daemon's socket behind the launcher. */
+const socketPath = (): string => join(place.folder, 'front.sock');
+
+/** Text of `contrib` with the paths and the user of this test. */
+const placed = (text: string): string =>
+  text
+    .replaceAll('/usr/bin/qpsmtpd-connect', join(place.folder, 'qpsmtpd-connect'))
+    .replaceAll('/usr/bin/qpsmtpd', QPSMTPD)
+    .replaceAll('/etc/qpsmtpd', place.config)
+    .replaceAll('/run/qpsmtpd/front.sock', socketPath())
+    .replaceAll(/\bsmtpd\b/g, USER);
+
+/** The line of contrib/inetd/inetd.conf, on a port of this host. */
+function inetdConf(port: number, form: Form): string {
+  const marks = { 'each client': ' env QPSMTPD_CONFIG', daemon: ' fd:0', launcher: ' qpsmtpd-connect' };
+  const [line = '', ...others] = readFileSync(join(CONTRIB, 'inetd/inetd.conf'), 'utf8')
+    .split('\n')
+    .filter((text) => /^#?smtp stream/.test(text) && text.includes(marks[form]));
+  expect([line, others]).toEqual([expect.stringContaining('smtp stream tcp'), []]);
+  const file = join(place.folder, 'inetd.conf');
+  writeFileSync(file, `${placed(line).replace(/^#?smtp/, `127.0.0.1:${port}`)}\n`);
+  return file;
+}
+
+/** The entry of contrib/inetd/xinetd.conf, with the lines that a form puts in place of others, on a port of this host. */
+function xinetdConf(port: number, form: Form): string {
+  const [, entry = '', ...forms] = placed(readFileSync(join(CONTRIB, 'inetd/xinetd.conf'), 'utf8')).split(
+    /^\{\n|^\}\n# In place[^\n]*\n|^# Or[^\n]*\n/m,
+  );
+  const instead = { 'each client': '', daemon: forms[0], launcher: forms[1] }[form];
+  const settings = new Map(
+    [...`${entry}${instead}`.matchAll(/^[# ]+(\w+) *= (.+)$/gm)].map(([, name, value]) => [name, value]),
+  );
+  expect(settings.size).toBe(form === 'each client' ? 9 : 10);
+  for (const [name, value] of [
+    ['type', 'UNLISTED'],
+    ['port', `${port}`],
+    ['bind', '127.0.0.1'],
+  ])
+    settings.set(name, value);
+  const lines = [...settings].map(([name, value]) => `${name} = ${value}\n`);
+  const file = join(place.folder, 'xinetd.conf');
+  writeFileSync(file, `service smtp-test\n{\n${lines.join('')}}\n`);
+  return file;
+}
+
+/** What super-servers are called with, so that they run the server of `contrib` for clients of `port`. */
+const SUPER_SERVERS: Readonly<Record<string, (port: number, form: Form) => Promise<readonly string[]>>> = {
+  'openbsd-inetd': async (port, form) => [
     join(await unpackPackages(['openbsd-inetd']), 'usr/sbin/inetd'),
     '-i',
     '-R0',
-    inetdConf(port, 'nowait', command),
+    inetdConf(port, form),
   ],
-  'inetutils-inetd': async (port, command) => [
+  'inetutils-inetd': async (port, form) => [
     join(await unpackPackages(['inetutils-inetd']), 'usr/sbin/inetutils-inetd'),
     '-d',
-    inetdConf(port, 'nowait', command),
+    inetdConf(port, form),
   ],
-  xinetd: async (port, command) => [
+  xinetd: async (port, form) => [
     join(await unpackPackages(['xinetd']), 'usr/sbin/xinetd'),
     '-dontfork',
     '-f',
-    xinetdConf(port, 'no', command),
+    xinetdConf(port, form),
     '-pidfile',
     join(place.folder, 'xinetd.pid'),
   ],
-  tcpserver: (port, command) =>
-    Promise.resolve(['tcpserver', '-H', '-R', '-l0', '127.0.0.1', `${port}`, ...command]),
-  tcpsvd: (port, command) => Promise.resolve(['tcpsvd', '127.0.0.1', `${port}`, ...command]),
-  'systemd-socket-activate': (port, command) =>
-    Promise.resolve([
-      'systemd-socket-activate',
-      ...['-l', `127.0.0.1:${port}`, '--accept', '--inetd', '-E', `QPSMTPD_STDERR=${errors}`],
-      ...command,
-    ]),
 };
 
-function inetdConf(port: number, wait: 'wait' | 'nowait', command: readonly string[]): string {
-  const file = join(place.folder, 'inetd.conf');
-  const line = `127.0.0.1:${port} stream tcp ${wait} ${userInfo().username} /usr/bin/env env`;
-  writeFileSync(file, `${line} QPSMTPD_STDERR=${errors} ${command.join(' ')}\n`);
-  return file;
-}
+/** The same for programs that have their server on the command line. */
+const STARTERS: Readonly<Record<string, (port: number, command: readonly string[]) => readonly string[]>> = {
+  tcpserver: (port, command) => ['tcpserver', '-H', '-R', '-l0', '127.0.0.1', `${port}`, ...command],
+  tcpsvd: (port, command) => ['tcpsvd', '127.0.0.1', `${port}`, ...command],
+  'systemd-socket-activate': (port, command) => [
+    'systemd-socket-activate',
+    ...['-l', `127.0.0.1:${port}`, '--accept', '--inetd', '-E', `QPSMTPD_STDERR=${errors}`],
+    ...command,
+  ],
+};
 
-function xinetdConf(port: number, wait: 'yes' | 'no', [server, ...args]: readonly string[]): string {
-  const file = join(place.folder, 'xinetd.conf');
-  const lines = [
-    ...['type = UNLISTED', `port = ${port}`, 'bind = 127.0.0.1', 'socket_type = stream', 'protocol = tcp'],
-    ...[
-      `wait = ${wait}`,
-      `user = ${userInfo().username}`,
-      `server = ${server}`,
-      `server_args = ${args.join(' ')}`,
-    ],
-    `env = QPSMTPD_STDERR=${errors}`,
-  ];
-  writeFileSync(file, `service smtp-test\n{\n${lines.map((line) => `  ${line}\n`).join('')}}\n`);
-  return file;
-}
-
-test.each(Object.keys(STARTERS))('%s: a message of the right client, and nothing but SMTP', async (name) => {
-  const port = await freePort();
-  const command = await STARTERS[name]!(port, serveStdin(place));
-  started.start(command, name === 'systemd-socket-activate' ? {} : { QPSMTPD_STDERR: errors });
+/** Two messages, through two connections. */
+async function deliverTwo(port: number): Promise<void> {
   for (let count = 1; count <= 2; count++) {
     const read = await deliver(await started.client(port));
     expect(read.split('\n').filter((line) => !/^\d{3}[ -]/.test(line))).toEqual([]);
@@ -103,34 +140,64 @@ test.each(Object.keys(STARTERS))('%s: a message of the right client, and nothing
   expect(String(place.delivered()[0])).toMatch(
     new RegExp(`^Received: from \\S+ \\(HELO c\\.example\\) \\(${CLIENT.replaceAll('.', '\\.')}\\)`, 'm'),
   );
+}
+
+test.each(Object.keys(STARTERS))('%s: a message of the right client, and nothing but SMTP', async (name) => {
+  const port = await freePort();
+  const command = STARTERS[name]!(port, serveStdin(place));
+  started.start(command, name === 'systemd-socket-activate' ? {} : { QPSMTPD_STDERR: errors });
+  await deliverTwo(port);
 });
 
-test.each([
-  ['openbsd-inetd', 'usr/sbin/inetd', ['-i', '-R0'], inetdConf, 'wait'],
-  ['xinetd', 'usr/sbin/xinetd', ['-dontfork', '-f'], xinetdConf, 'yes'],
-] as const)(
-  '%s with wait: a daemon on the listening socket, fd:0',
-  async (name, path, options, conf, wait) => {
+describe.each(Object.keys(SUPER_SERVERS))('%s with the example of contrib/inetd', (name) => {
+  test('a process for each client', async () => {
     const port = await freePort();
-    const pidFile = join(place.folder, 'pid');
-    const command = serveStdin(place, '--workers', '1', '--pid-file', pidFile).map((arg) =>
-      arg === 'stdin:' ? 'fd:0' : arg,
-    );
-    const inetd = join(await unpackPackages([name]), path);
-    // Its child leaves the group.
-    started.atEnd(
-      () => existsSync(pidFile) && process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL'),
-    );
-    started.start([
-      inetd,
-      ...options,
-      (conf as (port: number, wait: string, command: readonly string[]) => string)(port, wait, command),
-    ]);
-    for (let count = 0; count < 2; count++) await deliver(await started.client(port));
-    expect(String(place.delivered()[0])).toContain(`(${CLIENT})`);
-    expect(logged()).toContain(`listening on tcp://127.0.0.1:${port}`);
-  },
-);
+    const command = await SUPER_SERVERS[name]!(port, 'each client');
+    letUserIn();
+    started.start(command, { QPSMTPD_STDERR: errors });
+    await deliverTwo(port);
+  });
+
+  test('with wait: a daemon on the listening socket', async () => {
+    const port = await freePort();
+    const command = await SUPER_SERVERS[name]!(port, 'daemon');
+    letUserIn();
+    // It leaves the group of its starter.
+    started.atEnd(() => processesOf(place.config).forEach((pid) => process.kill(pid, 'SIGKILL')));
+    started.start(command, { QPSMTPD_STDERR: errors });
+    await deliverTwo(port);
+    await expect.poll(logged).toContain(`listening on tcp://127.0.0.1:${port}`);
+  });
+
+  test('a client handed to a running daemon by the launcher', async () => {
+    const port = await freePort();
+    const command = await SUPER_SERVERS[name]!(port, 'launcher');
+    const source = join(CONTRIB, 'launcher/qpsmtpd-connect.c');
+    execFileSync('cc', ['-O2', '-o', join(place.folder, 'qpsmtpd-connect'), source]);
+    const daemon = await RunningDaemon.start(place, { listen: [`unix:${socketPath()} proxy=required`] });
+    started.atEnd(() => daemon.end());
+    // The socket is the user's then.
+    letUserIn();
+    started.start(command);
+    await deliverTwo(port);
+  });
+});
+
+/** Those that were started with this argument. */
+function processesOf(argument: string): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(argument)
+          ? [Number(pid)]
+          : [];
+      } catch {
+        // It is gone.
+        return [];
+      }
+    });
+}
 
 /** tcpserver with variables of its own choice, as a starter of the starter may have left them. */
 async function tcpserver(variables: readonly string[], command = serveStdin(place)): Promise<TestClient> {
@@ -187,7 +254,6 @@ describe('the variables of tcpserver', () => {
 });
 
 test('without arguments it serves its client, as the Perl program of its name', async () => {
-  const isRoot = process.getuid?.() === 0;
   if (isRoot && !hasProgram('setuidgid')) return;
   place.write({ plugins: 'rcpt_ok' });
   const port = await freePort();
@@ -205,11 +271,7 @@ test('without arguments it serves its client, as the Perl program of its name', 
     ],
     { QPSMTPD_CONFIG: place.config },
   );
-  if (isRoot) {
-    chmodSync(place.folder, 0o755);
-    mkdirSync(join(place.folder, 'spool'), { mode: 0o700 });
-    execFileSync('chown', ['nobody', join(place.folder, 'spool')]);
-  }
+  letUserIn();
   const client = await started.client(port);
   expect(await client.reply(), said()).toMatch(/^220 mx\.test/);
   expect(await client.say('QUIT')).toMatch(/^221/);
@@ -242,6 +304,7 @@ test('STARTTLS works, and the process ends with the session', async () => {
 async function handOver(
   [command = '', ...args]: readonly string[],
   before: (client: Socket) => Promise<unknown> = () => Promise.resolve(),
+  environment: Readonly<Record<string, string>> = { QPSMTPD_STDERR: errors },
 ): Promise<{ client: Socket; ended: Promise<number | null>; pid: number }> {
   const server = createServer({ pauseOnConnect: true });
   started.atEnd(() => server.close());
@@ -255,12 +318,20 @@ async function handOver(
   await before(client);
   const child = spawn(command, args, {
     stdio: [accepted, accepted, accepted],
-    env: { ...process.env, QPSMTPD_STDERR: errors },
+    env: { ...process.env, ...environment },
   });
   const ended = once(child, 'exit').then(([code]) => code as number | null);
   started.atEnd(() => child.kill('SIGKILL'));
   accepted.destroy();
   return { client, ended, pid: child.pid! };
+}
+
+/** An environment in which what goes to syslog by `logger` goes to `file`, with its priority. */
+function syslogTo(file: string): Readonly<Record<string, string>> {
+  const programs = join(place.folder, 'bin');
+  mkdirSync(programs);
+  writeFileSync(join(programs, 'logger'), `#!/bin/sh\nexec cat >> ${file}\n`, { mode: 0o755 });
+  return { PATH: `${programs}:${process.env['PATH']}` };
 }
 
 describe('nothing but SMTP', () => {
@@ -295,12 +366,43 @@ describe('nothing but SMTP', () => {
     expect(logged()).toContain('rcpt_okay');
   });
 
-  test('options that make no sense with one client', async () => {
-    const { client, ended } = await handOver(serveStdin(place, '--listen', 'tcp://127.0.0.1:0'));
+  test.each([
+    [['--listen', 'tcp://127.0.0.1:0'], 64, 'no other listener'],
+    [['--detach'], 64, '--detach makes no sense with stdin:'],
+    [['--drain-delay', '5'], 64, '--drain-delay makes no sense with stdin:'],
+    [['--lisen', 'x'], 64, '--lisen'],
+    [['--config', '/nowhere'], 78, '/nowhere'],
+  ])('%j: the client is told to come back, and the reason is in the log', async (options, code, reason) => {
+    const { client, ended } = await handOver(serveStdin(place, ...options));
+    expect(await new TestClient(client).reply()).toMatch(/^421/);
+    expect(await ended).toBe(code);
+    expect(logged()).toContain(reason);
+  });
+
+  test('without QPSMTPD_STDERR the reason is in syslog', async () => {
+    const { client, ended } = await handOver(serveStdin(place, '--lisen', 'x'), undefined, syslogTo(errors));
     expect(await new TestClient(client).reply()).toMatch(/^421/);
     expect(await ended).toBe(64);
-    expect(logged()).toContain('no other listener');
+    await expect.poll(logged).toMatch(/^<22>.*--lisen/m);
   });
+
+  test.each([1, 2])(
+    'the log of a daemon on the socket of inetd is in syslog, with %d processes that serve',
+    async (workers) => {
+      place.write({ plugins: '' });
+      const server = createServer();
+      started.atEnd(() => server.close());
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { fd } = (server as unknown as { readonly _handle: { readonly fd: number } })._handle;
+      const command = serveStdin(place, '--workers', `${workers}`).map((arg) =>
+        arg === 'stdin:' ? 'fd:0' : arg,
+      );
+      started.start(command, syslogTo(errors), [fd, fd, fd]);
+      await expect.poll(logged, { timeout: 30_000 }).toContain('listening on tcp://127.0.0.1');
+      // Of what serves, which with workers is another process.
+      await expect.poll(logged).toMatch(/^<22>.*plugins lists no plugin/m);
+    },
+  );
 });
 
 test('a client that is gone before it is served costs no error', async () => {
@@ -400,17 +502,11 @@ test.each([
   expect(hasProgram(program), `${program} is missing (apt-get install ucspi-tcp ipsvd)`).toBe(true);
   place.write({ plugins: 'rcpt_ok' });
   const port = await freePort();
-  const isRoot = process.getuid?.() === 0;
-  const user = isRoot ? 'nobody' : userInfo().username;
-  const settings = { address: '127.0.0.1', port, user, program: QPSMTPD, QPSMTPD_CONFIG: place.config };
+  const settings = { address: '127.0.0.1', port, user: USER, program: QPSMTPD, QPSMTPD_CONFIG: place.config };
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
   writeFileSync(join(place.folder, 'settings'), lines.join(''));
-  mkdirSync(join(place.folder, 'spool'), { mode: 0o700 });
-  if (isRoot) {
-    chmodSync(place.folder, 0o755);
-    execFileSync('chown', ['nobody', join(place.folder, 'spool')]);
-  }
-  const script = resolve(import.meta.dirname, '../../contrib/tcpserver', file);
+  letUserIn();
+  const script = join(CONTRIB, 'tcpserver', file);
   started.start(['sh', '-c', 'cd "$0" && exec "$1"', place.folder, script]);
   const client = await started.client(port);
   expect(await client.reply()).toMatch(/^220 mx\.test/);

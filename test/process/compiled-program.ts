@@ -28,6 +28,8 @@ export function compilePrograms(): CompiledPrograms {
   }
   mkdirSync(join(target, 'host/embed'), { recursive: true });
   copyFileSync(join(import.meta.dirname, 'fake-daemon.mjs'), join(target, 'host/embed/smtp-daemon.js'));
+  mkdirSync(join(target, 'bin'));
+  copyFileSync(join(ROOT, 'bin/client-descriptors.cjs'), join(target, 'bin/client-descriptors.cjs'));
   copyFileSync(join(ROOT, 'package.json'), join(target, 'package.json'));
   symlinkSync(PACKAGES, join(target, 'node_modules'));
   return {
