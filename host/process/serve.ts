@@ -30,7 +30,7 @@ export async function serve(
   if (cluster.isWorker) return runWorker(asPrimarySays(options), loader);
   refuseTacitRoot(options.user);
   if (options.user !== undefined) checkUser(options.user);
-  if (options.isDetached === true && parent.role === undefined) return runInBackground();
+  if (options.isDetached === true && parent.role === undefined) return runInBackground(options, terminal);
   const isSuccessor = parent.role === 'successor';
   serviceNotifier.begin({
     environment: process.env,
