@@ -11,7 +11,8 @@ import {
   type IncomingConnection,
   type ListenerOptions,
 } from './incoming-connection.ts';
-import { parseListen } from './listen-spec.ts';
+import { takeListenerOptions } from './listener-options.ts';
+import { OptionList } from './option-list.ts';
 
 /** Under another name, for the folders that may not touch `net`. */
 export type {
@@ -41,7 +42,7 @@ export interface HandedFacts {
 
 /** The options of a listen spec without its address: `tls=implicit proxy=required`. Throws `Q_USAGE`. */
 export const parseListenerOptions = (options: string): ListenerOptions =>
-  parseListen(`tcp://127.0.0.1:0 ${options}`);
+  takeListenerOptions(new OptionList(options, options.split(/[ \t]+/).filter(Boolean)), false);
 
 export class HandoverAcceptor implements Acceptor {
   #emit: Emit | undefined;

@@ -1,6 +1,7 @@
 /** What a listener for HTTP offers, as its options say: `http://127.0.0.1:8025 upgrade=smtp websocket=yes inject=raw`. */
 
 import { isIP } from 'node:net';
+import type { OptionList } from './option-list.ts';
 
 /** Ways to hand in a message by a request: its octets, KumoMTA's form, a form of our own. */
 export const INJECTIONS = ['raw', 'kumo', 'json'] as const;
@@ -26,14 +27,9 @@ export interface HttpOptions {
   readonly nginxAuth?: NginxAuthOptions;
 }
 
-/** Takes the value of an option, which has to have `form`. */
-interface Takes {
-  take(name: string, form: RegExp, hint: string): string | undefined;
-}
-
 const NGINX_AUTH = /^port=\d{1,5}(,tls-port=\d{1,5})?(,host=[0-9A-Fa-f.:]+)?$/;
 
-export function takeHttp(options: Takes): HttpOptions {
+export function takeHttp(options: OptionList): HttpOptions {
   const upgrade = options.take('upgrade', /^smtp$/, 'upgrade=smtp') !== undefined;
   const websocket = options.take('websocket', /^yes$/, 'websocket=yes') !== undefined;
   const connect = options.take('connect', /^yes$/, 'connect=yes') !== undefined;

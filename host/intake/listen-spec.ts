@@ -5,12 +5,11 @@
 
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { AddressRanges } from '../config/address-ranges.ts';
-import { SERVICE_NAME } from '../config/service-files.ts';
-import { QpsmtpdError } from '../errors/error-classes.ts';
-import { nearest, suggest } from '../errors/nearest.ts';
-import { faultOf, printHttp, takeHttp } from './http-options.ts';
-import type { ListenerOptions, ProxyOptions } from './incoming-connection.ts';
+import type { QpsmtpdError } from '../errors/error-classes.ts';
+import { nearest } from '../errors/nearest.ts';
+import type { ListenerOptions } from './incoming-connection.ts';
+import { printListenerOptions, refuseLmtpAt, takeListenerOptions } from './listener-options.ts';
+import { OptionList, refused } from './option-list.ts';
 
 export interface TcpSpec extends ListenerOptions {
   readonly kind: 'tcp';
@@ -44,111 +43,47 @@ export interface StdinSpec extends ListenerOptions {
 
 export type ListenSpec = TcpSpec | UnixSpec | FdSpec | FdNameSpec | StdinSpec;
 
-const SMTP_PORT = 25;
 const DEFAULT_SOCKET_MODE = 0o660;
 
 /** Reads a listen spec; throws `Q_USAGE` with the offending part. */
-export function parseListen(spec: string): ListenSpec {
-  const [where = '', ...given] = spec.trim().split(/[ \t]+/);
-  const options = new Options(spec, given);
-  const place = parseAddress(spec, where, options);
-  const http = where.startsWith('http') ? takeHttp(options) : undefined;
-  // HTTPS is for the server in front. Inside a tunnel TLS can only begin by STARTTLS, whatever the port.
-  const tls =
-    http === undefined
-      ? options.take('tls', /^(implicit|starttls|by-proxy)$/, 'tls=implicit, tls=starttls or tls=by-proxy')
-      : 'starttls';
-  const proxy = takeProxy(spec, options);
-  const isLmtp = options.take('lmtp', /^(yes|no)$/, 'lmtp=yes or lmtp=no') === 'yes';
-  const service = options.take('service', SERVICE_NAME, 'such as service=submission');
-  const hasSpeakingProxies = options.take('xclient', /^(yes|no)$/, 'xclient=yes or xclient=no') === 'yes';
-  options.refuseRest();
-  const fault = http && faultOf(http);
-  if (fault !== undefined) throw refused(spec, fault);
-  if (isLmtp && place.kind === 'tcp' && place.port === SMTP_PORT)
-    throw refused(spec, 'clients of port 25 speak SMTP', 'LMTP takes another, RFC 2033 section 5');
-  return {
-    ...place,
-    ...(tls === undefined ? {} : { startsWithTls: tls === 'implicit' }),
-    ...(tls === 'by-proxy' ? { isTlsByProxy: true } : {}),
-    ...(proxy === undefined ? {} : { proxy }),
-    ...(http === undefined ? {} : { http }),
-    ...(hasSpeakingProxies ? { hasSpeakingProxies } : {}),
-    ...(isLmtp ? { isLmtp } : {}),
-    ...(service === undefined ? {} : { service }),
-  };
+export function parseListen(text: string): ListenSpec {
+  const [where = '', ...given] = text.trim().split(/[ \t]+/);
+  const options = new OptionList(text, given);
+  const place = parsePlace(text, where, options);
+  const spec = { ...place, ...takeListenerOptions(options, where.startsWith('http')) };
+  if (spec.kind === 'tcp') refuseLmtpAt(spec.port, spec, text);
+  return spec;
 }
 
-/** There is no way to leave it open: SMTP's server speaks first, so a header can't be waited for. */
-function takeProxy(spec: string, options: Options): ProxyOptions | undefined {
-  const required = options.take('proxy', /^required$/, 'proxy=required, or proxy-from=NETWORK,NETWORK');
-  const networks = options.take('proxy-from', /^[^,]+(,[^,]+)*$/, 'such as proxy-from=10.0.0.0/8,::1');
-  if (required === undefined && networks === undefined) return undefined;
-  const isRequired = required !== undefined;
-  if (networks === undefined) return { isRequired, from: undefined };
-  try {
-    return { isRequired, from: AddressRanges.compile(networks.split(',')) };
-  } catch (cause) {
-    throw refused(spec, (cause as Error).message, 'proxy-from takes addresses and networks, and "unix"');
+function parsePlace(spec: string, where: string, options: OptionList): ListenSpec {
+  if (where === 'stdin:') return { kind: 'stdin' };
+  const [, scheme = '', rest = ''] =
+    /^(tcp:\/\/|http:\/\/|unix:|http\+unix:|fd:|fdname:)(.*)$/.exec(where) ?? [];
+  switch (scheme) {
+    case 'tcp://':
+    case 'http://':
+      return parseTcp(spec, rest);
+    case 'unix:':
+    case 'http+unix:':
+      return parseUnix(spec, rest, options);
+    case 'fd:':
+      return parseFd(spec, rest);
+    case 'fdname:':
+      return parseFdName(spec, rest);
+    default:
+      throw unknownKind(spec, where);
   }
 }
 
-function parseAddress(spec: string, where: string, options: Options): ListenSpec {
-  if (where.startsWith('tcp://')) return parseTcp(spec, where.slice('tcp://'.length));
-  if (where.startsWith('unix:')) return parseUnix(spec, where.slice('unix:'.length), options);
-  if (where.startsWith('http://')) return parseTcp(spec, where.slice('http://'.length));
-  if (where.startsWith('http+unix:')) return parseUnix(spec, where.slice('http+unix:'.length), options);
-  if (where.startsWith('fd:')) return parseFd(spec, where.slice('fd:'.length));
-  if (where.startsWith('fdname:')) return parseFdName(spec, where.slice('fdname:'.length));
-  if (where === 'stdin:') return { kind: 'stdin' };
-  const meant = nearest(where.split(':', 1)[0]!, [
-    'tcp',
-    'unix',
-    'fd',
-    'fdname',
-    'stdin',
-    'http',
-    'http+unix',
-  ]);
-  throw refused(
+const KINDS = ['tcp', 'unix', 'fd', 'fdname', 'stdin', 'http', 'http+unix'];
+
+function unknownKind(spec: string, where: string): QpsmtpdError {
+  const meant = nearest(where.split(':', 1)[0]!, KINDS);
+  return refused(
     spec,
     'it must start with tcp://, unix:, fd:, fdname:, stdin: or http://',
     meant === undefined ? 'for instance tcp://127.0.0.1:2525' : `did you mean ${meant}:?`,
   );
-}
-
-/** The options after the address, each `NAME=VALUE`. */
-export class Options {
-  readonly #spec: string;
-  readonly #options: string[];
-  /** All that were asked for: what this kind of listener takes. */
-  readonly #known: string[] = [];
-
-  constructor(spec: string, options: readonly string[]) {
-    this.#spec = spec;
-    this.#options = [...options];
-  }
-
-  /** The value of an option, which then is done with; undefined if it is not given. */
-  take(name: string, form: RegExp, hint: string): string | undefined {
-    this.#known.push(name);
-    const index = this.#options.findIndex((option) => option.startsWith(`${name}=`));
-    const [option] = index === -1 ? [] : this.#options.splice(index, 1);
-    const value = option?.slice(name.length + 1);
-    if (option !== undefined && !form.test(value!))
-      throw refused(this.#spec, `"${option}" is not understood`, hint);
-    return value;
-  }
-
-  /** Also what is given twice is left over. */
-  refuseRest(): void {
-    const [option] = this.#options;
-    if (option === undefined) return;
-    const name = option.split('=', 1)[0]!;
-    const problem = this.#known.includes(name) ? 'is given twice, or has no value' : 'is not understood';
-    const hint = this.#known.includes(name) ? '' : suggest(name, this.#known);
-    throw refused(this.#spec, `"${option}" ${problem}${hint}`);
-  }
 }
 
 function parseTcp(spec: string, rest: string): TcpSpec {
@@ -169,7 +104,7 @@ function parseTcp(spec: string, rest: string): TcpSpec {
   return { kind: 'tcp', address, port };
 }
 
-function parseUnix(spec: string, path: string, options: Options): UnixSpec {
+function parseUnix(spec: string, path: string, options: OptionList): UnixSpec {
   if (!path.startsWith('/')) throw refused(spec, 'the path of the socket must be absolute');
   if (Buffer.byteLength(path) > 107)
     throw refused(spec, 'the path is longer than 107 octets, the most the system takes');
@@ -192,12 +127,7 @@ function parseFdName(spec: string, name: string): FdNameSpec {
 
 /** The inverse of `parseListen`, for the log. */
 export function printListen(spec: ListenSpec): string {
-  const { http, service } = spec;
-  const xclient = spec.hasSpeakingProxies === true ? ' xclient=yes' : '';
-  const lmtp = spec.isLmtp === true ? ' lmtp=yes' : '';
-  const end =
-    http === undefined ? printTls(spec) + printProxy(spec.proxy) : printProxy(spec.proxy) + printHttp(http);
-  return `${printPlace(spec)}${end}${xclient}${lmtp}${service === undefined ? '' : ` service=${service}`}`;
+  return `${printPlace(spec)}${printListenerOptions(spec)}`;
 }
 
 function printPlace(spec: ListenSpec): string {
@@ -214,24 +144,6 @@ function printPlace(spec: ListenSpec): string {
     case 'stdin':
       return 'stdin:';
   }
-}
-
-function printTls({ startsWithTls, isTlsByProxy }: ListenerOptions): string {
-  if (isTlsByProxy === true) return ' tls=by-proxy';
-  return startsWithTls === undefined ? '' : ` tls=${startsWithTls ? 'implicit' : 'starttls'}`;
-}
-
-function printProxy(proxy: ProxyOptions | undefined): string {
-  if (proxy === undefined) return '';
-  const required = proxy.isRequired ? ' proxy=required' : '';
-  return proxy.from === undefined ? required : `${required} proxy-from=${proxy.from.text}`;
-}
-
-function refused(spec: string, problem: string, hint?: string): QpsmtpdError {
-  return new QpsmtpdError(
-    'Q_USAGE',
-    `listen address "${spec}": ${problem}${hint === undefined ? '' : ` (${hint})`}`,
-  );
 }
 
 /** Where a daemon listens by default: `[::]`, which takes IPv4 as well, where the host has IPv6; otherwise `0.0.0.0`. */

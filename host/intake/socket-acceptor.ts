@@ -18,6 +18,7 @@ import {
 } from './incoming-connection.ts';
 import { inheritedSockets, listenOn } from './inherited-sockets.ts';
 import { printListen, type ListenSpec, type UnixSpec } from './listen-spec.ts';
+import { refuseLmtpAt } from './listener-options.ts';
 import { checkDescriptor, NOT_LISTENING, pathOfSocket } from './passed-sockets.ts';
 import { SocketPath } from './socket-path.ts';
 
@@ -88,6 +89,9 @@ export class SocketAcceptor implements Acceptor {
     const spec = this.#spec;
     const fd = inheritedSockets.take(spec);
     await this.#listen(fd === undefined ? placeOf(spec, this.#file) : { fd });
+    // Of a socket that was passed the port shows only now.
+    const bound = this.#server.address();
+    if (bound !== null && typeof bound === 'object') refuseLmtpAt(bound.port, spec, printListen(spec));
     if (this.#file !== undefined) nameSocket(spec, this.#file, fd !== undefined);
     return this.#address();
   }

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { parseListenerOptions } from '../../host/intake/handover-acceptor.ts';
 import { parseListen, printListen } from '../../host/intake/listen-spec.ts';
+import { refuseLmtpAt } from '../../host/intake/listener-options.ts';
 
 test.each([
   ['tcp://127.0.0.1:2525', { kind: 'tcp', address: '127.0.0.1', port: 2525 }],
@@ -64,4 +66,21 @@ test.each([
   ['tcp://127.0.0.1:25 tls', '"tls" is given twice, or has no value'],
 ])('%s is refused: %s', (spec, problem) => {
   expect(() => parseListen(spec)).toThrow(problem);
+});
+
+test('LMTP on port 25 is refused where the port is in the spec, and where it shows with the socket that was passed', () => {
+  const problem = /clients of port 25 speak SMTP \(LMTP takes another, RFC 2033 section 5\)/;
+  expect(() => parseListen('tcp://127.0.0.1:25 lmtp=yes')).toThrow(problem);
+  const passed = parseListen('fd:3 lmtp=yes');
+  expect(() => refuseLmtpAt(25, passed, 'fd:3 lmtp=yes')).toThrow(problem);
+  expect(() => refuseLmtpAt(24, passed, 'fd:3 lmtp=yes')).not.toThrow();
+  expect(() => refuseLmtpAt(25, parseListen('fd:3'), 'fd:3')).not.toThrow();
+});
+
+test('options without an address, of sockets that somebody else has accepted', () => {
+  expect(parseListenerOptions('tls=implicit  service=a')).toEqual({ startsWithTls: true, service: 'a' });
+  expect(parseListenerOptions('')).toEqual({});
+  expect(() => parseListenerOptions('tsl=implicit')).toThrow(
+    '"tsl=implicit" is not understood (did you mean tls?)',
+  );
 });
