@@ -103,6 +103,8 @@ export class StdinAcceptor implements Acceptor {
     const ends = { peer: seen.remote, remote: seen.remote, local: seen.local };
     if (remote === undefined) return ends;
     if (isSameAddress(remote.address, seen.remote.address)) return { ...ends, ...named };
+    // Nor must programs that plugins run believe them.
+    for (const name of STARTER_VARIABLES) Reflect.deleteProperty(this.#sources.environment, name);
     this.#doubt = `TCPREMOTEIP says ${remote.address}, but the client is ${seen.remote.address}: the variables of tcpserver are not believed`;
     return ends;
   }
@@ -159,6 +161,17 @@ function joined(readable: Socket, output: number): Duplex {
   const writable = new Socket({ fd: output, readable: false, writable: true });
   return Duplex.from({ readable, writable }) as Duplex;
 }
+
+/** Of tcp-environ(5), without PROTO. */
+const STARTER_VARIABLES = [
+  'TCPREMOTEIP',
+  'TCPREMOTEPORT',
+  'TCPREMOTEHOST',
+  'TCPREMOTEINFO',
+  'TCPLOCALIP',
+  'TCPLOCALPORT',
+  'TCPLOCALHOST',
+] as const;
 
 interface StarterFacts extends Partial<Ends> {
   readonly host?: string | undefined;

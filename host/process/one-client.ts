@@ -18,6 +18,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { heldSignals } from './held-signals.ts';
 import { checkUser, dropPrivileges, refuseTacitRoot } from './privileges.ts';
 import type { ServeOptions, Terminal } from './serve-options.ts';
+import { SUPERVISOR_VARIABLES } from './service-notifier.ts';
 import { DaemonSignals } from './signals.ts';
 
 const isStdin = (spec: string): boolean => parseListen(spec).kind === 'stdin';
@@ -50,6 +51,8 @@ export async function serveOneClient(
 ): Promise<number> {
   if (clientDescriptors().isErrorHidden) errorsToSyslog();
   PassedSockets.take(process.env);
+  // Of the starter's supervisor; it hears nothing of a client, and nothing from programs that plugins run.
+  for (const name of SUPERVISOR_VARIABLES) Reflect.deleteProperty(process.env, name);
   if (options.listen.length > 1)
     throw new QpsmtpdError(
       'Q_USAGE',

@@ -43,7 +43,7 @@ export class ServiceNotifier {
   /** Reads and removes the variables. Throws `Q_USAGE` if the descriptor is not open. */
   begin({ environment, pid, readyDescriptor, complain, notify = runSystemdNotify }: NotifierOptions): void {
     const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: watchdog, WATCHDOG_PID: watched } = environment;
-    for (const name of VARIABLES) Reflect.deleteProperty(environment, name);
+    for (const name of SUPERVISOR_VARIABLES) Reflect.deleteProperty(environment, name);
     this.#pid = pid;
     this.#notify = notify;
     this.#complain = complain;
@@ -134,7 +134,8 @@ export class ServiceNotifier {
   }
 }
 
-const VARIABLES = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'] as const;
+/** What systemd tells a process of how to speak to it. */
+export const SUPERVISOR_VARIABLES = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'] as const;
 
 /** A message has a line for each assignment. */
 const statusOf = (status: string): string => `STATUS=${status.replaceAll(/\s+/g, ' ')}`;

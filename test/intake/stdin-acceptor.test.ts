@@ -21,7 +21,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-type Environment = Readonly<Record<string, string>>;
+type Environment = Record<string, string>;
 
 const acceptorOn = (
   input: number,
@@ -30,7 +30,7 @@ const acceptorOn = (
   output = input,
 ): StdinAcceptor =>
   new StdinAcceptor(parseListen(`stdin: ${options}`) as StdinSpec, {
-    environment: { ...environment },
+    environment,
     input,
     output,
   });
@@ -110,14 +110,15 @@ describe('a socket of TCP', () => {
     expect([intake?.host, intake?.info, notes]).toEqual(['c.example', 'joe', []]);
   });
 
-  test('believes no variables of another client, and says so', async () => {
+  test('believes no variables of another client, says so, and leaves them to no program', async () => {
     const { fd } = await overTcp();
-    const left = { TCPREMOTEIP: '192.0.2.1', TCPREMOTEHOST: 'friend.example' };
+    const left = { TCPREMOTEIP: '192.0.2.1', TCPREMOTEHOST: 'friend.example', RELAYCLIENT: '' };
     const { intake, notes } = await take(acceptorOn(fd, left));
     expect([intake?.remote.address, intake?.host]).toEqual(['127.0.0.1', undefined]);
     expect(notes).toEqual([
       expect.stringContaining('TCPREMOTEIP says 192.0.2.1, but the client is 127.0.0.1'),
     ]);
+    expect(left).toEqual({ RELAYCLIENT: '' });
   });
 
   test.each([

@@ -253,6 +253,23 @@ describe('the variables of tcpserver', () => {
   });
 });
 
+test('programs that plugins run learn neither of the supervisor nor of sockets', async () => {
+  writeFileSync(
+    join(place.folder, 'look.mjs'),
+    `export default { name: 'look', about: '', hooks: { connect() {
+      const names = Object.keys(process.env).filter((name) => /^(?:NOTIFY|WATCHDOG|LISTEN|QPSMTPD)_/.test(name));
+      console.error('left: ' + names.join(' '));
+    } } };\n`,
+  );
+  place.write({ plugin_dirs: place.folder, plugins: 'look' });
+  const supervisor = { NOTIFY_SOCKET: '/none', WATCHDOG_USEC: '1', WATCHDOG_PID: '1' };
+  const sockets = { LISTEN_FDS: '1', LISTEN_PID: '1', LISTEN_FDNAMES: 'smtp' };
+  const environment = { ...supervisor, ...sockets, QPSMTPD_STDERR: errors };
+  const { client } = await handOver(serveStdin(place), undefined, environment);
+  await new TestClient(client).reply();
+  expect(logged()).toContain('left: QPSMTPD_STDERR\n');
+});
+
 test('without arguments it serves its client, as the Perl program of its name', async () => {
   if (isRoot && !hasProgram('setuidgid')) return;
   place.write({ plugins: 'rcpt_ok' });
