@@ -27,6 +27,7 @@ export function compileServer(): CompiledServer {
   // Without a build of the core its reference in TypeScript serves as well.
   if (existsSync(join(ROOT, 'dist', CORE))) copyFileSync(join(ROOT, 'dist', CORE), join(root, 'dist', CORE));
   copyFileSync(join(ROOT, 'package.json'), join(root, 'package.json'));
+  symlinkSync(join(ROOT, 'bin'), join(root, 'bin'));
   symlinkSync(PACKAGES, join(root, 'node_modules'));
   return {
     root,
