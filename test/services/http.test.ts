@@ -200,8 +200,9 @@ describe('redirects', () => {
     const server = await webServer((response) =>
       setTimeout(() => response.writeHead(302, { location: '/again' }).end(), 20),
     );
-    const fault = faultOf(get(server.url, { maxRedirects: 1_000_000, timeoutMs: 500 }));
-    expect(await fault).toEqual(['timeout', true]);
+    const fault = await faultOf(get(server.url, { maxRedirects: 1_000_000, timeoutMs: 500 }));
+    // Whether the last of them was on its way by then is not for a test to say.
+    expect(fault).toEqual(['timeout', expect.any(Boolean)]);
   });
 
   test('carry no credentials to another server, and all fields to the same', async () => {
