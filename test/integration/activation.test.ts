@@ -10,8 +10,8 @@ import { AS_OURSELVES } from '../process/running-program.ts';
 import { Workplace } from './daemon.ts';
 import { CLIENT } from './front.ts';
 import { describeWith } from './needs.ts';
-import { freePort } from './receivers/receiver.ts';
 import { deliver, QPSMTPD, StartedPrograms } from './started.ts';
+import { freePort } from '../free-port.ts';
 
 let place: Workplace;
 let started: StartedPrograms;

@@ -15,7 +15,7 @@ import { redisPlace } from '../store/backends.ts';
 import { Workplace } from './daemon.ts';
 import { CLIENT, connected } from './front.ts';
 import { describeWith, hasProgram } from './needs.ts';
-import { freePort } from './receivers/receiver.ts';
+import { freePort } from '../free-port.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const GUIDE = readFileSync(join(ROOT, 'docs/guide/farm.md'), 'utf8');

@@ -15,7 +15,7 @@ import { CLIENT, connected } from './front.ts';
 import { connectMethod, extendedConnect, upgrade, webSocket, type Tunnel } from './http-tunnels.ts';
 import { startHttpd, withCertificate } from './httpd.ts';
 import { describeWith } from './needs.ts';
-import { freePort } from './receivers/receiver.ts';
+import { freePort } from '../free-port.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const GUIDE = readFileSync(join(ROOT, 'docs/guide/http.md'), 'utf8');

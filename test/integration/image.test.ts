@@ -25,7 +25,7 @@ import { hasRedis, redisPlace } from '../store/backends.ts';
 import { messagesOf } from './daemon.ts';
 import { connected } from './front.ts';
 import { describeWith, hasProgram } from './needs.ts';
-import { freePort } from './receivers/receiver.ts';
+import { freePort } from '../free-port.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const OCI = join(ROOT, 'contrib/oci');

@@ -11,7 +11,8 @@ import { TestServer } from '../../host/testing/test-server.ts';
 import { CLIENT as FRONT_CLIENT, connected } from './front.ts';
 import { missingPostfix, startPostfix, type PostfixOptions } from './receivers/postfix.ts';
 import { describeWithReceiver } from './receivers/described.ts';
-import { freePort, type Receiver } from './receivers/receiver.ts';
+import { type Receiver } from './receivers/receiver.ts';
+import { freePort } from '../free-port.ts';
 
 const CLIENT = { address: '192.0.2.77', port: 4711 };
 const LETTER = 'From: <s@c.example>\r\nSubject: x\r\n\r\n..one\r\ntwo\r\n.';

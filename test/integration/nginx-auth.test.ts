@@ -13,7 +13,7 @@ import { RunningProgram } from '../process/running-program.ts';
 import { CLIENT, connected } from './front.ts';
 import { withCertificate } from './httpd.ts';
 import { describeWith } from './needs.ts';
-import { freePort } from './receivers/receiver.ts';
+import { freePort } from '../free-port.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const TOKEN = 'a-secret-of-sixteen-characters-or-more';

@@ -7,7 +7,7 @@ import { FrontedDaemon, RECEIVED_FROM_CLIENT } from './fronted-daemon.ts';
 import { describeWith } from './needs.ts';
 import { startAuthServer, startNginx, type Answer } from './nginx-server.ts';
 import { guideBlock } from './proxy-guide.ts';
-import { freePort } from './receivers/receiver.ts';
+import { freePort } from '../free-port.ts';
 
 let daemon: FrontedDaemon;
 beforeEach(() => {

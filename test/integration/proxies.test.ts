@@ -10,8 +10,8 @@ import { TestClient } from '../../host/testing/index.ts';
 import { CLIENT, connected } from './front.ts';
 import { FrontedDaemon, RECEIVED_FROM_CLIENT } from './fronted-daemon.ts';
 import { describeWith } from './needs.ts';
-import { freePort } from './receivers/receiver.ts';
 import { makePair } from '../tls/secure-server.ts';
+import { freePort } from '../free-port.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 

@@ -13,9 +13,9 @@ import { makePair } from '../tls/secure-server.ts';
 import { messagesOf, RunningDaemon, Workplace } from './daemon.ts';
 import { CLIENT } from './front.ts';
 import { hasProgram } from './needs.ts';
-import { freePort } from './receivers/receiver.ts';
 import { unpackPackages } from './receivers/unpacked-package.ts';
 import { deliver, QPSMTPD, serveStdin, StartedPrograms } from './started.ts';
+import { freePort } from '../free-port.ts';
 
 let place: Workplace;
 let started: StartedPrograms;

@@ -8,8 +8,9 @@ import { parseKarma } from '../../plugins/karma/record.ts';
 import { systemClock } from '../../host/services/services.ts';
 import type { StoreLocation } from '../../host/settings/store-settings.ts';
 import { ProcessStores } from '../../host/store/stores.ts';
-import { freePort, hasRedis, redisPlace } from '../store/backends.ts';
+import { hasRedis, redisPlace } from '../store/backends.ts';
 import { RunningDaemon, Workplace } from './daemon.ts';
+import { freePort } from '../free-port.ts';
 
 const DIALOGUE = 'EHLO client.test\r\nMAIL FROM:<a@b.example>\r\nQUIT\r\n';
 /** How long a client waits while no daemon runs. */

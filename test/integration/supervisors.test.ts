@@ -9,7 +9,6 @@ import { AS_OURSELVES } from '../process/running-program.ts';
 import { Workplace } from './daemon.ts';
 import { CLIENT } from './front.ts';
 import { describeWith, hasProgram } from './needs.ts';
-import { freePort } from './receivers/receiver.ts';
 import { deliver, QPSMTPD, StartedPrograms } from './started.ts';
 
 const CONTRIB = resolve(import.meta.dirname, '../../contrib');
@@ -205,6 +204,7 @@ print('bound', flush=True)
 while True:
     print(' '.join(s.recv(4096).decode().split('\\n')), flush=True)
 `;
+import { freePort } from '../free-port.ts';
 
 describeWith('systemd-notify', 'systemd')('systemd', () => {
   test.each([1, 2])('with %d workers: start, watchdog, reload and stop are told', async (workers) => {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { FrontedDaemon, RECEIVED_FROM_CLIENT } from './fronted-daemon.ts';
 import { describeWith } from './needs.ts';
 import { guideBlock } from './proxy-guide.ts';
-import { freePort } from './receivers/receiver.ts';
+import { freePort } from '../free-port.ts';
 
 let daemon: FrontedDaemon;
 beforeEach(() => {

@@ -2,10 +2,10 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type StoreLocation, parseStoreLocation } from '../../host/settings/store-settings.ts';
+import { freePort } from '../free-port.ts';
 
 /** A place for a store, and how to get rid of it. */
 export interface Place {
@@ -29,16 +29,6 @@ if (!hasRedis) {
   if (process.env['CI'] !== undefined)
     throw new Error('redis-server is missing: apt-get install redis-server');
   process.stderr.write('redis-server is missing: the tests of the Redis store are skipped\n');
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** A server of its own on loopback, in memory only. */

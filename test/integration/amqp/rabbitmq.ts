@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { PemPair } from '../../../host/tls/self-signed.ts';
-import { freePort } from '../receivers/receiver.ts';
+import { freePort } from '../../free-port.ts';
 
 const START_MS = 90_000;
 const PROGRAMS = '/usr/lib/rabbitmq/bin';

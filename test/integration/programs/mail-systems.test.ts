@@ -10,8 +10,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RunningDaemon, Workplace } from '../daemon.ts';
 import { missingPostfix, startPostfix } from '../receivers/postfix.ts';
 import { describeWithReceiver } from '../receivers/described.ts';
-import { freePort, type Receiver } from '../receivers/receiver.ts';
+import { type Receiver } from '../receivers/receiver.ts';
 import { eximProgram, missingExim, type EximProgram } from './exim-program.ts';
+import { freePort } from '../../free-port.ts';
 
 const QMAIL_QUEUE = fileURLToPath(new URL('qmail-queue-stand-in.mjs', import.meta.url));
 const BODY = ['one', '.', '..two', '', '.three', 'x'.repeat(3_000), 'end'];

@@ -3,7 +3,8 @@
 import { execFileSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, scratchFolder, startReceiver, type Receiver } from './receiver.ts';
+import { scratchFolder, startReceiver, type Receiver } from './receiver.ts';
+import { freePort } from '../../free-port.ts';
 
 export interface DovecotOptions {
   /** PEM files: STARTTLS is offered with them. */

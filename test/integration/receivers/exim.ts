@@ -2,8 +2,9 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { countFiles, freePort, scratchFolder, startReceiver, type Receiver } from './receiver.ts';
+import { countFiles, scratchFolder, startReceiver, type Receiver } from './receiver.ts';
 import { missingForUnpacked, overlaySystem } from './unpacked-package.ts';
+import { freePort } from '../../free-port.ts';
 
 const PACKAGES = ['exim4-base', 'exim4-daemon-light'];
 

@@ -3,7 +3,8 @@
 import { execFileSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { countFiles, freePort, scratchFolder, startReceiver, type Receiver } from './receiver.ts';
+import { countFiles, scratchFolder, startReceiver, type Receiver } from './receiver.ts';
+import { freePort } from '../../free-port.ts';
 
 const DAEMONS = '/usr/lib/postfix/sbin';
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../receivers/receiver.ts';
+import { freePort } from '../../free-port.ts';
 
 const START_MS = 60_000;
 const APPLICATION = fileURLToPath(new URL('config.ru', import.meta.url));
