@@ -4,8 +4,9 @@
  */
 
 import { fstatSync, readSync } from 'node:fs';
-import { isIP, Socket, SocketAddress } from 'node:net';
+import { isIP, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { canonicalIpAddress } from '../../bindings/lists/client-ranges.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import {
   endpoint,
@@ -201,7 +202,6 @@ function endIn(
 
 /** IPv6 addresses are written in several ways. */
 function isSameAddress(a: string, b: string): boolean {
-  const canonical = (address: string): string =>
-    new SocketAddress({ address, family: isIP(address) === 6 ? 'ipv6' : 'ipv4' }).address;
-  return canonical(a) === canonical(b);
+  const known = canonicalIpAddress(a);
+  return a === b || (known !== undefined && known === canonicalIpAddress(b));
 }

@@ -3,6 +3,7 @@
  * of both; there is no RFC.
  */
 
+import { canonicalIpAddress } from '../../bindings/lists/client-ranges.ts';
 import { isIPv4, isIPv6 } from '../../bindings/wire/ip-address.ts';
 import { decodeXtext } from '../../bindings/wire/xtext.ts';
 
@@ -39,13 +40,11 @@ export function readAttributes<A extends object>(
   return attributes as A;
 }
 
-/** `192.0.2.1` or `IPV6:2001:db8::1`. An IPv4-mapped address becomes IPv4, as the lists of addresses expect. */
+/** `192.0.2.1` or `IPV6:2001:db8::1`. In the one form in which lists of addresses compare them. */
 export function readAddress(text: string): string | undefined {
   const address = /^IPV6:(.*)$/i.exec(text)?.[1];
   if (address === undefined) return isIPv4(text) ? text : undefined;
-  if (!isIPv6(address) || address.includes('%')) return undefined;
-  const mapped = /^::ffff:([\d.]+)$/i.exec(address)?.[1];
-  return mapped ?? address.toLowerCase();
+  return isIPv6(address) ? canonicalIpAddress(address) : undefined;
 }
 
 export function readPort(text: string): number | undefined {

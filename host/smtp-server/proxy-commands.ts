@@ -1,5 +1,6 @@
 /** XCLIENT and XFORWARD of the facade: a proxy says who its client is. Postfix's XCLIENT_README and XFORWARD_README. */
 
+import { canonicalIpAddress } from '../../bindings/lists/client-ranges.ts';
 import { isIP, isIPv6 } from '../../bindings/wire/ip-address.ts';
 import { STOP, type Progress } from '../session/steps.ts';
 import { isSupported, wordsOf } from './commands.ts';
@@ -22,8 +23,8 @@ const UNKNOWN: Readonly<Record<ProxyCommand, readonly string[]>> = {
 
 /** As lists of addresses compare them. */
 function plainAddress(address: string): string {
-  const plain = address.trim().replace(/^::ffff:/i, '');
-  return isIPv6(plain) && !plain.includes('%') ? shortIPv6(plain) : plain.toLowerCase();
+  const plain = address.trim();
+  return canonicalIpAddress(plain) ?? plain.toLowerCase();
 }
 
 /** `true`, or `*` in a list, trusts everybody. */

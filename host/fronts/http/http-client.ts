@@ -5,6 +5,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { TlsFacts } from '../../../bindings/plugin/connection.ts';
+import { canonicalIpAddress } from '../../../bindings/lists/client-ranges.ts';
 import { isIP } from '../../../bindings/wire/ip-address.ts';
 import { AddressRanges } from '../../config/address-ranges.ts';
 import type { Endpoint, IncomingConnection } from '../../intake/incoming-connection.ts';
@@ -80,19 +81,13 @@ function lastUntrusted(nodes: readonly string[] | undefined, proxies: AddressRan
   }
 }
 
-/** With or without a port: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`. */
+/** As every list of addresses has it; given with or without a port: `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`. */
 function addressIn(node: string): string | undefined {
   const text = node.trim();
-  if (isIP(text) !== 0) return plain(text);
+  if (isIP(text) !== 0) return canonicalIpAddress(text);
   const [, inBrackets, bare] = /^(?:\[([^\]]*)\]|([^:]*))(?::[0-9]{1,5})?$/.exec(text) ?? [];
-  if (inBrackets !== undefined) return isIP(inBrackets) === 6 ? plain(inBrackets) : undefined;
+  if (inBrackets !== undefined) return isIP(inBrackets) === 6 ? canonicalIpAddress(inBrackets) : undefined;
   return bare !== undefined && isIP(bare) === 4 ? bare : undefined;
-}
-
-/** As every list of addresses has it. A zone means something on one host only. */
-function plain(address: string): string | undefined {
-  if (address.includes('%')) return undefined;
-  return /^::ffff:[\d.]+$/i.test(address) ? address.slice('::ffff:'.length) : address;
 }
 
 /**
