@@ -2,7 +2,6 @@
 
 import { Readable } from 'node:stream';
 import { DotStuffing } from '../../bindings/wire/dot-stuffing.ts';
-import { CrlfLines } from './crlf-lines.ts';
 import type { SmtpDialogue } from './smtp-dialogue.ts';
 
 export interface MessageContent {
@@ -67,6 +66,41 @@ export class ArrivingContent implements MessageContent {
   open(): Readable {
     if (this.#tap !== undefined) this.#source.on('data', this.#tap);
     return this.#source;
+  }
+}
+
+const CR = 0x0d;
+const LF = 0x0a;
+
+/**
+ * Puts a CR before every lone LF, over blocks cut anywhere. Programs write messages with LF, and HTTP leaves bodies as they are; a lone LF
+ * would be refused, rightly, as it could hide an end of data (SMTP smuggling). A lone CR stays, and is refused.
+ */
+export class CrlfLines {
+  #last = 0;
+
+  /** `block` itself if there is nothing to put in. */
+  convert(block: Buffer): Buffer {
+    const lone = this.#loneLineFeeds(block);
+    if (block.length > 0) this.#last = block[block.length - 1]!;
+    if (lone.length === 0) return block;
+    const out = Buffer.allocUnsafe(block.length + lone.length);
+    let from = 0;
+    let to = 0;
+    for (const at of lone) {
+      to += block.copy(out, to, from, at);
+      out[to++] = CR;
+      from = at;
+    }
+    block.copy(out, to, from);
+    return out;
+  }
+
+  #loneLineFeeds(block: Buffer): number[] {
+    const lone: number[] = [];
+    for (let at = block.indexOf(LF); at >= 0; at = block.indexOf(LF, at + 1))
+      if ((at === 0 ? this.#last : block[at - 1]) !== CR) lone.push(at);
+    return lone;
   }
 }
 

@@ -30,7 +30,7 @@ export interface InjectionHost {
   readonly settings: Pick<SettingValues, 'httpTokens' | 'httpBodyLimit'>;
   /** The part of the store that goes by `name`. */
   openStore(name: string): Store;
-  /** Who sent the request; a trusted proxy may have said so. */
+  /** The client that sent the request; a trusted proxy may have named it. */
   clientOf(request: HttpRequest): Omit<IncomingConnection, 'stream' | 'outlivesStream'>;
   emit(intake: IncomingConnection): void;
   log(level: LogLevel, text: string): void;
@@ -86,7 +86,7 @@ export async function serveInjection(
 }
 
 /** The client's address as EHLO has it. RFC 5321 section 4.1.3. */
-const addressLiteral = (address: string): string =>
+export const addressLiteral = (address: string): string =>
   address.includes(':') ? `[IPv6:${address}]` : `[${address}]`;
 
 /** RFC 6750 sections 2.1 and 3. */

@@ -70,6 +70,23 @@ export class ConnectionLimiter {
   }
 }
 
+/** How many connections each service has, of the places that all share; over all readings of the configuration. */
+export class ServicePlaces {
+  readonly #taken = new Map<string, number>();
+
+  /** False if the service has as many as `limit` already. What is taken is given back once by `leave`. */
+  take(service: string, limit: number): boolean {
+    const taken = this.#taken.get(service) ?? 0;
+    if (taken >= limit) return false;
+    this.#taken.set(service, taken + 1);
+    return true;
+  }
+
+  leave(service: string): void {
+    this.#taken.set(service, (this.#taken.get(service) ?? 1) - 1);
+  }
+}
+
 /** How long the client has to read the line and close. */
 const LINGER_MS = 2_000;
 /** Clients that may have that time at once. A flood of them must not take the descriptors of clients that are served. */

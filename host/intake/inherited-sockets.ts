@@ -6,7 +6,7 @@
 import cluster from 'node:cluster';
 import { closeSync } from 'node:fs';
 import { Server, type ListenOptions } from 'node:net';
-import { parseListen, type ListenSpec } from './listen-spec.ts';
+import { parseListen, printPlace, type ListenSpec } from './listen-spec.ts';
 
 /** A listening socket, and the descriptor it has in this process, or will have in the one that gets it. */
 export interface HeldSocket {
@@ -20,21 +20,8 @@ export function environmentOf(sockets: readonly HeldSocket[]): Readonly<Record<s
   return { QPSMTPD_SOCKETS: JSON.stringify(sockets) };
 }
 
-/** The same for two listeners on one socket, whatever their options say. */
-function placeOf(spec: ListenSpec): string {
-  switch (spec.kind) {
-    case 'tcp':
-      return `${spec.address} ${spec.port}`;
-    case 'unix':
-      return spec.path;
-    case 'fd':
-      return `fd:${spec.fd}`;
-    case 'fdname':
-      return `fdname:${spec.name}`;
-    case 'stdin':
-      return 'stdin:';
-  }
-}
+/** The same for two listeners on one socket, whatever their options say, and whatever is spoken there. */
+const placeOf = (spec: ListenSpec): string => printPlace({ ...spec, http: undefined });
 
 class InheritedSockets {
   #sockets: HeldSocket[] = [];

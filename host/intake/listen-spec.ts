@@ -130,7 +130,8 @@ export function printListen(spec: ListenSpec): string {
   return `${printPlace(spec)}${printListenerOptions(spec)}`;
 }
 
-function printPlace(spec: ListenSpec): string {
+/** Without the options. */
+export function printPlace(spec: ListenSpec): string {
   const isHttp = spec.http !== undefined;
   switch (spec.kind) {
     case 'tcp':

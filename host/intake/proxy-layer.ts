@@ -20,6 +20,10 @@ export interface ProxySettings {
   readonly proxyTimeoutMs: number;
 }
 
+/** A line of the log for a connection whose header was refused. */
+export const tellNoHeader = ({ peer }: IncomingConnection, { message }: Error): string =>
+  `no PROXY header from ${peer.path ?? peer.address}: ${message}`;
+
 const THIS_HOST = AddressRanges.compile(['127.0.0.0/8', '::1', 'unix']);
 
 /**

@@ -9,7 +9,6 @@ import { adviseOnLimits } from './limit-advice.ts';
 import { lmtpHost, probeHost } from './session-hosts.ts';
 import { Generation, type GenerationOptions } from './generation.ts';
 import type { ProcessResources, Runtime } from './runtime.ts';
-import { ServicePlaces } from './service-places.ts';
 import {
   Acceptance,
   addressSpaceLimit,
@@ -17,8 +16,8 @@ import {
   descriptorLimit,
 } from '../intake/acceptance.ts';
 import type { Acceptor, IncomingConnection, Surroundings } from '../intake/incoming-connection.ts';
-import { takeProxied, takeProxyTls } from '../intake/proxy-layer.ts';
-import { ConnectionLimiter, turnAway } from '../intake/connection-limiter.ts';
+import { takeProxied, takeProxyTls, tellNoHeader } from '../intake/proxy-layer.ts';
+import { ConnectionLimiter, ServicePlaces, turnAway } from '../intake/connection-limiter.ts';
 import { MemoryBudget, MemoryReport } from '../memory/memory-budget.ts';
 import { budgetFor, connectionsWithin, roomOf } from '../memory/memory-share.ts';
 import { leaveSeat, sessionName, takeSeat } from '../observe/flight-record.ts';
@@ -386,10 +385,8 @@ export class Server implements ProcessResources {
     this.#limiter.leave();
   }
 
-  #refuseProxy(intake: IncomingConnection, { message }: Error): void {
-    const { peer } = intake;
-    const text = `no PROXY header from ${peer.path ?? peer.address}: ${message}`;
-    this.#runtimeOf(intake).logger.log(LogLevel.NOTICE, text);
+  #refuseProxy(intake: IncomingConnection, error: Error): void {
+    this.#runtimeOf(intake).logger.log(LogLevel.NOTICE, tellNoHeader(intake, error));
     this.#freePlace(intake);
   }
 

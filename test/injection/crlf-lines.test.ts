@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { CrlfLines } from '../../host/injection/crlf-lines.ts';
+import { CrlfLines } from '../../host/injection/message-content.ts';
 
 const converted = (blocks: readonly string[]): string => {
   const lines = new CrlfLines();

@@ -2,8 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { crc32c } from '../../bindings/wire/crc32c.ts';
-import { MAX_V2_OCTETS, readProxyHeader, V2_SIGNATURE } from '../../bindings/wire/proxy-header.ts';
+import { crc32c, MAX_V2_OCTETS, readProxyHeader, V2_SIGNATURE } from '../../bindings/wire/proxy-header.ts';
 
 const V4 = Buffer.from([192, 0, 2, 7, 198, 51, 100, 1, 0x9c, 0x40, 0, 25]);
 const V6 = Buffer.from(

@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import { LogLevel } from '../../../bindings/plugin/log-level.ts';
 import type { Store } from '../../../bindings/plugin/store.ts';
+import { PROBLEM_TYPE } from '../../injection/problems.ts';
 import { clientsByDescriptors } from '../../intake/acceptance.ts';
 import type { HttpOptions } from '../../intake/http-options.ts';
 import type {
@@ -16,11 +17,11 @@ import type {
   ListenerOptions,
   Surroundings,
 } from '../../intake/incoming-connection.ts';
-import { takeProxied } from '../../intake/proxy-layer.ts';
+import { takeProxied, tellNoHeader } from '../../intake/proxy-layer.ts';
 import { requirePackage } from '../../package/optional-package.ts';
 import type { SettingValues } from '../../settings/settings.ts';
 import { clientOf, type HttpClient } from './http-client.ts';
-import { HttpRefusal, PROBLEM_TYPE, problemOf, refuseOn } from './http-refusal.ts';
+import { HttpRefusal, problemOf, refuseOn } from './http-refusal.ts';
 import {
   openConnect,
   openUpgrade,
@@ -174,11 +175,7 @@ export class HttpFront {
     else
       void proxied.then(
         () => this.#serve(stream),
-        ({ message }: Error) =>
-          this.log(
-            LogLevel.NOTICE,
-            `no PROXY header from ${intake.peer.path ?? intake.peer.address}: ${message}`,
-          ),
+        (error: Error) => this.log(LogLevel.NOTICE, tellNoHeader(intake, error)),
       );
   }
 

@@ -2,6 +2,7 @@
 
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { PROBLEM_TYPE } from '../../injection/problems.ts';
 
 /** Thrown wherever a request is looked at. Its message is for the client, so it names no secret. */
 export class HttpRefusal extends Error {
@@ -15,8 +16,6 @@ export class HttpRefusal extends Error {
     this.headers = headers;
   }
 }
-
-export const PROBLEM_TYPE = 'application/problem+json';
 
 /** The body of a refusal. RFC 9457 section 3. */
 export function problemOf(status: number, detail: string): Readonly<Record<string, string | number>> {

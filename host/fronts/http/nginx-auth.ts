@@ -6,6 +6,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { isIP } from '../../../bindings/wire/ip-address.ts';
+import { addressLiteral } from '../../injection/requests.ts';
 import { SmtpDialogue, type SmtpReply } from '../../injection/smtp-dialogue.ts';
 import type { NginxAuthOptions } from '../../intake/http-options.ts';
 import { connectInMemory } from '../../intake/memory-acceptor.ts';
@@ -111,7 +112,7 @@ function clientIn(headers: IncomingHttpHeaders, connection: HttpClient): HttpCli
 
 const helloIn = (headers: IncomingHttpHeaders, { remote: { address } }: HttpClient): string => {
   const name = textOf(headers, 'auth-smtp-helo');
-  return /^[!-~]{1,255}$/.test(name) ? name : `[${address.includes(':') ? 'IPv6:' : ''}${address}]`;
+  return /^[!-~]{1,255}$/.test(name) ? name : addressLiteral(address);
 };
 
 interface Attempt {
