@@ -1,7 +1,6 @@
 /** A whole server with an `http://` listener on loopback, and clients that make sessions of requests. */
 
 import { connect, type Socket } from 'node:net';
-import type { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { PluginDefinition } from '../../bindings/plugin/definition.ts';
 import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
 import { createFront } from '../../host/fronts/http/http-acceptor.ts';
@@ -10,7 +9,7 @@ import { parseListen, type ListenSpec } from '../../host/intake/listen-spec.ts';
 import { LocalLedger } from '../../host/process/connection-ledger.ts';
 import { Server } from '../../host/server/server.ts';
 import { TestClient } from '../../host/testing/index.ts';
-import { answerOf } from '../tls/secure-server.ts';
+import { answerOf, loggedConfiguration, type LoggedLine } from '../tls/secure-server.ts';
 
 export interface HttpServerOptions {
   /** Of the listener, after its address. */
@@ -28,10 +27,10 @@ export interface HttpServerOptions {
 export class HttpServer {
   readonly server: Server;
   readonly port: number;
-  readonly lines: readonly { readonly level: LogLevel; readonly text: string }[];
+  readonly lines: readonly LoggedLine[];
   readonly #clients = new Set<Socket>();
 
-  private constructor(server: Server, port: number, lines: HttpServer['lines']) {
+  private constructor(server: Server, port: number, lines: readonly LoggedLine[]) {
     this.server = server;
     this.port = port;
     this.lines = lines;
@@ -46,24 +45,11 @@ export class HttpServer {
     acceptors = [],
     front = createFront,
   }: HttpServerOptions): Promise<HttpServer> {
-    const lines: { level: LogLevel; text: string }[] = [];
-    const sink: PluginDefinition = {
-      name: 'sink',
-      about: 'Keeps the log.',
-      hooks: { logging: (_context, { level, text }) => void lines.push({ level, text }) },
-    };
-    const given = plugins.filter((plugin) => typeof plugin !== 'string');
-    const names = plugins.map((plugin) => (typeof plugin === 'string' ? plugin : plugin.name));
+    const { lines, ...given } = loggedConfiguration(plugins, config);
     const server = await Server.load({
       acceptors: [front(parseListen(`http://127.0.0.1:0 ${options}`)), ...acceptors],
       directories: [],
-      overlay: new Map([
-        ['me', ['mx.test']],
-        ['rcpthosts', ['example.test']],
-        ...Object.entries(config),
-        ['plugins', ['sink', ...names]],
-      ]),
-      definitions: [sink, ...given],
+      ...given,
       reverseLookup: noReverseLookup,
       maxConnections,
       maxFromIp,

@@ -12,7 +12,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { TestClient } from '../../host/testing/index.ts';
 import { RunningProgram } from '../process/running-program.ts';
 import { makePair } from '../tls/secure-server.ts';
-import { CLIENT, connected } from './front.ts';
+import { CLIENT, connected, BANNER_TO_QUIT, sayAtOnce } from './front.ts';
 import {
   BY_RELAY,
   apacheTests,
@@ -162,12 +162,7 @@ describeWith('apxs2', 'apache2-dev')('mod_qpsmtpd', () => {
     });
     const idle = await Promise.all(Array.from({ length: 40 }, () => client(port)));
     for (const each of idle) expect(await each.reply()).toMatch(/^220/);
-    const half = await connectedClient(port);
-    let text = '';
-    half.on('data', (octets) => (text += String(octets)));
-    half.end('EHLO c.example\r\nQUIT\r\n');
-    await once(half, 'close');
-    expect(text).toMatch(/^220 [^]*\r\n250 [^]*\r\n221 [^]*\r\n$/);
+    expect(await sayAtOnce(await connectedClient(port))).toMatch(BANNER_TO_QUIT);
   });
 
   test.each(['event', 'prefork'] as const)(
@@ -359,12 +354,7 @@ describeWith('apache2', 'apache2')('Qpsmtpd::Relay under mod_perl', () => {
       const message = await deliver(through, `${'x'.repeat(998)}\r\n`.repeat(4_000));
       expect(message).toContain(`(${CLIENT})`);
       expect(message.length).toBeGreaterThan(3_900_000);
-      const half = await connectedClient(port);
-      let text = '';
-      half.on('data', (octets) => (text += String(octets)));
-      half.end('EHLO c.example\r\nQUIT\r\n');
-      await once(half, 'close');
-      expect(text).toMatch(/^220 [^]*\r\n250 [^]*\r\n221 [^]*\r\n$/);
+      expect(await sayAtOnce(await connectedClient(port))).toMatch(BANNER_TO_QUIT);
     },
   );
 

@@ -265,7 +265,7 @@ describeWith(isThere, isThere)('three machines behind HAProxy', () => {
     expect(await ask('show stat')).toMatch(/^edge,edge3,.*L7STS.*,421,/m);
     (await connected(drained.port)).destroy();
     await load.more(60);
-    // Whoever was connected goes on.
+    // Clients that were connected go on.
     expect(await idle.say('NOOP')).toMatch(/^250/);
     expect(await idle.say('QUIT')).toMatch(/^221/);
     expect(load.failures.slice(failedBefore)).toEqual([]);

@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TestClient } from '../../host/testing/index.ts';
-import { CLIENT, connected } from './front.ts';
+import { CLIENT, connected, BANNER_TO_QUIT, sayAtOnce } from './front.ts';
 import { FrontedDaemon, RECEIVED_FROM_CLIENT } from './fronted-daemon.ts';
 import { describeWith } from './needs.ts';
 import { makePair } from '../tls/secure-server.ts';
@@ -279,11 +279,7 @@ describeWith('tcpserver', 'ucspi-tcp')('super-servers', () => {
       expect(await daemon.deliver(await daemon.client(port))).toContain(`(${CLIENT})`);
       const half = connectTcp({ port, host: '127.0.0.1', localAddress: CLIENT, allowHalfOpen: true });
       daemon.atEnd(() => half.destroy());
-      half.end('EHLO c.example\r\nQUIT\r\n');
-      let text = '';
-      half.on('data', (octets) => (text += String(octets)));
-      await once(half, 'close');
-      expect(text).toMatch(/^220 [^]*\r\n250 [^]*\r\n221 [^]*\r\n$/);
+      expect(await sayAtOnce(half)).toMatch(BANNER_TO_QUIT);
     },
   );
 

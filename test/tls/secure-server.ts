@@ -12,7 +12,7 @@ import type { PluginDefinition } from '../../bindings/plugin/definition.ts';
 import { noReverseLookup } from '../../host/dns/reverse-lookup.ts';
 import { parseListen } from '../../host/intake/listen-spec.ts';
 import { SocketAcceptor } from '../../host/intake/socket-acceptor.ts';
-import { Server } from '../../host/server/server.ts';
+import { Server, type ServerOptions } from '../../host/server/server.ts';
 import { Turns } from '../../host/session/turns.ts';
 import { TestClient } from '../../host/testing/index.ts';
 import { makeSelfSigned, type PemPair } from '../../host/tls/self-signed.ts';
@@ -60,6 +60,28 @@ export interface SecureServerOptions {
   readonly turns?: Turns;
 }
 
+/** Options of a server for `example.test` that keeps its log in `lines`. */
+export function loggedConfiguration(
+  plugins: readonly (string | PluginDefinition)[],
+  config: Readonly<Record<string, readonly string[]>>,
+): Pick<ServerOptions, 'overlay' | 'definitions'> & { readonly lines: LoggedLine[] } {
+  const lines: LoggedLine[] = [];
+  const sink: PluginDefinition = {
+    name: 'sink',
+    about: 'Keeps the log.',
+    hooks: { logging: (_context, { level, text }) => void lines.push({ level, text }) },
+  };
+  const given = plugins.filter((plugin) => typeof plugin !== 'string');
+  const names = plugins.map((plugin) => (typeof plugin === 'string' ? plugin : plugin.name));
+  const overlay = new Map([
+    ['me', ['mx.test']],
+    ['rcpthosts', ['example.test']],
+    ...Object.entries(config),
+    ['plugins', ['sink', ...names]],
+  ]);
+  return { lines, overlay, definitions: [sink, ...given] };
+}
+
 export class SecureServer {
   readonly server: Server;
   readonly port: number;
@@ -79,24 +101,11 @@ export class SecureServer {
     listenOptions = '',
     turns = new Turns(),
   }: SecureServerOptions): Promise<SecureServer> {
-    const lines: LoggedLine[] = [];
-    const sink: PluginDefinition = {
-      name: 'sink',
-      about: 'Keeps the log.',
-      hooks: { logging: (_context, { level, text }) => void lines.push({ level, text }) },
-    };
-    const given = plugins.filter((plugin) => typeof plugin !== 'string');
-    const names = plugins.map((plugin) => (typeof plugin === 'string' ? plugin : plugin.name));
+    const { lines, ...given } = loggedConfiguration(plugins, config);
     const server = await Server.load({
       acceptors: [new SocketAcceptor(parseListen(`tcp://127.0.0.1:0${listenOptions}`))],
       directories,
-      overlay: new Map([
-        ['me', ['mx.test']],
-        ['rcpthosts', ['example.test']],
-        ...Object.entries(config),
-        ['plugins', ['sink', ...names]],
-      ]),
-      definitions: [sink, ...given],
+      ...given,
       reverseLookup: noReverseLookup,
       turns,
     });
