@@ -65,7 +65,7 @@ export interface EmbeddedServerOptions {
   readonly services?: Partial<Services>;
 }
 
-/** Who is at the other end of a stream that is handed over. */
+/** What is known of the client at the other end of a stream that is handed over. */
 export interface HandedClient extends Omit<HandedFacts, 'listener'> {
   /** As behind the address of a listen spec: `tls=implicit proxy=required`. */
   readonly listener?: string | undefined;

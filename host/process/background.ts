@@ -24,7 +24,7 @@ export async function runInBackground(options: ServeOptions, terminal: Terminal)
   // systemd means this process, which is about to end; the daemon that goes on feeds the watchdog.
   if (Number(process.env['WATCHDOG_PID']) === process.pid) delete process.env['WATCHDOG_PID'];
   const daemon = launch('background', { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], isDetached: true });
-  // Whoever ends us before the daemon is ready wants no daemon.
+  // A signal that ends this process before the daemon is ready is meant for the daemon.
   heldSignals.deliverTo((signal) => void daemon.kill(signal));
   daemon.stdout?.pipe(process.stdout);
   daemon.stderr?.pipe(process.stderr);
