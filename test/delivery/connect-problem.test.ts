@@ -1,6 +1,6 @@
 /** Why nobody could be connected to, as the log has it: with address and port. */
 
-import { createServer } from 'node:net';
+import { freePort } from '../free-port.ts';
 import { expect, test } from 'vitest';
 import { connect } from '../../host/connect/connect.ts';
 import { connectProblem } from '../../bindings/plugin/connect.ts';
@@ -32,10 +32,7 @@ test.each<[string, unknown, number | undefined, string]>([
 });
 
 test('a daemon whose name has several addresses, none of which listens', async () => {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
+  const port = await freePort();
   const addresses = [
     { address: '127.0.0.1', family: 4 },
     { address: '127.0.0.2', family: 4 },

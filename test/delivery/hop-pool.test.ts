@@ -1,6 +1,6 @@
 /** Many messages, several hosts: connections are shared, limited and replaced, hosts stand in for each other. */
 
-import { createServer } from 'node:net';
+import { freePort } from '../free-port.ts';
 import { expect, test } from 'vitest';
 import { HostHealth, orderOf } from '../../plugins/queue/smtp/host-choice.ts';
 import { closeLater, hopWith, outlet } from './hop-closers.ts';
@@ -116,10 +116,7 @@ test.each(['MAIL', 'RCPT', 'DATA', 'END'])('%s is put off: no other host is trie
 });
 
 test('no host at all takes connections: deferred with the last reason', async () => {
-  const socket = createServer();
-  await new Promise<void>((resolve) => socket.listen(0, '127.0.0.1', resolve));
-  const { port } = socket.address() as { port: number };
-  await new Promise((resolve) => socket.close(resolve));
+  const port = await freePort();
   const out = outlet([], { hosts: [1, 2].map(() => ({ name: 'h', address: '127.0.0.1', port })) });
   closeLater(() => out.close());
   expect((await out.deliver(mail))[0]).toMatchObject({

@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../free-port.ts';
 import { compilePrograms, type CompiledPrograms } from './compiled-program.ts';
 import { greetingOf, LineClient, RunningProgram } from './running-program.ts';
 
@@ -167,10 +168,7 @@ describe.each([1, 2])('USR2 with %d processes that serve', (workers) => {
   });
 
   it('new lines of `listeners` are bound, and the sockets of those that are gone are closed', async () => {
-    const probe = serve(1, '--listen', 'tcp://127.0.0.1:0');
-    const free = await probe.port();
-    probe.kill('SIGTERM');
-    await probe.ended;
+    const free = await freePort();
     write('listeners', 'tcp://127.0.0.1:0\ntcp://127.0.0.2:0');
     const options = ['--config', folder, '--workers', `${workers}`, '--pid-file', pidFile];
     const program = new RunningProgram(programs.path('qpsmtpd'), ['serve', ...options]);

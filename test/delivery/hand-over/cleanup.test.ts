@@ -4,7 +4,8 @@ import { CleanupOutlet } from '../../../plugins/queue/postfix-queue/cleanup-outl
 import { attributes, AttributeReader, record } from '../../../plugins/queue/postfix-queue/records.ts';
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { address } from '../transaction.ts';
-import { closedPort, collect, serve } from './daemons.ts';
+import { freePort } from '../../free-port.ts';
+import { collect, serve } from './daemons.ts';
 import { collectingLog, mail, shown, SYSTEM, unreadable, Workshop } from './mail-objects.ts';
 import { PATIENCE_MS } from '../../patience.ts';
 
@@ -165,7 +166,7 @@ test.each([
 test('sockets are tried in their order as long as none was given the message', async () => {
   const { outlet, lines } = outletOf([
     workshop.path('nobody'),
-    await closedPort(),
+    await freePort(),
     await serve((socket) => socket.end()),
     await serve((socket) => socket.write('220 mx.example ESMTP\r\n\0')),
     await serve((socket) => socket.write(attributes({ queue_id: '../../x' }))),
@@ -176,7 +177,7 @@ test('sockets are tried in their order as long as none was given the message', a
 });
 
 test('without any that listens there is one answer', async () => {
-  const { outlet } = outletOf([workshop.path('nobody'), await closedPort()]);
+  const { outlet } = outletOf([workshop.path('nobody'), await freePort()]);
   expect(shown(await outlet.deliver(mail()))).toEqual([
     'deferred 451 4.3.0 Unable to open any cleanup sockets!',
   ]);
@@ -225,7 +226,7 @@ test('a message that can not be read gets no last record', async () => {
 });
 
 test('a control character in an address is no record', async () => {
-  const { outlet } = outletOf([await closedPort()]);
+  const { outlet } = outletOf([await freePort()]);
   expect(shown(await outlet.deliver(mail({ to: ['a\0R b@c.example'] })))[0]).toMatch(/^refused 553 5\.1\.3/);
 });
 

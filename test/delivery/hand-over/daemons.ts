@@ -24,15 +24,6 @@ export async function serve(play: (socket: Socket) => void, path?: string): Prom
   return path === undefined ? (server.address() as AddressInfo).port : 0;
 }
 
-/** A port nobody listens on. */
-export async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen({ port: 0, host: '127.0.0.1' }, resolve));
-  const { port } = server.address() as AddressInfo;
-  await closed(server);
-  return port;
-}
-
 /** Collects what arrives and asks `isWhole` each time; `then` is called once. */
 export function collect(
   socket: Socket,

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { readNetstring } from '../../../plugins/queue/qmqp/qmqp-conversation.ts';
 import { connect } from '../../../host/connect/connect.ts';
 import { QmqpOutlet } from '../../../plugins/queue/qmqp/qmqp-outlet.ts';
-import { closedPort, collect, serve } from './daemons.ts';
+import { freePort } from '../../free-port.ts';
+import { collect, serve } from './daemons.ts';
 import { collectingLog, mail, shown, TEXT_LF, unreadable } from './mail-objects.ts';
 import { PATIENCE_MS } from '../../patience.ts';
 
@@ -68,7 +69,7 @@ test('hosts that can not be reached, or close before they have all of it, are pa
       },
     ),
   );
-  const { outlet, lines } = outletOf([await closedPort(), closes, takes]);
+  const { outlet, lines } = outletOf([await freePort(), closes, takes]);
   expect(shown(await outlet.deliver(mail({ text, to: TO })))[0]).toBe('delivered 250 ok');
   expect(seen).toEqual(['whole']);
   expect(lines).toHaveLength(2);
