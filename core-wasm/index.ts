@@ -8,5 +8,6 @@
 export { scanChunk } from './chunk';
 export { scanCommands } from './commands';
 export { openSlot, scanData } from './data';
+export { decodeDns } from './dns';
 export { indexHeader } from './headers';
 export { foldLineEnds } from './line-ends';

@@ -23,6 +23,13 @@ export const RESULT_DROP_COUNT = 2;
 export const RESULT_CARRIED_CR = 3;
 export const RESULT_BODY_OFFSET = 4;
 export const RESULT_HEADER_FLAGS = 5;
+/** What `dns` leaves: its words are others than those of mail. */
+export const RESULT_DNS_FLAGS = 0;
+export const RESULT_DNS_CODE = 1;
+export const RESULT_DNS_QUESTION_TYPE = 2;
+export const RESULT_DNS_QUESTION_END = 3;
+export const RESULT_DNS_NEGATIVE_TTL = 4;
+export const RESULT_DNS_NAME_COUNT = 5;
 export const RESULT_WORDS = 8;
 
 /**
@@ -47,6 +54,21 @@ export const FIELDS = 0x03_b000;
 export const OUTPUT = 0x04_8000;
 /** Input of `headers`. */
 export const HEADER_INPUT = 0x06_0000;
+
+/** Input of `dns`: a whole message, the longest that the two octets of its length over TCP can announce. */
+export const DNS_INPUT = 0x0b_0000;
+export const MAX_DNS_OCTETS = 0xffff;
+/** Records of the answer, `DNS_WORDS` words each. */
+export const DNS_RECORDS = 0x0c_1000;
+/** Names of a message, `DNS_NAME_WORDS` words each: where its text begins and ends, and a hash of it. */
+export const DNS_NAME_TABLE = 0x0c_4000;
+export const DNS_NAME_WORDS = 4;
+/** The name of the question, and two for each record. */
+export const MAX_DNS_NAMES = 513;
+/** Texts of names, one after the other. */
+export const DNS_NAMES = 0x0d_0000;
+/** 255 octets in wire form, of which each may take four in a text. */
+export const MAX_DNS_NAME_TEXT = 1_024;
 
 /** Scan slots: one per message under way. Slot 0 exists and is never handed out. */
 export const SLOTS = 0x20_0000;

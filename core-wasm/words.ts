@@ -73,6 +73,28 @@ export const HEADER_TOO_MANY_FIELDS = 2;
 export const HEADER_MALFORMED = 4;
 export const HEADER_LEADING_FOLD = 8;
 
+export const MAX_DNS_RECORDS = 256;
+export const DNS_WORDS = 8;
+export const DNS_TYPE = 0;
+export const DNS_OWNER = 1;
+export const DNS_TTL = 2;
+export const DNS_DATA = 3;
+export const DNS_DATA_END = 4;
+export const DNS_VALUE = 5;
+export const DNS_NAME = 6;
+export const DNS_MALFORMED = -1;
+
+export const RECORD_A = 1;
+export const RECORD_NS = 2;
+export const RECORD_CNAME = 5;
+export const RECORD_SOA = 6;
+export const RECORD_PTR = 12;
+export const RECORD_MX = 15;
+export const RECORD_TXT = 16;
+export const RECORD_AAAA = 28;
+export const RECORD_OPT = 41;
+export const RECORD_TLSA = 52;
+
 /** States of a data slot, which nobody outside the core reads. */
 export const STATE_LINE_START = 0;
 export const STATE_MIDDLE = 1;

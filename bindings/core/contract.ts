@@ -173,6 +173,37 @@ export const HeaderFlag = {
   LeadingFold: 8,
 } as const;
 
+/** Records of a DNS reply that `dns` looks at; no question of mail needs more. */
+export const MAX_DNS_RECORDS = 256;
+
+/** Octets of a DNS message: as many as the length in front of it can say over TCP. */
+export const MAX_DNS_OCTETS = 0xffff;
+
+/** Words per record of a DNS reply, and the word each fact stands in. */
+export const DNS_WORDS = 8;
+export const DnsWord = {
+  /** A `RecordType`. */
+  type: 0,
+  /** Number of the name it belongs to; 0 is the name that was asked for. */
+  owner: 1,
+  /** Seconds; 0 if the highest bit was set (RFC 2181 section 8). */
+  ttl: 2,
+  /** First octet of the data. */
+  data: 3,
+  /** One past the last octet of the data. */
+  dataEnd: 4,
+  /** A: the address as a number, which is negative from 128.0.0.0 on. MX: the preference. TLSA: usage, selector and matching, an octet each. Else 0. */
+  value: 5,
+  /** CNAME, PTR, NS, MX: number of the name in the data. Else -1. */
+  name: 6,
+} as const;
+
+/** What `dns` returns instead of a number of records. */
+export const DNS_MALFORMED = -1;
+
+/** Types of records that `dns` knows. RFC 1035 section 3.2.2, RFC 3596, RFC 6698. */
+export const RecordType = { A: 1, NS: 2, CNAME: 5, PTR: 12, MX: 15, TXT: 16, AAAA: 28, TLSA: 52 } as const;
+
 /** A scan slot of one message; numbers from a free list, 0 is never handed out. */
 export type Slot = number;
 
@@ -239,4 +270,29 @@ export interface Core {
    * mailboxes keep mail. This is the one call that copies out. A CR that is the last octet is kept as it is.
    */
   toLf(chunk: Uint8Array): Buffer;
+
+  /**
+   * Decodes a reply of the DNS (RFC 1035 section 4.1), at most `MAX_DNS_OCTETS`. Returns the number of records of types that
+   * are known; none of a truncated reply. `DNS_MALFORMED` for what is no reply to one question of class IN, or is broken
+   * anywhere up to the end of its answer section. Whether the question is the one that was asked is the caller's to compare.
+   */
+  dns(message: Uint8Array): number;
+  /** `DNS_WORDS` words a record. */
+  readonly dnsRecords: Int32Array;
+  /** The 16 flags of the header of the last reply. */
+  readonly dnsFlags: number;
+  /** RFC 1035 section 4.1.1, with the upper bits of RFC 6891 section 6.1.3. */
+  readonly dnsCode: number;
+  readonly dnsQuestionType: number;
+  /** One past the question, which begins at octet 12. */
+  readonly dnsQuestionEnd: number;
+  /** Seconds for which it may be remembered that there is nothing (RFC 2308 section 5); -1 if the reply does not say. */
+  readonly dnsNegativeTtl: number;
+  /** How many names the last reply has. */
+  readonly dnsNames: number;
+  /**
+   * The name of that number: in small letters, without the final dot; a dot, a backslash or an octet that is no graphic
+   * ASCII within a label as `\DDD`. Two names of a reply are equal if their numbers are.
+   */
+  dnsName(number: number): string;
 }

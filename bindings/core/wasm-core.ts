@@ -7,9 +7,12 @@ import { readFileSync } from 'node:fs';
 import * as layout from '../../core-wasm/layout.ts';
 import {
   COMMAND_WORDS,
+  DNS_WORDS,
   FIELD_WORDS,
   HeaderFlag,
   MAX_COMMANDS,
+  MAX_DNS_OCTETS,
+  MAX_DNS_RECORDS,
   MAX_HEADER_FIELDS,
   MAX_HEADER_OCTETS,
   MAX_PARAMETERS,
@@ -28,6 +31,7 @@ interface Exports {
   scanData(slot: number, input: number, length: number): number;
   scanChunk(slot: number, input: number, length: number): void;
   indexHeader(length: number): number;
+  decodeDns(length: number): number;
   foldLineEnds(length: number): number;
 }
 
@@ -45,8 +49,12 @@ export class WasmCore implements Core {
   readonly parameters: Int32Array;
   readonly drops: Int32Array;
   readonly fields: Int32Array;
+  readonly dnsRecords: Int32Array;
   private readonly exports: Exports;
   private readonly octets: Uint8Array;
+  /** The same memory, for names. */
+  private readonly texts: Buffer;
+  private readonly nameTable: Uint32Array;
   private readonly result: Int32Array;
   private readonly slots: Uint32Array;
   private readonly slotList = new SlotList(layout.SLOT_COUNT);
@@ -57,6 +65,13 @@ export class WasmCore implements Core {
     this.exports = new WebAssembly.Instance(module).exports as Exports;
     const { buffer } = this.exports.memory;
     this.octets = new Uint8Array(buffer);
+    this.texts = Buffer.from(buffer);
+    this.nameTable = new Uint32Array(
+      buffer,
+      layout.DNS_NAME_TABLE,
+      layout.MAX_DNS_NAMES * layout.DNS_NAME_WORDS,
+    );
+    this.dnsRecords = new Int32Array(buffer, layout.DNS_RECORDS, MAX_DNS_RECORDS * DNS_WORDS);
     this.result = new Int32Array(buffer, layout.RESULT, layout.RESULT_WORDS);
     this.records = new Int32Array(buffer, layout.RECORDS, MAX_COMMANDS * COMMAND_WORDS);
     this.parameters = new Int32Array(buffer, layout.PARAMETERS, MAX_PARAMETERS * PARAMETER_WORDS);
@@ -159,6 +174,41 @@ export class WasmCore implements Core {
       at = end;
     }
     return written === folded.length ? folded : folded.subarray(0, written);
+  }
+
+  dns(message: Uint8Array): number {
+    const length = Math.min(message.length, MAX_DNS_OCTETS);
+    this.octets.set(length === message.length ? message : message.subarray(0, length), layout.DNS_INPUT);
+    return this.exports.decodeDns(length);
+  }
+
+  get dnsFlags(): number {
+    return this.result[layout.RESULT_DNS_FLAGS]!;
+  }
+
+  get dnsCode(): number {
+    return this.result[layout.RESULT_DNS_CODE]!;
+  }
+
+  get dnsQuestionType(): number {
+    return this.result[layout.RESULT_DNS_QUESTION_TYPE]!;
+  }
+
+  get dnsQuestionEnd(): number {
+    return this.result[layout.RESULT_DNS_QUESTION_END]!;
+  }
+
+  get dnsNegativeTtl(): number {
+    return this.result[layout.RESULT_DNS_NEGATIVE_TTL]!;
+  }
+
+  get dnsNames(): number {
+    return this.result[layout.RESULT_DNS_NAME_COUNT]!;
+  }
+
+  dnsName(number: number): string {
+    const row = number * layout.DNS_NAME_WORDS;
+    return this.texts.latin1Slice(this.nameTable[row], this.nameTable[row + 1]);
   }
 
   /** Copies what a call may look at; returns the address of the octet at `from`. */

@@ -21,6 +21,8 @@ describe('numbers that the core and the contract share', () => {
     ...prefixed('DATA', contract.DataFlag),
     ...prefixed('FIELD', contract.FieldWord),
     ...prefixed('HEADER', contract.HeaderFlag),
+    ...prefixed('DNS', contract.DnsWord),
+    ...prefixed('RECORD', contract.RecordType),
   ])('%s is %i in the core too', (name, value) => {
     expect(written[name]).toBe(value);
   });
@@ -34,12 +36,16 @@ describe('numbers that the core and the contract share', () => {
     'MAX_PARAMETERS',
     'MAX_HEADER_OCTETS',
     'MAX_HEADER_FIELDS',
+    'DNS_WORDS',
+    'DNS_MALFORMED',
+    'MAX_DNS_RECORDS',
   ] as const)('%s is the same in both', (name) => {
     expect(words[name]).toBe(contract[name]);
   });
 
   it('agree on the window, and on fields without a number of their own', () => {
     expect(layout.WINDOW).toBe(contract.WINDOW);
+    expect(layout.MAX_DNS_OCTETS).toBe(contract.MAX_DNS_OCTETS);
     expect(words.FIELD_OTHER).toBe(contract.FieldId.Other);
     expect(words.FIELD_MALFORMED).toBe(contract.FieldId.Malformed);
   });
@@ -58,6 +64,10 @@ describe('memory map', () => {
     ['fields', layout.FIELDS, (words.MAX_HEADER_FIELDS + 1) * words.FIELD_WORDS * 4],
     ['output and one store behind it', layout.OUTPUT, layout.WINDOW + 16],
     ['header input', layout.HEADER_INPUT, words.MAX_HEADER_OCTETS + layout.SLACK],
+    ['DNS input', layout.DNS_INPUT, layout.MAX_DNS_OCTETS + layout.SLACK],
+    ['DNS records', layout.DNS_RECORDS, words.MAX_DNS_RECORDS * words.DNS_WORDS * 4],
+    ['DNS name table', layout.DNS_NAME_TABLE, layout.MAX_DNS_NAMES * layout.DNS_NAME_WORDS * 4],
+    ['DNS names', layout.DNS_NAMES, layout.MAX_DNS_NAMES * layout.MAX_DNS_NAME_TEXT],
     ['slots', layout.SLOTS, layout.SLOT_COUNT * layout.SLOT_OCTETS],
   ];
 

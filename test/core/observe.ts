@@ -2,6 +2,9 @@
 import {
   COMMAND_WORDS,
   CommandWord,
+  DNS_MALFORMED,
+  DNS_WORDS,
+  DnsWord,
   FIELD_WORDS,
   PARAMETER_WORDS,
   type Core,
@@ -84,6 +87,34 @@ export function observeHeaders(core: Core, block: Uint8Array): HeadersObservatio
     fields: rows(core.fields, count, FIELD_WORDS),
     bodyOffset: core.bodyOffset,
     flags: core.headerFlags,
+  };
+}
+
+export interface DnsObservation {
+  /** The words that the contract names, of each record. */
+  readonly records: readonly (readonly number[])[];
+  readonly names: readonly string[];
+  readonly flags: number;
+  readonly code: number;
+  readonly questionType: number;
+  readonly questionEnd: number;
+  readonly negativeTtl: number;
+}
+
+const NAMED_DNS_WORDS = Object.keys(DnsWord).length;
+
+/** Undefined for a malformed reply, of which nothing else may be asked. */
+export function observeDns(core: Core, message: Uint8Array): DnsObservation | undefined {
+  const count = core.dns(message);
+  if (count === DNS_MALFORMED) return undefined;
+  return {
+    records: rows(core.dnsRecords, count, DNS_WORDS).map((row) => row.slice(0, NAMED_DNS_WORDS)),
+    names: Array.from({ length: core.dnsNames }, (_, number) => core.dnsName(number)),
+    flags: core.dnsFlags,
+    code: core.dnsCode,
+    questionType: core.dnsQuestionType,
+    questionEnd: core.dnsQuestionEnd,
+    negativeTtl: core.dnsNegativeTtl,
   };
 }
 

@@ -10,7 +10,7 @@ const BAIT = Buffer.from('\r\n.\r\n\n.\n\r\n From:\0\xff>\r\nRCPT TO:<a@b>\r\n',
 export function poisonInput(core: WasmCore, length: number, turn: number): void {
   const memory = new Uint8Array(core.records.buffer);
   const bait = BAIT.subarray(turn % BAIT.length);
-  for (const input of [layout.INPUT, layout.HEADER_INPUT]) {
+  for (const input of [layout.INPUT, layout.HEADER_INPUT, layout.DNS_INPUT]) {
     const end = input + Math.min(length + 128, layout.WINDOW + layout.SLACK);
     for (let at = Math.max(input, end - 512); at < end; at += bait.length) {
       memory.set(bait.subarray(0, end - at), at);

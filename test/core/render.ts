@@ -3,14 +3,17 @@ import {
   CommandFlag,
   CommandWord,
   DataFlag,
+  DnsWord,
   FIELD_FOLDED,
   FieldId,
   FieldWord,
   HeaderFlag,
+  RecordType,
   Verb,
+  type Core,
 } from '../../bindings/core.ts';
 import type { DataVerdict } from './data-oracle.ts';
-import type { HeadersObservation } from './observe.ts';
+import { observeDns, type HeadersObservation } from './observe.ts';
 import { quoteOctets } from './octet-text.ts';
 import type { ReceivedCommand, ReceivedCommands } from './receive.ts';
 
@@ -73,4 +76,22 @@ function names(flags: Readonly<Record<string, number>>, value: number): string {
 
 function nameOf(numbers: Readonly<Record<string, number>>, value: number): string {
   return Object.keys(numbers).find((name) => numbers[name] === value) ?? `number ${value}`;
+}
+
+export function renderDns(core: Core, message: Uint8Array): string {
+  const reply = observeDns(core, message);
+  if (reply === undefined) return 'malformed';
+  const { records, names: texts, flags, code, questionType, questionEnd, negativeTtl } = reply;
+  const lines = records.map((record) => {
+    const word = (name: keyof typeof DnsWord): number => record[DnsWord[name]]!;
+    const data = quoteOctets(message.subarray(word('data'), word('dataEnd')));
+    const value = word('value') === 0 ? '' : ` value ${word('value')}`;
+    const target = word('name') === -1 ? '' : ` name "${texts[word('name')]}"`;
+    return `${nameOf(RecordType, word('type'))} "${texts[word('owner')]}" ttl ${word('ttl')} data ${data}${value}${target}`;
+  });
+  return [
+    `code ${code} flags ${flags.toString(16)} question ${questionType} "${texts[0]}" -${questionEnd}`,
+    ...lines,
+    ...(negativeTtl === -1 ? [] : [`nothing for ${negativeTtl} s`]),
+  ].join('\n');
 }

@@ -10,8 +10,10 @@
 
 import {
   COMMAND_WORDS,
+  DNS_WORDS,
   FIELD_WORDS,
   MAX_COMMANDS,
+  MAX_DNS_RECORDS,
   MAX_HEADER_FIELDS,
   MAX_PARAMETERS,
   PARAMETER_WORDS,
@@ -19,10 +21,12 @@ import {
   type Core,
   type Slot,
   DataFlag,
+  DNS_MALFORMED,
 } from '../contract.ts';
 import { SlotList } from '../slot-list.ts';
 import { splitCommands } from './commands.ts';
 import { DataScan } from './data-scan.ts';
+import { NO_REPLY, readReply, type DnsReading } from './dns.ts';
 import { indexHeader } from './headers.ts';
 
 const LF = 0x0a;
@@ -90,12 +94,14 @@ export class ReferenceCore implements Core {
   readonly parameters = new Int32Array(MAX_PARAMETERS * PARAMETER_WORDS);
   readonly drops = new Int32Array(MAX_DROPS);
   readonly fields = new Int32Array(MAX_HEADER_FIELDS * FIELD_WORDS);
+  readonly dnsRecords = new Int32Array(MAX_DNS_RECORDS * DNS_WORDS);
   consumed = 0;
   carriedCr = false;
   contentEnd = 0;
   dropCount = 0;
   bodyOffset = -1;
   headerFlags = 0;
+  private reply: DnsReading = NO_REPLY;
   private readonly slotList = new SlotList(SLOT_COUNT);
   private readonly scans = new Map<Slot, DataScan>();
   private readonly chunkScans = new Map<Slot, ChunkScan>();
@@ -157,6 +163,40 @@ export class ReferenceCore implements Core {
 
   toLf(chunk: Uint8Array): Buffer {
     return Buffer.from(Buffer.from(chunk).latin1Slice().replaceAll('\r\n', '\n'), 'latin1');
+  }
+
+  dns(message: Uint8Array): number {
+    const reading = readReply(message, this.dnsRecords);
+    this.reply = reading ?? NO_REPLY;
+    return reading === undefined ? DNS_MALFORMED : reading.count;
+  }
+
+  get dnsFlags(): number {
+    return this.reply.flags;
+  }
+
+  get dnsCode(): number {
+    return this.reply.code;
+  }
+
+  get dnsQuestionType(): number {
+    return this.reply.questionType;
+  }
+
+  get dnsQuestionEnd(): number {
+    return this.reply.questionEnd;
+  }
+
+  get dnsNegativeTtl(): number {
+    return this.reply.negativeTtl;
+  }
+
+  get dnsNames(): number {
+    return this.reply.names.length;
+  }
+
+  dnsName(number: number): string {
+    return this.reply.names[number]!;
   }
 
   private scanOf(slot: Slot): DataScan | ChunkScan {
