@@ -20,6 +20,7 @@ const STEPS = [
     [ASC, 'core-wasm/index.ts', '--target', 'release'],
     ['scripts/place-core.mjs'],
     [TSC, '-p', 'tsconfig.build.json', '--noCheck'],
+    ['scripts/bundle-mailauth.mjs'],
   ],
   [
     'types',

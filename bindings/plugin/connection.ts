@@ -1,4 +1,5 @@
 import type { Address } from '../wire/address.ts';
+import type { AuthenticationResult } from '../wire/authentication-result.ts';
 import type { Message } from './message.ts';
 import type { Notes } from './notes.ts';
 
@@ -57,8 +58,11 @@ export interface Connection {
    * and for next hops. Nothing may be decided by it: `remoteIp` stays the address of that server.
    */
   readonly forwarded: ForwardedClient | undefined;
-  /** Results for the Authentication-Results field of the current message, joined with `; `. RFC 8601. */
-  addAuthenticationResult(result: string): void;
+  /**
+   * A result for the Authentication-Results field of the current message, which the host writes (RFC 8601). A string is taken
+   * as it is, and must not hold what a client has sent.
+   */
+  addAuthenticationResult(result: AuthenticationResult | string): void;
 }
 
 /** A client by XFORWARD; undefined is what the server does not know. */

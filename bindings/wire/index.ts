@@ -1,5 +1,6 @@
 /** Codecs of what goes over the wire, in both directions: `qpsmtpd/wire`, for plugins that speak a protocol themselves. */
 export { Address } from './address.ts';
+export { printAuthenticationResult, type AuthenticationResult } from './authentication-result.ts';
 export { decodeBase64, decodeText } from './base64.ts';
 export { elementAt, type Element } from './der.ts';
 export { canonicalDomain, canonicalEntry, foldLocalPart, unicodeDomain } from './domain-name.ts';

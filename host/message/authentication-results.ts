@@ -1,7 +1,7 @@
 /** Authentication-Results: those of this host, and those in a message that claim to be. RFC 8601. */
 
+import { printAuthenticationResult } from '../../bindings/wire/authentication-result.ts';
 import { canonicalDomain } from '../../bindings/wire/domain-name.ts';
-import { maskControls } from './field-text.ts';
 import type { HeaderFields } from './header-fields.ts';
 
 const FIELD = 'Authentication-Results';
@@ -44,7 +44,12 @@ export function renameForeignResults(header: HeaderFields, authority: string): n
 
 function authResult(outcome: AuthenticationOutcome): string {
   if (outcome === 'none' || outcome === 'fail') return `auth=${outcome}`;
-  return `auth=pass (${commentText(outcome.mechanism)}) smtp.auth=${propertyValue(outcome.user)}`;
+  return printAuthenticationResult({
+    method: 'auth',
+    result: 'pass',
+    comment: outcome.mechanism,
+    properties: [['smtp.auth', outcome.user]],
+  });
 }
 
 /** RFC 6376 section 3.5: `h=` holds field names between colons, with blanks and folds anywhere. */
@@ -57,16 +62,6 @@ function signsResults(signature: string): boolean {
   }
   return false;
 }
-
-const PLAIN_VALUE = /^[^\s()<>@,;:\\"/[\]?=\u007f-\u{10ffff}]+(?:@[A-Za-z0-9.-]+)?$/u;
-
-/** A token or a mailbox as it is; anything else as a quoted-string (RFC 8601 section 2.2). */
-function propertyValue(user: string): string {
-  const text = maskControls(user);
-  return PLAIN_VALUE.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
-}
-
-const commentText = (text: string): string => maskControls(text).replace(/[()\\]/g, '\\$&');
 
 /**
  * True if `value` begins with `authority` as its authserv-id, whatever comments stand in front of it and however it

@@ -7,6 +7,10 @@ import type {
   TlsFacts,
 } from '../../bindings/plugin/connection.ts';
 import { Notes } from '../../bindings/plugin/notes.ts';
+import {
+  printAuthenticationResult,
+  type AuthenticationResult,
+} from '../../bindings/wire/authentication-result.ts';
 import { whitelistHost } from '../../bindings/plugin/well-known-notes.ts';
 import type { IncomingConnection, Login } from '../intake/incoming-connection.ts';
 import { takeProxyTls } from '../intake/proxy-layer.ts';
@@ -107,8 +111,9 @@ export class ConnectionFacts implements Connection {
     this.forwarded = undefined;
   }
 
-  addAuthenticationResult(result: string): void {
-    (this.#authenticationResults ??= []).push(result);
+  addAuthenticationResult(result: AuthenticationResult | string): void {
+    const text = typeof result === 'string' ? result : printAuthenticationResult(result);
+    (this.#authenticationResults ??= []).push(text);
   }
 
   /** Hands over the results of the current message and forgets them: they must not vouch for the next one. */
