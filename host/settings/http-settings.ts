@@ -65,7 +65,7 @@ export const HTTP_SETTINGS = {
     file: 'max_http_connections',
     isOfProcess: true,
     about:
-      'Connections that carry no session, or none yet, to each `http://` listener in one process; further ones are answered with 503. Sessions inside of them count as connections, as all others do.',
+      'Connections that carry no session, or none yet, to each `http://` listener in one process; further ones wait for five seconds and are then answered with 503. Sessions inside of them count as connections, as all others do.',
     takesEffect: 'next connection',
     otherwise: 256,
     min: 1,

@@ -4,7 +4,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createWebSocketStream, WebSocket } from 'ws';
 import { definePlugin } from '../../bindings/plugin/index.ts';
 import { HttpAcceptor } from '../../host/fronts/http/http-acceptor.ts';
-import { HttpFront } from '../../host/fronts/http/http-front.ts';
+import { HttpFront, TIMES } from '../../host/fronts/http/http-front.ts';
+import { nginxAuth } from '../../host/fronts/http/nginx-auth.ts';
 import { createAcceptor } from '../../host/intake/acceptors.ts';
 import { MemoryAcceptor } from '../../host/intake/memory-acceptor.ts';
 import { TestClient } from '../../host/testing/index.ts';
@@ -46,6 +47,11 @@ describe('connections without a session', () => {
       plugins: [undecided],
       config: { max_http_connections: ['2'] },
       acceptors: [memory],
+      front: (spec) =>
+        new HttpAcceptor(
+          createAcceptor(spec),
+          new HttpFront(spec.http!, [nginxAuth], { ...TIMES, waitMs: 100 }),
+        ),
     });
     const tunnel = await server.upgraded();
     await tunnel.reply();
@@ -58,6 +64,29 @@ describe('connections without a session', () => {
     expect(await tunnel.say('NOOP')).toMatch(/^250/);
     expect(await new TestClient(memory.connect()).reply()).toMatch(/^220/);
     expect(server.server.sessions).toBe(4);
+  });
+
+  test('wait for a place of one that is being served', async () => {
+    let decide: (() => void) | undefined;
+    const slow = definePlugin({
+      name: 'slow',
+      about: 'Answers when told.',
+      hooks: { 'auth-plain': () => new Promise<void>((resolve) => (decide = resolve)) },
+    });
+    await start({
+      options: 'upgrade=smtp nginx-auth=port=2525',
+      plugins: [slow],
+      config: { max_http_connections: ['1'] },
+    });
+    const login = ['Auth-Method: plain', 'Auth-User: a@b.test', 'Auth-Pass: c', 'Client-IP: 192.0.2.7'];
+    server.connect().write(request('/nginx-auth', ['Auth-Protocol: smtp', ...login]));
+    await expect.poll(() => decide).toBeDefined();
+    const tunnel = server.upgraded();
+    // As many may wait as there are places.
+    expect(await server.answer(ONCE)).toMatch(/^HTTP\/1\.1 503 /);
+    decide!();
+    expect(await (await tunnel).reply()).toMatch(/^220/);
+    expect(await server.answer(ONCE)).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   test('make room while they only wait for a request', async () => {
@@ -73,7 +102,7 @@ describe('connections without a session', () => {
     ['half a body', 'POST /healthz HTTP/1.1\r\nHost: mx.test\r\nContent-Length: 9\r\n\r\nx', /^HTTP\/1\.1 4/],
     ['nothing', '', /^HTTP\/1\.1 408 |^$/],
   ])('with %s end after their time', async (_, octets, answer) => {
-    const times = { headMs: 100, requestMs: 200, idleMs: 100, silenceMs: 60_000, lookMs: 50 };
+    const times = { ...TIMES, headMs: 100, requestMs: 200, idleMs: 100, lookMs: 50 };
     await start({
       front: (spec) => new HttpAcceptor(createAcceptor(spec), new HttpFront(spec.http!, [], times)),
     });

@@ -28,6 +28,8 @@ export function createFront(spec: ListenSpec): Acceptor {
 export class HttpAcceptor implements Acceptor {
   readonly #sockets: Acceptor;
   readonly #front: HttpFront;
+  /** Because all places of sessions are taken, or those of HTTP. */
+  readonly #pauses = { sessions: false, http: false };
 
   constructor(sockets: Acceptor, front: HttpFront) {
     this.#sockets = sockets;
@@ -48,12 +50,21 @@ export class HttpAcceptor implements Acceptor {
   }
 
   open(emit: Emit, watch: ListenerWatch, surroundings: Surroundings): void {
-    this.#front.open(emit, surroundings);
+    this.#front.open(emit, surroundings, (isFull) => {
+      this.#pauses.http = isFull;
+      this.#pause();
+    });
     this.#sockets.open((intake) => this.#front.take(intake), watch);
   }
 
   setPaused(isPaused: boolean): boolean {
-    return this.#sockets.setPaused?.(isPaused) ?? false;
+    this.#pauses.sessions = isPaused;
+    return this.#pause();
+  }
+
+  #pause(): boolean {
+    const { sessions, http } = this.#pauses;
+    return this.#sockets.setPaused?.(sessions || http) ?? false;
   }
 
   get descriptor(): number | undefined {

@@ -49,14 +49,17 @@ export interface HttpTimes {
   readonly silenceMs: number;
   /** How often it is looked for heads and requests that take too long. */
   readonly lookMs: number;
+  /** For a place, while others have them all. */
+  readonly waitMs: number;
 }
 
-const TIMES: HttpTimes = {
+export const TIMES: HttpTimes = {
   headMs: 15_000,
   requestMs: 300_000,
   idleMs: 75_000,
   silenceMs: 900_000,
   lookMs: 1_000,
+  waitMs: 5_000,
 };
 const MAX_HEADER_OCTETS = 16_384;
 const MAX_HEADER_FIELDS = 100;
@@ -70,6 +73,9 @@ export class HttpFront {
   readonly #routes: readonly Routes[];
   readonly #server: Server;
   readonly #connections = new Map<Duplex, HttpClient>();
+  /** Accepted in the moment in which the places ran out, and how to stop the clock of each. */
+  readonly #waiting = new Map<IncomingConnection, () => void>();
+  readonly #times: HttpTimes;
   /** The response that was begun last on a connection and is not out yet. */
   readonly #answering = new WeakMap<Duplex, ServerResponse>();
   #app: FastifyInstance | undefined = undefined;
@@ -77,11 +83,13 @@ export class HttpFront {
   #webSockets: WebSocketTunnels | undefined = undefined;
   #emit: Emit | undefined = undefined;
   #surroundings: Surroundings | undefined = undefined;
+  #setFull: ((isFull: boolean) => void) | undefined = undefined;
   #isClosed = false;
 
   constructor(http: HttpOptions, routes: readonly Routes[], times = TIMES) {
     this.http = http;
     this.#routes = routes;
+    this.#times = times;
     this.#server = createServer({
       maxHeaderSize: MAX_HEADER_OCTETS,
       headersTimeout: times.headMs,
@@ -151,24 +159,57 @@ export class HttpFront {
     this.#answering.set(socket, response);
     response.once('close', () => {
       if (this.#answering.get(socket) === response) this.#answering.delete(socket);
+      // Node counts the connection as idle only after this.
+      if (this.#waiting.size > 0) setImmediate(() => this.#server.closeIdleConnections());
     });
   }
 
-  /** From now on connections are served. */
-  open(emit: Emit, surroundings: Surroundings): void {
+  /** From now on connections are served. `setFull` is told when one has to wait for a place, and when none has to any more. */
+  open(emit: Emit, surroundings: Surroundings, setFull?: (isFull: boolean) => void): void {
     this.#emit = emit;
     this.#surroundings = surroundings;
+    this.#setFull = setFull;
   }
 
-  /** Serves HTTP on a connection that was accepted. */
+  /** Serves HTTP on a connection that was accepted, as soon as there is a place for it. */
   take(intake: IncomingConnection): void {
-    const { stream, listener } = intake;
-    if (this.#isClosed || this.#isFull()) {
-      refuseOn(stream, new HttpRefusal(503, 'too many connections', { 'Retry-After': '5' }), 0);
-      return;
+    if (this.#isClosed) turnAway(intake);
+    else if (this.#waiting.size === 0 && !this.#isFull()) this.#enter(intake);
+    else if (this.#waiting.size >= this.#places) turnAway(intake);
+    else this.#queue(intake);
+  }
+
+  /** The kernel keeps the clients after this one, where another process that has a place can take them. */
+  #queue(intake: IncomingConnection): void {
+    const patience = setTimeout(() => this.#leaveQueue(intake, turnAway), this.#times.waitMs);
+    const leave = (): void => this.#leaveQueue(intake);
+    intake.stream.once('close', leave);
+    this.#waiting.set(intake, () => {
+      clearTimeout(patience);
+      intake.stream.off('close', leave);
+    });
+    this.#setFull?.(true);
+  }
+
+  #leaveQueue(intake: IncomingConnection, then?: (intake: IncomingConnection) => void): void {
+    this.#waiting.get(intake)?.();
+    this.#waiting.delete(intake);
+    then?.(intake);
+    if (this.#waiting.size === 0) this.#setFull?.(false);
+  }
+
+  /** A place may be free. */
+  #enterNext(): void {
+    for (const [next] of this.#waiting) {
+      if (this.#connections.size >= this.#places) return;
+      this.#leaveQueue(next, (intake) => this.#enter(intake));
     }
+  }
+
+  #enter(intake: IncomingConnection): void {
+    const { stream, listener } = intake;
     this.#connections.set(stream, intake);
-    stream.once('close', () => this.#connections.delete(stream));
+    stream.once('close', () => this.#free(stream));
     const proxy = listener?.proxy;
     const proxied = proxy === undefined ? undefined : takeProxied(intake, proxy, this.settings);
     if (proxied === undefined) this.#serve(stream);
@@ -185,16 +226,23 @@ export class HttpFront {
     stream.resume();
   }
 
-  /** Those that only wait for their next request make room. */
-  #isFull(): boolean {
-    const places = Math.min(
+  get #places(): number {
+    return Math.min(
       this.settings.maxHttpConnections,
       Math.ceil(clientsByDescriptors() * SHARE_OF_DESCRIPTORS),
     );
-    if (this.#connections.size < places) return false;
+  }
+
+  /** Those that only wait for their next request make room. */
+  #isFull(): boolean {
+    if (this.#connections.size < this.#places) return false;
     this.#server.closeIdleConnections();
     for (const stream of this.#connections.keys()) if (stream.destroyed) this.#connections.delete(stream);
-    return this.#connections.size >= places;
+    return this.#connections.size >= this.#places;
+  }
+
+  #free(stream: Duplex): void {
+    if (this.#connections.delete(stream) && this.#waiting.size > 0) this.#enterNext();
   }
 
   /** Everything of a session's connection but its stream. Throws an `HttpRefusal` if a proxy says something odd. */
@@ -216,7 +264,7 @@ export class HttpFront {
 
   /** A connection that speaks HTTP no longer: it has no place here and none of its time limits. */
   release(socket: Duplex): void {
-    this.#connections.delete(socket);
+    this.#free(socket);
     if ('setTimeout' in socket && typeof socket.setTimeout === 'function') socket.setTimeout(0);
   }
 
@@ -277,9 +325,14 @@ export class HttpFront {
   /** Takes no more; requests that were begun are answered, and the sessions go on. */
   close(): void {
     this.#isClosed = true;
+    for (const [intake] of this.#waiting) this.#leaveQueue(intake, turnAway);
     this.#server.close();
     this.#server.closeIdleConnections();
   }
+}
+
+function turnAway({ stream }: IncomingConnection): void {
+  refuseOn(stream, new HttpRefusal(503, 'too many connections', { 'Retry-After': '5' }), 0);
 }
 
 type OpenTunnel = (front: HttpFront, upgrade: UpgradeRequest) => void;
