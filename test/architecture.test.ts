@@ -93,6 +93,7 @@ const FLOORS = [
   'host/testing',
   'host/cli',
   'host',
+  'plugins/dns-lists',
   'plugins/mailauth',
   'plugins/queue/kit',
   'plugins/queue/program',
@@ -205,7 +206,7 @@ describe('who may import whom', () => {
   test('plugins import the API, codecs, timing, their own folder, what their family shares, and of node what computes', () => {
     const shared = /^plugins\/queue\/(kit|program|smtp|mx|web)\//;
     /** Not plugins themselves, and open to all of them. */
-    const common = /^plugins\/mailauth\//;
+    const common = /^plugins\/(dns-lists|mailauth)\//;
     /** What computes, and neither reads nor waits. */
     const computing = ['node:buffer', 'node:crypto', 'node:path', 'node:util'];
     /** The folder of a plugin; undefined for a plugin of one file, and for what a family shares. */

@@ -10,6 +10,7 @@ export {
   isLoopback,
   isReachable,
   prefixKeys,
+  reversedLabels,
   shareNetwork,
 } from './client-ranges.ts';
 export { RouteTable } from './route-table.ts';

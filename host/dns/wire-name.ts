@@ -1,5 +1,7 @@
 /** Domain names as they stand in DNS messages. RFC 1035 sections 3.1 and 4.1.4. */
 
+import { reversedLabels } from '../../bindings/lists/client-ranges.ts';
+
 const MAX_LABEL_OCTETS = 63;
 const MAX_NAME_OCTETS = 255;
 /** The two highest bits of a length octet say that the rest of the name stands elsewhere. */
@@ -16,11 +18,8 @@ export interface PlacedName {
 export const plainName = (name: string): string => name.toLowerCase().replace(/\.$/, '');
 
 /** `9.2.0.192.in-addr.arpa`, `...8.b.d.0.1.0.0.2.ip6.arpa`, by an address's 4 or 16 octets. RFC 1035 section 3.5, RFC 3596 section 2.5. */
-export function reverseName(octets: readonly number[]): string {
-  if (octets.length === 4) return `${[...octets].reverse().join('.')}.in-addr.arpa`;
-  const digits = octets.map((octet) => octet.toString(16).padStart(2, '0')).join('');
-  return `${[...digits].reverse().join('.')}.ip6.arpa`;
-}
+export const reverseName = (octets: readonly number[]): string =>
+  `${reversedLabels(octets)}.${octets.length === 4 ? 'in-addr.arpa' : 'ip6.arpa'}`;
 
 /** The name in wire form; undefined for what cannot be asked: an empty or overlong label, more than 255 octets. */
 export function encodeName(name: string): Buffer | undefined {
