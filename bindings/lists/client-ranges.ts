@@ -68,16 +68,6 @@ export function addressOctets(address: string): readonly number[] | undefined {
   return readAddress(address) === undefined ? undefined : ipaddr.process(address).toByteArray();
 }
 
-/**
- * An address as the DNS has it in names, from its end on: the octets of an IPv4 address in decimal, the hexadecimal digits of
- * an IPv6 one. RFC 1035 section 3.5, RFC 3596 section 2.5, RFC 5782 sections 2.1 and 2.4.
- */
-export function reversedLabels(octets: readonly number[]): string {
-  if (octets.length === 4) return [...octets].reverse().join('.');
-  const digits = octets.map((octet) => octet.toString(16).padStart(2, '0')).join('');
-  return [...digits].reverse().join('.');
-}
-
 /** An address as RFC 5952 has it, `::ffff:192.0.2.1` as the IPv4 address it is; undefined for what is none. */
 export const canonicalIpAddress = (address: string): string | undefined =>
   readAddress(address) === undefined ? undefined : ipaddr.process(address).toString();

@@ -10,7 +10,6 @@ export {
   isLoopback,
   isReachable,
   prefixKeys,
-  reversedLabels,
   shareNetwork,
 } from './client-ranges.ts';
 export { RouteTable } from './route-table.ts';

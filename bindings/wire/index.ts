@@ -3,6 +3,7 @@ export { Address } from './address.ts';
 export { printAuthenticationResult, type AuthenticationResult } from './authentication-result.ts';
 export { decodeBase64, decodeText } from './base64.ts';
 export { elementAt, type Element } from './der.ts';
+export { plainName, reversedDigits, reverseName } from './dns-name.ts';
 export { canonicalDomain, canonicalEntry, foldLocalPart, unicodeDomain } from './domain-name.ts';
 export { DotStuffing, LfDotStuffing, StrayLineEnd, stuffedWhole } from './dot-stuffing.ts';
 export { feed, type Blocks } from './feed.ts';

@@ -10,7 +10,7 @@ import {
   type RecordType,
   type WireAnswer,
 } from './wire-message.ts';
-import { plainName } from './wire-name.ts';
+import { plainName } from '../../bindings/wire/dns-name.ts';
 
 export interface ResolverAddress {
   readonly address: string;

@@ -8,7 +8,7 @@ import { answerWithin, failedAnswer, noSuchName } from './answer-limit.ts';
 import { exchange } from './exchange.ts';
 import type { TrustedResolver } from './trusted-resolvers.ts';
 import type { RecordData, RecordType, WireAnswer, WireRecord } from './wire-message.ts';
-import { plainName, reverseName } from './wire-name.ts';
+import { plainName, reverseName } from '../../bindings/wire/dns-name.ts';
 
 export interface SecureDnsLimits {
   /** For one attempt at one resolver. */

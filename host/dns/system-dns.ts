@@ -6,7 +6,7 @@ import type { DnsAnswer, DnsOptions, DnsService, Resolver } from '../../bindings
 import { answerWithin, failedAnswer, noSuchName } from './answer-limit.ts';
 import { ResolverDns } from './secure-dns.ts';
 import { chooseResolvers, parseResolver, type TrustedResolver } from './trusted-resolvers.ts';
-import { plainName, reverseName } from './wire-name.ts';
+import { plainName, reverseName } from '../../bindings/wire/dns-name.ts';
 
 const TIMEOUT_MS = 5_000;
 /** One resolver for each time limit that plugins use. */

@@ -1,7 +1,5 @@
 /** Domain names as they stand in DNS messages. RFC 1035 sections 3.1 and 4.1.4. */
 
-import { reversedLabels } from '../../bindings/lists/client-ranges.ts';
-
 const MAX_LABEL_OCTETS = 63;
 const MAX_NAME_OCTETS = 255;
 /** The two highest bits of a length octet say that the rest of the name stands elsewhere. */
@@ -13,13 +11,6 @@ export interface PlacedName {
   readonly name: string;
   readonly end: number;
 }
-
-/** A name in the one form in which names are compared: in lower case, without the final dot. RFC 4343 section 3. */
-export const plainName = (name: string): string => name.toLowerCase().replace(/\.$/, '');
-
-/** `9.2.0.192.in-addr.arpa`, `...8.b.d.0.1.0.0.2.ip6.arpa`, by an address's 4 or 16 octets. RFC 1035 section 3.5, RFC 3596 section 2.5. */
-export const reverseName = (octets: readonly number[]): string =>
-  `${reversedLabels(octets)}.${octets.length === 4 ? 'in-addr.arpa' : 'ip6.arpa'}`;
 
 /** The name in wire form; undefined for what cannot be asked: an empty or overlong label, more than 255 octets. */
 export function encodeName(name: string): Buffer | undefined {

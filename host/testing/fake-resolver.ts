@@ -9,8 +9,8 @@ import type {
   Resolver,
   TlsaRecord,
 } from '../../bindings/plugin/resolver.ts';
+import { plainName, reverseName } from '../../bindings/wire/dns-name.ts';
 import { failedAnswer, noSuchName } from '../dns/answer-limit.ts';
-import { plainName, reverseName } from '../dns/wire-name.ts';
 
 /** What a question meets in place of an answer. `timeout`: none comes, until the time of the fake or a signal ends the wait. */
 export type FakeDnsFault = 'NXDOMAIN' | 'SERVFAIL' | 'REFUSED' | 'unreachable' | 'timeout';

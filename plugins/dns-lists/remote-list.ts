@@ -1,7 +1,8 @@
 /** Lists that are kept in the DNS. RFC 5782. */
 
-import { addressOctets, reversedLabels } from '../../bindings/lists/index.ts';
+import { addressOctets } from '../../bindings/lists/index.ts';
 import type { Resolver } from '../../bindings/plugin/index.ts';
+import { reversedDigits } from '../../bindings/wire/index.ts';
 import { failedAnswer, NOT_LISTED, type DnsList, type ListAnswer, type ListOptions } from './dns-list.ts';
 import { codeProblem } from './return-codes.ts';
 
@@ -14,7 +15,7 @@ const MAX_NAME = 253;
  */
 export function queryLabels(subject: string): string {
   const octets = addressOctets(subject);
-  return octets === undefined ? subject : reversedLabels(octets);
+  return octets === undefined ? subject : reversedDigits(octets);
 }
 
 export interface RemoteListOptions {
