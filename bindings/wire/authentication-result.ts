@@ -5,20 +5,30 @@ export interface AuthenticationResult {
   readonly method: string;
   /** `pass`, `fail`, `none` and so on. */
   readonly result: string;
-  /** For people; becomes a comment. */
+  /** For people; becomes a comment, of 200 characters at most. */
   readonly comment?: string | undefined;
+  /** As long as a comment. */
   readonly reason?: string | undefined;
-  /** What was looked at: `['smtp.mailfrom', 'a.example']`. The values may come from anybody. */
+  /**
+   * What was looked at: `['smtp.mailfrom', 'a.example']`. The values may come from anybody. One of more than 900 octets is left
+   * out, as part of it could be the name of another.
+   */
   readonly properties?: readonly (readonly [name: string, value: string])[] | undefined;
 }
+
+const MAX_TEXT = 200;
+const MAX_VALUE = 900;
 
 /** The result as it stands in the field, on one line: whatever a value holds, it can neither end the result nor add one. */
 export function printAuthenticationResult(result: AuthenticationResult): string {
   const { method, result: outcome, comment, reason, properties = [] } = result;
   const parts = [`${method}=${outcome}`];
-  if (comment !== undefined) parts.push(`(${commentText(comment)})`);
-  if (reason !== undefined) parts.push(`reason=${quoted(reason)}`);
-  for (const [name, value] of properties) parts.push(`${name}=${propertyValue(value)}`);
+  if (comment !== undefined) parts.push(commentOf(comment));
+  if (reason !== undefined) parts.push(`reason=${quoted(shortened(reason))}`);
+  for (const [name, value] of properties) {
+    const text = propertyValue(value);
+    if (Buffer.byteLength(text) <= MAX_VALUE) parts.push(`${name}=${text}`);
+  }
   return parts.join(' ');
 }
 
@@ -30,10 +40,16 @@ function propertyValue(value: string): string {
   return text !== '' && PLAIN_VALUE.test(text) ? text : quoted(text);
 }
 
-/** Text between brackets, without the brackets. */
-const commentText = (text: string): string => withoutControls(text).replace(/[()\\]/g, '\\$&');
+/** Text as a comment, with its brackets. RFC 5322 section 3.2.2. */
+export const commentOf = (text: string): string => `(${shortened(text).replace(/[()\\]/g, '\\$&')})`;
 
+/** Text as a quoted-string. RFC 5322 section 3.2.4. */
 const quoted = (text: string): string => `"${withoutControls(text).replace(/["\\]/g, '\\$&')}"`;
+
+function shortened(text: string): string {
+  const clean = withoutControls(text);
+  return clean.length <= MAX_TEXT ? clean : `${clean.slice(0, MAX_TEXT - 3)}...`;
+}
 
 /** A line end would let a value go on as a header field of its own. */
 const withoutControls = (text: string): string => text.replace(/[\u0000-\u001f\u007f]/g, '?');

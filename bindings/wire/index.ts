@@ -7,6 +7,7 @@ export { plainName, reversedDigits, reverseName } from './dns-name.ts';
 export { canonicalDomain, canonicalEntry, foldLocalPart, unicodeDomain } from './domain-name.ts';
 export { DotStuffing, LfDotStuffing, StrayLineEnd, stuffedWhole } from './dot-stuffing.ts';
 export { feed, type Blocks } from './feed.ts';
+export { foldField, isTooLongToFold } from './field-folding.ts';
 export {
   decodeUtf8,
   isInternationalDomain,

@@ -1,30 +1,41 @@
 /** Authentication-Results: those of this host, and those in a message that claim to be. RFC 8601. */
 
 import { printAuthenticationResult } from '../../bindings/wire/authentication-result.ts';
+import { foldField, isTooLongToFold } from '../../bindings/wire/field-folding.ts';
 import { canonicalDomain } from '../../bindings/wire/domain-name.ts';
 import type { HeaderFields } from './header-fields.ts';
 
 const FIELD = 'Authentication-Results';
 const ORIGINAL_FIELD = 'Original-Authentication-Results';
 
-/** From this length on every result gets a line of its own, so that no line exceeds 998 octets (RFC 5322 section 2.1.1). */
+/** Octets of a value that may stand on one line. RFC 5322 section 2.1.1. */
 const LONG = 900;
 
 /** How AUTH went: never tried, failed, or who it was. */
 export type AuthenticationOutcome = 'none' | 'fail' | { readonly user: string; readonly mechanism: string };
 
 /**
- * Value of our own field: `AUTHSERV; auth=none; ` and the results of plugins. A failed attempt is `auth=fail` and
- * nothing more: an empty `smtp.auth=` is no propspec (RFC 8601 section 2.2).
+ * Value of our own field: `AUTHSERV; auth=none; ` and the results of plugins. A failed attempt is `auth=fail` and nothing
+ * more: an empty `smtp.auth=` is no propspec (RFC 8601 section 2.2). With results it is folded; one that would make a line
+ * too long for the next mailer is left out (RFC 5322 section 2.1.1).
  */
 export function authenticationResults(
   authority: string,
   outcome: AuthenticationOutcome,
   results: readonly string[],
 ): string {
-  const parts = [authority, authResult(outcome), ...results];
-  const value = parts.join('; ');
-  return value.length < LONG ? value : parts.join(';\n ');
+  const written = results.filter((result) => !isTooLongToFold(result));
+  const parts = [authority, authResult(outcome), ...written];
+  // qpsmtpd's form, which is never folded.
+  if (written.length === 0) {
+    const value = parts.join('; ');
+    if (value.length < LONG) return value;
+  }
+  const last = parts.length - 1;
+  return foldField(
+    FIELD,
+    parts.map((part, index) => (index < last ? `${part};` : part)),
+  );
 }
 
 /**

@@ -18,6 +18,8 @@ const tellPostConnection = notifyHook('post-connection');
  */
 export const resetTransaction: Step = (session) => {
   if (session.hasChunk) session.chunk.refusal = undefined;
+  // A refused MAIL may have brought results, and no transaction.
+  session.facts.forgetResults('transaction');
   const told = tellReset(session);
   if (told instanceof Promise) return told.then(() => session.forgetTransaction());
   return session.openTransaction === undefined ? NEXT : session.forgetTransaction();

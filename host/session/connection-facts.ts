@@ -15,6 +15,19 @@ import { whitelistHost } from '../../bindings/plugin/well-known-notes.ts';
 import type { IncomingConnection, Login } from '../intake/incoming-connection.ts';
 import { takeProxyTls } from '../intake/proxy-layer.ts';
 
+/**
+ * How long a result for Authentication-Results stands: as long as the client, the name it gave with HELO, its login, or the
+ * transaction. In the order of the field.
+ */
+export type ResultLifetime = 'connection' | 'hello' | 'login' | 'transaction';
+
+const LIFETIMES: readonly ResultLifetime[] = ['connection', 'hello', 'login', 'transaction'];
+
+/** Where the dialogue is, for what is found there. */
+export interface ResultTimes {
+  readonly resultLifetime: ResultLifetime;
+}
+
 /** Stands for a missing host name, as in qpsmtpd. */
 export const UNKNOWN_HOST = 'Unknown';
 
@@ -32,12 +45,15 @@ export class ConnectionFacts implements Connection {
   fromSameAddress = 0;
   maxFromSameAddress: number | undefined = undefined;
   #notes: Notes<'connection'> | undefined = undefined;
-  #authenticationResults: string[] | undefined = undefined;
+  readonly #times: ResultTimes | undefined;
+  #results: Map<ResultLifetime, string[]> | undefined = undefined;
   #remoteInfo: string | undefined = undefined;
 
-  constructor(id: string, intake: IncomingConnection) {
+  /** Without `times` results are those of the transaction, the shortest time there is. */
+  constructor(id: string, intake: IncomingConnection, times?: ResultTimes) {
     this.id = id;
     this.#intake = intake;
+    this.#times = times;
     if (intake.host !== undefined) this.remoteHost = intake.host;
     if (intake.info !== undefined) this.#remoteInfo = `${intake.info}@${intake.host ?? UNKNOWN_HOST}`;
     if (intake.login !== undefined) this.#logIn(intake.login);
@@ -84,6 +100,7 @@ export class ConnectionFacts implements Connection {
     this.#remoteInfo = `[${ip}]`;
     this.relayClient = false;
     this.#notes?.delete(whitelistHost);
+    this.#results = undefined;
   }
 
   get notes(): Notes<'connection'> {
@@ -109,17 +126,32 @@ export class ConnectionFacts implements Connection {
     if (this.auth !== undefined) this.relayClient = false;
     this.auth = undefined;
     this.forwarded = undefined;
+    this.forgetResults('hello');
+    this.forgetResults('login');
+  }
+
+  /** Of what is found now. */
+  protected get resultLifetime(): ResultLifetime {
+    return this.#times?.resultLifetime ?? 'transaction';
   }
 
   addAuthenticationResult(result: AuthenticationResult | string): void {
     const text = typeof result === 'string' ? result : printAuthenticationResult(result);
-    (this.#authenticationResults ??= []).push(text);
+    const results = (this.#results ??= new Map<ResultLifetime, string[]>());
+    const lifetime = this.resultLifetime;
+    const old = results.get(lifetime);
+    if (old === undefined) results.set(lifetime, [text]);
+    else old.push(text);
   }
 
-  /** Hands over the results of the current message and forgets them: they must not vouch for the next one. */
-  takeAuthenticationResults(): readonly string[] {
-    const results = this.#authenticationResults ?? [];
-    this.#authenticationResults = undefined;
-    return results;
+  /** What stands of the client and of its present message: longest lifetime first, then in the order they were added. */
+  get authenticationResults(): readonly string[] {
+    const results = this.#results;
+    return results === undefined ? [] : LIFETIMES.flatMap((lifetime) => results.get(lifetime) ?? []);
+  }
+
+  /** They must not vouch for what follows. */
+  forgetResults(lifetime: ResultLifetime): void {
+    this.#results?.delete(lifetime);
   }
 }

@@ -129,9 +129,18 @@ const settle =
   (kind: Kind): Settle =>
   (session, verdict) => {
     const refused = refuse(session, hookOf(kind), verdict);
-    if (refused !== undefined) return refused;
+    if (refused !== undefined) {
+      session.facts.forgetResults('hello');
+      return refused;
+    }
     return verdict.code === ReturnCode.DONE ? STOP : NEXT;
   };
+
+/** Results of the name that the client gave before say nothing about this one. */
+function forgetHello(session: Session): Progress {
+  session.facts.forgetResults('hello');
+  return NEXT;
+}
 
 function accept(kind: Kind): Step {
   return (session) => {
@@ -161,6 +170,7 @@ const hello = (kind: Kind): readonly Step[] => [
   askParser(kind),
   requireHost(kind),
   refuseRepeated,
+  forgetHello,
   ask(kind, settle(kind)),
   endTransaction,
   accept(kind),

@@ -3,6 +3,7 @@
  * client keeps silent, its session is to weigh little more than its socket.
  */
 
+import type { Verb } from '../../bindings/core/contract.ts';
 import { Address } from '../../bindings/wire/address.ts';
 import type { PluginContext } from '../hooks/context.ts';
 import { SessionTasks } from '../hooks/session-tasks.ts';
@@ -42,6 +43,11 @@ export class SessionParts {
   /** The command that runs, or the last one of the chunk that is being read. */
   get command(): Command {
     return (this.#command ??= new Command());
+  }
+
+  /** Of the command that runs; undefined where none does. */
+  protected get runningVerb(): Verb | undefined {
+    return this.#command?.verb;
   }
 
   /** Input that waits until a step is through. */

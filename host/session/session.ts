@@ -4,6 +4,7 @@
  * verbs mean stands in the files named after them.
  */
 
+import { Verb } from '../../bindings/core/contract.ts';
 import type { Recipient } from '../../bindings/plugin/connection.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { IncomingConnection } from '../intake/incoming-connection.ts';
@@ -16,7 +17,7 @@ import { conceal } from '../observe/log-text.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { CONNECTION_OCTETS, TLS_OCTETS } from '../memory/memory-share.ts';
 import { disconnect } from './closing.ts';
-import { ConnectionFacts } from './connection-facts.ts';
+import { ConnectionFacts, type ResultLifetime, type ResultTimes } from './connection-facts.ts';
 import { readData } from './data.ts';
 import type { IncomingData } from './incoming-data.ts';
 import type { Expiring } from '../../bindings/timing/deadlines.ts';
@@ -44,7 +45,10 @@ const LINGER_OCTETS = 67_108_864;
  */
 const MUCH_COMMANDS = 8_192;
 
-export class Session extends SessionOutput implements Expiring, HookSession, StreamEvents, TurnTaker {
+export class Session
+  extends SessionOutput
+  implements Expiring, HookSession, ResultTimes, StreamEvents, TurnTaker
+{
   readonly host: SessionHost;
   readonly intake: IncomingConnection;
   readonly verbs: readonly (readonly Step[])[] = smtpVerbs;
@@ -96,7 +100,7 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
     super();
     this.intake = intake;
     this.host = host;
-    this.facts = new ConnectionFacts(id, intake);
+    this.facts = new ConnectionFacts(id, intake, this);
     this.route = host.openRoute();
     this.dialogue = host.openDialogue();
   }
@@ -125,6 +129,14 @@ export class Session extends SessionOutput implements Expiring, HookSession, Str
 
   get connection(): ConnectionFacts {
     return this.facts;
+  }
+
+  /** HELO within a transaction is about the name; everything else there is about the transaction, as is MAIL itself. */
+  get resultLifetime(): ResultLifetime {
+    const verb = this.runningVerb;
+    if (verb === Verb.Helo || verb === Verb.Ehlo || verb === Verb.Lhlo) return 'hello';
+    if (verb === Verb.Mail || this.openTransaction?.reversePath !== undefined) return 'transaction';
+    return this.authAttempt === undefined ? 'connection' : 'login';
   }
 
   get connectionId(): string {

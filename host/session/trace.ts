@@ -42,11 +42,13 @@ function settle(session: Session, verdict: Verdict | undefined): Progress {
         session.transaction.mailOptions.isUtf8,
       );
   header.prepend('Received', received);
-  const results = facts.takeAuthenticationResults();
   const authority = settings.authservId;
   if (authority === undefined) return NEXT;
   renameForeignResults(header, authority);
-  header.prepend('Authentication-Results', authenticationResults(authority, authOutcome(session), results));
+  header.prepend(
+    'Authentication-Results',
+    authenticationResults(authority, authOutcome(session), facts.authenticationResults),
+  );
   return NEXT;
 }
 

@@ -64,7 +64,7 @@ function becomeAnother(session: Session, attributes: ClientAttributes): Progress
   // A PROXY header has had its say, which may be that the client came without TLS.
   if (!intake.hops.some((hop) => hop.startsWith('proxy-'))) takeProxyTls(intake);
   delete intake.login;
-  session.facts = new ConnectionFacts(session.facts.id, intake);
+  session.facts = new ConnectionFacts(session.facts.id, intake, session);
   session.facts.helloHost = attributes.helo ?? undefined;
   session.tasks.endConnection();
   session.contexts.length = 0;

@@ -11,7 +11,7 @@ import type { HookRunner } from '../hooks/runner.ts';
 import { SessionTasks } from '../hooks/session-tasks.ts';
 import type { Endpoint, IncomingConnection } from '../intake/incoming-connection.ts';
 import { StoredMessage } from '../message/stored-message.ts';
-import { ConnectionFacts } from '../session/connection-facts.ts';
+import { ConnectionFacts, type ResultLifetime } from '../session/connection-facts.ts';
 import { PLAIN_MAIL } from '../session/envelope-parameters.ts';
 import { MailTransaction } from '../session/mail-transaction.ts';
 
@@ -52,6 +52,13 @@ type Ends = {
   tls: TlsFacts | undefined;
 };
 
+const LIFETIMES: { readonly [N in SessionHookName]?: ResultLifetime } = {
+  'pre-connection': 'connection',
+  connect: 'connection',
+  helo: 'hello',
+  ehlo: 'hello',
+};
+
 /** The facts of the server's own sessions, which a test may change at any time. */
 export class TestConnection extends ConnectionFacts {
   readonly #ends: Ends;
@@ -75,6 +82,17 @@ export class TestConnection extends ConnectionFacts {
     this.karma = facts.karma ?? 0;
     this.fromSameAddress = facts.fromSameAddress ?? 1;
     this.maxFromSameAddress = facts.maxFromSameAddress;
+  }
+
+  #lifetime: ResultLifetime = 'transaction';
+
+  protected override get resultLifetime(): ResultLifetime {
+    return this.#lifetime;
+  }
+
+  /** Results that are added from now on are those of the hook. */
+  enter(hook: SessionHookName): void {
+    this.#lifetime = LIFETIMES[hook] ?? (hook.startsWith('auth') ? 'login' : 'transaction');
   }
 
   override get remoteIp(): string {
@@ -172,6 +190,7 @@ export class TestSession implements HookSession {
   /** Ends the transaction, and begins another. */
   begin({ from, to = [], message }: TestMail = {}): MailTransaction {
     this.tasks.endTransaction();
+    this.connection.forgetResults('transaction');
     const transaction = new MailTransaction(`${this.connection.id}.${++this.#transactions}`);
     if (from !== undefined) transaction.begin(address(from), NO_PARAMETERS, PLAIN_MAIL);
     for (const recipient of to)
@@ -183,8 +202,10 @@ export class TestSession implements HookSession {
   }
 
   /** Asks the plugin, and resolves with its verdict: DECLINED if it has no opinion. Never rejects. */
-  readonly ask = async <N extends SessionHookName>(hook: N, ...given: AskArguments<N>): Promise<Verdict> =>
-    await this.#runner.run(hook, this, ...hookArguments(hook, given));
+  readonly ask = async <N extends SessionHookName>(hook: N, ...given: AskArguments<N>): Promise<Verdict> => {
+    this.connection.enter(hook);
+    return await this.#runner.run(hook, this, ...hookArguments(hook, given));
+  };
 
   /** The header of the message, as it would be delivered now. Without the empty line. */
   get header(): string {

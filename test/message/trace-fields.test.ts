@@ -107,11 +107,24 @@ describe('our Authentication-Results (RFC 8601 section 2.2)', () => {
     expect(authenticationResults('mx.us', outcome, results)).toBe(value);
   });
 
-  it('puts each result on a line of its own before a line gets longer than 998 octets', () => {
-    const results = Array.from({ length: 12 }, (_, i) => `dkim=pass header.d=${'x'.repeat(90)}${i}`);
-    const lines = authenticationResults('mx.us', 'none', results).split('\n');
-    expect(lines).toHaveLength(14);
-    expect(lines[1]).toBe(' auth=none;');
+  it('folds between results, so that lines have 78 octets where they can', () => {
+    const results = [
+      'spf=pass smtp.mailfrom=a.example',
+      'dkim=pass header.d=a.example header.s=key',
+      'iprev=pass',
+    ];
+    expect(authenticationResults('mx.us', 'none', results)).toBe(
+      'mx.us; auth=none; spf=pass smtp.mailfrom=a.example;\n' +
+        ' dkim=pass header.d=a.example header.s=key; iprev=pass',
+    );
+  });
+
+  it('never has a line of more than 998 octets, whatever plugins add', () => {
+    const results = [`a=fail header.d=${'x'.repeat(2_000)}`, `b=pass (${'word '.repeat(400)})`, 'c=pass'];
+    const value = authenticationResults('mx.us', 'none', results);
+    expect(value).not.toContain('a=fail');
+    expect(value).toMatch(/^mx\.us; auth=none;\n b=pass \(word[^]*; c=pass$/);
+    expect(Math.max(...value.split('\n').map((line) => line.length))).toBeLessThanOrEqual(78);
   });
 });
 

@@ -17,6 +17,17 @@ test.each<[Omit<AuthenticationResult, 'method' | 'result'>, string]>([
   [{ properties: [['smtp.helo', 'x"\\y']] }, 'spf=pass smtp.helo="x\\"\\\\y"'],
   [{ comment: 'a) (b\\' }, 'spf=pass (a\\) \\(b\\\\)'],
   [{ reason: 'it "is"', comment: 'c' }, 'spf=pass (c) reason="it \\"is\\""'],
+  [{ comment: 'x'.repeat(1_000) }, `spf=pass (${'x'.repeat(197)}...)`],
+  // Half of it could be the name of another.
+  [
+    {
+      properties: [
+        ['smtp.helo', 'x'.repeat(1_000)],
+        ['smtp.mailfrom', 'a.example'],
+      ],
+    },
+    'spf=pass smtp.mailfrom=a.example',
+  ],
 ])('%j', (more, text) => {
   expect(printAuthenticationResult({ method: 'spf', result: 'pass', ...more })).toBe(text);
 });

@@ -4,7 +4,11 @@ import { expect, test } from 'vitest';
 import { connectionNote } from '../../../bindings/plugin/index.ts';
 import type { IncomingConnection } from '../../../host/intake/incoming-connection.ts';
 import type { TlsOptions } from '../../../host/tls/tls-layer.ts';
-import { ConnectionFacts } from '../../../host/session/connection-facts.ts';
+import {
+  ConnectionFacts,
+  type ResultLifetime,
+  type ResultTimes,
+} from '../../../host/session/connection-facts.ts';
 import type { Session } from '../../../host/session/session.ts';
 import { startsWithTls } from '../../../host/session/starttls.ts';
 
@@ -16,9 +20,33 @@ const intake = {
   hops: ['tcp'],
 } as Partial<IncomingConnection>;
 
-function facts(): ConnectionFacts {
-  return new ConnectionFacts('c1', intake as IncomingConnection);
+function facts(times?: ResultTimes): ConnectionFacts {
+  return new ConnectionFacts('c1', { ...intake } as IncomingConnection, times);
 }
+
+/** With a result of each lifetime, named after it. */
+function withResults(): ConnectionFacts {
+  const times: { resultLifetime: ResultLifetime } = { resultLifetime: 'connection' };
+  const client = facts(times);
+  for (const lifetime of ['transaction', 'login', 'hello', 'connection'] as const) {
+    times.resultLifetime = lifetime;
+    client.addAuthenticationResult(lifetime);
+  }
+  return client;
+}
+
+test('what was found of the name that the client gave in the clear, and of its login, is forgotten', () => {
+  const client = withResults();
+  expect(client.authenticationResults).toEqual(['connection', 'hello', 'login', 'transaction']);
+  client.forgetClient();
+  expect(client.authenticationResults).toEqual(['connection', 'transaction']);
+});
+
+test('a client that a PROXY line names has none of the results of the proxy', () => {
+  const client = withResults();
+  client.takeClient({ ip: '192.0.2.77', port: 4_000, host: undefined });
+  expect(client.authenticationResults).toEqual([]);
+});
 
 test('hello, login and the right to relay that came with it are forgotten (RFC 3207 section 4.2)', () => {
   const client = facts();
