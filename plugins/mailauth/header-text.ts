@@ -1,0 +1,106 @@
+/** A message as signatures cover it: the fields of its header octet by octet, and its body. RFC 6376 sections 3.4 and 5.4.2. */
+
+import type { Message } from '../../bindings/plugin/index.ts';
+
+export interface RawField {
+  /** The name in lower case, and as written. */
+  readonly key: string;
+  readonly casedKey: string;
+  /** Name and body without the line end after them; folds stand in it. */
+  readonly line: Buffer;
+}
+
+export interface SplitMessage {
+  /** From top to bottom. */
+  readonly fields: readonly RawField[];
+  /** The octets after the empty line, lines ended by CRLF. To be read once. */
+  readonly body: AsyncIterable<Buffer>;
+}
+
+const END = Buffer.from('\r\n\r\n');
+/** Above what the daemon takes as a header, with the fields it has added itself. */
+const MAX_OCTETS = 524_288;
+
+/** Reads the header at once, and the body block by block while it is iterated over. */
+export async function splitMessage(message: Message): Promise<SplitMessage> {
+  const blocks = blocksOf(message);
+  let head: Buffer = Buffer.alloc(0);
+  for (;;) {
+    const { done, value } = await blocks.next();
+    if (done === true) return { fields: rawFields(head), body: restOf(blocks) };
+    const from = Math.max(0, head.length - END.length);
+    head = head.length === 0 ? value : Buffer.concat([head, value]);
+    if (head.length > 1 && head[0] === 0x0d && head[1] === 0x0a)
+      return { fields: [], body: restOf(blocks, head.subarray(2)) };
+    const end = head.indexOf(END, from);
+    if (end >= 0)
+      return {
+        fields: rawFields(head.subarray(0, end)),
+        body: restOf(blocks, head.subarray(end + END.length)),
+      };
+    if (head.length > MAX_OCTETS) throw new Error(`a header of more than ${MAX_OCTETS} octets`);
+  }
+}
+
+async function* blocksOf(message: Message): AsyncGenerator<Buffer, void> {
+  for await (const block of message.blocks('crlf')) yield block;
+}
+
+async function* restOf(blocks: AsyncGenerator<Buffer, void>, first?: Buffer): AsyncGenerator<Buffer, void> {
+  if (first !== undefined && first.length > 0) yield first;
+  yield* blocks;
+}
+
+const FIELD = /^([!-9;-~]+)[ \t]*:/;
+/** A fold may stand between name and colon. RFC 5322 section 4.5.8. */
+const NAME_ALONE = /^([!-9;-~]+)[ \t]*$/;
+const COLON_FIRST = /^[ \t]*:/;
+
+/**
+ * The fields of a header block. A line that begins none belongs to the field above it, whatever it looks like: that can
+ * only add to what is signed. In linear time, as a sender may send a header of one-octet lines.
+ */
+export function rawFields(head: Buffer): RawField[] {
+  const lines = head.latin1Slice().split('\r\n');
+  const fields: RawField[] = [];
+  let name = '';
+  let start = 0;
+  let at = 0;
+  const close = (end: number): void => {
+    if (name === '' || end <= start) return;
+    fields.push({ key: asciiLower(name), casedKey: name, line: head.subarray(start, end) });
+  };
+  for (const [index, line] of lines.entries()) {
+    const begun =
+      FIELD.exec(line) ?? (COLON_FIRST.test(lines[index + 1] ?? '') ? NAME_ALONE.exec(line) : null);
+    if (begun !== null) {
+      close(at - 2);
+      name = begun[1]!;
+      start = at;
+    }
+    at += line.length + 2;
+  }
+  close(Math.min(at - 2, trimmedLength(head)));
+  return fields;
+}
+
+/** Without line ends at the end. */
+function trimmedLength(head: Buffer): number {
+  let end = head.length;
+  while (end > 1 && head[end - 1] === 0x0a && head[end - 2] === 0x0d) end -= 2;
+  return end;
+}
+
+const asciiLower = (name: string): string => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+
+/** Relaxed canonicalization of a field, without a line end. RFC 6376 section 3.4.2. */
+export function relaxedField(line: Buffer): string {
+  const text = line.latin1Slice().replace(/\r\n/g, '');
+  const colon = text.indexOf(':');
+  const name = asciiLower(text.slice(0, colon)).replace(/[ \t]+$/, '');
+  const body = text
+    .slice(colon + 1)
+    .replace(/[ \t]+/g, ' ')
+    .replace(/^ | $/g, '');
+  return `${name}:${body}`;
+}

@@ -1,0 +1,187 @@
+/** The DKIM signatures of a message: verified once in a transaction, whichever plugin asks first. RFC 6376. */
+
+import { transactionNote, transactionTask, type HookContext } from '../../bindings/plugin/index.ts';
+import { splitMessage } from './header-text.ts';
+import { KEY_TOO_LARGE, keyRecords } from './key-records.ts';
+import { SignatureVerifier, yieldTurn } from './signature-verifier.ts';
+
+/** RFC 8601 section 2.7.1; `none` is a message without signatures. */
+export type SignatureOutcome = 'pass' | 'fail' | 'neutral' | 'policy' | 'temperror' | 'permerror';
+
+/** All text is the sender's, but for `result` and `comment`. */
+export interface SignatureResult {
+  /** `d=`, the domain that takes responsibility. */
+  readonly domain: string;
+  /** `s=`. */
+  readonly selector: string;
+  /** `i=`, or `@` and the domain. */
+  readonly identity: string;
+  /** `a=`. */
+  readonly algorithm: string;
+  /** The first eight characters of `b=`, which tell signatures of one domain apart. RFC 6008. */
+  readonly signatureStart: string;
+  readonly result: SignatureOutcome;
+  /** Why, unless it passed. */
+  readonly comment: string | undefined;
+  /** The key says `t=y`: its domain is trying DKIM out, and a failure counts for nothing. RFC 6376 section 3.6.1. */
+  readonly isTesting: boolean;
+}
+
+export interface MessageSignatures {
+  /** From top to bottom, the first `MAX_SIGNATURES` at most. */
+  readonly signatures: readonly SignatureResult[];
+  /** Signatures nobody looked at: they are too many, or too long. */
+  readonly passedOver: number;
+  /** The addresses in From, without display names. Empty if it cannot be read. */
+  readonly headerFrom: readonly string[];
+  /** How many From fields there are: any number but one is wrong. RFC 5322 section 3.6. */
+  readonly fromFields: number;
+  /** What mailauth's `arc` takes; undefined with `fault`. */
+  readonly arcData: unknown;
+  /** Why there are no results: a failure of this host, or the end of the session. */
+  readonly fault: string | undefined;
+}
+
+/**
+ * To be set before `data_post_headers`: a signature over the beginning of the body alone (`l=`) may pass. Whoever has such a message
+ * can write below it what he likes, under the name of the domain. RFC 6376 section 8.2.
+ */
+export const acceptsPartialBodies = transactionNote<boolean>('dkim_partial_body');
+
+/** How far a signer's clock may be ahead. */
+const MAX_CLOCK_SKEW_MS = 300_000;
+
+const verification = transactionTask<MessageSignatures>('dkim_verification');
+
+/**
+ * The results; begins the work if nobody has. To be called from `data_post_headers` on, and there first: later, fields that were
+ * signed may have changed (`Authentication-Results` of others are renamed). Never rejects.
+ */
+export async function verifySignatures(context: HookContext): Promise<MessageSignatures> {
+  const { tasks } = context;
+  const begun = tasks.result(verification);
+  if (begun !== undefined) return begun;
+  tasks.start(verification, (signal) => verifyOrFault(context, signal));
+  return (await tasks.result(verification))!;
+}
+
+async function verifyOrFault(context: HookContext, signal: AbortSignal): Promise<MessageSignatures> {
+  try {
+    return await verify(context, signal);
+  } catch (failure) {
+    const fault = failure instanceof Error ? failure.message : String(failure);
+    return { signatures: [], passedOver: 0, headerFrom: [], fromFields: 0, arcData: undefined, fault };
+  }
+}
+
+async function verify(
+  { services, transaction }: HookContext,
+  signal: AbortSignal,
+): Promise<MessageSignatures> {
+  const { fields, body } = await splitMessage(transaction.message);
+  const now = services.clock.now();
+  const verifier = new SignatureVerifier(fields, {
+    resolver: (name) => keyRecords(services.dns, name, signal),
+    now,
+    signal,
+  });
+  await verifier.begin();
+  if (!verifier.isBodyIdle) {
+    for await (const block of body) {
+      verifier.update(block);
+      await yieldTurn();
+      signal.throwIfAborted();
+    }
+  }
+  const verified = await verifier.finish();
+  const fromFields = countOf('from');
+  const terms = { now, fromFields, isPartialFine: transaction.notes.get(acceptsPartialBodies) === true };
+  return {
+    signatures: verified.map((each) => resultOf(each, terms)),
+    passedOver: countOf('dkim-signature') - verified.length,
+    headerFrom: verifier.headerFrom,
+    fromFields,
+    arcData: verifier.arc,
+    fault: undefined,
+  };
+
+  function countOf(name: string): number {
+    return fields.filter(({ key }) => key === name).length;
+  }
+}
+
+type Verified = Awaited<ReturnType<SignatureVerifier['finish']>>[number];
+
+interface Terms {
+  readonly now: number;
+  readonly fromFields: number;
+  readonly isPartialFine: boolean;
+}
+
+function resultOf({ field, result }: Verified, terms: Terms): SignatureResult {
+  const { signingDomain = '', selector = '', identity = '', algorithm = '', parsed } = field;
+  const [outcome, comment] = outcomeOf({ field, result }, terms);
+  const isTesting = result.status.testing === true;
+  return {
+    domain: signingDomain,
+    selector,
+    identity: identity === '' ? `@${signingDomain}` : identity,
+    algorithm,
+    signatureStart: String(parsed?.['b']?.value ?? '').slice(0, 8),
+    result: outcome,
+    comment: comment ?? (isTesting ? 'test key' : undefined),
+    isTesting,
+  };
+}
+
+type Outcome = readonly [SignatureOutcome, comment?: string | undefined];
+
+/** mailauth calls all of this `neutral`; without a usable key no later attempt brings more. RFC 6376 section 6.1.2. */
+const KEY_FAULTS: ReadonlySet<string> = new Set([
+  'no key',
+  'unknown key version',
+  'unknown key type',
+  'invalid public key',
+  'inappropriate hash algorithm',
+  'inappropriate key algorithm',
+  'key not for email',
+]);
+
+const LOOKUP = 'DNS failure: ';
+const REVOKED = /(?:^|;)p=(?:;|$)/;
+
+function outcomeOf({ field, result }: Verified, terms: Terms): Outcome {
+  const { status, rr = '' } = result;
+  const comment = status.comment === false ? undefined : status.comment;
+  if (status.result === 'pass') return passOf({ field, result }, terms);
+  if (comment === LOOKUP + KEY_TOO_LARGE) return ['policy', 'key too large'];
+  if (comment?.startsWith(LOOKUP) === true) return ['temperror', `key: ${comment.slice(LOOKUP.length)}`];
+  if (REVOKED.test(rr)) return ['permerror', 'key revoked'];
+  if (comment !== undefined && KEY_FAULTS.has(comment)) return ['permerror', comment];
+  if (status.policy?.['dkim-rules'] === 'weak-key') return ['policy', 'weak key'];
+  return [isOutcome(status.result) ? status.result : 'neutral', comment];
+}
+
+/** What has to be true besides, for a signature whose numbers are right. */
+function passOf({ field, result }: Verified, { now, fromFields, isPartialFine }: Terms): Outcome {
+  // Readers show the first From, signers sign the last. RFC 6376 sections 3.8 and 8.15.
+  if (fromFields !== 1) return ['policy', `${fromFields} From fields`];
+  const { canonBodyLength = 0, canonBodyLengthLimit = 0, status } = result;
+  if (canonBodyLengthLimit > canonBodyLength) return ['neutral', 'body shorter than signed'];
+  const unsigned = status.underSized ?? 0;
+  if (unsigned > 0 && !isPartialFine) return ['policy', `${unsigned} octets of the body not signed`];
+  const { timestamp } = field;
+  if (timestamp && timestamp.getTime() > now + MAX_CLOCK_SKEW_MS) return ['neutral', 'signed in the future'];
+  return ['pass'];
+}
+
+const OUTCOMES: ReadonlySet<string> = new Set([
+  'pass',
+  'fail',
+  'neutral',
+  'policy',
+  'temperror',
+  'permerror',
+]);
+
+const isOutcome = (text: string): text is SignatureOutcome => OUTCOMES.has(text);
