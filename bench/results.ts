@@ -8,7 +8,7 @@ import type { Spread } from './statistics.ts';
 
 /** One way on one path at one size. */
 export interface MicroRow {
-  readonly path: 'command' | 'batch' | 'data' | 'stuffed data' | 'headers';
+  readonly path: 'command' | 'batch' | 'data' | 'stuffed data' | 'headers' | 'host names';
   readonly octets: number;
   /** Items one call handles: commands or fields; 1 for data. */
   readonly items: number;

@@ -10,4 +10,5 @@ export { scanCommands } from './commands';
 export { openSlot, scanData } from './data';
 export { decodeDns } from './dns';
 export { indexHeader } from './headers';
+export { scanHosts } from './hosts';
 export { foldLineEnds } from './line-ends';

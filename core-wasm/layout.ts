@@ -23,6 +23,8 @@ export const RESULT_DROP_COUNT = 2;
 export const RESULT_CARRIED_CR = 3;
 export const RESULT_BODY_OFFSET = 4;
 export const RESULT_HEADER_FLAGS = 5;
+/** What `hosts` leaves beside `RESULT_CONSUMED`. */
+export const RESULT_HOST_STATE = 6;
 /** What `dns` leaves: its words are others than those of mail. */
 export const RESULT_DNS_FLAGS = 0;
 export const RESULT_DNS_CODE = 1;
@@ -69,6 +71,9 @@ export const MAX_DNS_NAMES = 513;
 export const DNS_NAMES = 0x0d_0000;
 /** 255 octets in wire form, of which each may take four in a text. */
 export const MAX_DNS_NAME_TEXT = 1_024;
+
+/** Host names, `HOST_WORDS` words each. */
+export const HOSTS = 0x16_0000;
 
 /** Scan slots: one per message under way. Slot 0 exists and is never handed out. */
 export const SLOTS = 0x20_0000;

@@ -9,13 +9,21 @@ export const HT: u32 = 0x09;
 export const LF: u32 = 0x0a;
 export const CR: u32 = 0x0d;
 export const SP: u32 = 0x20;
+export const QUOTE: u32 = 0x22;
+export const HASH: u32 = 0x23;
+export const PERCENT: u32 = 0x25;
 export const HYPHEN: u32 = 0x2d;
 export const DOT: u32 = 0x2e;
+export const SLASH: u32 = 0x2f;
 export const COLON: u32 = 0x3a;
 export const LESS: u32 = 0x3c;
 export const EQUALS: u32 = 0x3d;
 export const GREATER: u32 = 0x3e;
+export const QUESTION: u32 = 0x3f;
 export const AT: u32 = 0x40;
+export const OPEN_BRACKET: u32 = 0x5b;
+export const BACKSLASH: u32 = 0x5c;
+export const CLOSE_BRACKET: u32 = 0x5d;
 export const DELETE: u32 = 0x7f;
 
 // prettier-ignore
@@ -27,6 +35,8 @@ const splats = memory.data<u8>([
   94, 94, 94, 94, 94, 94, 94, 94, 94, 94, 94, 94, 94, 94, 94, 94,
   255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  47, 47, 47, 47, 47, 47, 47, 47, 47, 47, 47, 47, 47, 47, 47, 47,
+  92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92,
 ], 16);
 
 export const SIXTEEN_LF: usize = splats;
@@ -37,6 +47,8 @@ export const SIXTEEN_SP: usize = splats + 48;
 export const SIXTEEN_GRAPHIC_SPAN: usize = splats + 64;
 export const SIXTEEN_ALL_ONES: usize = splats + 80;
 export const SIXTEEN_NUL: usize = splats + 96;
+export const SIXTEEN_SLASH: usize = splats + 112;
+export const SIXTEEN_BACKSLASH: usize = splats + 128;
 
 /** `atext` of RFC 5322 section 3.2.3. */
 export const ATEXT: u32 = 1;
@@ -48,25 +60,27 @@ export const LETTER_DIGIT_HYPHEN: u32 = 4;
 export const PARAMETER_VALUE: u32 = 8;
 /** `ftext`, RFC 5322 section 3.6.8: octets of a header field name. */
 export const FIELD_TEXT: u32 = 16;
+/** What a host name is written with: letters, digits, `-`, `.`, `_`, `%` of an escape, and octets of U-labels. */
+export const HOST: u32 = 32;
 
 // prettier-ignore
 const classes = memory.data<u8>([
   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // 0x00
   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // 0x10
-  0, 25, 24, 25, 25, 25, 25, 25, 24, 24, 25, 25, 24, 29, 24, 25, // 0x20
-  31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 8, 24, 24, 17, 24, 25, // 0x30
-  24, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, // 0x40
-  31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 24, 24, 24, 25, 25, // 0x50
-  25, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, // 0x60
-  31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 25, 25, 25, 25, 0, // 0x70
-  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // 0x80
-  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // 0x90
-  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // 0xa0
-  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // 0xb0
-  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // 0xc0
-  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // 0xd0
-  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // 0xe0
-  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // 0xf0
+  0, 25, 24, 25, 25, 57, 25, 25, 24, 24, 25, 25, 24, 61, 56, 25, // 0x20
+  63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 8, 24, 24, 17, 24, 25, // 0x30
+  24, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, // 0x40
+  63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 24, 24, 24, 25, 57, // 0x50
+  25, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, // 0x60
+  63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 25, 25, 25, 25, 0, // 0x70
+  32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, // 0x80
+  32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, // 0x90
+  32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, // 0xa0
+  32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, // 0xb0
+  32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, // 0xc0
+  32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, // 0xd0
+  32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, // 0xe0
+  32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, // 0xf0
 ]);
 
 /** Whether `octet` is in `octetClass`, one of the classes above. */

@@ -95,6 +95,24 @@ export const RECORD_AAAA = 28;
 export const RECORD_OPT = 41;
 export const RECORD_TLSA = 52;
 
+export const MAX_HOSTS = 4096;
+export const MAX_HOST_RUN = 1024;
+export const HOST_WORDS = 4;
+export const HOST_FROM = 0;
+export const HOST_TO = 1;
+export const HOST_FLAGS = 2;
+export const HOST_AUTHORITY = 1;
+export const HOST_EIGHT_BIT = 2;
+export const HOST_PERCENT = 4;
+export const HOST_BRACKETS = 8;
+export const HOST_PIECE = 16;
+
+/** States between two calls of `hosts`, which nobody outside the core reads. */
+export const HOSTS_SLASH = 1;
+export const HOSTS_AUTHORITY = 2;
+export const HOSTS_START = 4;
+export const HOSTS_SKIP = 8;
+
 /** States of a data slot, which nobody outside the core reads. */
 export const STATE_LINE_START = 0;
 export const STATE_MIDDLE = 1;

@@ -1,7 +1,7 @@
 /** Nothing is timed before all contestants have given the same answers. */
 
-import type { CommandReader, DataAnswer, DataReader, HeaderReader } from './contestant.ts';
-import { makeCommands, makeHeader, makeStuffedText, makeText, SIZES } from './samples.ts';
+import type { CommandReader, DataAnswer, DataReader, HeaderReader, HostReader } from './contestant.ts';
+import { makeCommands, makeHeader, makeNewsletter, makeStuffedText, makeText, SIZES } from './samples.ts';
 
 /** Two contestants answered differently: whatever they take, they do not do the same work. */
 export class DisagreementError extends Error {
@@ -90,6 +90,19 @@ export function checkHeaderReaders(readers: readonly HeaderReader[]): void {
       const isSame =
         reader.read(sample).join('\n') === wanted.join('\n') && reader.index(sample) === wanted.length;
       if (!isSame) throw new DisagreementError('headers', `${size} octets`, [readers[0]!.name, reader.name]);
+    }
+  }
+}
+
+/** The same for host names. */
+export function checkHostReaders(readers: readonly HostReader[]): void {
+  for (const sample of SIZES.flatMap((size) => [makeNewsletter(size), makeText(size), makeHeader(size)])) {
+    const wanted = readers[0]!.read(sample);
+    for (const reader of readers) {
+      const isSame =
+        reader.read(sample).join('\n') === wanted.join('\n') && reader.find(sample) === wanted.length;
+      if (!isSame)
+        throw new DisagreementError('host names', `${sample.length} octets`, [readers[0]!.name, reader.name]);
     }
   }
 }

@@ -40,6 +40,14 @@ export interface HeaderReader extends Contestant {
   read(block: Buffer): readonly string[];
 }
 
+/** Finds what looks like host names in text. */
+export interface HostReader extends Contestant {
+  /** Timed. Returns how many there are. */
+  find(text: Buffer): number;
+  /** Checked. One text a name. */
+  read(text: Buffer): readonly string[];
+}
+
 /** The form in which header fields are compared. */
 export const showField = (name: string, value: string): string =>
   `${name.toLowerCase()}: ${value.replace(/[ \t\r\n]+/g, ' ').trim()}`;

@@ -6,6 +6,9 @@ import {
   CommandWord,
   FIELD_WORDS,
   FieldWord,
+  HOSTS_BEGIN,
+  HOST_WORDS,
+  HostWord,
   PARAMETER_WORDS,
   WINDOW,
   type Core,
@@ -17,6 +20,7 @@ import {
   type DataAnswer,
   type DataReader,
   type HeaderReader,
+  type HostReader,
 } from './contestant.ts';
 
 const WAYS = {
@@ -161,4 +165,27 @@ export function readFields(block: Buffer, count: number, fields: Int32Array): st
       block.latin1Slice(field[FieldWord.value], field[FieldWord.valueEnd]),
     );
   });
+}
+
+export class CoreHosts implements HostReader {
+  readonly name: string;
+  readonly way: string;
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.name = core.name;
+    this.way = WAYS[core.name];
+  }
+
+  find(text: Buffer): number {
+    return this.#core.hosts(text, 0, HOSTS_BEGIN, true);
+  }
+
+  read(text: Buffer): readonly string[] {
+    return Array.from({ length: this.find(text) }, (_, index) => {
+      const record = this.#core.hostRecords.subarray(index * HOST_WORDS);
+      return text.latin1Slice(record[HostWord.from], record[HostWord.to]);
+    });
+  }
 }

@@ -10,12 +10,12 @@ export interface MicroOptions {
   readonly help: boolean;
 }
 
-export const MICRO_PATHS = ['command', 'batch', 'data', 'stuffed data', 'headers'] as const;
+export const MICRO_PATHS = ['command', 'batch', 'data', 'stuffed data', 'headers', 'host names'] as const;
 
 export const MICRO_USAGE = `usage: npm run bench -- [options]
 
-Times the byte-level paths (one command, a pipelined batch, mail data, headers) in WebAssembly, in the reference, in
-the best JavaScript we know, and in the way of other servers, at 64 octets, 1 KiB and 64 KiB. All contestants must
+Times the byte-level paths (one command, a pipelined batch, mail data, headers, host names in text) in WebAssembly, in
+the reference, in the best JavaScript we know, and in the way of other servers, at 64 octets, 1 KiB and 64 KiB. All contestants must
 give the same answers first.
 
   --only PATH     only this path (${MICRO_PATHS.join(', ')}); may be given several times

@@ -1,15 +1,16 @@
 /** The contestants of each path, and the octets they work on. */
 
 import { ReferenceCore, WasmCore, type Core } from '../../bindings/core.ts';
-import { checkCommandReaders, checkDataReaders, checkHeaderReaders } from './agreement.ts';
+import { checkCommandReaders, checkDataReaders, checkHeaderReaders, checkHostReaders } from './agreement.ts';
 import { BestCommands } from './best-commands.ts';
 import { BestData, NativeSearch } from './best-data.ts';
 import { BestHeaders } from './best-headers.ts';
-import { CoreCommands, CoreData, CoreHeaders } from './core-contestants.ts';
+import { PatternHosts } from './best-hosts.ts';
+import { CoreCommands, CoreData, CoreHeaders, CoreHosts } from './core-contestants.ts';
 import { LineLoopCommands, LineLoopData, LineLoopHeaders } from './peers-line-loop.ts';
 import { MailsplitReader } from './peers-mailsplit.ts';
 import { SmtpServerCommands, SmtpServerData } from './peers-smtp-server.ts';
-import { makeCommands, makeHeader, makeStuffedText, makeText, SIZES } from './samples.ts';
+import { makeCommands, makeHeader, makeNewsletter, makeStuffedText, makeText, SIZES } from './samples.ts';
 import type { TimedCall } from './timing.ts';
 import type { MICRO_PATHS } from './options.ts';
 
@@ -29,6 +30,7 @@ export class Field {
   readonly #data;
   readonly #commands;
   readonly #headers;
+  readonly #hosts;
 
   /** One compiled core does for all: each takes about 10 GiB of address space. */
   constructor(wasm: Core = new WasmCore(), reference: Core = new ReferenceCore()) {
@@ -52,6 +54,7 @@ export class Field {
       new MailsplitReader(),
       new LineLoopHeaders(),
     ];
+    this.#hosts = [...cores.map((core) => new CoreHosts(core)), new PatternHosts()];
   }
 
   /** Throws a `DisagreementError` unless all give the same answers. */
@@ -59,6 +62,7 @@ export class Field {
     await checkDataReaders(this.#data);
     checkCommandReaders(this.#commands);
     checkHeaderReaders(this.#headers);
+    checkHostReaders(this.#hosts);
   }
 
   /** Names and ways, for the report. */
@@ -69,6 +73,7 @@ export class Field {
       ...list('data', this.#data),
       ...list('commands', this.#commands),
       ...list('headers', this.#headers),
+      ...list('host names', this.#hosts),
     ];
   }
 
@@ -77,6 +82,7 @@ export class Field {
       ...this.#dataContests(size),
       this.#commandContest(size),
       this.#headerContest(size),
+      this.#hostContest(size),
     ]);
   }
 
@@ -120,6 +126,20 @@ export class Field {
       calls: [
         ...this.#headers.map((reader) => ({ name: reader.name, call: () => reader.index(block) })),
         copyCall(block),
+      ],
+    };
+  }
+
+  #hostContest(size: number): Contest {
+    const text = makeNewsletter(size);
+    return {
+      path: 'host names',
+      octets: text.length,
+      // The time goes by octets: most text has none.
+      items: 1,
+      calls: [
+        ...this.#hosts.map((reader) => ({ name: reader.name, call: () => reader.find(text) })),
+        copyCall(text),
       ],
     };
   }

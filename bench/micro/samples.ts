@@ -69,3 +69,12 @@ export function makeHeader(octets: number): Buffer {
     length += line.length;
   }
 }
+
+const PARAGRAPH =
+  '<tr><td class="text" style="padding:0 12px;color:#333333">A new letter of the week, with all that has happened since.</td></tr>\r\n';
+const LINK = '<a href="https://news.example.com/read?id=4711&amp;u=%">Read it at www.example.org</a>\r\n';
+
+/** HTML as in a newsletter, of exactly `octets`: a link after each sixth line. */
+export function makeNewsletter(octets: number): Buffer {
+  return Buffer.alloc(octets, PARAGRAPH.repeat(6) + LINK, 'latin1');
+}

@@ -204,6 +204,42 @@ export const DNS_MALFORMED = -1;
 /** Types of records that `dns` knows. RFC 1035 section 3.2.2, RFC 3596, RFC 6698. */
 export const RecordType = { A: 1, NS: 2, CNAME: 5, PTR: 12, MX: 15, TXT: 16, AAAA: 28, TLSA: 52 } as const;
 
+/** Host names a single `hosts` call can return. */
+export const MAX_HOSTS = 4_096;
+
+/**
+ * Octets of a run that `hosts` looks at as a whole: 255 of a name (RFC 1035 section 2.3.4), each as `%XX` or in the U-label of
+ * four octets, and a little more.
+ */
+export const MAX_HOST_RUN = 1_024;
+
+/** Words per host name, and the word each fact stands in. */
+export const HOST_WORDS = 4;
+export const HostWord = {
+  /** Its first octet. */
+  from: 0,
+  /** One past its last octet; a final dot is left out. */
+  to: 1,
+  /** An or of `HostFlag`s. */
+  flags: 2,
+} as const;
+
+/** How a host name stands in a text. */
+export const HostFlag = {
+  /** It is the host of a URL: after `//`, or after the last `@` of what follows that (RFC 3986 section 3.2). */
+  Authority: 1,
+  EightBit: 2,
+  /** It has a `%`. */
+  Percent: 4,
+  /** An address between brackets; they are left out. RFC 3986 section 3.2.2. */
+  Brackets: 8,
+  /** A piece of a longer run, cut before an octet of another kind; no name in itself, but one in ASCII may be within. */
+  Piece: 16,
+} as const;
+
+/** State of a text before its first octet, for `hosts`. */
+export const HOSTS_BEGIN = 0;
+
 /** A scan slot of one message; numbers from a free list, 0 is never handed out. */
 export type Slot = number;
 
@@ -220,7 +256,7 @@ export interface Core {
   readonly records: Int32Array;
   /** `PARAMETER_WORDS` words a parameter. */
   readonly parameters: Int32Array;
-  /** Octets the last `commands` or `data` call used, relative to its `from`. */
+  /** Octets the last `commands`, `data` or `hosts` call used, relative to its `from`. */
   readonly consumed: number;
 
   /** Takes a slot for one message, in the state "at the start of the first line". Returns 0 if none is free. */
@@ -270,6 +306,22 @@ export interface Core {
    * mailboxes keep mail. This is the one call that copies out. A CR that is the last octet is kept as it is.
    */
   toLf(chunk: Uint8Array): Buffer;
+
+  /**
+   * Finds what looks like host names in text (a superset of ASCII) from `from` on, at most `WINDOW` octets. A run of letters,
+   * digits, `-`, `_`, `.`, `%` and octets above 127 counts if it has a dot within, or if it is the host of a URL whatever it
+   * looks like; not before `@`, where a mailbox or a user stands. Two dots part two runs. Backslashes are slashes, as they are
+   * for browsers. Which of them are names is for the caller to judge.
+   *
+   * `state` is `HOSTS_BEGIN` at the start of a text, after that `hostState`. Returns the number of records, at most `MAX_HOSTS`.
+   * Octets from `consumed` on, at most `MAX_HOST_RUN` unless the table is full, belong to a run that has not ended: they are to be
+   * handed in again, before what follows. `isEnd` says that nothing follows `chunk`.
+   */
+  hosts(chunk: Uint8Array, from: number, state: number, isEnd: boolean): number;
+  /** `HOST_WORDS` words a record. */
+  readonly hostRecords: Int32Array;
+  /** For the next call with the same text. */
+  readonly hostState: number;
 
   /**
    * Decodes a reply of the DNS (RFC 1035 section 4.1), at most `MAX_DNS_OCTETS`. Returns the number of records of types that

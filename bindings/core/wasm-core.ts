@@ -10,11 +10,13 @@ import {
   DNS_WORDS,
   FIELD_WORDS,
   HeaderFlag,
+  HOST_WORDS,
   MAX_COMMANDS,
   MAX_DNS_OCTETS,
   MAX_DNS_RECORDS,
   MAX_HEADER_FIELDS,
   MAX_HEADER_OCTETS,
+  MAX_HOSTS,
   MAX_PARAMETERS,
   PARAMETER_WORDS,
   WINDOW,
@@ -32,6 +34,7 @@ interface Exports {
   scanChunk(slot: number, input: number, length: number): void;
   indexHeader(length: number): number;
   decodeDns(length: number): number;
+  scanHosts(input: number, length: number, state: number, isEnd: number): number;
   foldLineEnds(length: number): number;
 }
 
@@ -50,6 +53,7 @@ export class WasmCore implements Core {
   readonly drops: Int32Array;
   readonly fields: Int32Array;
   readonly dnsRecords: Int32Array;
+  readonly hostRecords: Int32Array;
   private readonly exports: Exports;
   private readonly octets: Uint8Array;
   /** The same memory, for names. */
@@ -72,6 +76,7 @@ export class WasmCore implements Core {
       layout.MAX_DNS_NAMES * layout.DNS_NAME_WORDS,
     );
     this.dnsRecords = new Int32Array(buffer, layout.DNS_RECORDS, MAX_DNS_RECORDS * DNS_WORDS);
+    this.hostRecords = new Int32Array(buffer, layout.HOSTS, MAX_HOSTS * HOST_WORDS);
     this.result = new Int32Array(buffer, layout.RESULT, layout.RESULT_WORDS);
     this.records = new Int32Array(buffer, layout.RECORDS, MAX_COMMANDS * COMMAND_WORDS);
     this.parameters = new Int32Array(buffer, layout.PARAMETERS, MAX_PARAMETERS * PARAMETER_WORDS);
@@ -174,6 +179,18 @@ export class WasmCore implements Core {
       at = end;
     }
     return written === folded.length ? folded : folded.subarray(0, written);
+  }
+
+  hosts(chunk: Uint8Array, from: number, state: number, isEnd: boolean): number {
+    const length = chunk.length - from;
+    const input = this.copyIn(chunk, from);
+    return length <= WINDOW
+      ? this.exports.scanHosts(input, length, state, isEnd ? 1 : 0)
+      : this.exports.scanHosts(input, WINDOW, state, 0);
+  }
+
+  get hostState(): number {
+    return this.result[layout.RESULT_HOST_STATE]!;
   }
 
   dns(message: Uint8Array): number {

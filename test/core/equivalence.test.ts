@@ -4,6 +4,7 @@ import { Random } from '../fuzz/random.ts';
 import { target as commands } from '../fuzz/targets/commands.ts';
 import { target as data } from '../fuzz/targets/data.ts';
 import { target as dns } from '../fuzz/targets/dns.ts';
+import { target as hosts } from '../fuzz/targets/hosts.ts';
 import { target as headers } from '../fuzz/targets/headers.ts';
 import type { Target } from '../fuzz/target.ts';
 import { amount } from '../amount.ts';
@@ -42,12 +43,15 @@ const inputFor = (target: Target): fc.Arbitrary<Uint8Array> =>
     .map((parts) => Buffer.from(parts.join(''), 'latin1'));
 
 describe('the compiled core and the reference say the same', () => {
-  it.each([data, commands, headers, dns])('about $name, whatever the octets and the cuts', (target) => {
-    fc.assert(
-      fc.property(inputFor(target), fc.nat(), (input, seed) => {
-        target.run(input, new Random(seed));
-      }),
-      { seed: 5321, numRuns: amount(400, 1_500) },
-    );
-  });
+  it.each([data, commands, headers, dns, hosts])(
+    'about $name, whatever the octets and the cuts',
+    (target) => {
+      fc.assert(
+        fc.property(inputFor(target), fc.nat(), (input, seed) => {
+          target.run(input, new Random(seed));
+        }),
+        { seed: 5321, numRuns: amount(400, 1_500) },
+      );
+    },
+  );
 });

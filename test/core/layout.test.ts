@@ -23,6 +23,8 @@ describe('numbers that the core and the contract share', () => {
     ...prefixed('HEADER', contract.HeaderFlag),
     ...prefixed('DNS', contract.DnsWord),
     ...prefixed('RECORD', contract.RecordType),
+    ...prefixed('HOST', contract.HostWord),
+    ...prefixed('HOST', contract.HostFlag),
   ])('%s is %i in the core too', (name, value) => {
     expect(written[name]).toBe(value);
   });
@@ -39,6 +41,9 @@ describe('numbers that the core and the contract share', () => {
     'DNS_WORDS',
     'DNS_MALFORMED',
     'MAX_DNS_RECORDS',
+    'HOST_WORDS',
+    'MAX_HOSTS',
+    'MAX_HOST_RUN',
   ] as const)('%s is the same in both', (name) => {
     expect(words[name]).toBe(contract[name]);
   });
@@ -68,6 +73,7 @@ describe('memory map', () => {
     ['DNS records', layout.DNS_RECORDS, words.MAX_DNS_RECORDS * words.DNS_WORDS * 4],
     ['DNS name table', layout.DNS_NAME_TABLE, layout.MAX_DNS_NAMES * layout.DNS_NAME_WORDS * 4],
     ['DNS names', layout.DNS_NAMES, layout.MAX_DNS_NAMES * layout.MAX_DNS_NAME_TEXT],
+    ['host names', layout.HOSTS, words.MAX_HOSTS * words.HOST_WORDS * 4],
     ['slots', layout.SLOTS, layout.SLOT_COUNT * layout.SLOT_OCTETS],
   ];
 

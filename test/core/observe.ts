@@ -6,6 +6,8 @@ import {
   DNS_WORDS,
   DnsWord,
   FIELD_WORDS,
+  HOST_WORDS,
+  HostWord,
   PARAMETER_WORDS,
   type Core,
   type Slot,
@@ -115,6 +117,30 @@ export function observeDns(core: Core, message: Uint8Array): DnsObservation | un
     questionType: core.dnsQuestionType,
     questionEnd: core.dnsQuestionEnd,
     negativeTtl: core.dnsNegativeTtl,
+  };
+}
+
+export interface HostsObservation {
+  /** The words that the contract names, of each record. */
+  readonly records: readonly (readonly number[])[];
+  readonly consumed: number;
+  readonly state: number;
+}
+
+const NAMED_HOST_WORDS = Object.keys(HostWord).length;
+
+export function observeHosts(
+  core: Core,
+  chunk: Uint8Array,
+  from: number,
+  state: number,
+  isEnd: boolean,
+): HostsObservation {
+  const count = core.hosts(chunk, from, state, isEnd);
+  return {
+    records: rows(core.hostRecords, count, HOST_WORDS).map((row) => row.slice(0, NAMED_HOST_WORDS)),
+    consumed: core.consumed,
+    state: core.hostState,
   };
 }
 

@@ -1,7 +1,7 @@
 import * as layout from '../../core-wasm/layout.ts';
 import type { WasmCore } from '../../bindings/core.ts';
 
-const BAIT = Buffer.from('\r\n.\r\n\n.\n\r\n From:\0\xff>\r\nRCPT TO:<a@b>\r\n', 'latin1');
+const BAIT = Buffer.from('\r\n.\r\n\n.\n\r\n From:\0\xff>\r\nRCPT TO:<a@b>\r\n//[::1]@.c/', 'latin1');
 
 /**
  * Fills the input regions, their slack included, with octets that would change every result if the core let what

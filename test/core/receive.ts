@@ -1,7 +1,13 @@
 /** Hosts in miniature: they cut input into chunks and put the results together as a real host does. */
-import type { Core } from '../../bindings/core.ts';
+import { HOSTS_BEGIN, HostWord, MAX_HOST_RUN, type Core } from '../../bindings/core.ts';
 import type { DataVerdict } from './data-oracle.ts';
-import { contentOf, observeCommands, observeData, type CommandsObservation } from './observe.ts';
+import {
+  contentOf,
+  observeCommands,
+  observeData,
+  observeHosts,
+  type CommandsObservation,
+} from './observe.ts';
 
 /** Chunks of `input` between the ascending positions in `cuts`. */
 export function cutAt(input: Uint8Array, cuts: readonly number[]): readonly Uint8Array[] {
@@ -69,4 +75,34 @@ function splitRecords(seen: CommandsObservation): Omit<ReceivedCommand, 'base'>[
     const [first = 0, count = 0] = record.slice(-2);
     return { record, parameters: seen.parameters.slice(first, first + count) };
   });
+}
+
+/** Records of `hosts` over all chunks, at their places in the whole text; what has not ended is put in front of the next chunk. */
+export function receiveHosts(core: Core, chunks: readonly Uint8Array[]): readonly (readonly number[])[] {
+  const records: number[][] = [];
+  let kept: Uint8Array = new Uint8Array(0);
+  let base = 0;
+  let state: number = HOSTS_BEGIN;
+  for (const [index, chunk] of chunks.entries()) {
+    const octets: Uint8Array = kept.length === 0 ? chunk : Buffer.concat([kept, chunk]);
+    const isEnd = index === chunks.length - 1;
+    let from = 0;
+    for (;;) {
+      const seen = observeHosts(core, octets, from, state, isEnd);
+      for (const record of seen.records) {
+        const placed = [...record];
+        placed[HostWord.from]! += base + from;
+        placed[HostWord.to]! += base + from;
+        records.push(placed);
+      }
+      from += seen.consumed;
+      state = seen.state;
+      if (seen.consumed === 0) break;
+    }
+    kept = octets.subarray(from);
+    if (kept.length > MAX_HOST_RUN) throw new Error(`${kept.length} octets are kept`);
+    base += from;
+  }
+  if (kept.length > 0) throw new Error('the end was not read');
+  return records;
 }

@@ -8,6 +8,8 @@ import {
   FieldId,
   FieldWord,
   HeaderFlag,
+  HostFlag,
+  HostWord,
   RecordType,
   Verb,
   type Core,
@@ -15,7 +17,7 @@ import {
 import type { DataVerdict } from './data-oracle.ts';
 import { observeDns, type HeadersObservation } from './observe.ts';
 import { quoteOctets } from './octet-text.ts';
-import type { ReceivedCommand, ReceivedCommands } from './receive.ts';
+import { receiveHosts, type ReceivedCommand, type ReceivedCommands } from './receive.ts';
 
 export function renderData({ content, flags, octets, longest, end }: DataVerdict): string {
   return [
@@ -94,4 +96,14 @@ export function renderDns(core: Core, message: Uint8Array): string {
     ...lines,
     ...(negativeTtl === -1 ? [] : [`nothing for ${negativeTtl} s`]),
   ].join('\n');
+}
+
+export function renderHosts(core: Core, chunks: readonly Uint8Array[]): string {
+  const text = Buffer.concat(chunks);
+  const lines = receiveHosts(core, chunks).map((record) => {
+    const [from, to, flags] = [record[HostWord.from]!, record[HostWord.to]!, record[HostWord.flags]!];
+    const kinds = flags === 0 ? '' : ` ${names(HostFlag, flags)}`;
+    return `${from} ${quoteOctets(text.subarray(from, to))}${kinds}`;
+  });
+  return lines.length === 0 ? 'none' : lines.join('\n');
 }

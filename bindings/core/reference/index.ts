@@ -12,9 +12,11 @@ import {
   COMMAND_WORDS,
   DNS_WORDS,
   FIELD_WORDS,
+  HOST_WORDS,
   MAX_COMMANDS,
   MAX_DNS_RECORDS,
   MAX_HEADER_FIELDS,
+  MAX_HOSTS,
   MAX_PARAMETERS,
   PARAMETER_WORDS,
   WINDOW,
@@ -28,6 +30,7 @@ import { splitCommands } from './commands.ts';
 import { DataScan } from './data-scan.ts';
 import { NO_REPLY, readReply, type DnsReading } from './dns.ts';
 import { indexHeader } from './headers.ts';
+import { findHosts } from './hosts.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -95,12 +98,14 @@ export class ReferenceCore implements Core {
   readonly drops = new Int32Array(MAX_DROPS);
   readonly fields = new Int32Array(MAX_HEADER_FIELDS * FIELD_WORDS);
   readonly dnsRecords = new Int32Array(MAX_DNS_RECORDS * DNS_WORDS);
+  readonly hostRecords = new Int32Array(MAX_HOSTS * HOST_WORDS);
   consumed = 0;
   carriedCr = false;
   contentEnd = 0;
   dropCount = 0;
   bodyOffset = -1;
   headerFlags = 0;
+  hostState = 0;
   private reply: DnsReading = NO_REPLY;
   private readonly slotList = new SlotList(SLOT_COUNT);
   private readonly scans = new Map<Slot, DataScan>();
@@ -163,6 +168,16 @@ export class ReferenceCore implements Core {
 
   toLf(chunk: Uint8Array): Buffer {
     return Buffer.from(Buffer.from(chunk).latin1Slice().replaceAll('\r\n', '\n'), 'latin1');
+  }
+
+  hosts(chunk: Uint8Array, from: number, state: number, isEnd: boolean): number {
+    const octets = window(chunk, from);
+    const isLast = isEnd && from + octets.length === chunk.length;
+    const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).latin1Slice();
+    const reading = findHosts(text, state, isLast, this.hostRecords);
+    this.consumed = reading.consumed;
+    this.hostState = reading.state;
+    return reading.count;
   }
 
   dns(message: Uint8Array): number {
