@@ -1,6 +1,13 @@
-import { compilePattern, isIpAddress, isLoopback, shareNetwork } from '../bindings/lists/index.ts';
+import {
+  compilePattern,
+  isAddressLiteral,
+  isIpAddress,
+  isLoopback,
+  shareNetwork,
+} from '../bindings/lists/index.ts';
 import {
   connectionNote,
+  connectionTask,
   definePlugin,
   fail,
   oneOf,
@@ -13,15 +20,18 @@ import {
   type Finding,
   type Hook,
   type HookContext,
+  type Resolver,
 } from '../bindings/plugin/index.ts';
 import { canonicalDomain, unicodeDomain } from '../bindings/wire/domain-name.ts';
+import { hostNames, MAX_DNS_SECONDS, taskResult } from './mailauth/iprev.ts';
 
 /** The HELO name leads to the client's network, or the client's address to the domain of the name. */
 export const heloForwardMatch = connectionNote<boolean>('helo_forward_match');
 export const heloReverseMatch = connectionNote<boolean>('helo_reverse_match');
 
-/** Two questions in a row have to fit into what plugins may take. */
-const MAX_DNS_SECONDS = 14;
+/** The names of the client's address; asked for while it waits for the banner and says HELO. */
+const reverseAnswer = connectionTask<ReverseAnswer>('helo_reverse');
+type ReverseAnswer = Awaited<ReturnType<Resolver['reverse']>>;
 
 const options = z.object({
   policy: oneOf(['lenient', 'rfc', 'strict']).default('lenient'),
@@ -48,7 +58,12 @@ export default definePlugin({
     }
     const badNames = config.list('badhelo', compileNames);
     const check: Hook<z.output<typeof options>, 'helo'> = (context, host) => judge(context, host, badNames);
-    return { helo: check, ehlo: check, data_post: addField };
+    return {
+      connect: (context) => void (isLookedUp(context) && askReverse(context)),
+      helo: check,
+      ehlo: check,
+      data_post: addField,
+    };
   },
 });
 
@@ -80,7 +95,7 @@ function checkText({ connection, options }: Context, host: string, badNames: Bad
     return fail('You are not localhost', { log: 'invalid localhost' });
   }
   if (isPlainIp(name)) return fail('Forged IPs not accepted here', { log: 'forged IP literal' });
-  if (options.policy === 'lenient' || isLiteral(host)) return undefined;
+  if (options.policy === 'lenient' || isAddressLiteral(host)) return undefined;
   if (!name.includes('.')) {
     return fail('HELO name is not fully qualified. Read RFC 2821', { log: 'not FQDN' });
   }
@@ -90,11 +105,21 @@ function checkText({ connection, options }: Context, host: string, badNames: Bad
   return undefined;
 }
 
+const isLookedUp = ({ immunity, options }: Context): boolean =>
+  immunity === undefined && options.policy !== 'lenient';
+
+const askReverse = (context: Context): Promise<ReverseAnswer> =>
+  taskResult(context.tasks, reverseAnswer, (signal) =>
+    context.services.dns.reverse(context.connection.remoteIp, { ...dnsLimit(context), signal }),
+  );
+
 /** What the DNS knows of the name and of the address. */
 async function checkNames(context: Context, host: string): Promise<Finding> {
+  // Both are asked at a time; what the name is to be refused for comes first.
+  const reverse = askReverse(context);
   const failure =
-    (isLiteral(host) ? undefined : await checkForward(context, host)) ??
-    (await checkReverse(context, host)) ??
+    (isAddressLiteral(host) ? undefined : await checkForward(context, host)) ??
+    checkReverse(context, host, await reverse) ??
     (context.options.policy === 'strict' ? checkMatch(context, host) : undefined);
   return failure === undefined ? pass() : condemn(context, failure);
 }
@@ -120,22 +145,21 @@ async function checkForward(context: Context, host: string): Promise<Finding | u
     : fail('HELO hostname did not resolve', { log: 'no forward DNS' });
 }
 
-async function checkReverse(context: Context, host: string): Promise<Finding | undefined> {
-  const { connection, services } = context;
+function checkReverse({ connection }: Context, host: string, answer: ReverseAnswer): Finding | undefined {
   const ip = connection.remoteIp;
-  const answer = await services.dns.reverse(ip, dnsLimit(context));
   if (answer.status === 'no such name') return fail(`no rDNS for ${ip}`, { log: 'no rDNS' });
   if (answer.status === 'no such record') return fail(`no reverse DNS for ${ip}`, { log: 'no rDNS' });
   if (answer.status === 'failed') {
     // A name server that does not answer is no fault of the client's, and may answer the next time.
     return fail(`error getting reverse DNS for ${ip}`, { log: `rDNS ${answer.reason}`, isTemporary: true });
   }
-  if (answer.records.some((name) => isSameDomain(name, host))) connection.notes.set(heloReverseMatch, true);
+  if (hostNames(answer.records).some((name) => isSameDomain(name, host)))
+    connection.notes.set(heloReverseMatch, true);
   return undefined;
 }
 
 function checkMatch({ adjustKarma, connection: { notes } }: Context, host: string): Finding | undefined {
-  if (isLiteral(host)) {
+  if (isAddressLiteral(host)) {
     return fail('RFC 2821 allows an address literal, but we do not', { log: 'bracketed IP' });
   }
   const isForward = notes.get(heloForwardMatch) === true;
@@ -160,12 +184,6 @@ const dnsLimit = ({ options }: Context): { timeoutMs: number } => ({
 const isPlainIp = (host: string): boolean =>
   isIpAddress(host) ||
   (/^\d{1,3}(?:\.\d{1,3}){0,3}$/.test(host) && host.split('.').every((octet) => Number(octet) < 256));
-
-/** `[192.0.2.1]` or `[IPv6:2001:db8::1]`. RFC 5321 section 4.1.3. */
-function isLiteral(host: string): boolean {
-  const inside = /^\[(?:IPv6:)?([^\]]*)\]$/i.exec(host)?.[1];
-  return inside !== undefined && isIpAddress(inside);
-}
 
 /** Hosts of one pool have different names in one domain. */
 function isSameDomain(one: string, other: string): boolean {

@@ -63,6 +63,12 @@ export class ClientRanges {
 /** True for an IPv4 or IPv6 address in its usual forms; `010.1.2.3`, `1` and `fe80::1%eth0` are none. */
 export const isIpAddress = (text: string): boolean => readAddress(text) !== undefined;
 
+/** `[192.0.2.1]` or `[IPv6:2001:db8::1]` in place of a domain. RFC 5321 section 4.1.3. */
+export function isAddressLiteral(domain: string): boolean {
+  const inside = /^\[(?:IPv6:)?([^\]]*)\]$/i.exec(domain)?.[1];
+  return inside !== undefined && isIpAddress(inside);
+}
+
 /** The octets of an address, 4 or 16; undefined for what is none. */
 export function addressOctets(address: string): readonly number[] | undefined {
   return readAddress(address) === undefined ? undefined : ipaddr.process(address).toByteArray();

@@ -6,6 +6,7 @@ export {
   addressOctets,
   canonicalIpAddress,
   ClientRanges,
+  isAddressLiteral,
   isIpAddress,
   isLoopback,
   isReachable,

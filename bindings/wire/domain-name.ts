@@ -155,3 +155,10 @@ export function hostNameOf(text: string): string | undefined {
   const name = /[^\u0000-\u007f]/.test(text) ? canonicalDomain(text) : text;
   return name !== undefined && /^[!-~]{1,255}$/.test(name) ? name : undefined;
 }
+
+/**
+ * True for the name of a host: labels of letters, digits, `-` and `_`, the last of them no number (RFC 1123 section 2.1), without
+ * the final dot. The DNS itself knows no such rule: what is read from it may hold any octets, or an address where a name belongs.
+ */
+export const isHostName = (name: string): boolean =>
+  name.length <= 253 && /^[\w-]{1,63}(?:\.[\w-]{1,63})*$/.test(name) && !/(?:^|\.)\d+$/.test(name);

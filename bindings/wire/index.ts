@@ -4,7 +4,7 @@ export { printAuthenticationResult, type AuthenticationResult } from './authenti
 export { decodeBase64, decodeText } from './base64.ts';
 export { elementAt, type Element } from './der.ts';
 export { plainName, reversedDigits, reverseName } from './dns-name.ts';
-export { canonicalDomain, canonicalEntry, foldLocalPart, unicodeDomain } from './domain-name.ts';
+export { canonicalDomain, canonicalEntry, foldLocalPart, isHostName, unicodeDomain } from './domain-name.ts';
 export { DotStuffing, LfDotStuffing, StrayLineEnd, stuffedWhole } from './dot-stuffing.ts';
 export { feed, type Blocks } from './feed.ts';
 export { foldField, isTooLongToFold } from './field-folding.ts';

@@ -80,12 +80,12 @@ export const PERL_FILES: ReadonlyMap<string, PerlFile> = new Map([
   unread(
     'require_resolvable_fromhost',
     'require_resolvable_fromhost',
-    'senders whose domain does not exist are let in: `resolvable_fromhost` is not built yet',
+    'senders whose domain does not exist are let in unless `resolvable_fromhost` stands in `plugins`',
   ),
   unread(
     'resolvable_fromhost',
     'no program any more',
-    'senders whose domain does not exist are let in: `resolvable_fromhost` is not built yet',
+    'senders whose domain does not exist are let in unless `resolvable_fromhost` stands in `plugins`',
   ),
 ]);
 

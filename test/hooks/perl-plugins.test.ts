@@ -122,9 +122,6 @@ describe('a name without a plugin', () => {
     expect(await refusalOf('dnsbl reject naughty')).toBe(
       'config/plugins:1: plugin dnsbl of qpsmtpd is not built into this server yet (comment the line out to start without it: hosts on DNS blocklists are let in meanwhile)',
     );
-    expect(await refusalOf('require_resolvable_fromhost')).toContain(
-      'plugin resolvable_fromhost of qpsmtpd is not built into this server yet',
-    );
     mkdirSync(join(root, 'virus'));
     writeFileSync(join(root, 'virus/clamdscan'), '#!perl -w\n');
     expect(await refusalOf('virus/clamdscan')).toContain('scans no message for viruses meanwhile');

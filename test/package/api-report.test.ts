@@ -16,7 +16,6 @@ const UNUSED: Readonly<Record<string, string>> = {
   PluginDefinition: 'the type of every default export: the declarations of a plugin in TypeScript name it',
   OptionShape: 'what PluginDefinition has as its parameter',
   Note: 'the type of a note: the declarations of a plugin that exports one name it',
-  Task: 'the type of a task: the declarations of a plugin that exports one name it',
   HookName: 'the parameter of Hook, for hooks that are declared by themselves',
 };
 

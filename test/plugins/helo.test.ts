@@ -178,3 +178,42 @@ test('helo writes the name into X-HELO, on top, in place of any that came', asyn
   await ask('data_post');
   expect(session.header).toBe('X-HELO: client.example\r\nSubject: x\r\n');
 });
+
+test.each([
+  ['lenient', []],
+  ['rfc', ['PTR 192.0.2.3']],
+  ['strict', ['PTR 192.0.2.3']],
+])('helo %s: at connect the DNS is asked %j, once for all names the client gives', async (policy, asked) => {
+  const resolver = fakeResolver({ 'a.example': { A: ['192.0.2.9'] }, '192.0.2.3': { PTR: ['a.example'] } });
+  const { ask } = testPlugin(plugin, { options: `policy ${policy}`, resolver });
+  expect(printVerdict(await ask('connect'))).toBe('DECLINED');
+  expect(resolver.questions).toEqual(asked);
+  for (let count = 0; count < 2; count++)
+    expect(printVerdict(await ask('ehlo', 'a.example'))).toBe('DECLINED');
+  expect(resolver.questions.filter((question) => question.startsWith('PTR'))).toEqual(asked);
+});
+
+test('helo: name and address are asked for at a time', async () => {
+  const zones = { 'a.example': 'timeout', '192.0.2.3': 'timeout' } as const;
+  const resolver = fakeResolver(zones);
+  const { ask } = testPlugin(plugin, { options: 'policy rfc', resolver });
+  const answer = ask('ehlo', 'a.example');
+  await resolver.whenAsked('A a.example');
+  expect([...resolver.questions].sort()).toEqual(['A a.example', 'AAAA a.example', 'PTR 192.0.2.3']);
+  await resolver.advance(5_000);
+  expect(printVerdict(await answer)).toBe('DENYSOFT_DISCONNECT error getting reverse DNS for 192.0.2.3');
+});
+
+test('helo: of hundreds of names the first ten count, and what is no host name does not', async () => {
+  const names = [
+    'a.example\\000',
+    ...Array.from({ length: 300 }, (_, index) => `h${index}.pool${index}.test`),
+  ];
+  const zones = {
+    'x.pool9.test': { A: ['198.51.100.1'] },
+    'x.pool10.test': { A: ['198.51.100.1'] },
+    '192.0.2.3': { PTR: names },
+  };
+  expect((await hello('x.pool9.test', { policy: 'strict', zones })).answer).toBe('DECLINED');
+  expect((await hello('x.pool10.test', { policy: 'strict', zones })).answer).toContain('fails FCrDNS');
+});

@@ -4,6 +4,7 @@
  */
 
 import type { RecipientOutcome, Resolver } from '../../../bindings/plugin/index.ts';
+import { isHostName } from '../../../bindings/wire/domain-name.ts';
 
 /** Why there is no way to a domain, and the outcome of every recipient there. RFC 3463 section 3.5, RFC 7505 section 4.1. */
 export type RouteFault = RecipientOutcome;
@@ -139,10 +140,3 @@ function byTurns(lists: readonly (readonly string[])[]): string[] {
   const length = Math.max(...lists.map((list) => list.length));
   return Array.from({ length }, (_, index) => lists.flatMap((list) => list.slice(index, index + 1))).flat();
 }
-
-/**
- * A name in lower case that a mail host or domain can have. Records may hold any octets, and some write an address such as
- * `192.0.2.1` where a name belongs.
- */
-const isHostName = (name: string): boolean =>
-  name.length <= 253 && /^[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/.test(name) && !/(?:^|\.)\d+$/.test(name);

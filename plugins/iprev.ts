@@ -1,0 +1,65 @@
+import {
+  connectionTask,
+  definePlugin,
+  error,
+  fail,
+  pass,
+  skip,
+  wholeNumber,
+  z,
+  type Answer,
+  type HookContext,
+} from '../bindings/plugin/index.ts';
+import {
+  checkReverse,
+  MAX_DNS_SECONDS,
+  taskResult,
+  tellResult,
+  type ReverseCheck,
+} from './mailauth/iprev.ts';
+
+const options = z.object({
+  /** Seconds a question to the DNS may take; there are two rounds of them. */
+  timeout: wholeNumber(1, MAX_DNS_SECONDS).default(5),
+});
+type Context = HookContext<z.output<typeof options>>;
+
+/** What came out. Begun at `connect`; undefined for clients that are not checked. */
+export const iprevCheck = connectionTask<ReverseCheck>('iprev');
+
+/** Tells whether a name of the client's address leads back to it. RFC 8601 sections 2.7.3 and 3. */
+export default definePlugin({
+  name: 'iprev',
+  about: 'Writes into Authentication-Results whether a name of the client’s address leads back to it.',
+  options,
+  rejects: { reject: '0' },
+  onError: 'skip',
+  hooks: {
+    connect: (context) => void (context.immunity === undefined && check(context)),
+    helo: (context) => judge(context, 'hello'),
+    ehlo: (context) => judge(context, 'hello'),
+    mail: (context) => judge(context, 'mail'),
+  },
+});
+
+const check = ({ connection, options: { timeout }, services, tasks }: Context): Promise<ReverseCheck> =>
+  taskResult(tasks, iprevCheck, (signal) =>
+    checkReverse(services.dns, connection.remoteIp, { timeoutMs: timeout * 1_000, signal }),
+  );
+
+async function judge(context: Context, hook: 'hello' | 'mail'): Promise<Answer> {
+  if (context.immunity !== undefined) return skip(context.immunity);
+  const { remoteIp } = context.connection;
+  const { result, reason } = await check(context);
+  const isNew = tellResult(context, hook, {
+    method: 'iprev',
+    result,
+    properties: [['policy.iprev', remoteIp]],
+  });
+  // A name server that does not answer is no fault of the client's.
+  if (result === 'pass' || result === 'temperror') {
+    if (!isNew) return undefined;
+    return result === 'pass' ? pass() : error(reason);
+  }
+  return fail(`No name of your address ${remoteIp} leads back to it`, { log: reason, status: '7.25' });
+}
