@@ -16,7 +16,7 @@ async function connect<P extends PluginDefinition>(
   const answer = printVerdict(await tested.ask('ehlo', 'x.example'));
   await tested.ask('mail', '<a@b.example>');
   const { connection } = tested.session;
-  const results = connection.takeAuthenticationResults();
+  const results = connection.authenticationResults;
   return { answer, results, karma: connection.karma, resolver, ...tested };
 }
 
@@ -150,7 +150,7 @@ test.each([iprev, fcrdns])('$name: clients that are spared cost no question', as
   session.connection.notes.set(whitelistHost, true);
   await ask('connect');
   await ask('ehlo', 'x.example');
-  expect([resolver.questions, session.connection.takeAuthenticationResults()]).toEqual([[], []]);
+  expect([resolver.questions, session.connection.authenticationResults]).toEqual([[], []]);
 });
 
 test('both plugins leave one result, and another client of the same connection gets its own', async () => {
@@ -162,11 +162,11 @@ test('both plugins leave one result, and another client of the same connection g
   await second.ask('ehlo', 'x.example');
   await first.ask('ehlo', 'x.example');
   const { connection } = first.session;
-  expect(connection.takeAuthenticationResults()).toEqual(['iprev=pass policy.iprev=192.0.2.3']);
+  expect(connection.authenticationResults).toEqual(['iprev=pass policy.iprev=192.0.2.3']);
   connection.takeClient({ ip: '192.0.2.4', port: 1, host: undefined });
   first.session.tasks.endConnection();
   await first.ask('ehlo', 'x.example');
-  expect(connection.takeAuthenticationResults()).toEqual(['iprev=permerror policy.iprev=192.0.2.4']);
+  expect(connection.authenticationResults).toEqual(['iprev=permerror policy.iprev=192.0.2.4']);
 });
 
 test('fcrdns: loopback is not asked about, and `reject` has never had an effect', async () => {
