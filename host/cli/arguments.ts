@@ -5,7 +5,7 @@
 
 import { parseArgs } from 'node:util';
 import { QpsmtpdError } from '../errors/error-classes.ts';
-import { suggest } from '../errors/nearest.ts';
+import { suggest } from '../../bindings/lists/nearest.ts';
 
 /** What an option of a command line looks like; parsing, help and documentation all read this. */
 export interface OptionSpec {

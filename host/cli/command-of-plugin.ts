@@ -6,7 +6,7 @@ import { readConfigDir } from '../config/search-path.ts';
 import { ConfigError, QpsmtpdError } from '../errors/error-classes.ts';
 import { Rehearsal } from '../errors/rehearsal.ts';
 import { loadDefinition } from '../hooks/plugin-loader.ts';
-import { suggest } from '../errors/nearest.ts';
+import { suggest } from '../../bindings/lists/nearest.ts';
 import { silence } from '../observe/logger.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { makeServices } from '../services/services.ts';

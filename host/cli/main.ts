@@ -4,7 +4,7 @@ import type { DaemonLoader } from '../process/daemon.ts';
 import { ExitCode } from '../process/exit-code.ts';
 import type { Terminal } from '../process/serve-options.ts';
 import { HELP_OPTION, readArguments, refusePositionals, UsageError, type OptionSpec } from './arguments.ts';
-import { suggest } from '../errors/nearest.ts';
+import { suggest } from '../../bindings/lists/nearest.ts';
 import { version } from '../package/package-root.ts';
 import { isStartedForClient } from '../package/client-descriptors.ts';
 import type { FoundCommand } from './command-of-plugin.ts';

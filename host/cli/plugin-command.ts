@@ -14,7 +14,7 @@ import {
   readArguments,
   refusePositionals,
 } from './arguments.ts';
-import { suggest } from '../errors/nearest.ts';
+import { suggest } from '../../bindings/lists/nearest.ts';
 import { PLUGIN_NEW_OPTIONS, runPluginNew } from './plugin-new.ts';
 import { PLUGIN_TEST_OPTIONS, runPluginTest } from './plugin-test.ts';
 import { HOOK_NAMES } from '../../bindings/plugin/hooks.ts';

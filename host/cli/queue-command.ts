@@ -22,7 +22,7 @@ import {
 } from './arguments.ts';
 import { readConfigDir } from '../config/search-path.ts';
 import { openConfiguredSpool, type ConfiguredSpool } from './configured-spool.ts';
-import { suggest } from '../errors/nearest.ts';
+import { suggest } from '../../bindings/lists/nearest.ts';
 import { showMessage } from './queue-show.ts';
 import { CONFIG_OPTION } from './serve-command.ts';
 import { readService, SERVICE_OPTION } from './service-option.ts';

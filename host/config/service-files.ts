@@ -2,7 +2,7 @@
 
 import { readdirSync } from 'node:fs';
 import { ConfigError, type Place } from '../errors/error-classes.ts';
-import { suggest } from '../errors/nearest.ts';
+import { suggest } from '../../bindings/lists/nearest.ts';
 
 const COPY_ENDINGS = 'bak|old|orig|save|sw[a-p]|dpkg-\\w+|rpm(?:save|new|orig)|ucf-\\w+|pac(?:new|save)';
 

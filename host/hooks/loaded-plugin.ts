@@ -18,7 +18,7 @@ import { ON_ERROR, sparingImmune } from '../../bindings/plugin/definition.ts';
 import { ConfigError, configErrorOf, lastingCode, PluginErrors } from '../errors/error-classes.ts';
 import type { Logger, LogContext } from '../observe/logger.ts';
 import { placeInStack } from './fault-place.ts';
-import { nearest } from '../errors/nearest.ts';
+import { nearest } from '../../bindings/lists/nearest.ts';
 import { parseOptions, sortArguments } from './plugin-options.ts';
 import type { PluginChecks } from './plugin-checks.ts';
 import { PluginClosings } from './plugin-closings.ts';

@@ -2,7 +2,7 @@
 
 import type { OptionShape, z } from '../../bindings/plugin/index.ts';
 import { ConfigError } from '../errors/error-classes.ts';
-import { nearest } from '../errors/nearest.ts';
+import { nearest } from '../../bindings/lists/nearest.ts';
 import type { PluginLine } from './plugin-line.ts';
 
 /** The arguments by key: a list for options that may be repeated. */

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { maskControls } from '../message/field-text.ts';
 import { BACKUP, splitServiceFile } from '../config/service-files.ts';
-import { nearest } from '../errors/nearest.ts';
+import { nearest } from '../../bindings/lists/nearest.ts';
 import { sharedFiles } from '../settings/settings-table.ts';
 import { effectOf, PERL_FILES } from './perl-files.ts';
 import { PERL_PLUGINS } from './perl-plugins.ts';

@@ -6,7 +6,7 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { QpsmtpdError } from '../errors/error-classes.ts';
-import { nearest } from '../errors/nearest.ts';
+import { nearest } from '../../bindings/lists/nearest.ts';
 import type { ListenerOptions } from './incoming-connection.ts';
 import { printListenerOptions, refuseLmtpAt, takeListenerOptions } from './listener-options.ts';
 import { OptionList, refused } from './option-list.ts';

@@ -1,7 +1,7 @@
 /** The options of a listen spec, each `NAME=VALUE`. */
 
 import { QpsmtpdError } from '../errors/error-classes.ts';
-import { suggest } from '../errors/nearest.ts';
+import { suggest } from '../../bindings/lists/nearest.ts';
 
 export class OptionList {
   /** All of the listen spec, as errors cite it. */

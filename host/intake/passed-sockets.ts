@@ -5,7 +5,7 @@
 
 import { fstatSync, readFileSync } from 'node:fs';
 import { QpsmtpdError } from '../errors/error-classes.ts';
-import { suggest } from '../errors/nearest.ts';
+import { suggest } from '../../bindings/lists/nearest.ts';
 import { parseListen } from './listen-spec.ts';
 
 /** SD_LISTEN_FDS_START. */

@@ -4,7 +4,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { statSync } from 'node:fs';
 import type { PlacedLine } from '../../bindings/lists/placed-line.ts';
 import { printPlace } from '../errors/error-classes.ts';
-import { suggest } from '../errors/nearest.ts';
+import { suggest } from '../../bindings/lists/nearest.ts';
 
 /** What a token is good for. */
 export const TOKEN_SCOPES = ['inject', 'relay', 'nginx-auth'] as const;

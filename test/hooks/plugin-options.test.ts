@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { definePlugin, wholeNumber, z } from '../../bindings/plugin/index.ts';
 import { PluginErrors } from '../../host/errors/error-classes.ts';
-import { editDistance, nearest } from '../../host/errors/nearest.ts';
+import { editDistance, nearest } from '../../bindings/lists/nearest.ts';
 import { parsePluginLine } from '../../host/hooks/plugin-line.ts';
 import { describePlugin } from '../../host/hooks/plugin-description.ts';
 import maildir from '../../plugins/queue/maildir/index.ts';

@@ -1,3 +1,5 @@
+/** What an operator may have meant: for "did you mean". */
+
 /** The candidate that differs from `name` in the fewest letters, if few enough to be a slip of the pen. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
