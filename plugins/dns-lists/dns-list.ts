@@ -18,14 +18,22 @@ export interface ListOptions {
 export type ListAnswer =
   | {
       readonly state: 'listed';
-      /** Addresses in 127/8, by which the list tells why. Never empty. RFC 5782 section 2.3. */
+      /** Addresses in 127/8, by which the list tells why. Empty for an entry that has a text alone. RFC 5782 section 2.3. */
       readonly codes: readonly string[];
-      /** What the list has to say about it; asks on the first call. Undefined if it says nothing, or failed. Never rejects. */
-      readonly text: () => Promise<string | undefined>;
+      /**
+       * What the list has to say about it; asks on the first call, with the options of that. Undefined if it says nothing, or failed.
+       * Never rejects.
+       */
+      readonly text: (options?: ListOptions) => Promise<string | undefined>;
     }
   | { readonly state: 'not listed' }
   /** Nobody answered, or what came is no answer of a list. `reason` is for the log. */
-  | { readonly state: 'failed'; readonly reason: string };
+  | {
+      readonly state: 'failed';
+      readonly reason: string;
+      /** The list was not asked: it did not pass its test. */
+      readonly isOff?: boolean;
+    };
 
 export const NOT_LISTED: ListAnswer = Object.freeze({ state: 'not listed' });
 

@@ -1,13 +1,17 @@
 /** Lists that are kept in the DNS. RFC 5782. */
 
 import { addressOctets } from '../../bindings/lists/index.ts';
-import type { Resolver } from '../../bindings/plugin/index.ts';
+import type { Clock, Log, Resolver } from '../../bindings/plugin/index.ts';
 import { reversedDigits } from '../../bindings/wire/index.ts';
 import { failedAnswer, NOT_LISTED, type DnsList, type ListAnswer, type ListOptions } from './dns-list.ts';
 import { codeProblem } from './return-codes.ts';
+import { SelfTest, type AddressFamily, type ListedState, type ListKind } from './self-test.ts';
 
 /** RFC 1035 section 2.3.4, as text. */
 const MAX_NAME = 253;
+const TEST_TIMEOUT_MS = 3_000;
+/** A list that does not answer is told of once in a while, not with every client. */
+const TELL_AGAIN_MS = 300_000;
 
 /**
  * What stands in front of the zone in a question about `subject`: the octets of an IPv4 address from the last to the first, the
@@ -19,43 +23,150 @@ export function queryLabels(subject: string): string {
 }
 
 export interface RemoteListOptions {
-  /** What the list is called. Undefined: its zone. */
-  readonly name?: string | undefined;
   readonly dns: Pick<Resolver, 'resolve4' | 'txt'>;
+  /** What lets us in: the labels in front of the zone. It stands in no text that leaves this file. */
+  readonly key?: string | undefined;
+  /** Addresses of other families are not asked about. Undefined: both, IPv6 only as far as the list has it. */
+  readonly families?: readonly AddressFamily[] | undefined;
+  /** An entry that has a text and no address counts, as in qpsmtpd, which asks for texts alone. */
+  readonly takesTextAlone?: boolean | undefined;
+  /** How the list is watched over. Undefined: it is neither tested nor spoken of. */
+  readonly watch?: ListWatch | undefined;
 }
+
+export interface ListWatch {
+  readonly kind: ListKind;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The list is used whether or not it would pass a test. */
+  readonly isUntested?: boolean | undefined;
+}
+
+/** An answer, and whether a failure is the list's own. */
+type Look = { readonly answer: ListAnswer; readonly isByList: boolean };
 
 export class RemoteList implements DnsList {
   readonly name: string;
   readonly #zone: string;
-  readonly #dns: RemoteListOptions['dns'];
+  readonly #options: RemoteListOptions;
+  readonly #test: SelfTest | undefined;
+  #failures = 0;
+  #toldAt = Number.NEGATIVE_INFINITY;
 
-  /** `zone` is a name of the DNS in A-labels, with its key if it has one: it stays in here. */
-  constructor(zone: string, { name = zone, dns }: RemoteListOptions) {
-    this.name = name;
-    this.#zone = zone;
-    this.#dns = dns;
+  /** `zone` is a name of the DNS in A-labels. */
+  constructor(zone: string, options: RemoteListOptions) {
+    const { families, key, watch } = options;
+    this.name = zone;
+    this.#zone = key === undefined ? zone : `${key}.${zone}`;
+    this.#options = options;
+    if (watch === undefined || watch.isUntested === true) return;
+    const look = async (labels: string): Promise<ListedState> =>
+      stateOf(await this.#look(labels, { timeoutMs: TEST_TIMEOUT_MS }));
+    this.#test = new SelfTest({ ...watch, name: zone, families, look });
   }
 
   async ask(subject: string, options: ListOptions = {}): Promise<ListAnswer> {
-    const question = `${queryLabels(subject)}.${this.#zone}`;
+    const family = familyOf(subject);
+    if (family !== undefined && this.#options.families?.includes(family) === false) return NOT_LISTED;
+    const running = this.#test?.begin();
+    const off = this.#off(family);
+    if (off !== undefined) return off;
+    const { answer } = await this.#look(queryLabels(subject), options);
+    if (answer.state === 'failed') this.#tell(answer.reason, options.signal);
+    if (answer.state !== 'listed' || running === undefined) return answer;
+    // A list that has just begun to list the whole world must not have one more victim.
+    if (!(await endsBefore(running, options.signal))) return failedAnswer('aborted');
+    return this.#off(family) ?? answer;
+  }
+
+  /** Begins the test of the list if it is due. Resolves at its end with what is wrong, never rejects. */
+  async test(): Promise<readonly string[]> {
+    await this.#test?.begin();
+    return this.#test?.problems ?? [];
+  }
+
+  #off(family: AddressFamily | undefined): ListAnswer | undefined {
+    const problem = this.#test?.problem(family);
+    return problem === undefined
+      ? undefined
+      : { state: 'failed', reason: `not used: ${problem}`, isOff: true };
+  }
+
+  async #look(labels: string, options: ListOptions): Promise<Look> {
+    const question = `${labels}.${this.#zone}`;
     // The DNS has no such name, so the list can't have it either.
-    if (question.length > MAX_NAME) return NOT_LISTED;
-    const answer = await this.#dns.resolve4(question, options);
-    if (answer.status === 'failed') return failedAnswer(answer.reason);
-    if (answer.status !== 'found') return NOT_LISTED;
-    const problem = codeProblem(answer.records);
-    if (problem !== undefined) return failedAnswer(problem);
+    if (question.length > MAX_NAME) return { answer: NOT_LISTED, isByList: false };
+    const found = await this.#options.dns.resolve4(question, options);
+    if (found.status === 'failed')
+      return { answer: failedAnswer(this.#conceal(found.reason)), isByList: false };
+    if (found.status === 'no such record' && this.#options.takesTextAlone === true)
+      return this.#lookForText(question, options);
+    if (found.status !== 'found') return { answer: NOT_LISTED, isByList: false };
+    const problem = codeProblem(found.records);
+    if (problem !== undefined) return { answer: failedAnswer(problem), isByList: true };
     let text: Promise<string | undefined> | undefined;
     return {
-      state: 'listed',
-      codes: answer.records,
-      text: () => (text ??= this.#text(question, options)),
+      answer: {
+        state: 'listed',
+        codes: found.records,
+        text: (more = {}) => (text ??= this.#text(question, more)),
+      },
+      isByList: false,
     };
+  }
+
+  async #lookForText(question: string, options: ListOptions): Promise<Look> {
+    const text = await this.#text(question, options);
+    if (text === undefined) return { answer: NOT_LISTED, isByList: false };
+    return { answer: { state: 'listed', codes: [], text: () => Promise.resolve(text) }, isByList: false };
   }
 
   /** Several texts are no better than one: the first counts. */
   async #text(question: string, options: ListOptions): Promise<string | undefined> {
-    const answer = await this.#dns.txt(question, options);
-    return answer.status === 'found' ? answer.records[0] : undefined;
+    const answer = await this.#options.dns.txt(question, options);
+    return answer.status === 'found' ? this.#conceal(answer.records[0] ?? '') : undefined;
   }
+
+  /** Lists like to repeat the question: a client must not learn by whose key it is looked up. */
+  #conceal(text: string): string {
+    const { key } = this.#options;
+    if (key === undefined) return text;
+    const pattern = key.replace(/[^\w]/g, '\\$&');
+    return text.replace(new RegExp(pattern, 'gi'), '[key]');
+  }
+
+  #tell(reason: string, signal: AbortSignal | undefined): void {
+    const { watch } = this.#options;
+    if (watch === undefined || signal?.aborted === true) return;
+    const { clock, log } = watch;
+    this.#failures++;
+    if (clock.now() - this.#toldAt < TELL_AGAIN_MS) return;
+    log.warn(
+      `list ${this.name} does not answer: ${reason} (${this.#failures} times so far); nobody is refused for it`,
+    );
+    this.#toldAt = clock.now();
+    this.#failures = 0;
+  }
+}
+
+const stateOf = ({ answer, isByList }: Look): ListedState =>
+  answer.state === 'failed' ? { failed: answer.reason, isByList } : answer.state;
+
+function familyOf(subject: string): AddressFamily | undefined {
+  const octets = addressOctets(subject);
+  return octets === undefined ? undefined : octets.length === 4 ? 4 : 6;
+}
+
+/** False if the signal is aborted first. */
+function endsBefore(running: Promise<void>, signal: AbortSignal | undefined): Promise<boolean> {
+  if (signal === undefined) return running.then(() => true);
+  if (signal.aborted) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const abort = (): void => resolve(false);
+    signal.addEventListener('abort', abort, { once: true });
+    void running.then(() => {
+      signal.removeEventListener('abort', abort);
+      resolve(true);
+    });
+  });
 }

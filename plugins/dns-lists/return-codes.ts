@@ -14,9 +14,42 @@ const REFUSALS: Readonly<Record<string, string>> = {
 export function codeProblem(codes: readonly string[]): string | undefined {
   for (const code of codes) {
     if (!code.startsWith('127.')) return `answered ${code}, which is no code of a list`;
-    if (code.startsWith('127.255.255.'))
-      return `answered ${code}: ${REFUSALS[code.slice(12)] ?? 'it does not answer'}`;
-    if (code === '127.0.0.1') return `answered ${code}: it does not answer`;
+    if (isRefusal(code)) return `answered ${code}: ${REFUSALS[code.slice(12)] ?? 'it does not answer'}`;
   }
   return codes.length === 0 ? 'answered nothing' : undefined;
+}
+
+const isRefusal = (code: string): boolean => code.startsWith('127.255.255.') || code === '127.0.0.1';
+
+/** True for the codes that count. */
+export type CodeFilter = (code: string) => boolean;
+
+const HOW = 'write an address such as 127.0.0.2, with [2..11] or [2;4;10..11] in place of a number';
+
+/**
+ * `127.0.0.2`, `127.0.0.[2..11]`, `127.0.[0;1].[4;10..11]`, as in Postfix's postscreen. Throws an Error with the remedy for anything
+ * else, and for what is never a listing.
+ */
+export function parseCodeFilter(text: string): CodeFilter {
+  const parts = /^(\d+|\[[^\]]*\])\.(\d+|\[[^\]]*\])\.(\d+|\[[^\]]*\])\.(\d+|\[[^\]]*\])$/.exec(text);
+  const octets = parts?.slice(1).map(parseOctets) ?? [];
+  if (octets.length === 0 || octets.includes(undefined))
+    throw new Error(`\`${text}\` is no filter of return codes (${HOW})`);
+  if (parts![1] !== '127')
+    throw new Error(`\`${text}\` matches nothing: lists answer with addresses that begin with 127`);
+  if (isRefusal(text) || text.startsWith('127.255.255.['))
+    throw new Error(`\`${text}\` matches nothing: by that lists say that they do not answer`);
+  return (code) => code.split('.').every((octet, index) => octets[index]!.has(Number(octet)));
+}
+
+/** The numbers that one place of a filter stands for; undefined for what is none. */
+function parseOctets(text: string): ReadonlySet<number> | undefined {
+  const ranges = text.replace(/^\[|\]$/g, '').split(';');
+  const numbers = new Set<number>();
+  for (const range of ranges) {
+    const [, first, last = first] = /^(\d{1,3})(?:\.\.(\d{1,3}))?$/.exec(range) ?? [];
+    if (first === undefined || Number(first) > Number(last) || Number(last) > 255) return undefined;
+    for (let number = Number(first); number <= Number(last); number++) numbers.add(number);
+  }
+  return numbers;
 }

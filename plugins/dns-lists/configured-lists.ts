@@ -1,0 +1,87 @@
+/** The lists of a configuration file, as they are now: lists that stay in the file keep what is known of them. */
+
+import type { CompiledList, Setup } from '../../bindings/plugin/index.ts';
+import { parseListLine, type ListLine } from './list-line.ts';
+import type { ListEntry } from './list-vote.ts';
+import { RemoteList } from './remote-list.ts';
+import type { AddressFamily, ListKind } from './self-test.ts';
+
+type ListSetup = Pick<Setup<unknown>, 'config' | 'services' | 'log'>;
+
+export class ConfiguredLists {
+  readonly #setup: ListSetup;
+  readonly #file: string;
+  readonly #kind: ListKind;
+  readonly #entries: CompiledList<readonly ListEntry[]>;
+  #lists: ReadonlyMap<string, RemoteList> = new Map();
+
+  /** `file` is a name of the configuration, such as `dnsbl_zones`. Throws what is wrong with its lines. */
+  constructor(setup: ListSetup, file: string, kind: ListKind) {
+    this.#setup = setup;
+    this.#file = file;
+    this.#kind = kind;
+    this.#entries = setup.config.list(file, (lines) => this.#compile(lines));
+  }
+
+  /** One for each list, lines of the same list together. */
+  get entries(): readonly ListEntry[] {
+    return this.#entries.current;
+  }
+
+  /** Tests the lists whose test is due. Resolves with what is wrong, never rejects. */
+  async test(): Promise<readonly string[]> {
+    const tested = [...this.#lists.values()].map(async (list) =>
+      (await list.test()).map((problem) => `${this.#file}: ${list.name}: ${problem}`),
+    );
+    return (await Promise.all(tested)).flat();
+  }
+
+  #compile(lines: readonly string[]): readonly ListEntry[] {
+    const groups = new Map<string, ListLine[]>();
+    for (const text of lines) {
+      const line = parseListLine(text);
+      const id = JSON.stringify([line.zone, line.options]);
+      const group = groups.get(id);
+      if (group === undefined) groups.set(id, [line]);
+      else group.push(line);
+    }
+    const lists = new Map<string, RemoteList>();
+    const entries = [...groups].map(([id, group]): ListEntry => {
+      const takesTextAlone = group.some(({ filter, text }) => filter === undefined && text === undefined);
+      const key = `${id} ${takesTextAlone}`;
+      const list = this.#lists.get(key) ?? this.#open(group[0]!, takesTextAlone);
+      lists.set(key, list);
+      return { list, lines: group };
+    });
+    this.#lists = lists;
+    return entries;
+  }
+
+  #open({ zone, options }: ListLine, takesTextAlone: boolean): RemoteList {
+    const { log, services } = this.#setup;
+    const { family, key, test } = options;
+    const keyFile = options['key-file'];
+    return new RemoteList(zone, {
+      dns: services.dns,
+      key: keyFile === undefined ? key : readKey(services.files.readSecret(keyFile), keyFile),
+      families: family === undefined ? undefined : FAMILIES[family as keyof typeof FAMILIES],
+      takesTextAlone,
+      watch: { kind: this.#kind, clock: services.clock, log, isUntested: test === 'no' },
+    });
+  }
+}
+
+const FAMILIES: Readonly<Record<'4' | '6' | 'both', readonly AddressFamily[]>> = {
+  4: [4],
+  6: [6],
+  both: [4, 6],
+};
+
+/** Never quotes what the file holds. */
+function readKey(text: string, path: string): string {
+  const key = text.trim();
+  if (/^[\w-]{1,63}(?:\.[\w-]{1,63}){0,3}$/.test(key)) return key;
+  throw new Error(
+    `key-file: ${path} holds no key (one line: letters, digits, - and _, in labels parted by dots)`,
+  );
+}

@@ -1,0 +1,133 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { DnsList, ListAnswer } from '../../plugins/dns-lists/dns-list.ts';
+import { parseListLine } from '../../plugins/dns-lists/list-line.ts';
+import { askLists, type ListEntry, type ListVerdict } from '../../plugins/dns-lists/list-vote.ts';
+
+/** A list that answers when the test says so. */
+class HeldList implements DnsList {
+  readonly name: string;
+  isAborted = false;
+  #resolve: (answer: ListAnswer) => void = () => undefined;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  ask: DnsList['ask'] = (_, options) =>
+    new Promise((resolve) => {
+      this.#resolve = resolve;
+      options?.signal?.addEventListener('abort', () => {
+        this.isAborted = true;
+        resolve({ state: 'failed', reason: 'aborted' });
+      });
+    });
+
+  async say(answer: ListAnswer): Promise<void> {
+    this.#resolve(answer);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const listing = (...codes: string[]): ListAnswer => ({
+  state: 'listed',
+  codes,
+  text: () => Promise.resolve(undefined),
+});
+const unlisted: ListAnswer = { state: 'not listed' };
+const failed: ListAnswer = { state: 'failed', reason: 'SERVFAIL' };
+
+function vote(lines: readonly string[], threshold = 1) {
+  const entries = lines.map((text, index) => ({
+    list: new HeldList(`list${index}`),
+    lines: text.split(' ').map((line) => parseListLine(line)),
+  }));
+  const controller = new AbortController();
+  const box: { verdict?: ListVerdict } = {};
+  const options = { threshold, timeoutMs: 1_000, signal: controller.signal, now: () => 0 };
+  const done = askLists(entries as readonly ListEntry[], '192.0.2.3', options);
+  void done.then((verdict) => (box.verdict = verdict));
+  return { lists: entries.map(({ list }) => list), box, done, controller };
+}
+
+describe('waiting ends', () => {
+  test('with the first listing, where each one would be enough; the others are aborted', async () => {
+    const { lists, box } = vote(['a.test', 'b.test', 'c.test']);
+    await lists[1]!.say(unlisted);
+    expect(box.verdict).toBeUndefined();
+    await lists[2]!.say(listing('127.0.0.2'));
+    expect(box.verdict).toMatchObject({ isListed: true, score: 1, answered: 2, failed: 0 });
+    expect(lists[0]!.isAborted).toBe(true);
+    expect(box.verdict!.summary()).toBe(
+      'list0: not waited for, list1: not listed (0 ms), list2: 127.0.0.2 (0 ms)',
+    );
+  });
+
+  test('when what is missing cannot reach the threshold', async () => {
+    const { lists, box } = vote(['a.test*2', 'b.test*2', 'c.test'], 3);
+    await lists[0]!.say(unlisted);
+    expect(box.verdict).toBeUndefined();
+    await lists[1]!.say(failed);
+    expect(box.verdict).toMatchObject({ isListed: false, answered: 1, failed: 1 });
+    expect(lists[2]!.isAborted).toBe(true);
+  });
+
+  test('not before an allow list that could still save the client has answered', async () => {
+    const { lists, box } = vote(['a.test*3', 'w.test*-3'], 3);
+    await lists[0]!.say(listing('127.0.0.2'));
+    expect(box.verdict).toBeUndefined();
+    await lists[1]!.say(unlisted);
+    expect(box.verdict).toMatchObject({ isListed: true, score: 3 });
+  });
+
+  test('at once, without a question, where nothing can reach the threshold', async () => {
+    expect(await vote(['a.test'], 2).done).toMatchObject({ isListed: false, answered: 0 });
+    expect(await vote([]).done).toMatchObject({ isListed: false, answered: 0, failed: 0 });
+  });
+
+  test('with the signal', async () => {
+    const { lists, done, controller } = vote(['a.test']);
+    controller.abort();
+    expect(await done).toMatchObject({ isListed: false });
+    expect(lists[0]!.isAborted).toBe(true);
+  });
+});
+
+test('an allow list that fails is taken to have saved the client', async () => {
+  const { lists, done } = vote(['a.test*3', 'w.test*-3'], 3);
+  await lists[0]!.say(listing('127.0.0.2'));
+  await lists[1]!.say(failed);
+  expect(await done).toMatchObject({ isListed: false, score: 0 });
+});
+
+test('each line of a list adds its weight once if any of the codes is in its filter', async () => {
+  const { lists, done } = vote(['z.test=127.0.0.[2..3]*2 z.test=127.0.0.4*5 z.test=127.0.0.9*-1'], 7);
+  await lists[0]!.say(listing('127.0.0.2', '127.0.0.3', '127.0.0.4'));
+  const verdict = await done;
+  expect(verdict).toMatchObject({ isListed: true, score: 7 });
+  expect(verdict.hits.map(({ line }) => line.weight)).toEqual([5, 2]);
+});
+
+test('an early verdict is the verdict of all answers, in whatever order they come', async () => {
+  const answers = fc.constantFrom(listing('127.0.0.2'), unlisted, failed);
+  const weight = fc.integer({ min: -4, max: 4 }).filter((value) => value !== 0);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(weight, answers, fc.nat()), { maxLength: 6 }),
+      fc.integer({ min: 1, max: 5 }),
+      async (each, threshold) => {
+        const { lists, done } = vote(
+          each.map(([value]) => `x.test*${value}`),
+          threshold,
+        );
+        const order = each.map((_, index) => index).sort((a, b) => each[a]![2] - each[b]![2]);
+        for (const index of order) await lists[index]!.say(each[index]![1]);
+        const score = each.reduce((sum, [value, answer]) => {
+          if (answer.state === 'listed') return sum + value;
+          return answer.state === 'failed' ? sum + Math.min(value, 0) : sum;
+        }, 0);
+        expect((await done).isListed).toBe(score >= threshold);
+      },
+    ),
+  );
+});
