@@ -41,6 +41,11 @@ export function loadCore(wanted: string = process.env['QPSMTPD_CORE'] ?? ''): Lo
   }
 }
 
+let ofProcess: LoadedCore | undefined;
+
+/** The one that `loadCore` gives, loaded by the first call: all of the process share it. */
+export const coreOfProcess = (): LoadedCore => (ofProcess ??= loadCore());
+
 /** What went wrong and what helps, in one line. */
 function describeProblem(error: unknown): string {
   if (typeof WebAssembly === 'undefined') return 'this Node has no WebAssembly (start it without --jitless)';

@@ -1,7 +1,6 @@
 /** The SMTP server of one process: its sockets, its sessions, and the configuration they run under. */
 
-import { loadCore } from '../../bindings/core.ts';
-import type { Core } from '../../bindings/core/contract.ts';
+import { coreOfProcess } from '../../bindings/core.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import { DnsReverseLookup, type ReverseLookup } from '../dns/reverse-lookup.ts';
 import { ProcessSpools } from '../spool/process-spools.ts';
@@ -56,11 +55,6 @@ export interface ServerOptions extends GenerationOptions {
   readonly deadlines?: Deadlines | undefined;
 }
 
-let loaded: ReturnType<typeof loadCore> | undefined;
-
-/** One instance serves the whole process: each reserves some ten GiB of address space. */
-const coreOfProcess = (): Core => (loaded ??= loadCore()).core;
-
 /** Clients that may wait for a place at most, of all that the descriptors are enough for; the kernel's backlog holds as many. */
 const WAITING_PLACES = 512;
 const WAITING_SHARE = 1 / 8;
@@ -104,7 +98,7 @@ export class Server implements ProcessResources {
     this.reverseLookup = options.reverseLookup ?? new DnsReverseLookup();
     this.deadlines = options.deadlines ?? new Deadlines();
     this.turns = options.turns ?? new Turns();
-    this.core = coreOfProcess();
+    this.core = coreOfProcess().core;
     const clock = options.services?.clock ?? systemClock;
     this.stores = new ProcessStores(clock);
     this.spools = new ProcessSpools({ core: this.core, clock, random: () => Math.random() });
@@ -141,7 +135,8 @@ export class Server implements ProcessResources {
     const server = new Server(options);
     server.#generation = await server.#loadGeneration();
     server.#setMemoryLimit();
-    if (loaded?.notice !== undefined) server.logger.log(LogLevel.WARN, loaded.notice);
+    const { notice } = coreOfProcess();
+    if (notice !== undefined) server.logger.log(LogLevel.WARN, notice);
     return server;
   }
 

@@ -1,7 +1,6 @@
 /** A session that exists in memory only: one client, as the hooks of a plugin see it. */
 
-import { loadCore } from '../../bindings/core.ts';
-import type { Core } from '../../bindings/core/contract.ts';
+import { coreOfProcess } from '../../bindings/core.ts';
 import type { Connection, Parameters, Recipient, TlsFacts } from '../../bindings/plugin/connection.ts';
 import type { HookArguments, SessionHookName } from '../../bindings/plugin/hooks.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
@@ -149,8 +148,6 @@ export type AskArguments<N extends SessionHookName> = N extends 'mail' | 'rcpt'
       ? [address: string | Address, name: string]
       : HookArguments[N];
 
-let core: Core | undefined;
-
 export class TestSession implements HookSession {
   readonly contexts: (PluginContext | undefined)[] = [];
   readonly tasks = new SessionTasks();
@@ -237,8 +234,10 @@ function hookArguments<N extends SessionHookName>(hook: N, given: AskArguments<N
 
 /** Kept in memory, whole, as at the end of data. */
 export function storedMessage(content: string | Buffer): StoredMessage {
-  core ??= loadCore().core;
-  const message = new StoredMessage(core, { sizeThreshold: Number.POSITIVE_INFINITY, spool: undefined });
+  const message = new StoredMessage(coreOfProcess().core, {
+    sizeThreshold: Number.POSITIVE_INFINITY,
+    spool: undefined,
+  });
   message.content.append(typeof content === 'string' ? Buffer.from(content, 'latin1') : content);
   void message.complete(0, 0);
   return message;
