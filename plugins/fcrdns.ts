@@ -40,9 +40,7 @@ export default definePlugin({
       log.warn('fcrdns refuses nobody, with or without `reject`: `iprev reject 1` does');
     return {
       connect: (context) => void (isChecked(context) && check(context)),
-      helo: (context) => judge(context, 'hello'),
-      ehlo: (context) => judge(context, 'hello'),
-      mail: (context) => judge(context, 'mail'),
+      mail: judge,
     };
   },
 });
@@ -72,14 +70,13 @@ function karmaOf(ip: string, { result, addresses, names }: ReverseCheck): number
   return result === 'fail' && (names.length === 0 || addresses.length === 0) ? -1 : 0;
 }
 
-async function judge(context: Context, hook: 'hello' | 'mail'): Promise<Answer> {
+async function judge(context: Context): Promise<Answer> {
   if (context.immunity !== undefined) return skip(context.immunity);
   if (isLoopback(context.connection.remoteIp)) return skip('localhost');
   const found = await check(context);
   const isMatch = found.result === 'pass' || leadsToNetwork(context.connection.remoteIp, found);
   const result = isMatch ? 'pass' : found.result;
-  const isNew = tellResult(context, hook, { method: 'iprev', result });
-  if (!isNew) return undefined;
+  tellResult(context, { method: 'iprev', result });
   if (isMatch) return pass();
   context.log.info(`fail, tolerated, ${found.reason}`);
   return undefined;

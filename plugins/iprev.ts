@@ -36,9 +36,7 @@ export default definePlugin({
   onError: 'skip',
   hooks: {
     connect: (context) => void (context.immunity === undefined && check(context)),
-    helo: (context) => judge(context, 'hello'),
-    ehlo: (context) => judge(context, 'hello'),
-    mail: (context) => judge(context, 'mail'),
+    mail: judge,
   },
 });
 
@@ -47,19 +45,17 @@ const check = ({ connection, options: { timeout }, services, tasks }: Context): 
     checkReverse(services.dns, connection.remoteIp, { timeoutMs: timeout * 1_000, signal }),
   );
 
-async function judge(context: Context, hook: 'hello' | 'mail'): Promise<Answer> {
+async function judge(context: Context): Promise<Answer> {
   if (context.immunity !== undefined) return skip(context.immunity);
   const { remoteIp } = context.connection;
   const { result, reason } = await check(context);
-  const isNew = tellResult(context, hook, {
+  tellResult(context, {
     method: 'iprev',
     result,
     properties: [['policy.iprev', remoteIp]],
   });
+  if (result === 'pass') return pass();
   // A name server that does not answer is no fault of the client's.
-  if (result === 'pass' || result === 'temperror') {
-    if (!isNew) return undefined;
-    return result === 'pass' ? pass() : error(reason);
-  }
+  if (result === 'temperror') return error(reason);
   return fail(`No name of your address ${remoteIp} leads back to it`, { log: reason, status: '7.25' });
 }

@@ -1,8 +1,9 @@
 /** The names of a client's address in the DNS, and whether one of them leads back to it. RFC 8601 section 3. */
 
 import { canonicalIpAddress, shareNetwork } from '../../bindings/lists/index.ts';
-import { connectionNote, type HookContext, type Resolver, type Task } from '../../bindings/plugin/index.ts';
+import { transactionNote, type HookContext, type Resolver, type Task } from '../../bindings/plugin/index.ts';
 import type { AuthenticationResult } from '../../bindings/wire/authentication-result.ts';
+import { plainName } from '../../bindings/wire/dns-name.ts';
 import { isHostName } from '../../bindings/wire/domain-name.ts';
 
 /**
@@ -58,7 +59,7 @@ export async function checkReverse(
 export function hostNames(records: readonly string[]): readonly string[] {
   const names = new Set<string>();
   for (const record of records) {
-    const name = record.toLowerCase().replace(/\.$/, '');
+    const name = plainName(record);
     if (isHostName(name)) names.add(name);
     if (names.size === MAX_NAMES) break;
   }
@@ -118,21 +119,14 @@ export function taskResult<T>(
   return tasks.result(task)!;
 }
 
-/** The address whose result all messages of the connection have. A proxy may name another client. */
-const toldAddress = connectionNote<string>('iprev_told');
+const isTold = transactionNote<boolean>('iprev_told');
 
-/**
- * Adds the result to Authentication-Results: at HELO for all messages of the connection, at MAIL for this one, where another plugin
- * has answered HELO first. One result alone, though two plugins make the check. False if it was told already.
- */
+/** Adds the result to the message at MAIL. One alone, though two plugins make the check. */
 export function tellResult(
-  { connection }: HookContext,
-  hook: 'hello' | 'mail',
+  { connection, transaction: { notes } }: HookContext,
   result: AuthenticationResult,
-): boolean {
-  const { notes, remoteIp } = connection;
-  if (notes.get(toldAddress) === remoteIp) return false;
-  if (hook === 'hello') notes.set(toldAddress, remoteIp);
+): void {
+  if (notes.get(isTold) === true) return;
+  notes.set(isTold, true);
   connection.addAuthenticationResult(result);
-  return true;
 }
