@@ -24,7 +24,7 @@ export function printAuthenticationResult(result: AuthenticationResult): string 
   const { method, result: outcome, comment, reason, properties = [] } = result;
   const parts = [`${method}=${outcome}`];
   if (comment !== undefined) parts.push(commentOf(comment));
-  if (reason !== undefined) parts.push(`reason=${quoted(shortened(reason))}`);
+  if (reason !== undefined) parts.push(`reason=${quotedString(shortened(reason))}`);
   for (const [name, value] of properties) {
     const text = propertyValue(value);
     if (Buffer.byteLength(text) <= MAX_VALUE) parts.push(`${name}=${text}`);
@@ -37,14 +37,14 @@ const PLAIN_VALUE = /^[^\s()<>@,;:\\"/[\]?=\u007f-\u{10ffff}]*(?:@[A-Za-z0-9.-]+
 /** A token, a mailbox or a domain behind `@` as it is; anything else as a quoted-string. */
 function propertyValue(value: string): string {
   const text = withoutControls(value);
-  return text !== '' && PLAIN_VALUE.test(text) ? text : quoted(text);
+  return text !== '' && PLAIN_VALUE.test(text) ? text : quotedString(text);
 }
 
 /** Text as a comment, with its brackets. RFC 5322 section 3.2.2. */
 export const commentOf = (text: string): string => `(${shortened(text).replace(/[()\\]/g, '\\$&')})`;
 
 /** Text as a quoted-string. RFC 5322 section 3.2.4. */
-const quoted = (text: string): string => `"${withoutControls(text).replace(/["\\]/g, '\\$&')}"`;
+export const quotedString = (text: string): string => `"${withoutControls(text).replace(/["\\]/g, '\\$&')}"`;
 
 function shortened(text: string): string {
   const clean = withoutControls(text);

@@ -140,7 +140,7 @@ export const PERL_PLUGINS: ReadonlyMap<string, PerlPlugin> = new Map(
     require_resolvable_fromhost: renamed('resolvable_fromhost'),
     resolvable_fromhost: same,
     rhsbl: coming('senders whose domain is on a blocklist are let in'),
-    sender_permitted_from: coming('mail that fails the SPF policy of its sender is taken'),
+    sender_permitted_from: same,
     spamassassin: coming('SpamAssassin judges no message'),
     stunnel: same,
     tls: same,
