@@ -36,3 +36,7 @@ export interface CompiledList<T> {
   /** Throws like all readings of `Config` while what the file says cannot be told, and never could. */
   readonly current: T;
 }
+
+/** The names in `config/plugins` that are loaded, in their order: `dkim` for `dkim:2 reject 0`. */
+export const pluginNames = (config: Config): readonly string[] =>
+  config.lines('plugins').map((line) => /^[^\s:]*/.exec(line)![0]);

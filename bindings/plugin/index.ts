@@ -1,7 +1,7 @@
 /** The plugin API: everything a plugin may import. */
 export { Address } from '../wire/address.ts';
 export type { CommandContext, PluginCommand } from './command.ts';
-export { ConfigProblem, type CompiledList, type Config, type Place } from './config.ts';
+export { ConfigProblem, pluginNames, type CompiledList, type Config, type Place } from './config.ts';
 export type { Connection, ForwardedClient, NotifyEvent, Recipient, Transaction } from './connection.ts';
 export type { CheckList, HookContext, Setup } from './context.ts';
 export {

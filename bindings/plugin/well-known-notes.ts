@@ -2,7 +2,7 @@
 
 import type { RejectOptions } from './definition.ts';
 import { connectionNote, transactionNote } from './notes.ts';
-import type { Config } from './config.ts';
+import { pluginNames, type Config } from './config.ts';
 
 const QUARANTINE = 'queue/quarantine';
 const CUT_THROUGH = 'queue/cut-through';
@@ -13,7 +13,7 @@ const CUT_THROUGH = 'queue/cut-through';
  * `queue/cut-through` asks none.
  */
 export function requireQuarantine(config: Config): void {
-  const names = config.lines('plugins').map((line) => /^[^\s:]*/.exec(line)![0]);
+  const names = pluginNames(config);
   if (names.includes(CUT_THROUGH))
     throw new Error(`quarantine does not go together with ${CUT_THROUGH}: leave one of them out`);
   if (names.find((name) => name.startsWith('queue/')) !== QUARANTINE)

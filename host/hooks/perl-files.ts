@@ -27,7 +27,7 @@ export const PERL_FILES: ReadonlyMap<string, PerlFile> = new Map([
   ...by('badrcptto', 'badrcptto'),
   ...by('content_log', 'content_log_enabled', 'content_log_file'),
   ...by('dkim', 'dkim'),
-  ...by('dmarc', 'mail-dmarc.ini', 'public_suffix_list'),
+  ...by('dmarc', 'dmarc_trusted_forwarders', 'dmarc_trusted_sealers'),
   ...by('dns_whitelist_soft', 'whitelist_zones'),
   ...by('dnsbl', 'dnsbl_zones', 'dnsbl_allow', 'dnsbl_rejectmsg'),
   ...by('greylisting', 'denysoft_greylist', 'greylist_exclude_files'),
@@ -66,6 +66,11 @@ export const PERL_FILES: ReadonlyMap<string, PerlFile> = new Map([
   ),
   unread('log2sql', 'log2sql', 'no log goes to a database'),
   unread(
+    'mail-dmarc.ini',
+    'dmarc',
+    'the line of `dmarc` has its options, and no database keeps results of single messages',
+  ),
+  unread(
     'morercpthosts',
     'no program but the maker of `morercpthosts.cdb`',
     'no mail is accepted for its domains: make `morercpthosts.cdb` of it, or move its lines to `rcpthosts`',
@@ -81,6 +86,11 @@ export const PERL_FILES: ReadonlyMap<string, PerlFile> = new Map([
     'require_resolvable_fromhost',
     'require_resolvable_fromhost',
     'senders whose domain does not exist are let in unless `resolvable_fromhost` stands in `plugins`',
+  ),
+  unread(
+    'public_suffix_list',
+    'dmarc',
+    'policies are found by a walk through the DNS, which needs no list (RFC 9989 section 4.10)',
   ),
   unread(
     'resolvable_fromhost',

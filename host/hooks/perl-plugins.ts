@@ -3,7 +3,7 @@
  * for `did you mean`, and for docs/reference/plugins.md.
  */
 
-import { nearest } from '../errors/nearest.ts';
+import { nearest } from '../../bindings/lists/nearest.ts';
 
 export type PerlPlugin =
   /** A plugin of this server has the name. */
@@ -92,7 +92,7 @@ export const PERL_PLUGINS: ReadonlyMap<string, PerlPlugin> = new Map(
     content_log: same,
     count_unrecognized_commands: same,
     dkim: coming('signatures are neither verified nor made'),
-    dmarc: coming('mail that fails the DMARC policy of its domain is taken'),
+    dmarc: same,
     dns_whitelist_soft: coming('hosts on DNS whitelists are checked like all others'),
     dnsbl: coming('hosts on DNS blocklists are let in'),
     domainkeys: replaced('DomainKeys is historic (RFC 4870): comment the line out; DKIM took its place'),

@@ -1,0 +1,225 @@
+import {
+  definePlugin,
+  error,
+  fail,
+  flag,
+  oneOf,
+  pass,
+  pluginNames,
+  quarantine,
+  requireQuarantine,
+  skip,
+  transactionTask,
+  wholeNumber,
+  z,
+  type Answer,
+  type CompiledList,
+  type Config,
+  type HookContext,
+  type Log,
+} from '../../bindings/plugin/index.ts';
+import type { AuthenticationResult } from '../../bindings/wire/authentication-result.ts';
+import { verifyChain } from '../mailauth/arc-chain.ts';
+import { verifySignatures } from '../mailauth/message-signatures.ts';
+import {
+  dmarcOutcome,
+  dmarcResult,
+  spfResult,
+  type DmarcResult,
+  type PolicyOverride,
+} from '../mailauth/sender-results.ts';
+import { authorsOf, type Authors } from './authors.ts';
+import { checkDomain, lookAhead, type Evidence } from './domain-check.ts';
+import { MAX_DOMAINS, rule, ruleOnMalformed, type Ruling, type RulingOptions } from './judgement.ts';
+import { arcOverride, compileDomains, forwarderOverride, type Domains } from './override.ts';
+import { questionsTo, type Questions } from './questions.ts';
+
+const options = z.object({
+  reject: oneOf(['0', '1', 'naughty']).default('1'),
+  /** Whether reports may tell of the messages. */
+  reporting: flag().default(true),
+  quarantine: oneOf(['refuse', 'keep', 'deliver']).default('refuse'),
+  /** Seconds that all questions of one message together may take. */
+  dns_timeout: wholeNumber(1, 25).default(10),
+});
+type Context = HookContext<z.output<typeof options>>;
+
+interface Lists {
+  readonly sealers: CompiledList<Domains>;
+  readonly forwarders: CompiledList<Domains>;
+}
+
+/** What is known as soon as the header is: who the authors are. Their policies are asked for from then on. */
+const preparation = transactionTask<{ readonly authors: Authors; readonly questions: Questions }>(
+  'dmarc_policy',
+);
+const judgement = transactionTask<{ readonly ruling: Ruling; readonly result: DmarcResult }>(
+  'dmarc_judgement',
+);
+
+/** Refuses what its Author Domain does not vouch for, if the domain wants that. RFC 9989. */
+export default definePlugin({
+  name: 'dmarc',
+  about: 'Checks that SPF or DKIM vouches for the domain in From, and follows the policy of that domain.',
+  options,
+  rejects: ({ reject }) => ({ reject, reject_type: 'perm' }),
+  onError: 'skip',
+  after: ['sender_permitted_from', 'dkim'],
+  hooks({ config, log, options }) {
+    warnWithoutSpf(config, log);
+    if (options.quarantine === 'keep') requireQuarantine(config);
+    const lists: Lists = {
+      sealers: config.list('dmarc_trusted_sealers', compileDomains),
+      forwarders: config.list('dmarc_trusted_forwarders', compileDomains),
+    };
+    return {
+      data_headers_end: prepare,
+      data_post_headers: (context) => judge(context, lists),
+      data_post: answer,
+    };
+  },
+});
+
+function warnWithoutSpf(config: Config, log: Log): void {
+  if (pluginNames(config).includes('sender_permitted_from')) return;
+  log.warn(
+    'sender_permitted_from does not stand in plugins: DKIM alone is judged by, and mail that only SPF vouches for fails',
+  );
+}
+
+function prepare(context: Context): void {
+  const { connection, tasks, transaction } = context;
+  if (connection.relayClient) return;
+  const authors = authorsOf(transaction.message.header.all('From'));
+  tasks.start(preparation, (signal) => {
+    const { services, options } = context;
+    const timeoutMs = options.dns_timeout * 1_000;
+    const questions = questionsTo(services.dns, { signal, clock: services.clock, timeoutMs });
+    if (canBeChecked(authors))
+      for (const domain of authors.domains) lookAhead(domain, questions).catch(() => undefined);
+    return { authors, questions };
+  });
+}
+
+const canBeChecked = ({ domains, problem }: Authors): boolean =>
+  problem === undefined && domains.length <= MAX_DOMAINS;
+
+async function judge(context: Context, lists: Lists): Promise<void> {
+  const { connection, tasks, transaction } = context;
+  const prepared = tasks.result(preparation);
+  if (prepared === undefined) return;
+  tasks.start(judgement, async () => {
+    const { authors, questions } = await prepared;
+    const evidence = await gather(context);
+    const rulingOptions = optionsOf(context, evidence, lists);
+    const ruling = canBeChecked(authors)
+      ? await rule(
+          await Promise.all(authors.domains.map((domain) => checkDomain(domain, evidence, questions))),
+          rulingOptions,
+        )
+      : await ruleOnMalformed(authors, rulingOptions);
+    return { ruling, result: resultOf(context, authors, ruling, evidence) };
+  });
+  const { ruling, result } = (await tasks.result(judgement))!;
+  // What was found out about one message must not stand in another.
+  if (context.transaction !== transaction) return;
+  tasks.start(dmarcResult, () => result);
+  transaction.notes.set(dmarcOutcome, result.result);
+  connection.addAuthenticationResult(authenticationResult(ruling, result));
+}
+
+/** What SPF and DKIM have found, each as soon as it is there. */
+async function gather(context: Context): Promise<Evidence> {
+  const [spf, { signatures, fault }] = await Promise.all([
+    context.tasks.result(spfResult),
+    verifySignatures(context),
+  ]);
+  return { spf, signatures, fault };
+}
+
+function optionsOf(context: Context, evidence: Evidence, lists: Lists): RulingOptions {
+  const { immunity, options, transaction } = context;
+  const isList = ['List-Id', 'List-Post'].some((name) => transaction.message.header.count(name) > 0);
+  return {
+    refuses: options.reject !== '0',
+    quarantine: options.quarantine,
+    async exemption(check): Promise<PolicyOverride | undefined> {
+      if (immunity !== undefined) return { type: 'local_policy', comment: immunity };
+      if (check === undefined) return undefined;
+      const forwarder = forwarderOverride(evidence, isList, lists.forwarders.current);
+      if (forwarder !== undefined || lists.sealers.current.size === 0) return forwarder;
+      return arcOverride(await verifyChain(context), check.domain, lists.sealers.current);
+    },
+  };
+}
+
+function resultOf(
+  { connection, options, transaction }: Context,
+  { domains }: Authors,
+  { check, disposition, overrides, result }: Ruling,
+  { signatures, spf }: Evidence,
+): DmarcResult {
+  const recipients = transaction.recipients.map(({ address }) => address.canonicalDomain ?? address.domain);
+  return {
+    result,
+    published: check?.published,
+    policy: check?.policy,
+    disposition,
+    overrides,
+    isSpfAligned: check?.isSpfAligned ?? false,
+    isDkimAligned: check?.isDkimAligned ?? false,
+    sourceIp: connection.remoteIp,
+    headerFrom: domains.length === 1 ? domains[0] : undefined,
+    envelopeFrom: transaction.reversePath?.canonicalDomain ?? '',
+    envelopeTo: [...new Set(recipients)],
+    spf,
+    signatures: signatures.map(({ domain, selector, result, comment }) => ({
+      domain,
+      selector,
+      result,
+      comment,
+    })),
+    isReportable: options.reporting,
+  };
+}
+
+/** Properties as registered by RFC 9989 section 9.1. */
+function authenticationResult({ check, log }: Ruling, result: DmarcResult): AuthenticationResult {
+  const { disposition, headerFrom, overrides, policy, published } = result;
+  const exempt = overrides.map(({ type }) => ` ${type}`).join('');
+  const comment = published === undefined ? undefined : `p=${published.p} dis=${disposition}${exempt}`;
+  return {
+    method: 'dmarc',
+    result: result.result,
+    comment:
+      result.result === 'permerror' ? (check === undefined ? log : 'more than one Author Domain') : comment,
+    properties: [
+      ...(headerFrom === undefined ? [] : [['header.from', headerFrom] as const]),
+      ...(policy === undefined || result.result === 'permerror' ? [] : [['policy.dmarc', policy] as const]),
+    ],
+  };
+}
+
+async function answer(context: Context): Promise<Answer> {
+  const { adjustKarma, connection, log, tasks, transaction } = context;
+  if (connection.relayClient) return skip('relay client');
+  const judged = tasks.result(judgement);
+  if (judged === undefined) return error('the message was not judged');
+  const { ruling, result } = await judged;
+  const { fault } = ruling;
+  if (result.result === 'pass') return pass(ruling.log);
+  if (result.result === 'temperror') return error(`the DNS does not tell: ${ruling.log}`);
+  if (result.result === 'none') return skip(`no policy (${ruling.log})`);
+  if (fault === undefined) {
+    const reasons = result.overrides.map(({ type, comment }) => `, ${type}: ${comment}`).join('');
+    log.info(`fail, tolerated, ${ruling.log}${reasons}`);
+    return undefined;
+  }
+  adjustKarma(-3);
+  if (fault.isKept && result.disposition === 'quarantine') {
+    transaction.notes.set(quarantine, `${fault.text} (${ruling.log})`);
+    log.info(`fail, kept, ${ruling.log}`);
+    return undefined;
+  }
+  return fail(fault.text, { log: ruling.log });
+}
