@@ -101,6 +101,9 @@ function notFound(
   return new ConfigError(place, problem, remedy, 'Q_PLUGIN_NOT_FOUND');
 }
 
+/** What plugins of this server share: no plugins. */
+const SHARED_FOLDERS: ReadonlySet<string> = new Set(['dns-lists', 'mailauth', 'reports']);
+
 const PLUGIN_FILE = /^([\w-]+)\.(?:m?js|ts)$/;
 
 /** Names of the plugins in `dir` and in the folders directly below it. A folder with an index is one plugin. */
@@ -115,6 +118,7 @@ export function pluginNames(dir: string, prefix = ''): string[] {
   if (isPlugin && prefix !== '') return [prefix.slice(0, -1)];
   return entries.flatMap((entry) => {
     if (entry.isDirectory()) {
+      if (prefix === '' && SHARED_FOLDERS.has(entry.name) && resolve(dir) === OWN_DIRECTORY) return [];
       const folder = `${prefix}${entry.name}/`;
       const below = pluginNames(dir, folder);
       // Below a folder of plugins, a folder without an index holds what its neighbours share.
