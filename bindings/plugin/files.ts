@@ -43,6 +43,8 @@ export interface Files {
   syncDirectory(path: string): Promise<void>;
   /** What a path leads to, links followed; undefined if there is nothing. Rejects if that can't be known. */
   kindOf(path: string): Promise<FileKind | undefined>;
+  /** What a symbolic link says, as it is written there; undefined if there is no link. Rejects if that can't be known. */
+  linkTarget(path: string): Promise<string | undefined>;
   /** What stands in a directory, links not followed. Rejects if it can't be read. */
   list(path: string): Promise<readonly DirectoryEntry[]>;
   /**

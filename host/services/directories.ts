@@ -1,7 +1,7 @@
 /** Directories that plugins make, and what stands in them. */
 
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync, type Dirent } from 'node:fs';
-import { chmod, mkdir, open, readdir, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readlink, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DirectoryEntry, FileKind } from '../../bindings/plugin/files.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
@@ -70,6 +70,16 @@ export async function kindOf(path: string): Promise<FileKind | undefined> {
     return kindIn(await stat(path));
   } catch (error) {
     if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Undefined for what is missing, and for what is no link. */
+export async function linkTarget(path: string): Promise<string | undefined> {
+  try {
+    return await readlink(path);
+  } catch (error) {
+    if (isMissing(error) || codeOf(error) === 'EINVAL') return undefined;
     throw error;
   }
 }

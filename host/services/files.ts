@@ -18,6 +18,7 @@ import {
   expectDirectory,
   isMissing,
   kindOf,
+  linkTarget,
   listDirectory,
   makeDirectory,
   prepareDirectory,
@@ -118,6 +119,10 @@ export class SystemFiles implements Files {
 
   kindOf(path: string): Promise<FileKind | undefined> {
     return kindOf(path);
+  }
+
+  linkTarget(path: string): Promise<string | undefined> {
+    return linkTarget(path);
   }
 
   list(path: string): Promise<readonly DirectoryEntry[]> {

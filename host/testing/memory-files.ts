@@ -35,6 +35,7 @@ export class MemoryFiles implements Files {
   readonly reads: string[] = [];
   readonly #files = new Map<string, File>();
   readonly #directories = new Set<string>(['/', '.', '..']);
+  readonly #links = new Map<string, string>();
   readonly #faults = new Map<string, Error>();
 
   constructor(files: Readonly<Record<string, string | Buffer>> = {}) {
@@ -47,6 +48,11 @@ export class MemoryFiles implements Files {
     this.#faults.delete(name);
     this.prepareDirectory(posix.dirname(name));
     this.#files.set(name, { content: typeof content === 'string' ? Buffer.from(content) : content, mode });
+  }
+
+  /** For `linkTarget` alone: nothing else follows the link. */
+  link(path: string, target: string): void {
+    this.#links.set(posix.normalize(path), target);
   }
 
   remove(path: string): void {
@@ -154,6 +160,10 @@ export class MemoryFiles implements Files {
 
   async kindOf(path: string): Promise<FileKind | undefined> {
     return this.#kindOf(path);
+  }
+
+  async linkTarget(path: string): Promise<string | undefined> {
+    return this.#links.get(posix.normalize(path));
   }
 
   async list(path: string): Promise<readonly DirectoryEntry[]> {

@@ -38,6 +38,7 @@ export const fakeFiles = (overrides: Partial<Files> = {}): Files => ({
   makeDirectory: refuse,
   syncDirectory: () => Promise.resolve(),
   kindOf: () => Promise.resolve(undefined),
+  linkTarget: () => Promise.resolve(undefined),
   list: refuse,
   readHead: () => Promise.resolve(undefined),
   stage: refuse,

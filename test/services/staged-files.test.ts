@@ -155,6 +155,8 @@ describe('directories', () => {
       'p other',
     ]);
     expect(await files.kindOf(join(root, 'l'))).toBe('directory');
+    const targets = ['l', 'f', 'd', 'none', 'f/x'].map((name) => files.linkTarget(join(root, name)));
+    expect(await Promise.all(targets)).toEqual(['d', undefined, undefined, undefined, undefined]);
     expect(await files.kindOf(join(root, 'f', 'x'))).toBeUndefined();
     await expect(files.list(join(root, 'none'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
