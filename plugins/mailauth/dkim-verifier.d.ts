@@ -19,6 +19,9 @@ declare module 'mailauth/lib/dkim/dkim-verifier.js' {
     readonly selector?: string;
     readonly identity?: string;
     readonly timestamp?: Date | null;
+    /** Why it is not verified at all. */
+    readonly skip?: string;
+    readonly invalid?: string;
   }
 
   export interface VerifiedSignature {
@@ -62,6 +65,15 @@ declare module 'mailauth/lib/dkim/dkim-verifier.js' {
     readonly signatureHeaders: readonly SignatureField[];
     readonly headerFrom: readonly string[];
     readonly results: readonly VerifiedSignature[];
+    /** Asks for each key once. */
+    readonly keyCache: {
+      get(
+        type: 'DKIM' | 'ARC',
+        name: string,
+        minBitLength: number,
+        options: { readonly strict: boolean; readonly hashAlgo: string },
+      ): Promise<unknown>;
+    };
     /** What `arc` takes. */
     readonly arc: object;
     messageHeaders(headers: DkimVerifier['headers']): Promise<void>;

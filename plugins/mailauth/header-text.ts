@@ -15,8 +15,13 @@ export interface SplitMessage {
   readonly fields: readonly RawField[];
   /** The octets after the empty line, lines ended by CRLF. To be read once. */
   readonly body: AsyncIterable<Buffer>;
+  /** To be called in the end, whether the body was read or not: a file may be open. */
+  close(): Promise<unknown>;
 }
 
+const CR = 0x0d;
+const LF = 0x0a;
+const EMPTY = Buffer.alloc(0);
 const END = Buffer.from('\r\n\r\n');
 /** Above what the daemon takes as a header, with the fields it has added itself. */
 const MAX_OCTETS = 524_288;
@@ -24,20 +29,29 @@ const MAX_OCTETS = 524_288;
 /** Reads the header at once, and the body block by block while it is iterated over. */
 export async function splitMessage(message: Message): Promise<SplitMessage> {
   const blocks = blocksOf(message);
-  let head: Buffer = Buffer.alloc(0);
+  const close = (): Promise<unknown> => blocks.return();
+  try {
+    const [head, first] = await readHead(blocks);
+    return { fields: rawFields(head), body: restOf(blocks, first), close };
+  } catch (failure) {
+    await close();
+    throw failure;
+  }
+}
+
+/** The header, and the octets after the empty line that have come with it. */
+async function readHead(
+  blocks: AsyncGenerator<Buffer, void>,
+): Promise<readonly [head: Buffer, rest: Buffer]> {
+  let head: Buffer = EMPTY;
   for (;;) {
     const { done, value } = await blocks.next();
-    if (done === true) return { fields: rawFields(head), body: restOf(blocks) };
+    if (done === true) return [head, EMPTY];
     const from = Math.max(0, head.length - END.length);
     head = head.length === 0 ? value : Buffer.concat([head, value]);
-    if (head.length > 1 && head[0] === 0x0d && head[1] === 0x0a)
-      return { fields: [], body: restOf(blocks, head.subarray(2)) };
+    if (head[0] === CR && head[1] === LF) return [EMPTY, head.subarray(2)];
     const end = head.indexOf(END, from);
-    if (end >= 0)
-      return {
-        fields: rawFields(head.subarray(0, end)),
-        body: restOf(blocks, head.subarray(end + END.length)),
-      };
+    if (end >= 0) return [head.subarray(0, end), head.subarray(end + END.length)];
     if (head.length > MAX_OCTETS) throw new Error(`a header of more than ${MAX_OCTETS} octets`);
   }
 }
@@ -46,8 +60,8 @@ async function* blocksOf(message: Message): AsyncGenerator<Buffer, void> {
   for await (const block of message.blocks('crlf')) yield block;
 }
 
-async function* restOf(blocks: AsyncGenerator<Buffer, void>, first?: Buffer): AsyncGenerator<Buffer, void> {
-  if (first !== undefined && first.length > 0) yield first;
+async function* restOf(blocks: AsyncGenerator<Buffer, void>, first: Buffer): AsyncGenerator<Buffer, void> {
+  if (first.length > 0) yield first;
   yield* blocks;
 }
 
@@ -87,7 +101,7 @@ export function rawFields(head: Buffer): RawField[] {
 /** Without line ends at the end. */
 function trimmedLength(head: Buffer): number {
   let end = head.length;
-  while (end > 1 && head[end - 1] === 0x0a && head[end - 2] === 0x0d) end -= 2;
+  while (end > 1 && head[end - 1] === LF && head[end - 2] === CR) end -= 2;
   return end;
 }
 

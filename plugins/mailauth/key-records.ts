@@ -1,7 +1,7 @@
 /** Public keys in the DNS: what a name has, and what is refused before it costs anything. RFC 6376 section 3.6.2. */
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import type { Resolver } from '../../bindings/plugin/index.ts';
+import { LookupError, type MailauthResolver } from './dns-resolver.ts';
 
 /** Larger ones need not be verified (RFC 8301 section 3.2); one of 16,384 bits takes a hundred times as long. */
 export const MAX_KEY_BITS = 4_096;
@@ -13,21 +13,17 @@ const MAX_RECORD_OCTETS = 4_096;
 export const KEY_TOO_LARGE = 'KEY_TOO_LARGE';
 
 /**
- * The TXT records of a key, in the form mailauth asks for: each in one piece. Rejects with an error whose `code` is that of Node's
- * resolver, or `KEY_TOO_LARGE`.
+ * The one record of a key that counts, as mailauth asks for it. Rejects with a `LookupError` of `resolve`, or one whose code is
+ * `KEY_TOO_LARGE`.
  */
-export async function keyRecords(dns: Resolver, name: string, signal: AbortSignal): Promise<string[][]> {
-  const answer = await dns.txt(name, { signal });
-  if (answer.status === 'no such name') throw lookupError('ENOTFOUND');
-  if (answer.status === 'no such record') throw lookupError('ENODATA');
-  if (answer.status === 'failed') throw lookupError(answer.reason);
+export async function keyRecords(resolve: MailauthResolver, name: string): Promise<string[][]> {
+  const records = (await resolve(name, 'TXT')).flat();
   // What else stands there, such as a wildcard's SPF record, is none of ours. RFC 6376 section 6.1.2 leaves the choice among keys.
-  const record = answer.records.find((text) => /(?:^|;)\s*p\s*=/.test(text)) ?? answer.records[0] ?? '';
-  if (record.length > MAX_RECORD_OCTETS || isTooLarge(record)) throw lookupError(KEY_TOO_LARGE);
+  const record = records.find((text) => /(?:^|;)\s*p\s*=/.test(text)) ?? records[0] ?? '';
+  if (record.length > MAX_RECORD_OCTETS || isTooLarge(record))
+    throw new LookupError(KEY_TOO_LARGE, `the key at ${name} is too large`);
   return [[record]];
 }
-
-const lookupError = (code: string): Error => Object.assign(new Error(code), { code });
 
 function isTooLarge(record: string): boolean {
   const [, base64 = ''] = /(?:^|;)\s*p\s*=([^;]*)/.exec(record) ?? [];

@@ -1,6 +1,7 @@
 /** The DKIM signatures of a message: verified once in a transaction, whichever plugin asks first. RFC 6376. */
 
 import { transactionNote, transactionTask, type HookContext } from '../../bindings/plugin/index.ts';
+import { mailauthResolver } from './dns-resolver.ts';
 import { splitMessage } from './header-text.ts';
 import { KEY_TOO_LARGE, keyRecords } from './key-records.ts';
 import { SignatureVerifier, yieldTurn } from './signature-verifier.ts';
@@ -51,6 +52,9 @@ export const acceptsPartialBodies = transactionNote<boolean>('dkim_partial_body'
 /** How far a signer's clock may be ahead. */
 const MAX_CLOCK_SKEW_MS = 300_000;
 
+/** For the keys of all signatures together, which are looked up side by side. */
+const LOOKUPS_MS = 10_000;
+
 const verification = transactionTask<MessageSignatures>('dkim_verification');
 
 /**
@@ -74,39 +78,43 @@ async function verifyOrFault(context: HookContext, signal: AbortSignal): Promise
   }
 }
 
-async function verify(
-  { services, transaction }: HookContext,
-  signal: AbortSignal,
-): Promise<MessageSignatures> {
-  const { fields, body } = await splitMessage(transaction.message);
-  const now = services.clock.now();
-  const verifier = new SignatureVerifier(fields, {
-    resolver: (name) => keyRecords(services.dns, name, signal),
-    now,
-    signal,
-  });
-  await verifier.begin();
-  if (!verifier.isBodyIdle) {
-    for await (const block of body) {
-      verifier.update(block);
-      await yieldTurn();
-      signal.throwIfAborted();
-    }
+async function verify(context: HookContext, signal: AbortSignal): Promise<MessageSignatures> {
+  const { services, transaction } = context;
+  const message = await splitMessage(transaction.message);
+  try {
+    const { fields } = message;
+    const now = services.clock.now();
+    const resolve = mailauthResolver(services, { signal, timeoutMs: LOOKUPS_MS });
+    const resolver = (name: string): Promise<string[][]> => keyRecords(resolve, name);
+    const verifier = new SignatureVerifier(fields, { resolver, now, signal });
+    await verifier.begin();
+    if (!verifier.isBodyIdle) await hashBody(message.body, verifier, signal);
+    const verified = await verifier.finish();
+    const countOf = (name: string): number => fields.filter(({ key }) => key === name).length;
+    const fromFields = countOf('from');
+    const terms = { now, fromFields, isPartialFine: transaction.notes.get(acceptsPartialBodies) === true };
+    return {
+      signatures: verified.map((each) => resultOf(each, terms)),
+      passedOver: countOf('dkim-signature') - verified.length,
+      headerFrom: verifier.headerFrom,
+      fromFields,
+      arcData: verifier.arc,
+      fault: undefined,
+    };
+  } finally {
+    await message.close();
   }
-  const verified = await verifier.finish();
-  const fromFields = countOf('from');
-  const terms = { now, fromFields, isPartialFine: transaction.notes.get(acceptsPartialBodies) === true };
-  return {
-    signatures: verified.map((each) => resultOf(each, terms)),
-    passedOver: countOf('dkim-signature') - verified.length,
-    headerFrom: verifier.headerFrom,
-    fromFields,
-    arcData: verifier.arc,
-    fault: undefined,
-  };
+}
 
-  function countOf(name: string): number {
-    return fields.filter(({ key }) => key === name).length;
+async function hashBody(
+  body: AsyncIterable<Buffer>,
+  verifier: SignatureVerifier,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const block of body) {
+    verifier.update(block);
+    await yieldTurn();
+    signal.throwIfAborted();
   }
 }
 
@@ -155,7 +163,8 @@ function outcomeOf({ field, result }: Verified, terms: Terms): Outcome {
   const comment = status.comment === false ? undefined : status.comment;
   if (status.result === 'pass') return passOf({ field, result }, terms);
   if (comment === LOOKUP + KEY_TOO_LARGE) return ['policy', 'key too large'];
-  if (comment?.startsWith(LOOKUP) === true) return ['temperror', `key: ${comment.slice(LOOKUP.length)}`];
+  if (comment?.startsWith(LOOKUP) === true)
+    return ['temperror', `key lookup: ${comment.slice(LOOKUP.length)}`];
   if (REVOKED.test(rr)) return ['permerror', 'key revoked'];
   if (comment !== undefined && KEY_FAULTS.has(comment)) return ['permerror', comment];
   if (status.policy?.['dkim-rules'] === 'weak-key') return ['policy', 'weak key'];

@@ -1,5 +1,6 @@
 /** Messages with signatures, keys in a DNS, and what verifying finds, for the tests of DKIM. */
 
+import { createHash, sign, type KeyObject } from 'node:crypto';
 import { fakeResolver, TestClock, testPlugin, type FakeDnsZones } from '../../host/testing/index.ts';
 import { definePlugin } from '../../bindings/plugin/index.ts';
 import {
@@ -111,3 +112,68 @@ ${BODY}`,
     },
   },
 } as const;
+
+export interface Pair {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+/** `k=rsa; p=...`, the end of a key record. */
+export function keyTags({ publicKey }: Pair): string {
+  const der = publicKey.export({ type: 'spki', format: 'der' });
+  return publicKey.asymmetricKeyType === 'rsa'
+    ? `k=rsa; p=${der.toString('base64')}`
+    : `k=ed25519; p=${der.subarray(-32).toString('base64')}`;
+}
+
+/**
+ * A message with one more signature on top, in relaxed form, made without the code it is to test: `tags` take the place of the
+ * usual ones, and leave out those they say are undefined. The signature is right for the tags, whatever these say.
+ */
+export function withSignature(
+  message: string,
+  { privateKey }: Pair,
+  tags: Readonly<Record<string, string | undefined>> = {},
+): string {
+  const text = crlf(message);
+  const end = text.indexOf('\r\n\r\n');
+  const body = text.slice(end + 4);
+  const canonical =
+    body === ''
+      ? ''
+      : `${body
+          .replace(/[ \t]+/g, ' ')
+          .replace(/ (?=\r\n)/g, '')
+          .replace(/(\r\n)*$/, '')}\r\n`;
+  const isRsa = privateKey.asymmetricKeyType === 'rsa';
+  const length = tags['l'] === undefined ? canonical.length : Number(tags['l']);
+  const all: Record<string, string | undefined> = {
+    v: '1',
+    a: isRsa ? 'rsa-sha256' : 'ed25519-sha256',
+    c: 'relaxed/relaxed',
+    d: 'example.org',
+    s: 's1',
+    h: 'from',
+    bh: createHash('sha256').update(canonical.slice(0, length), 'latin1').digest('base64'),
+    ...tags,
+  };
+  const value = Object.entries(all)
+    .flatMap(([name, tag]) => (tag === undefined ? [] : [`${name}=${tag}`]))
+    .join('; ');
+  const lines = text.slice(0, end).split(/\r\n(?![ \t])/);
+  const signed = (all['h'] ?? '').split(':').flatMap((name) => {
+    const index = lines.findLastIndex((line) =>
+      line.toLowerCase().startsWith(`${name.trim().toLowerCase()}:`),
+    );
+    return index < 0 ? [] : lines.splice(index, 1);
+  });
+  const relaxed = (line: string): string => {
+    const [, name = '', rest = ''] = /^([^:]*):([^]*)$/.exec(line.replace(/\r\n/g, '')) ?? [];
+    return `${name.toLowerCase()}:${rest.replace(/[ \t]+/g, ' ').trim()}`;
+  };
+  const data = [...signed.map((line) => `${relaxed(line)}\r\n`), `dkim-signature:${value}; b=`].join('');
+  const signature = isRsa
+    ? sign(all['a'] === 'rsa-sha1' ? 'sha1' : 'sha256', Buffer.from(data, 'latin1'), privateKey)
+    : sign(null, createHash('sha256').update(data, 'latin1').digest(), privateKey);
+  return `DKIM-Signature: ${value}; b=${signature.toString('base64')}\r\n${text}`;
+}
