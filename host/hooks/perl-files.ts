@@ -8,6 +8,8 @@ import { PERL_PLUGINS } from './perl-plugins.ts';
 export interface PerlFile {
   /** The plugin or program that reads it; a plugin as `config/plugins` names it. */
   readonly reader: string;
+  /** Plugins that qpsmtpd has not, and that read it too. */
+  readonly alsoReadBy?: readonly string[];
   /** What it means that nothing here reads it; undefined: what it means that the plugin is not loaded. */
   readonly effect?: string;
   /** With this file beside it, it is only the source of that one. */
@@ -26,7 +28,7 @@ export const PERL_FILES: ReadonlyMap<string, PerlFile> = new Map([
   ...by('badmailfromto', 'badmailfromto'),
   ...by('badrcptto', 'badrcptto'),
   ...by('content_log', 'content_log_enabled', 'content_log_file'),
-  ...by('dkim', 'dkim'),
+  ['dkim', { reader: 'dkim', alsoReadBy: ['dkimsign', 'domainkeys', 'arc'] }],
   ...by('dmarc', 'dmarc_trusted_forwarders', 'dmarc_trusted_sealers'),
   ...by('dns_whitelist_soft', 'whitelist_zones'),
   ...by('dnsbl', 'dnsbl_zones', 'dnsbl_allow', 'dnsbl_rejectmsg'),

@@ -54,7 +54,8 @@ export function unreadFiles(readers: readonly ServiceReader[]): string[] {
       `${maskControls(join(directory, name))}: nothing reads it: ${effect}`,
     ];
     if (file !== undefined) {
-      const isRead = plugins.has(file.reader) && file.effect === undefined;
+      const hasReader = [file.reader, ...(file.alsoReadBy ?? [])].some((reader) => plugins.has(reader));
+      const isRead = hasReader && file.effect === undefined;
       const isSource = file.sourceOf !== undefined && names.includes(file.sourceOf);
       if (isRead || isSource || isNamed(name, (word) => `^\\$include[ \\t]+(?:\\S*/)?${word}$`)) return [];
       return say(effectOf(file));

@@ -131,7 +131,6 @@ describe('a name without a plugin', () => {
     ['check_badrcptto_patterns', 'move the lines of the file badrcptto_patterns to badrcptto'],
     ['karma_tool', '`qpsmtpd karma --help`'],
     ['tls_cert', '`qpsmtpd tls-cert` makes a certificate'],
-    ['domainkeys', 'comment the line out; DKIM took its place'],
   ])('that is replaced says by what: %s', async (name, remedy) => {
     expect(await refusalOf(name)).toContain(`config/plugins:1: there is no plugin ${name} here (`);
     expect(await refusalOf(name)).toContain(remedy);
