@@ -19,6 +19,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Run>> = new Map([
   ['plugin', async () => (await import('./plugin-command.ts')).runPlugin],
   ['queue', async () => (await import('./queue-command.ts')).runQueue],
   ['store', async () => (await import('./store-command.ts')).runStore],
+  ['dkim-key', async () => (await import('./dkim-key-command.ts')).runDkimKey],
   ['tls-cert', async () => (await import('./tls-cert-command.ts')).runTlsCert],
 ]);
 
@@ -40,6 +41,7 @@ commands:
   karma          look into what the plugin karma remembers
   queue          look into the spool of queue/spool, and change it
   store          take over the databases of the Perl daemon
+  dkim-key       make a key for DKIM signatures
   tls-cert       make a certificate for TLS
   help COMMAND   the options of a command
 

@@ -1,6 +1,6 @@
 /** `qpsmtpd tls-cert`: makes a certificate that vouches for itself, where the plugin `tls` looks for one. */
 
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { QpsmtpdError } from '../errors/error-classes.ts';
@@ -16,6 +16,7 @@ import {
   UsageError,
   type OptionSpec,
 } from './arguments.ts';
+import { writePrivateFile } from './private-file.ts';
 
 const DEFAULT_DAYS = 825;
 const MAX_DAYS = 36_500;
@@ -62,8 +63,8 @@ export async function runTlsCert(
   const notBefore = new Date();
   const pair = makeSelfSigned({ names, notBefore, notAfter: new Date(notBefore.getTime() + days * DAY_MS) });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  replace(keyFile, pair.key);
-  replace(certificateFile, pair.certificate);
+  writePrivateFile(keyFile, pair.key);
+  writePrivateFile(certificateFile, pair.certificate);
   for (const line of introduce(certificateFile, keyFile, names, days)) terminal.out(line);
   return 0;
 }
@@ -88,20 +89,6 @@ function refuseExisting(files: readonly string[]): void {
 /** Labels parted by dots, the first of which may be `*`. RFC 6125 section 6.4.3. */
 const isDnsName = (text: string): boolean =>
   text.length <= 253 && /^(\*\.)?[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*$/.test(text);
-
-/** Written beside and renamed, so that a running daemon never reads half a file and no other user reads the key. */
-function replace(file: string, text: string): void {
-  const beside = `${file}.${process.pid}`;
-  try {
-    writeFileSync(beside, text, { mode: 0o600, flag: 'wx' });
-    // Whatever the umask is.
-    chmodSync(beside, 0o600);
-    renameSync(beside, file);
-  } catch (error) {
-    rmSync(beside, { force: true });
-    throw error;
-  }
-}
 
 function introduce(
   certificate: string,

@@ -17,6 +17,7 @@ import { introduce, SAMPLE_OPTIONS, sampleFolder, sampleSettings } from '../../h
 import { SERVE_OPTIONS } from '../../host/cli/serve-command.ts';
 import { STORE_OPTIONS } from '../../host/cli/store-command.ts';
 import { TLS_CERT_OPTIONS } from '../../host/cli/tls-cert-command.ts';
+import { DKIM_KEY_OPTIONS } from '../../host/cli/dkim-key-command.ts';
 import { ConfigError } from '../../host/errors/error-classes.ts';
 import type { PluginDefinition } from '../../bindings/plugin/index.ts';
 import { Logger } from '../../host/observe/logger.ts';
@@ -343,6 +344,7 @@ describe('docs/reference/command-line.md', () => {
     ['qpsmtpd check', CHECK_OPTIONS],
     ['qpsmtpd sample', SAMPLE_OPTIONS],
     ['qpsmtpd tls-cert', TLS_CERT_OPTIONS],
+    ['qpsmtpd dkim-key', DKIM_KEY_OPTIONS],
     ['qpsmtpd karma', optionsOf(karma.command!)],
     ['qpsmtpd queue', QUEUE_OPTIONS],
     ['qpsmtpd store', STORE_OPTIONS],
