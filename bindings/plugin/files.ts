@@ -25,6 +25,11 @@ export interface Files {
   /** Reads a list that is no configuration file and follows its changes. Only for use while a plugin is set up. */
   keep(path: string): KeptLines;
   /**
+   * For a file that is needed as a whole and is exchanged now and then, such as a database. Only for use while a plugin is set
+   * up. Throws an Error with path and remedy if there is none, or if it has more than `maxOctets`.
+   */
+  follow(path: string, options: { maxOctets: number }): FollowedFile;
+  /**
    * Makes a directory with `mode`, whatever the umask is, and all that is missing above it; only for use while a plugin is
    * set up. Throws an Error that says what is wrong unless this user may then make files there.
    */
@@ -89,6 +94,16 @@ export interface StagedFile {
   link(path: string): Promise<boolean>;
   /** Closes it and removes the name it has by `stage` or `rename`. Never rejects; once is enough. */
   discard(): Promise<void>;
+}
+
+export interface FollowedFile {
+  /** False while the file is as it was when `read` was last called, readable or not; true before that. Never rejects. */
+  hasChanged(): Promise<boolean>;
+  /**
+   * The octets, in memory that threads share (SharedArrayBuffer), so that nothing is copied on their way to one. They belong to the
+   * caller. Rejects if the file can't be read, or has more than `maxOctets`.
+   */
+  read(): Promise<Uint8Array>;
 }
 
 /** The lines of a file, without comments, empty lines and blanks around. */

@@ -40,7 +40,7 @@ export {
   type Fingerprint,
 } from './well-known-notes.ts';
 export { dsn } from './dsn.ts';
-export type { Files } from './files.ts';
+export type { Files, FollowedFile } from './files.ts';
 export { error, fail, pass, skip, type Finding } from './finding.ts';
 export type { Answer, Credentials, Hook, HookName, LogEvent, ReceivedParts } from './hooks.ts';
 export { connectProblem, type ConnectTarget, type Duplex, type PeerCertificate } from './connect.ts';

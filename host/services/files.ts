@@ -7,6 +7,7 @@ import type {
   DirectoryEntry,
   FileKind,
   Files,
+  FollowedFile,
   KeptLines,
   StagedFile,
   StageOptions,
@@ -25,6 +26,7 @@ import {
   readHead,
 } from './directories.ts';
 import { openKeyWarning } from '../tls/key-pair.ts';
+import { followFile } from './followed-file.ts';
 import { RehearsedFile, stageFile } from './staged-file.ts';
 
 const LOOK_EVERY_MS = 1_000;
@@ -98,6 +100,10 @@ export class SystemFiles implements Files {
 
   keep(path: string): KeptLines {
     return new KeptFile(path, this.#clock);
+  }
+
+  follow(path: string, options: { maxOctets: number }): FollowedFile {
+    return followFile(path, options);
   }
 
   prepareDirectory(path: string, mode: number): void {

@@ -5,6 +5,7 @@ import type {
   DirectoryEntry,
   FileKind,
   Files,
+  FollowedFile,
   KeptLines,
   StagedFile,
   StageOptions,
@@ -83,9 +84,7 @@ export class MemoryFiles implements Files {
   }
 
   readNow(path: string, options: { maxOctets: number }): string {
-    const octets = this.readOctetsNow(path, options);
-    if (octets === undefined) throw new QpsmtpdError('Q_CONFIG', `${path}: can't be read: ENOENT`);
-    return octets.toString('utf8');
+    return this.#octetsOf(path, options).toString('utf8');
   }
 
   readOctetsNow(path: string, { maxOctets }: { maxOctets: number }): Buffer | undefined {
@@ -96,6 +95,12 @@ export class MemoryFiles implements Files {
     if (file !== undefined && file.content.length > maxOctets)
       throw new QpsmtpdError('Q_CONFIG', `${path}: has more than ${maxOctets} octets`);
     return file?.content;
+  }
+
+  #octetsOf(path: string, options: { maxOctets: number }): Buffer {
+    const octets = this.readOctetsNow(path, options);
+    if (octets === undefined) throw new QpsmtpdError('Q_CONFIG', `${path}: can't be read: ENOENT`);
+    return octets;
   }
 
   readSecret(path: string): string {
@@ -131,6 +136,28 @@ export class MemoryFiles implements Files {
       },
     };
     return kept;
+  }
+
+  follow(path: string, options: { maxOctets: number }): FollowedFile {
+    const now = (): Buffer | string => {
+      try {
+        return this.#octetsOf(path, options);
+      } catch (cause) {
+        return String(cause);
+      }
+    };
+    this.#octetsOf(path, options);
+    let seen: Buffer | string | undefined;
+    return {
+      hasChanged: async () => now() !== seen,
+      read: async () => {
+        seen = now();
+        const content = this.#octetsOf(path, options);
+        const octets = new Uint8Array(new SharedArrayBuffer(content.length));
+        octets.set(content);
+        return octets;
+      },
+    };
   }
 
   /** There is none in memory. */

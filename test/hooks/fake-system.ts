@@ -32,6 +32,7 @@ export const fakeFiles = (overrides: Partial<Files> = {}): Files => ({
   openKeyWarning: () => undefined,
   append: refuse,
   keep: () => ({ lines: undefined, refresh: () => undefined }),
+  follow: noFile,
   readOctetsNow: () => undefined,
   prepareDirectory: () => undefined,
   expectDirectory: () => undefined,
