@@ -93,6 +93,7 @@ const FLOORS = [
   'host/testing',
   'host/cli',
   'host',
+  'plugins/dns-lists/zone-files',
   'plugins/dns-lists',
   'plugins/mailauth',
   'plugins/queue/kit',

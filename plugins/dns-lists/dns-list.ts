@@ -5,6 +5,8 @@ export interface DnsList {
   readonly name: string;
   /** `subject`: an IP address, or a domain in A-labels. Never rejects. */
   ask(subject: string, options?: ListOptions): Promise<ListAnswer>;
+  /** The same answer for lists that need not wait for anything; undefined if `ask` has to be awaited. Never throws. */
+  askNow?(subject: string): ListAnswer | undefined;
 }
 
 export interface ListOptions {
