@@ -25,8 +25,9 @@ export interface Files {
   /** Reads a list that is no configuration file and follows its changes. Only for use while a plugin is set up. */
   keep(path: string): KeptLines;
   /**
-   * For a file that is needed as a whole and is exchanged now and then, such as a database. Only for use while a plugin is set
-   * up. Throws an Error with path and remedy if there is none, or if it has more than `maxOctets`.
+   * For a file that is needed as a whole and is exchanged now and then, such as a database. Looks at it, so it is only for use while
+   * a plugin is set up or takes a changed list over. Throws an Error with path and remedy if there is none, or if it has more
+   * than `maxOctets`.
    */
   follow(path: string, options: { maxOctets: number }): FollowedFile;
   /**

@@ -3,23 +3,30 @@
 import type { CompiledList, Setup } from '../../bindings/plugin/index.ts';
 import { parseListLine, type ListLine } from './list-line.ts';
 import type { ListEntry } from './list-vote.ts';
+import { LocalList } from './local-list.ts';
 import { RemoteList } from './remote-list.ts';
 import type { AddressFamily, ListKind } from './self-test.ts';
+import type { ZoneFormat } from './zone-files/zone-entries.ts';
+import { ZoneFiles } from './zone-files/zone-file.ts';
 
-type ListSetup = Pick<Setup<unknown>, 'config' | 'services' | 'log'>;
+type ListSetup = Pick<Setup<unknown>, 'config' | 'services' | 'log' | 'onCheck' | 'onClose'>;
 
 export class ConfiguredLists {
   readonly #setup: ListSetup;
   readonly #file: string;
   readonly #kind: ListKind;
   readonly #entries: CompiledList<readonly ListEntry[]>;
-  #lists: ReadonlyMap<string, RemoteList> = new Map();
+  readonly #zoneFiles: ZoneFiles;
+  #lists: ReadonlyMap<string, RemoteList | LocalList> = new Map();
 
   /** `file` is a name of the configuration, such as `dnsbl_zones`. Throws what is wrong with its lines. */
   constructor(setup: ListSetup, file: string, kind: ListKind) {
     this.#setup = setup;
     this.#file = file;
     this.#kind = kind;
+    this.#zoneFiles = new ZoneFiles(setup.services, setup.log);
+    setup.onClose(() => this.#zoneFiles.close());
+    setup.onCheck(() => this.#checkFiles());
     this.#entries = setup.config.list(file, (lines) => this.#compile(lines));
   }
 
@@ -28,9 +35,16 @@ export class ConfiguredLists {
     return this.#entries.current;
   }
 
+  /** Resolves when lists in files have been read, those in the DNS need not have passed their test. Never rejects. */
+  async begin(): Promise<void> {
+    void this.test();
+    await Promise.all(this.#local.map((list) => list.load()));
+  }
+
   /** Tests the lists whose test is due. Resolves with what is wrong, never rejects. */
   async test(): Promise<readonly string[]> {
-    const tested = [...this.#lists.values()].map(async (list) =>
+    const remote = [...this.#lists.values()].filter((list) => list instanceof RemoteList);
+    const tested = remote.map(async (list) =>
       (await list.test()).map((problem) => `${this.#file}: ${list.name}: ${problem}`),
     );
     return (await Promise.all(tested)).flat();
@@ -45,7 +59,7 @@ export class ConfiguredLists {
       if (group === undefined) groups.set(id, [line]);
       else group.push(line);
     }
-    const lists = new Map<string, RemoteList>();
+    const lists = new Map<string, RemoteList | LocalList>();
     const entries = [...groups].map(([id, group]): ListEntry => {
       const takesTextAlone = group.some(({ filter, text }) => filter === undefined && text === undefined);
       const key = `${id} ${takesTextAlone}`;
@@ -57,7 +71,32 @@ export class ConfiguredLists {
     return entries;
   }
 
-  #open({ zone, options }: ListLine, takesTextAlone: boolean): RemoteList {
+  get #local(): readonly LocalList[] {
+    return [...this.#lists.values()].filter((list) => list instanceof LocalList);
+  }
+
+  /** `qpsmtpd check` reads the files as the daemon would; lines that are left out stand in its log. */
+  async #checkFiles(): Promise<undefined> {
+    for (const list of this.#local) {
+      await list.load();
+      if (list.problem !== undefined) throw new Error(list.problem);
+    }
+  }
+
+  #open(line: ListLine, takesTextAlone: boolean): RemoteList | LocalList {
+    const { file, format } = line.options;
+    return file === undefined
+      ? this.#openRemote(line, takesTextAlone)
+      : this.#openLocal(line.zone, file.split(','), format as ZoneFormat);
+  }
+
+  #openLocal(zone: string, paths: readonly string[], format: ZoneFormat): LocalList {
+    if (this.#kind === 'domains' && format !== 'dnset')
+      throw new Error(`${zone} has domains, and format=${format} addresses (write format=dnset)`);
+    return new LocalList(zone, this.#zoneFiles.open({ paths, format }), this.#setup.services.clock);
+  }
+
+  #openRemote({ zone, options }: ListLine, takesTextAlone: boolean): RemoteList {
     const { log, services } = this.#setup;
     const { family, key, test } = options;
     const keyFile = options['key-file'];

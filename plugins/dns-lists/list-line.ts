@@ -6,6 +6,7 @@
 import { nearest } from '../../bindings/lists/index.ts';
 import { canonicalDomain, MAX_DOMAIN } from '../../bindings/wire/index.ts';
 import { parseCodeFilter, type CodeFilter } from './return-codes.ts';
+import { ZONE_FORMATS } from './zone-files/zone-entries.ts';
 
 export interface ListLine {
   /** In A-labels, without the key. */
@@ -27,6 +28,8 @@ const OPTIONS = {
   'key-file': /^\S+$/,
   family: /^(?:4|6|both)$/,
   test: /^(?:yes|no)$/,
+  file: /^[^\s,]+(?:,[^\s,]+)*$/,
+  format: new RegExp(`^(?:${ZONE_FORMATS.join('|')})$`),
 } as const;
 type ListOption = keyof typeof OPTIONS;
 
@@ -35,7 +38,12 @@ const HOW: Readonly<Record<ListOption, string>> = {
   'key-file': 'write the path of a file that nobody but the daemon may read',
   family: 'write 4, 6 or both',
   test: 'write yes or no',
+  file: 'write the path of a zone file, or several with commas between them',
+  format: `write one of ${ZONE_FORMATS.join(', ')}`,
 };
+
+/** Options of lists in the DNS; a file of one's own needs none of them. */
+const FOR_DNS: readonly ListOption[] = ['key', 'key-file', 'family', 'test'];
 
 const MAX_WEIGHT = 1_000_000;
 const ZONE = /^(?:[\w-]{1,63}\.)*[\w-]{1,63}$/;
@@ -48,6 +56,7 @@ export function parseListLine(line: string): ListLine {
   const { options, text } = colon === ':' ? { options: {}, text: afterHead } : readOptions(afterHead);
   if (options.key !== undefined && options['key-file'] !== undefined)
     throw new Error(`${zone} has a key and a key-file (leave one of them out)`);
+  checkFile(zone, options);
   // Every client that is refused would read it.
   if (/^key(?:-file)?=/.test(text))
     throw new Error(
@@ -60,6 +69,17 @@ export function parseListLine(line: string): ListLine {
     text: text === '' ? undefined : text,
     options,
   };
+}
+
+function checkFile(zone: string, options: ListLineOptions): void {
+  const { file, format } = options;
+  if (file === undefined && format === undefined) return;
+  if (format === undefined)
+    throw new Error(`the file of ${zone} has no format (write format=ip4set, or what else it is)`);
+  if (file === undefined) throw new Error(`${zone} has a format and no file (write file=PATH)`);
+  const needless = FOR_DNS.find((option) => options[option] !== undefined);
+  if (needless !== undefined)
+    throw new Error(`option \`${needless}\` is for lists in the DNS, and ${zone} is a file (leave it out)`);
 }
 
 function zoneOf(name: string): string {

@@ -95,13 +95,20 @@ class ListVote {
     signal.addEventListener('abort', this.#abort, { once: true });
     if (signal.aborted) this.#abort();
     const asked = { signal: this.#controller.signal, timeoutMs };
+    const open: (readonly [number, ListEntry])[] = [];
+    // Lists in memory first: they may decide before a question to the DNS is worth a packet.
     this.#entries.forEach((entry, index) => {
+      const answer = entry.list.askNow?.(this.#subject);
+      if (answer === undefined) open.push([index, entry]);
+      else this.#take(index, entry, answer);
+    });
+    for (const [index, entry] of open) {
       if (this.#isOver) return;
       entry.list.ask(this.#subject, asked).then(
         (answer) => this.#take(index, entry, answer),
         (cause: unknown) => this.#take(index, entry, { state: 'failed', reason: String(cause) }),
       );
-    });
+    }
   }
 
   readonly #abort = (): void => this.#end(false);

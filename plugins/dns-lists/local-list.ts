@@ -20,6 +20,16 @@ export class LocalList implements DnsList {
     this.#clock = clock;
   }
 
+  /** Resolves when the file has been read for the first time. Never rejects. */
+  load(): Promise<void> {
+    return this.#file.load();
+  }
+
+  /** Why the last reading brought nothing; undefined if all is well. */
+  get problem(): string | undefined {
+    return this.#file.problem;
+  }
+
   /** The answer, if nothing has to be waited for: undefined only until the file has been read for the first time. */
   askNow(subject: string): ListAnswer | undefined {
     const { problem, zone } = this.#file;

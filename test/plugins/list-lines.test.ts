@@ -43,6 +43,15 @@ describe('lines with more', () => {
     expect(parseListLine(text)).toMatchObject({ weight, text: said });
   });
 
+  test("a file of one's own", () => {
+    expect(parseListLine('own.example*2 file=/a,/b format=ip4set :Listed here')).toMatchObject({
+      zone: 'own.example',
+      weight: 2,
+      text: 'Listed here',
+      options: { file: '/a,/b', format: 'ip4set' },
+    });
+  });
+
   test.each([
     [':text', '`` is no zone'],
     ['zen..example', '`zen..example` is no zone'],
@@ -62,6 +71,12 @@ describe('lines with more', () => {
     ['zen.example family=5', 'write 4, 6 or both'],
     ['zen.example test=no test=no', 'is given twice'],
     ['zen.example key=a key-file=/x', 'leave one of them out'],
+    ['own.example file=/x', 'the file of own.example has no format (write format=ip4set'],
+    ['own.example format=ip4set', 'own.example has a format and no file (write file=PATH)'],
+    ['own.example file=/x format=ip4', 'write one of ip4set, ip4trie, ip6trie, ip6tset, dnset'],
+    ['own.example file=/x,,/y format=dnset', 'write the path of a zone file, or several with commas'],
+    ['own.example file=/x format=dnset test=no', 'option `test` is for lists in the DNS'],
+    ['own.example file=/x format=dnset key=a', 'option `key` is for lists in the DNS'],
   ])('%s is refused', (line, problem) => {
     expect(() => parseListLine(line)).toThrow(problem);
   });

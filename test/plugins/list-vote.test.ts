@@ -131,3 +131,39 @@ test('an early verdict is the verdict of all answers, in whatever order they com
     ),
   );
 });
+
+describe('lists in memory', () => {
+  const inMemory = (name: string, answer: ListAnswer): DnsList => ({
+    name,
+    askNow: () => answer,
+    ask: () => Promise.reject(new Error('it was asked for a promise')),
+  });
+  const options = { threshold: 1, timeoutMs: 1_000, signal: new AbortController().signal, now: () => 0 };
+  const lines = [parseListLine('a.test')];
+
+  test('answer first, and where that is enough no other is asked', async () => {
+    let asked = 0;
+    const remote: DnsList = { name: 'remote', ask: () => Promise.resolve(asked++ === 0 ? unlisted : failed) };
+    const local = (answer: ListAnswer) => [
+      { list: remote, lines },
+      { list: inMemory('local', answer), lines },
+    ];
+    const listed = await askLists(local(listing('127.0.0.2')), '192.0.2.3', options);
+    expect([listed.isListed, listed.summary(), asked]).toEqual([
+      true,
+      'remote: not waited for, local: 127.0.0.2 (0 ms)',
+      0,
+    ]);
+    const other = await askLists(local(unlisted), '192.0.2.3', options);
+    expect([other.isListed, other.answered, asked]).toEqual([false, 2, 1]);
+  });
+
+  test('that fail leave the others', async () => {
+    const entries = [
+      { list: inMemory('a', failed), lines },
+      { list: inMemory('b', listing('127.0.0.2')), lines },
+    ];
+    const verdict = await askLists(entries, '192.0.2.3', options);
+    expect([verdict.isListed, verdict.failed, verdict.answered]).toEqual([true, 1, 1]);
+  });
+});

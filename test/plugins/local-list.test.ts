@@ -3,7 +3,9 @@
 import { describe, expect, test } from 'vitest';
 import { definePlugin, type Setup } from '../../bindings/plugin/index.ts';
 import { MemoryFiles, testPlugin, type TestPluginOptions } from '../../host/testing/index.ts';
+import { ConfiguredLists } from '../../plugins/dns-lists/configured-lists.ts';
 import { LocalList } from '../../plugins/dns-lists/local-list.ts';
+import type { ListKind } from '../../plugins/dns-lists/self-test.ts';
 import type { ListAnswer } from '../../plugins/dns-lists/dns-list.ts';
 import {
   ZoneFiles,
@@ -175,5 +177,67 @@ describe('a local list', () => {
 
   test('a file that is missing keeps a server from starting', () => {
     expect(() => open('', { paths: ['/nowhere'] })).toThrow("/nowhere: can't be read: ENOENT");
+  });
+});
+
+describe('lines that name a file', () => {
+  function plugin(kind: ListKind, lines: readonly string[], files: Record<string, string>) {
+    let lists: ConfiguredLists | undefined;
+    const tested = testPlugin(
+      definePlugin({
+        name: 'lists',
+        about: 'Has lists.',
+        hooks(setup) {
+          lists = new ConfiguredLists(setup, 'zones', kind);
+          return { 'post-fork': () => lists!.begin() };
+        },
+      }),
+      { config: { zones: lines }, files },
+    );
+    return { tested, lists: lists! };
+  }
+  const answersOf = (lists: ConfiguredLists, subject: string): unknown[] =>
+    lists.entries.map(({ list }) => list.askNow?.(subject)?.state);
+
+  test('are read before the first client, one list for all lines of a file', async () => {
+    const { lists, tested } = plugin(
+      'addresses',
+      [
+        'own.example=127.0.0.2 file=/a format=ip4set',
+        'own.example=127.0.0.3*2 file=/a format=ip4set',
+        'six.example file=/b format=ip6trie',
+        'zen.example test=no',
+      ],
+      { '/a': '192.0.2.1', '/b': '2001:db8::/32' },
+    );
+    await tested.prepare();
+    expect(lists.entries.map(({ list }) => list.name)).toEqual(['own.example', 'six.example', 'zen.example']);
+    expect(answersOf(lists, '192.0.2.1')).toEqual(['listed', 'not listed', undefined]);
+    expect(answersOf(lists, '2001:db8::1')).toEqual(['not listed', 'listed', undefined]);
+    await tested.close();
+  });
+
+  test('a changed list of lines keeps what was read', async () => {
+    const { lists, tested } = plugin('domains', ['a.example file=/a format=dnset'], { '/a': 'x.example' });
+    await tested.prepare();
+    const [before] = lists.entries;
+    tested.config.write('zones', ['b.example file=/a format=dnset', 'a.example file=/a format=dnset']);
+    expect(lists.entries[1]?.list).toBe(before?.list);
+    expect((await lists.entries[0]!.list.ask('x.example')).state).toBe('listed');
+    await tested.close();
+  });
+
+  test.each([
+    ['own.example file=/nowhere format=dnset', "/nowhere: can't be read: ENOENT"],
+    ['own.example file=/a format=ip4set', 'own.example has domains, and format=ip4set addresses'],
+  ])('keeps a server from starting: %s', (line, problem) => {
+    expect(() => plugin('domains', [line], { '/a': '' })).toThrow(problem);
+  });
+
+  test('`check` names a file that is no zone', async () => {
+    const { tested } = plugin('domains', ['own.example file=/a format=dnset'], { '/a': '*' });
+    await expect(tested.check()).rejects.toThrow('/a line 1: no domain, `*.domain` or `.domain`: no zone');
+    const { tested: good } = plugin('domains', ['own.example file=/a format=dnset'], { '/a': 'x.example' });
+    expect(await good.check()).toEqual([]);
   });
 });

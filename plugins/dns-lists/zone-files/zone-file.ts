@@ -33,7 +33,6 @@ export class ZoneFiles {
   readonly #services: Environment;
   readonly #log: Log;
   readonly #pool: WorkerPool<typeof parser>;
-  readonly #opened: ZoneFile[] = [];
 
   constructor(services: Environment, log: Log) {
     this.#services = services;
@@ -43,10 +42,7 @@ export class ZoneFiles {
     this.#pool = services.workers.open({ module, threads: 1, waiting: 1_000, memoryMb: MEMORY_MB });
   }
 
-  /**
-   * Only for use while a plugin is set up: throws an Error with path and remedy if a file is missing or can't be read. Reading
-   * begins with `ZoneFile.load`.
-   */
+  /** Throws an Error with path and remedy if a file is missing or can't be read. Reading begins with `ZoneFile.load`. */
   open(options: ZoneFileOptions): ZoneFile {
     const { clock, files, random } = this.#services;
     const read = (octets: readonly Uint8Array[]): Promise<ZoneReading> =>
@@ -55,14 +51,7 @@ export class ZoneFiles {
         { files: octets, format: options.format, nowMs: clock.now(), seed: Math.floor(random() * 2 ** 32) },
         { timeoutMs: READING_MS },
       );
-    const opened = new ZoneFile(options, { clock, files, log: this.#log, read });
-    this.#opened.push(opened);
-    return opened;
-  }
-
-  /** Reads all that were opened. Never rejects. */
-  async load(): Promise<void> {
-    await Promise.all(this.#opened.map((file) => file.load()));
+    return new ZoneFile(options, { clock, files, log: this.#log, read });
   }
 
   close(): void {
