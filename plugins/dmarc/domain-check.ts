@@ -1,13 +1,13 @@
 /** DMARC for one Author Domain. RFC 9989 sections 4.10 and 5.3. */
 
 import { evaluateDmarc } from '../mailauth/dmarc.ts';
+import type { MailauthResolver } from '../mailauth/dns-resolver.ts';
 import type {
   DmarcPolicy,
   PublishedPolicy,
   ReportedSignature,
   SpfResult,
 } from '../mailauth/sender-results.ts';
-import type { Questions } from './questions.ts';
 
 /** What SPF and DKIM have found. */
 export interface Evidence {
@@ -33,7 +33,7 @@ export interface DomainCheck {
 }
 
 /** Asks for the policy, so that it is known by the time the message is. Never rejects. */
-export async function lookAhead(domain: string, questions: Questions): Promise<void> {
+export async function lookAhead(domain: string, questions: MailauthResolver): Promise<void> {
   await evaluateDmarc({ headerFrom: [domain], resolver: questions, strict: true });
 }
 
@@ -41,7 +41,7 @@ export async function lookAhead(domain: string, questions: Questions): Promise<v
 export async function checkDomain(
   domain: string,
   evidence: Evidence,
-  questions: Questions,
+  questions: MailauthResolver,
 ): Promise<DomainCheck> {
   const check = await evaluate(domain, domainsOf(evidence, ['pass']), questions);
   if (check.result !== 'fail') return check;
@@ -70,7 +70,7 @@ function domainsOf({ spf, signatures }: Evidence, results: readonly string[]): I
 async function evaluate(
   domain: string,
   identifiers: Identifiers,
-  questions: Questions,
+  questions: MailauthResolver,
 ): Promise<DomainCheck> {
   const options = { headerFrom: [domain], ...identifiers, resolver: questions, strict: true };
   const { response } = await evaluateDmarc(options);

@@ -20,6 +20,7 @@ import {
 } from '../../bindings/plugin/index.ts';
 import type { AuthenticationResult } from '../../bindings/wire/authentication-result.ts';
 import { verifyChain } from '../mailauth/arc-chain.ts';
+import type { MailauthResolver } from '../mailauth/dns-resolver.ts';
 import { verifySignatures } from '../mailauth/message-signatures.ts';
 import {
   dmarcOutcome,
@@ -32,7 +33,7 @@ import { authorsOf, type Authors } from './authors.ts';
 import { checkDomain, lookAhead, type Evidence } from './domain-check.ts';
 import { MAX_DOMAINS, rule, ruleOnMalformed, type Ruling, type RulingOptions } from './judgement.ts';
 import { arcOverride, compileDomains, forwarderOverride, type Domains } from './override.ts';
-import { questionsTo, type Questions } from './questions.ts';
+import { questionsTo } from './questions.ts';
 
 const options = z.object({
   reject: oneOf(['0', '1', 'naughty']).default('1'),
@@ -50,7 +51,7 @@ interface Lists {
 }
 
 /** What is known as soon as the header is: who the authors are. Their policies are asked for from then on. */
-const preparation = transactionTask<{ readonly authors: Authors; readonly questions: Questions }>(
+const preparation = transactionTask<{ readonly authors: Authors; readonly questions: MailauthResolver }>(
   'dmarc_policy',
 );
 const judgement = transactionTask<{ readonly ruling: Ruling; readonly result: DmarcResult }>(
@@ -94,7 +95,7 @@ function prepare(context: Context): void {
   tasks.start(preparation, (signal) => {
     const { services, options } = context;
     const timeoutMs = options.dns_timeout * 1_000;
-    const questions = questionsTo(services.dns, { signal, clock: services.clock, timeoutMs });
+    const questions = questionsTo(services, { signal, timeoutMs });
     if (canBeChecked(authors))
       for (const domain of authors.domains) lookAhead(domain, questions).catch(() => undefined);
     return { authors, questions };

@@ -25,7 +25,7 @@ async function check(domain: string, { records, names = {}, spf, dkim = [] }: Gi
   ]);
   const resolver = fakeResolver({ ...names, ...Object.fromEntries(zones) });
   const signal = new AbortController().signal;
-  const questions = questionsTo(resolver, { signal, clock: new TestClock(), timeoutMs: 10_000 });
+  const questions = questionsTo({ dns: resolver, clock: new TestClock() }, { signal, timeoutMs: 10_000 });
   const evidence = {
     spf: typeof spf === 'string' ? ({ result: 'pass', domain: spf, scope: 'mfrom' } as const) : spf,
     signatures: dkim.map((each) =>
