@@ -1,0 +1,164 @@
+/** A question under way: who waits for its answer, and what was sent for it. */
+
+import { DenseSet, NOT_IN_SET } from '../../bindings/timing/dense-set.ts';
+import type { DnsOptions } from '../../bindings/plugin/resolver.ts';
+import { failedAnswer } from './answer-limit.ts';
+import type { Attempt } from './attempt.ts';
+import type { DnsServer } from './dns-server.ts';
+import type { AskedType } from './question.ts';
+import type { AnyAnswer } from './reply-reader.ts';
+
+/** The one who has to know when nobody waits any more. */
+interface Owner {
+  cancel(lookup: Lookup): void;
+}
+
+/** Those who wait with one signal. It has one listener for all: a session has as many questions at a time as there are lists. */
+class SignalWaiters {
+  readonly #signal: AbortSignal;
+  readonly #waiters = new DenseSet<'listedAt', Waiter>('listedAt');
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  add(waiter: Waiter): void {
+    this.#waiters.add(waiter);
+    if (this.#waiters.size === 1) this.#signal.addEventListener('abort', this);
+  }
+
+  delete(waiter: Waiter): void {
+    if (this.#waiters.delete(waiter) && this.#waiters.size === 0)
+      this.#signal.removeEventListener('abort', this);
+  }
+
+  handleEvent(): void {
+    this.#waiters.forEach((waiter) => waiter.lookup.leave(waiter, 'aborted'));
+  }
+}
+
+const waitersOf = new WeakMap<AbortSignal, SignalWaiters>();
+
+function waitersWith(signal: AbortSignal): SignalWaiters {
+  let waiters = waitersOf.get(signal);
+  if (waiters === undefined) waitersOf.set(signal, (waiters = new SignalWaiters(signal)));
+  return waiters;
+}
+
+class Waiter {
+  /** For `DenseSet`. */
+  listedAt = NOT_IN_SET;
+  readonly lookup: Lookup;
+  readonly dueAt: number;
+  readonly #resolve: (answer: AnyAnswer) => void;
+  readonly #others: SignalWaiters | undefined;
+
+  constructor(
+    lookup: Lookup,
+    resolve: (answer: AnyAnswer) => void,
+    dueAt: number,
+    signal: AbortSignal | undefined,
+  ) {
+    this.lookup = lookup;
+    this.#resolve = resolve;
+    this.dueAt = dueAt;
+    this.#others = signal && waitersWith(signal);
+    this.#others?.add(this);
+  }
+
+  settle(answer: AnyAnswer): void {
+    this.#others?.delete(this);
+    this.#resolve(answer);
+  }
+}
+
+export class Lookup {
+  /** For `DenseSet`. */
+  listedAt = NOT_IN_SET;
+  readonly key: string;
+  readonly name: string;
+  readonly type: AskedType;
+  /** The name that is asked for now: an alias leads on. */
+  at: string;
+  aliases = 0;
+  /** Of the aliases so far. */
+  isSecure = true;
+  keepMs = Infinity;
+  /** In the order in which they are asked. */
+  servers: readonly DnsServer[];
+  attempts: Attempt[] = [];
+  /** Attempts that were made, of those that the limits allow. */
+  tried = 0;
+  /** Servers that have said that they cannot say. */
+  refusals = 0;
+  nextAt = Infinity;
+  giveUpAt: number;
+  /** Why there is no answer yet. */
+  reason = 'timeout';
+  isOver = false;
+  /** False while it waits for room. */
+  isSent = false;
+  readonly #owner: Owner;
+  #waiters: Waiter[] | undefined = undefined;
+  #shared: Promise<AnyAnswer> | undefined = undefined;
+  #resolveShared: ((answer: AnyAnswer) => void) | undefined = undefined;
+
+  constructor(
+    owner: Owner,
+    key: string,
+    name: string,
+    type: AskedType,
+    servers: readonly DnsServer[],
+    giveUpAt: number,
+  ) {
+    this.#owner = owner;
+    this.key = key;
+    this.name = name;
+    this.type = type;
+    this.at = name;
+    this.servers = servers;
+    this.giveUpAt = giveUpAt;
+  }
+
+  /** Who has neither a limit nor a signal shares one promise with all others of that kind. */
+  join(nowMs: number, options: DnsOptions | undefined): Promise<AnyAnswer> {
+    const timeoutMs = options?.timeoutMs;
+    const signal = options?.signal;
+    if (timeoutMs === undefined && signal === undefined) {
+      this.#shared ??= new Promise((resolve) => (this.#resolveShared = resolve));
+      return this.#shared;
+    }
+    const dueAt = timeoutMs === undefined ? Infinity : nowMs + timeoutMs;
+    if (timeoutMs !== undefined && dueAt > this.giveUpAt) this.giveUpAt = dueAt;
+    const waiters = (this.#waiters ??= []);
+    return new Promise((resolve) => waiters.push(new Waiter(this, resolve, dueAt, signal)));
+  }
+
+  /** Those whose time is up leave; perhaps that is the end of it. */
+  expire(nowMs: number): void {
+    const waiters = this.#waiters;
+    if (waiters === undefined) return;
+    for (let index = waiters.length - 1; index >= 0; index--) {
+      const waiter = waiters[index];
+      if (waiter !== undefined && waiter.dueAt <= nowMs) this.leave(waiter, 'timeout');
+    }
+  }
+
+  leave(waiter: Waiter, reason: 'aborted' | 'timeout'): void {
+    const waiters = this.#waiters ?? [];
+    const index = waiters.indexOf(waiter);
+    if (index === -1) return;
+    const last = waiters.pop()!;
+    if (last !== waiter) waiters[index] = last;
+    waiter.settle(failedAnswer(this.name, reason));
+    if (waiters.length === 0 && this.#shared === undefined) this.#owner.cancel(this);
+  }
+
+  settle(answer: AnyAnswer): void {
+    this.isOver = true;
+    this.#resolveShared?.(answer);
+    const waiters = this.#waiters ?? [];
+    this.#waiters = undefined;
+    for (const waiter of waiters) waiter.settle(answer);
+  }
+}
