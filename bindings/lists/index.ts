@@ -13,5 +13,5 @@ export {
   prefixKeys,
   shareNetwork,
 } from './client-ranges.ts';
-export { nearest, suggest } from './nearest.ts';
+export { nearest } from './nearest.ts';
 export { RouteTable } from './route-table.ts';

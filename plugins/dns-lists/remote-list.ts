@@ -141,9 +141,8 @@ export class RemoteList implements DnsList {
     const { clock, log } = watch;
     this.#failures++;
     if (clock.now() - this.#toldAt < TELL_AGAIN_MS) return;
-    log.warn(
-      `list ${this.name} does not answer: ${reason} (${this.#failures} times so far); nobody is refused for it`,
-    );
+    const count = this.#failures === 1 ? '' : `, ${this.#failures} times since this was said last`;
+    log.warn(`list ${this.name} has no answer: ${reason}${count} (nobody is refused for it)`);
     this.#toldAt = clock.now();
     this.#failures = 0;
   }

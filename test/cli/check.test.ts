@@ -122,7 +122,7 @@ describe('what is wrong', () => {
         'rcpt_okay',
         'badmailfrom',
         'earlytalker wait soon reject maybe',
-        'dnsbl',
+        'dspam',
         `tls ${root}/none.crt ${root}/none.key`,
         'queue/routes',
         `queue/maildir ${root}/file/mail`,

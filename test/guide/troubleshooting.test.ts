@@ -166,7 +166,7 @@ test('rows of the queue are those of `queue ls`', () => {
 
 test.each([
   ['plugins', 'rcpt_okk', 'Plugin rcpt_okk not found'],
-  ['plugins', 'rhsbl', 'plugin rhsbl of qpsmtpd is not built into this server yet (comment the line out'],
+  ['plugins', 'dspam', 'plugin dspam of qpsmtpd is not built into this server yet (comment the line out'],
   ['databytes', '25MB', "'25MB' is not a whole number of octets from 0 to 999999999999999"],
 ])('check says of %s with %s what the page says', async (file, text, message) => {
   const config = folder();

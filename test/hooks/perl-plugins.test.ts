@@ -118,9 +118,9 @@ describe('an alias', () => {
 describe('a name without a plugin', () => {
   test('that is not built yet says so, what to do, and what is lost', async () => {
     // The Perl file is found and must not hide what is known of the name.
-    writeFileSync(join(root, 'dnsbl'), '#!perl -w\n');
-    expect(await refusalOf('dnsbl reject naughty')).toBe(
-      'config/plugins:1: plugin dnsbl of qpsmtpd is not built into this server yet (comment the line out to start without it: hosts on DNS blocklists are let in meanwhile)',
+    writeFileSync(join(root, 'dspam'), '#!perl -w\n');
+    expect(await refusalOf('dspam reject naughty')).toBe(
+      'config/plugins:1: plugin dspam of qpsmtpd is not built into this server yet (comment the line out to start without it: dspam judges no message meanwhile)',
     );
     mkdirSync(join(root, 'virus'));
     writeFileSync(join(root, 'virus/clamdscan'), '#!perl -w\n');

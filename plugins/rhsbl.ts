@@ -1,0 +1,98 @@
+import {
+  definePlugin,
+  oneOf,
+  skip,
+  transactionTask,
+  z,
+  type Address,
+  type Answer,
+  type Finding,
+  type HookContext,
+  type Setup,
+  type Task,
+} from '../bindings/plugin/index.ts';
+import { isDomain } from '../bindings/wire/index.ts';
+import { ConfiguredLists } from './dns-lists/configured-lists.ts';
+import {
+  begin,
+  findingWithoutListing,
+  listed,
+  listingText,
+  listOptions,
+  rejectType,
+  warnOfThreshold,
+} from './dns-lists/list-plugin.ts';
+import type { ListVerdict } from './dns-lists/list-vote.ts';
+
+const options = z.object({
+  ...listOptions(5),
+  reject_type: rejectType(),
+  /** The hook in which answers are waited for; lists are asked when the sender is named. */
+  'check-at': oneOf(['mail', 'rcpt']).default('mail'),
+});
+type Options = z.output<typeof options>;
+type Context = HookContext<Options>;
+
+/** Refuses senders whose domain is on lists in the DNS. RFC 5782 section 3. */
+export default definePlugin({
+  name: 'rhsbl',
+  about: 'Refuses senders whose domain is on the DNS blocklists in the file rhsbl_zones.',
+  options,
+  positional: ['reject_type'],
+  rejects: ({ reject_type }) => ({ reject: '1', reject_type }),
+  onError: 'skip',
+  skipsImmune: ['mail', 'rcpt'],
+  before: ['naughty'],
+  after: ['relay', 'whitelist', 'dns_whitelist_soft'],
+  hooks(setup) {
+    const check = new SenderCheck(setup);
+    const isLate = setup.options['check-at'] === 'rcpt';
+    return {
+      'post-fork': () => void check.lists.test(),
+      mail: (context, reversePath) =>
+        check.begin(context, reversePath) ?? (isLate ? undefined : check.judge(context, reversePath)),
+      ...(isLate && { rcpt: (context: Context) => check.judgeLate(context) }),
+    };
+  },
+});
+
+class SenderCheck {
+  readonly lists: ConfiguredLists;
+  readonly #task: Task<ListVerdict, 'transaction'>;
+
+  constructor(setup: Setup<Options>) {
+    this.lists = new ConfiguredLists(setup, 'rhsbl_zones', 'domains');
+    warnOfThreshold(this.lists, setup.options, 'rhsbl_zones', setup.log);
+    this.#task = transactionTask(setup.name);
+  }
+
+  /** Has the lists asked; a finding if that is not needed. */
+  begin({ options, services, tasks }: Context, sender: Address): Finding | undefined {
+    if (sender.isNull) return skip('null sender');
+    const domain = sender.canonicalDomain ?? '';
+    if (domain.startsWith('[') || !isDomain(domain)) return skip('no domain');
+    if (this.lists.entries.length === 0) return skip('no zones');
+    tasks.start(this.#task, (signal) => begin(this.lists, domain, options, services.clock, signal));
+    return undefined;
+  }
+
+  judgeLate(context: Context): Answer | Promise<Answer> {
+    const sender = context.transaction.reversePath;
+    return sender === undefined ? undefined : this.judge(context, sender);
+  }
+
+  async judge({ connection, tasks }: Context, sender: Address): Promise<Answer> {
+    const verdict = await tasks.result(this.#task);
+    if (verdict === undefined) return undefined;
+    const [hit] = verdict.hits;
+    if (!verdict.isListed || hit === undefined) return findingWithoutListing(verdict);
+    const domain = sender.canonicalDomain ?? sender.domain;
+    const text = await listingText(
+      hit,
+      { IP: connection.remoteIp, DOMAIN: domain },
+      (list) => `is listed in ${list}`,
+    );
+    const subject = hit.line.text === undefined ? `HELO ${connection.helloHost ?? ''}` : domain;
+    return listed(`Mail from ${subject} rejected because it ${text}`, verdict);
+  }
+}
