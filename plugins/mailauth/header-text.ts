@@ -21,6 +21,8 @@ export interface SplitMessage {
 
 const CR = 0x0d;
 const LF = 0x0a;
+const SPACE = 0x20;
+const TAB = 0x09;
 const EMPTY = Buffer.alloc(0);
 const END = Buffer.from('\r\n\r\n');
 /** Above what the daemon takes as a header, with the fields it has added itself. */
@@ -65,36 +67,33 @@ async function* restOf(blocks: AsyncGenerator<Buffer, void>, first: Buffer): Asy
   yield* blocks;
 }
 
-const FIELD = /^([!-9;-~]+)[ \t]*:/;
-/** A fold may stand between name and colon. RFC 5322 section 4.5.8. */
-const NAME_ALONE = /^([!-9;-~]+)[ \t]*$/;
-const COLON_FIRST = /^[ \t]*:/;
+/** The beginning of a field; a fold may stand between name and colon. RFC 5322 section 4.5.8. */
+const FIELD = /([!-9;-~]+)[ \t]*(?:\r\n[ \t]*)?:/y;
 
 /**
  * The fields of a header block. A line that begins none belongs to the field above it, whatever it looks like: that can
  * only add to what is signed. In linear time, as a sender may send a header of one-octet lines.
  */
 export function rawFields(head: Buffer): RawField[] {
-  const lines = head.latin1Slice().split('\r\n');
+  const text = head.latin1Slice();
   const fields: RawField[] = [];
   let name = '';
   let start = 0;
-  let at = 0;
   const close = (end: number): void => {
-    if (name === '' || end <= start) return;
-    fields.push({ key: asciiLower(name), casedKey: name, line: head.subarray(start, end) });
+    if (name !== '') fields.push({ key: asciiLower(name), casedKey: name, line: head.subarray(start, end) });
   };
-  for (const [index, line] of lines.entries()) {
-    const begun =
-      FIELD.exec(line) ?? (COLON_FIRST.test(lines[index + 1] ?? '') ? NAME_ALONE.exec(line) : null);
-    if (begun !== null) {
-      close(at - 2);
-      name = begun[1]!;
-      start = at;
-    }
-    at += line.length + 2;
+  for (let at = 0, next = 0; next >= 0; at = next + 2) {
+    next = text.indexOf('\r\n', at);
+    const first = text.charCodeAt(at);
+    if (first === SPACE || first === TAB) continue;
+    FIELD.lastIndex = at;
+    const begun = FIELD.exec(text)?.[1];
+    if (begun === undefined) continue;
+    close(at - 2);
+    name = begun;
+    start = at;
   }
-  close(Math.min(at - 2, trimmedLength(head)));
+  close(trimmedLength(head));
   return fields;
 }
 

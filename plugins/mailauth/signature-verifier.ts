@@ -16,8 +16,13 @@ type Hasher = DkimVerifier['bodyHashes'] extends Map<string, infer H> ? H : neve
 export const MAX_SIGNATURES = 10;
 /** RFC 8301 section 3.2. */
 const MIN_KEY_BITS = 1_024;
-/** Octets of a signature field, and of a From field. */
-const MAX_FIELD = 16_384;
+/** Octets of a signature field. */
+const MAX_FIELD = 8_192;
+/** Octets of a From field: mailauth reads addresses in time that grows with the square of their length. */
+const MAX_FROM = 2_048;
+/** Octets of header fields that a signature may cover, and of all fields of ARC: they are read in one turn of the event loop. */
+const MAX_COVERED = 65_536;
+const MAX_ARC = 40_960;
 /** Names in `h=`. */
 const MAX_NAMES = 500;
 /** 50 sets of three, RFC 8617 section 4.2.1, and a set more, so that a chain that is too long is seen as such. */
@@ -48,8 +53,8 @@ export class SignatureVerifier extends DkimVerifier {
   async begin(): Promise<void> {
     const parsed = [
       ...this.#named((key) => key === 'dkim-signature').slice(0, MAX_SIGNATURES),
-      ...this.#named((key) => key.startsWith('arc-')).slice(0, MAX_ARC_FIELDS),
-      ...this.#named((key) => key === 'from').slice(0, 2),
+      ...withinOctets(this.#named((key) => key.startsWith('arc-')).slice(0, MAX_ARC_FIELDS), MAX_ARC),
+      ...this.#named((key) => key === 'from').filter(({ line }) => line.length <= MAX_FROM),
     ];
     await this.messageHeaders({ parsed, original: Buffer.alloc(0) });
     this.#askForKeys();
@@ -100,7 +105,10 @@ export class SignatureVerifier extends DkimVerifier {
     await yieldTurn();
     this.#signal.throwIfAborted();
     const names = String(field.parsed?.['h']?.value ?? '').split(':');
-    this.headers = { parsed: this.#signed(names.slice(0, MAX_NAMES)), original: Buffer.alloc(0) };
+    const parsed = this.#signed(names.slice(0, MAX_NAMES));
+    if (withinOctets(parsed, MAX_COVERED).length < parsed.length)
+      return { status: { result: 'policy', comment: 'signed header too large' } };
+    this.headers = { parsed, original: Buffer.alloc(0) };
     return super.verifySignature(field, isFallback);
   }
 
@@ -133,6 +141,13 @@ export async function authorsOf(fields: readonly RawField[]): Promise<readonly s
   const verifier = new SignatureVerifier(from, idle);
   await verifier.begin();
   return verifier.headerFrom;
+}
+
+/** The first of them. A chain of ARC that lacks the rest is broken, as it should be. */
+function withinOctets(fields: readonly RawField[], limit: number): readonly RawField[] {
+  let octets = 0;
+  const end = fields.findIndex(({ line }) => (octets += line.length) > limit);
+  return end < 0 ? fields : fields.slice(0, end);
 }
 
 /** As mailauth asks for it. */
