@@ -54,7 +54,7 @@ export default tseslint.config(
               // What computes, and neither reads nor waits.
               group: [
                 'node:*',
-                ...['buffer', 'crypto', 'path', 'stream', 'util'].map((name) => `!node:${name}`),
+                ...['buffer', 'crypto', 'path', 'stream', 'util', 'zlib'].map((name) => `!node:${name}`),
               ],
               message: 'plugins get services in their context',
             },
@@ -79,6 +79,7 @@ export default tseslint.config(
                 '!node:path',
                 '!node:stream',
                 '!node:util',
+                '!node:zlib',
                 '**/host/**',
               ],
               message: 'plugins get services in their context',

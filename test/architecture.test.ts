@@ -96,6 +96,7 @@ const FLOORS = [
   'plugins/dns-lists/zone-files',
   'plugins/dns-lists',
   'plugins/mailauth',
+  'plugins/reports',
   'plugins/queue/kit',
   'plugins/queue/program',
   'plugins/queue/smtp',
@@ -108,6 +109,7 @@ const FLOORS = [
  * them, and a frame of limited size. postal-mime runs in threads.
  */
 const PACKAGES_OF_PLUGINS = [
+  { folder: 'plugins/dmarc_reports.ts', name: 'tldts' },
   { folder: 'plugins/ident/geoip/', name: 'maxmind' },
   { folder: 'plugins/queue/amqp/', name: 'amqplib' },
   { folder: 'plugins/queue/webhook/', name: 'postal-mime' },
@@ -207,9 +209,9 @@ describe('who may import whom', () => {
   test('plugins import the API, codecs, timing, their own folder, what their family shares, and of node what computes', () => {
     const shared = /^plugins\/queue\/(kit|program|smtp|mx|web)\//;
     /** Not plugins themselves, and open to all of them. */
-    const common = /^plugins\/(dns-lists|mailauth)\//;
+    const common = /^plugins\/(dns-lists|mailauth|reports)\//;
     /** What computes, and neither reads nor waits. */
-    const computing = ['node:buffer', 'node:crypto', 'node:path', 'node:util'];
+    const computing = ['node:buffer', 'node:crypto', 'node:path', 'node:util', 'node:zlib'];
     /** The folder of a plugin; undefined for a plugin of one file, and for what a family shares. */
     const folderOf = (file: string): string | undefined => {
       for (let folder = dirname(file); folder !== 'plugins' && folder !== '.'; folder = dirname(folder))
@@ -246,7 +248,7 @@ describe('who may import whom', () => {
         ),
       ),
     );
-    expect(loaded).toEqual(['plugins/queue/webhook/formats/mime-thread.ts']);
+    expect(loaded).toEqual(['plugins/dmarc_reports.ts', 'plugins/queue/webhook/formats/mime-thread.ts']);
   });
 
   test('tests of plugins use what authors of plugins have: the kit, the API, the plugins', () => {

@@ -99,6 +99,10 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
 export const isReachable = (address: string): boolean =>
   readAddress(address) !== undefined && !UNREACHABLE.has(ipaddr.process(address).range());
 
+/** True for addresses of the internet alone: no private network, and none of those kept for something else. RFC 6890. */
+export const isPublic = (address: string): boolean =>
+  readAddress(address) !== undefined && ipaddr.process(address).range() === 'unicast';
+
 /** True if both addresses are of one family and agree in their first bits (`v4Bits` or `v6Bits`). */
 export function shareNetwork(one: string, other: string, v4Bits: number, v6Bits: number): boolean {
   const [a, b] = [readAddress(one), readAddress(other)];

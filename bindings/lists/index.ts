@@ -9,6 +9,7 @@ export {
   isAddressLiteral,
   isIpAddress,
   isLoopback,
+  isPublic,
   isReachable,
   prefixKeys,
   shareNetwork,

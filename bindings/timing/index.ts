@@ -4,4 +4,4 @@ export { Deadlines, type Expiring } from './deadlines.ts';
 export { DenseSet, NOT_IN_SET } from './dense-set.ts';
 export { departSoon } from './departures.ts';
 export { Semaphore, SemaphoreFullError, type SemaphoreOptions } from './semaphore.ts';
-export { reasonOf, withDeadline } from './time-limit.ts';
+export { reasonOf, Timer, withDeadline } from './time-limit.ts';

@@ -1,6 +1,12 @@
 /** Web servers in memory: `services.http` of a test. */
 
-import { HttpError, type Http, type HttpRequest, type HttpResponse } from '../../bindings/plugin/http.ts';
+import {
+  HttpError,
+  type Http,
+  type HttpClientOptions,
+  type HttpRequest,
+  type HttpResponse,
+} from '../../bindings/plugin/http.ts';
 
 export interface PageAnswer {
   /** Undefined: 200. */
@@ -36,7 +42,13 @@ export class MemoryWeb implements Http {
     return body.toString('utf8');
   }
 
-  async request(request: HttpRequest): Promise<HttpResponse> {
+  /** Asks for the addresses as the real one does: a host that may not be connected to is not. */
+  async request(request: HttpRequest & HttpClientOptions): Promise<HttpResponse> {
+    try {
+      await request.addresses?.(new URL(request.url).hostname);
+    } catch (cause) {
+      throw new HttpError('not connected', String(cause), false, { cause });
+    }
     this.requests.push(request);
     const answer = await answerOf(this.#pages.get(String(request.url)) ?? { status: 404 }, request);
     const { status = 200, statusText = '', headers = {} } = answer;

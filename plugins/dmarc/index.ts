@@ -29,6 +29,7 @@ import {
   type DmarcResult,
   type PolicyOverride,
 } from '../mailauth/sender-results.ts';
+import { dmarcCommand, openDmarcCounts } from '../reports/dmarc-counts.ts';
 import { authorsOf, type Authors } from './authors.ts';
 import { checkDomain, lookAhead, type Evidence } from './domain-check.ts';
 import { MAX_DOMAINS, rule, ruleOnMalformed, type Ruling, type RulingOptions } from './judgement.ts';
@@ -66,16 +67,19 @@ export default definePlugin({
   rejects: ({ reject }) => ({ reject, reject_type: 'perm' }),
   onError: 'skip',
   after: ['sender_permitted_from', 'dkim'],
-  hooks({ config, log, options }) {
+  command: dmarcCommand,
+  hooks(setup) {
+    const { config, log, options } = setup;
     warnWithoutSpf(config, log);
     if (options.quarantine === 'keep') requireQuarantine(config);
     const lists: Lists = {
       sealers: config.list('dmarc_trusted_sealers', compileDomains),
       forwarders: config.list('dmarc_trusted_forwarders', compileDomains),
     };
+    const count = options.reporting ? openDmarcCounts(setup) : undefined;
     return {
       data_headers_end: prepare,
-      data_post_headers: (context) => judge(context, lists),
+      data_post_headers: (context) => judge(context, lists, count),
       data_post: answer,
     };
   },
@@ -105,7 +109,11 @@ function prepare(context: Context): void {
 const canBeChecked = ({ domains, problem }: Authors): boolean =>
   problem === undefined && domains.length <= MAX_DOMAINS;
 
-async function judge(context: Context, lists: Lists): Promise<void> {
+async function judge(
+  context: Context,
+  lists: Lists,
+  count: ((result: DmarcResult) => void) | undefined,
+): Promise<void> {
   const { connection, tasks, transaction } = context;
   const prepared = tasks.result(preparation);
   if (prepared === undefined) return;
@@ -122,6 +130,7 @@ async function judge(context: Context, lists: Lists): Promise<void> {
     return { ruling, result: resultOf(context, authors, ruling, evidence) };
   });
   const { ruling, result } = (await tasks.result(judgement))!;
+  count?.(result);
   // What was found out about one message must not stand in another.
   if (context.transaction !== transaction) return;
   tasks.start(dmarcResult, () => result);

@@ -1,14 +1,15 @@
 /** Opens outlets that find their hosts in the DNS: MX records, and what domains demand of TLS. */
 
 import { isReachable } from '../../../bindings/lists/index.ts';
-import type { Log, Services } from '../../../bindings/plugin/index.ts';
+import type { Log, Services, Setup } from '../../../bindings/plugin/index.ts';
 import { canonicalDomain } from '../../../bindings/wire/domain-name.ts';
+import { areTlsReportsMailed, openTlsCounts } from '../../reports/tls-counts.ts';
 import type { HopOptions } from '../smtp/hop-options.ts';
 import { openHops, type HopSetup } from '../smtp/hops.ts';
 import { MailRoutes } from './mail-routes.ts';
 import { lookUpAddresses } from './mx-lookup.ts';
 import { MxOutlet } from './mx-outlet.ts';
-import { PolicyCounters } from './policy-counters.ts';
+import { PolicyCounters, type CountReport } from './policy-counters.ts';
 import { fetchStsPolicy, StsPolicies } from './sts-policies.ts';
 
 /**
@@ -30,7 +31,7 @@ export interface MxOptions extends Omit<
 }
 
 /** What of its set-up a plugin gives to the outlet. */
-export interface MxSetup extends HopSetup {
+export interface MxSetup extends HopSetup, Partial<Pick<Setup<unknown>, 'config'>> {
   readonly services: HopSetup['services'] & Pick<Services, 'clock' | 'dns' | 'http' | 'store'>;
 }
 
@@ -60,7 +61,7 @@ export function openMailExchange(
   const { log } = options;
   const { mayReach = isReachable, authorities } = surroundings;
   const own = new Set([options.helloName, ...ownNames].map((name) => canonicalDomain(name) ?? name));
-  const counters = new PolicyCounters();
+  const counters = new PolicyCounters(tlsCountsFor(setup, log));
   const routes = new MailRoutes({
     dns: dns.authenticated,
     sts: isStsUsed ? openStsPolicies(setup.services, counters, log, surroundings) : undefined,
@@ -77,6 +78,13 @@ export function openMailExchange(
   });
   const open = (hosts: HopOptions['hosts']) => openHops({ ...hopOptions, hosts }, setup);
   return new MxOutlet({ routes, counters, log, openHops: open });
+}
+
+/** A configuration that reports nothing opens no store for it. */
+function tlsCountsFor({ config, services, onClose }: MxSetup, log: Log): CountReport | undefined {
+  return config !== undefined && areTlsReportsMailed(config)
+    ? openTlsCounts({ services, log, onClose })
+    : undefined;
 }
 
 function openStsPolicies(

@@ -143,14 +143,14 @@ export class MailRoutes {
       return { skipped: found.reason, fault: routeFaults.lookUpFailed(domain, found.reason) };
     const dane = await this.#daneOf(host, found, facts);
     if (dane.kind === 'failed') {
-      counters.failure(domain, 'tlsa', 'dnssec-invalid');
+      counters.failure(domain, 'tlsa', 'dnssec-invalid', { mx: host.name });
       return { skipped: `TLSA: ${dane.reason}`, fault: routeFaults.noTrustedHost(domain) };
     }
     const isListed = policy !== undefined && policy.mode !== 'none' && isInPolicy(policy, host.name);
     const isEnforced = policy?.mode === 'enforce' && wish !== 'waived';
     // DANE comes first where both can tell the host by its certificate, also if they disagree: RFC 8461 section 2.
     if (dane.kind !== 'usable' && policy !== undefined && policy.mode !== 'none' && !isListed) {
-      counters.failure(domain, 'sts', 'validation-failure');
+      counters.failure(domain, 'sts', 'validation-failure', { mx: host.name });
       if (isEnforced) return { skipped: 'not in the MTA-STS policy', fault: routeFaults.notInPolicy(domain) };
     }
     // RFC 8689 section 4.2.1: a verified certificate proves nothing if anybody could have named the host. A policy that is
@@ -183,7 +183,8 @@ function demandFor(host: string, dane: DaneFinding, facts: DomainFacts): Applied
     const policy = `DANE by the records of ${dane.baseDomain}`;
     return { demand: daneDemand(dane, facts.listDomain, demands), policy, policyType: 'tlsa' };
   }
-  if (dane.kind === 'unusable') demands.counters.failure(demands.domain, 'tlsa', 'tlsa-invalid');
+  if (dane.kind === 'unusable')
+    demands.counters.failure(demands.domain, 'tlsa', 'tlsa-invalid', { mx: host });
   if (sts?.mode === 'enforce')
     return { demand: webDemand(host, 'sts', demands), policy: 'MTA-STS, enforced', policyType: 'sts' };
   if (wish === 'required')

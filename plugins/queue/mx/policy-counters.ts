@@ -25,6 +25,21 @@ export interface PolicyCount {
   readonly failures: Readonly<Partial<Record<FailureResult, number>>>;
 }
 
+/** What is known of one connection, for reports. */
+export interface SessionDetails {
+  /** The mail host. */
+  readonly mx?: string | undefined;
+  /** The TLSA records that held, as text. */
+  readonly policy?: readonly string[] | undefined;
+}
+
+export type CountReport = (
+  domain: string,
+  policyType: PolicyType,
+  result: FailureResult | 'success',
+  details: SessionDetails,
+) => void;
+
 interface Count {
   readonly domain: string;
   readonly policyType: PolicyType;
@@ -37,14 +52,22 @@ const MAX_COUNTS = 10_000;
 
 export class PolicyCounters {
   readonly #counts = new Map<string, Count>();
+  readonly #report: CountReport | undefined;
 
-  success(domain: string, policyType: PolicyType): void {
-    this.#countOf(domain, policyType).successes++;
+  /** `report` is told of each one as well; undefined: nobody reports. */
+  constructor(report?: CountReport) {
+    this.#report = report;
   }
 
-  failure(domain: string, policyType: PolicyType, result: FailureResult): void {
+  success(domain: string, policyType: PolicyType, details: SessionDetails = {}): void {
+    this.#countOf(domain, policyType).successes++;
+    this.#report?.(domain, policyType, 'success', details);
+  }
+
+  failure(domain: string, policyType: PolicyType, result: FailureResult, details: SessionDetails = {}): void {
     const { failures } = this.#countOf(domain, policyType);
     failures[result] = (failures[result] ?? 0) + 1;
+    this.#report?.(domain, policyType, result, details);
   }
 
   /** Everything counted so far, in the order the domains were first seen. */

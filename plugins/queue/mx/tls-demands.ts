@@ -1,6 +1,6 @@
 /** What a hop's TLS has to be under each policy, and how its certificate is judged and counted. */
 
-import type { PeerCertificate } from '../../../bindings/plugin/index.ts';
+import type { PeerCertificate, TlsaRecord } from '../../../bindings/plugin/index.ts';
 import type { TlsDemand } from '../smtp/hop-options.ts';
 import { standsForHost } from './certificates.ts';
 import { judgeByDane, type DaneFinding } from './dane.ts';
@@ -36,12 +36,17 @@ export function daneDemand(
     minimumVersion,
     judge: (certificate) => {
       const fault = judgeByDane(records, certificate, names, now());
-      if (fault === undefined) counters.success(domain, 'tlsa');
-      else counters.failure(domain, 'tlsa', fault.result);
+      const details = { mx: baseDomain, policy: records.map(printRecord) };
+      if (fault === undefined) counters.success(domain, 'tlsa', details);
+      else counters.failure(domain, 'tlsa', fault.result, details);
       return fault?.text;
     },
   };
 }
+
+/** RFC 6698 section 2.2. */
+const printRecord = ({ usage, selector, matching, data }: TlsaRecord): string =>
+  `${usage} ${selector} ${matching} ${data.toString('hex')}`;
 
 /** A certificate as authorities of the web issue it, with the name of the host. RFC 8461 section 4.2, RFC 8689 section 4.2.1. */
 export const webDemand = (host: string, policyType: PolicyType, options: DemandOptions): TlsDemand => ({
@@ -67,7 +72,7 @@ export const opportunisticDemand = (host: string, isTested: boolean, options: De
   minimumVersion: options.minimumVersion,
   judge: (certificate) => {
     if (isTested) return judgeByAuthorities(host, certificate, 'sts', options);
-    options.counters.success(options.domain, 'no-policy-found');
+    options.counters.success(options.domain, 'no-policy-found', { mx: host });
     return problemOf(certificate, certificate.hasName)?.text;
   },
 });
@@ -82,8 +87,8 @@ function judgeByAuthorities(
   // RFC 8461 section 4.2 knows DNS names only.
   const hasName = own !== undefined && standsForHost(own, host, policyType === 'sts' ? 'never' : 'fallback');
   const problem = problemOf(certificate, hasName);
-  if (problem === undefined) counters.success(domain, policyType);
-  else counters.failure(domain, policyType, problem.result);
+  if (problem === undefined) counters.success(domain, policyType, { mx: host });
+  else counters.failure(domain, policyType, problem.result, { mx: host });
   return problem?.text;
 }
 

@@ -1,0 +1,180 @@
+/** Aggregate reports of DMARC: a row of one, and the XML. RFC 9990. */
+
+import { canonicalIpAddress } from '../../bindings/lists/index.ts';
+import type { DmarcResult, PublishedPolicy } from '../mailauth/sender-results.ts';
+import { DAY_MS, type DomainDay } from './day-counts.ts';
+
+/** Messages that have all of this in common are one record. RFC 9990 section 3.1.1.8. */
+export type DmarcRow = Pick<
+  DmarcResult,
+  | 'sourceIp'
+  | 'disposition'
+  | 'overrides'
+  | 'isSpfAligned'
+  | 'isDkimAligned'
+  | 'headerFrom'
+  | 'envelopeFrom'
+  | 'spf'
+  | 'signatures'
+>;
+
+export type DmarcDay = DomainDay<DmarcRow, PublishedPolicy>;
+
+/** Signatures told of one message; the rest says nothing new (RFC 9990 section 3.1.4). */
+const MAX_SIGNATURES = 10;
+
+/** What a report tells of a message; undefined if nobody asked for one, or there is nothing to tell. */
+export function rowOf(
+  result: DmarcResult,
+): { readonly published: PublishedPolicy; readonly row: DmarcRow } | undefined {
+  const { published, headerFrom, isReportable } = result;
+  if (!isReportable || published === undefined || headerFrom === undefined || published.rua.length === 0)
+    return undefined;
+  // What could not be told is no result to report: RFC 9990 section 3.1.
+  if (result.result === 'temperror' || result.result === 'permerror') return undefined;
+  return {
+    published,
+    row: {
+      sourceIp: canonicalIpAddress(result.sourceIp) ?? result.sourceIp,
+      disposition: result.disposition,
+      overrides: result.overrides,
+      isSpfAligned: result.isSpfAligned,
+      isDkimAligned: result.isDkimAligned,
+      headerFrom,
+      envelopeFrom: result.envelopeFrom,
+      spf: result.spf,
+      signatures: result.signatures.slice(0, MAX_SIGNATURES),
+    },
+  };
+}
+
+/** Who reports. */
+export interface Reporter {
+  /** The name of the organisation. */
+  readonly org: string;
+  /** An address that people answer at. */
+  readonly contact: string;
+  /** The domain that names the files: that of `me`. */
+  readonly host: string;
+  readonly generator: string;
+}
+
+/** Unique for ever, as a second report of the same day has the same content. RFC 9990 section 3.2.1. */
+export const reportIdOf = (day: number, domain: string, { host }: Reporter): string =>
+  `${day}.${domain}.${host}`.replace(/[^A-Za-z0-9.-]/g, '-');
+
+/** The begin and the last second of a day, in seconds since 1970. */
+export const rangeOf = (day: number): { readonly begin: number; readonly end: number } => ({
+  begin: (day * DAY_MS) / 1_000,
+  end: ((day + 1) * DAY_MS) / 1_000 - 1,
+});
+
+/** The report of a day about one policy domain. */
+export function printDmarcReport(day: number, { domain, about, rows }: DmarcDay, reporter: Reporter): string {
+  const { begin, end } = rangeOf(day);
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    '<feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0">',
+    '  <version>1.0</version>',
+    '  <report_metadata>',
+    ...elements(4, [
+      ['org_name', reporter.org],
+      ['email', reporter.contact],
+      ['report_id', reportIdOf(day, domain, reporter)],
+    ]),
+    `    <date_range><begin>${begin}</begin><end>${end}</end></date_range>`,
+    ...elements(4, [['generator', reporter.generator]]),
+    '  </report_metadata>',
+    '  <policy_published>',
+    ...elements(4, [
+      ['domain', domain],
+      ['discovery_method', 'treewalk'],
+      ['p', about.p],
+      ['sp', about.sp],
+      ['np', about.np],
+      ['fo', about.fo],
+      ['adkim', about.adkim],
+      ['aspf', about.aspf],
+      ['testing', about.isTested ? 'y' : 'n'],
+    ]),
+    '  </policy_published>',
+    ...rows.flatMap(({ row, count }) => recordOf(row, count)),
+    '</feedback>',
+    '',
+  ].join('\n');
+}
+
+function recordOf(row: DmarcRow, count: number): readonly string[] {
+  return [
+    '  <record>',
+    '    <row>',
+    ...elements(6, [
+      ['source_ip', row.sourceIp],
+      ['count', String(count)],
+    ]),
+    '      <policy_evaluated>',
+    ...elements(8, [
+      ['disposition', row.disposition],
+      ['dkim', passOrFail(row.isDkimAligned)],
+      ['spf', passOrFail(row.isSpfAligned)],
+    ]),
+    ...row.overrides.flatMap(({ type, comment }) =>
+      inside(8, 'reason', [
+        ['type', type],
+        ['comment', comment],
+      ]),
+    ),
+    '      </policy_evaluated>',
+    '    </row>',
+    ...inside(4, 'identifiers', [
+      ['header_from', row.headerFrom],
+      ['envelope_from', row.envelopeFrom],
+    ]),
+    '    <auth_results>',
+    ...row.signatures.flatMap(({ domain, selector, result, comment }) =>
+      inside(6, 'dkim', [
+        ['domain', domain],
+        ['selector', selector],
+        ['result', result],
+        ['human_result', comment],
+      ]),
+    ),
+    ...(row.spf === undefined
+      ? []
+      : inside(6, 'spf', [
+          ['domain', row.spf.domain],
+          // The only scope there is in reports; what HELO stood in for has none.
+          ['scope', row.spf.scope === 'mfrom' ? 'mfrom' : undefined],
+          ['result', row.spf.result],
+        ])),
+    '    </auth_results>',
+    '  </record>',
+  ];
+}
+
+const passOrFail = (isAligned: boolean): string => (isAligned ? 'pass' : 'fail');
+
+type Elements = readonly (readonly [name: string, value: string | undefined])[];
+
+/** Undefined values have no element; empty ones have an empty element. */
+function elements(indent: number, values: Elements): readonly string[] {
+  return values.flatMap(([name, value]) =>
+    value === undefined ? [] : [`${' '.repeat(indent)}<${name}>${text(value)}</${name}>`],
+  );
+}
+
+const inside = (indent: number, name: string, values: Elements): readonly string[] => [
+  `${' '.repeat(indent)}<${name}>`,
+  ...elements(indent + 2, values),
+  `${' '.repeat(indent)}</${name}>`,
+];
+
+const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
+
+/** Names and comments come from anybody: no markup, and none of the characters that XML does not have. */
+function text(value: string): string {
+  return value
+    .replace(/[\ud800-\udfff]/gu, '?')
+    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '?')
+    .replace(/[&<>]/g, (character) => ENTITIES[character]!);
+}
