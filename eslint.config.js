@@ -79,7 +79,6 @@ export default tseslint.config(
                 '!node:path',
                 '!node:stream',
                 '!node:util',
-                '!node:zlib',
                 '**/host/**',
               ],
               message: 'plugins get services in their context',
