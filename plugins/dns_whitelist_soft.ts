@@ -35,7 +35,7 @@ export default definePlugin({
     const check = new Welcome(setup);
     const { 'check-at': at } = setup.options;
     return {
-      'post-fork': () => void check.lists.test(),
+      'post-fork': () => check.lists.begin(),
       connect: (context) => check.begin(context) ?? (at === 'connect' ? check.judge(context) : undefined),
       ...(at !== 'connect' && { [at]: (context: Context) => check.judge(context) }),
     };

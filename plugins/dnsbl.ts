@@ -64,7 +64,7 @@ export default definePlugin({
     const check = new ClientCheck(setup);
     const { 'check-at': at } = setup.options;
     return {
-      'post-fork': () => void check.lists.test(),
+      'post-fork': () => check.lists.begin(),
       connect: (context) => check.begin(context) ?? (at === 'connect' ? check.judge(context) : undefined),
       ...(at === 'mail' && { mail: (context: Context) => check.judge(context) }),
       rcpt(context, forwardPath) {
@@ -112,7 +112,7 @@ class ClientCheck {
   }
 
   async judge(context: Context): Promise<Answer> {
-    const { connection, immunity, tasks } = context;
+    const { connection, immunity, log, tasks } = context;
     if (immunity !== undefined) return skip(immunity);
     // After PROXY or the like the client may be another one than it was at `connect`.
     if (tasks.result(this.#task) === undefined) {
@@ -121,7 +121,7 @@ class ClientCheck {
     }
     const verdict = (await tasks.result(this.#task))!;
     const [hit] = verdict.hits;
-    if (!verdict.isListed || hit === undefined) return findingWithoutListing(verdict);
+    if (!verdict.isListed || hit === undefined) return findingWithoutListing(verdict, log);
     charge(context);
     if (context.options.reject === '0') return listed(`Blocked by ${hit.list.name}`, verdict);
     const text = await listingText(hit, { IP: connection.remoteIp }, (list) => `Blocked by ${list}`);

@@ -48,7 +48,7 @@ export default definePlugin({
     const check = new SenderCheck(setup);
     const isLate = setup.options['check-at'] === 'rcpt';
     return {
-      'post-fork': () => void check.lists.test(),
+      'post-fork': () => check.lists.begin(),
       mail: (context, reversePath) =>
         check.begin(context, reversePath) ?? (isLate ? undefined : check.judge(context, reversePath)),
       ...(isLate && { rcpt: (context: Context) => check.judgeLate(context) }),
@@ -81,11 +81,11 @@ class SenderCheck {
     return sender === undefined ? undefined : this.judge(context, sender);
   }
 
-  async judge({ connection, tasks }: Context, sender: Address): Promise<Answer> {
+  async judge({ connection, log, tasks }: Context, sender: Address): Promise<Answer> {
     const verdict = await tasks.result(this.#task);
     if (verdict === undefined) return undefined;
     const [hit] = verdict.hits;
-    if (!verdict.isListed || hit === undefined) return findingWithoutListing(verdict);
+    if (!verdict.isListed || hit === undefined) return findingWithoutListing(verdict, log);
     const domain = sender.canonicalDomain ?? sender.domain;
     const text = await listingText(
       hit,

@@ -3,13 +3,13 @@
 import {
   error,
   fail,
+  LogLevel,
   oneOf,
   pass,
-  skip,
   wholeNumber,
   type Clock,
   type Finding,
-  type Setup,
+  type Log,
 } from '../../bindings/plugin/index.ts';
 import type { ConfiguredLists } from './configured-lists.ts';
 import { askLists, mostOf, type ListHit, type ListVerdict } from './list-vote.ts';
@@ -53,12 +53,7 @@ export const begin = (
   });
 
 /** A threshold that all lists together do not reach is a slip of the pen: nobody would ever be refused. */
-export function warnOfThreshold(
-  lists: ConfiguredLists,
-  { threshold }: Asking,
-  file: string,
-  log: Setup<unknown>['log'],
-): void {
+export function warnOfThreshold(lists: ConfiguredLists, { threshold }: Asking, file: string, log: Log): void {
   const { entries } = lists;
   const most = entries.reduce((sum, { lines }) => sum + mostOf(lines), 0);
   if (entries.length > 0 && most < threshold)
@@ -66,9 +61,9 @@ export function warnOfThreshold(
 }
 
 /** What is to be said of a subject that is on no list, or that no list knew anything of. */
-export function findingWithoutListing({ answered, failed, summary }: ListVerdict): Finding {
+export function findingWithoutListing({ answered, failed, summary }: ListVerdict, log: Log): Finding {
   if (answered === 0 && failed > 0) return error(`no list has answered: ${summary()}`);
-  return answered === 0 && summary() === '' ? skip('no zones') : pass(summary());
+  return pass(log.writes(LogLevel.INFO) ? summary() : '');
 }
 
 /** What the weightiest list has to say: the operator's text, else the list's own; `fallback` if there is neither. */

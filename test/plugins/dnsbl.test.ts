@@ -385,3 +385,12 @@ test('lists that stay in the file keep what their test has brought', async () =>
   const tests = resolver.questions.filter((question) => question.startsWith('A 2.0.0.127'));
   expect(tests).toEqual(['A 2.0.0.127.zen.test', 'A 2.0.0.127.msg.test']);
 });
+
+test('a list in a file is read before the first client comes, and is no question to the DNS', async () => {
+  const { ask, plugin, resolver } = client(['own.test file=/lists/own format=ip4set'], '', {
+    files: { '/lists/own': '192.0.2.0/24 :127.0.0.4:$ is on our own list\n' },
+  });
+  await plugin.prepare();
+  expect(printVerdict(await ask('connect'))).toBe('DENY 192.0.2.3 is on our own list');
+  expect(resolver.questions).toEqual([]);
+});
