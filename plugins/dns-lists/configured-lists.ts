@@ -100,6 +100,8 @@ export class ConfiguredLists {
     const { log, services } = this.#setup;
     const { family, key, test } = options;
     const keyFile = options['key-file'];
+    if (family !== undefined && this.#kind === 'domains')
+      throw new Error(`${zone} has domains, which are of no family (leave \`family=${family}\` out)`);
     return new RemoteList(zone, {
       dns: services.dns,
       key: keyFile === undefined ? key : readKey(services.files.readSecret(keyFile), keyFile),

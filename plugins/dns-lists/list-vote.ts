@@ -170,9 +170,13 @@ export const mostOf = (lines: readonly ListLine[]): number =>
 const matches = ({ filter }: ListLine, { codes }: Listing): boolean =>
   filter === undefined || codes.some(filter);
 
-const sayAnswer = (answer: ListAnswer): string =>
-  answer.state === 'listed'
-    ? answer.codes.join(' ') || 'listed'
-    : answer.state === 'failed'
-      ? `failed, ${answer.reason}`
-      : answer.state;
+/** A list may answer with hundreds of codes; the log has the first of them. */
+const MAX_SAID = 8;
+
+function sayAnswer(answer: ListAnswer): string {
+  if (answer.state === 'failed') return `failed, ${answer.reason}`;
+  if (answer.state !== 'listed') return answer.state;
+  const { codes } = answer;
+  const more = codes.length > MAX_SAID ? ' ...' : '';
+  return codes.length === 0 ? 'listed' : `${codes.slice(0, MAX_SAID).join(' ')}${more}`;
+}

@@ -140,7 +140,7 @@ export class RemoteList implements DnsList {
     if (watch === undefined || signal?.aborted === true) return;
     const { clock, log } = watch;
     this.#failures++;
-    if (clock.now() - this.#toldAt < TELL_AGAIN_MS) return;
+    if (Math.abs(clock.now() - this.#toldAt) < TELL_AGAIN_MS) return;
     const count = this.#failures === 1 ? '' : `, ${this.#failures} times since this was said last`;
     log.warn(`list ${this.name} has no answer: ${reason}${count} (nobody is refused for it)`);
     this.#toldAt = clock.now();

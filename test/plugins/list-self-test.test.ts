@@ -94,6 +94,20 @@ test.each<[string, FakeDnsZones, string]>([
   expect(await stateOf(list, 'example.org')).toBe(state);
 });
 
+test('a list of names that is not in order is not used for addresses either', async () => {
+  const { list } = watched({ '3.2.0.192.bl.test': found }, {}, 'domains');
+  await list.test();
+  expect(await stateOf(list, '192.0.2.3')).toBe('failed');
+});
+
+test('a clock that is set back does not put the next test off', async () => {
+  const { list, dns, clock } = watched({ '2.0.0.127.bl.test': found });
+  await list.test();
+  clock.set(clock.now() - 86_400_000);
+  await list.test();
+  expect(dns.questions.filter((question) => question === 'A 2.0.0.127.bl.test')).toHaveLength(2);
+});
+
 test('IPv6 entries of the test are asked for nibble by nibble', async () => {
   const { list, dns } = watched({});
   await list.test();

@@ -108,6 +108,16 @@ test('each line of a list adds its weight once if any of the codes is in its fil
   expect(verdict.hits.map(({ line }) => line.weight)).toEqual([5, 2]);
 });
 
+test('of hundreds of codes the log has a few', async () => {
+  const { lists, done } = vote(['z.test']);
+  await lists[0]!.say(
+    listing(...Array.from({ length: 300 }, (_, index) => `127.0.${index >> 8}.${index & 255}`)),
+  );
+  const said = (await done).summary();
+  expect(said).toMatch(/^list0: 127\.0\.0\.0 .* \.\.\. \(0 ms\)$/);
+  expect(said.length).toBeLessThan(120);
+});
+
 test('an early verdict is the verdict of all answers, in whatever order they come', async () => {
   const answers = fc.constantFrom(listing('127.0.0.2'), unlisted, failed);
   const weight = fc.integer({ min: -4, max: 4 }).filter((value) => value !== 0);

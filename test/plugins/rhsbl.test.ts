@@ -97,3 +97,9 @@ test.each(['SERVFAIL', 'timeout'] as const)('a list that fails refuses nobody: %
   await resolver.advance(5_000);
   expect(printVerdict(await verdict)).toBe('DECLINED');
 });
+
+test('a domain has no family: the option is refused', () => {
+  expect(() => sender(['rhs.test family=4'])).toThrow(
+    'rhsbl_zones:1: rhs.test has domains, which are of no family (leave `family=4` out)',
+  );
+});
