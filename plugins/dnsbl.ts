@@ -8,7 +8,6 @@ import {
   oneOf,
   skip,
   z,
-  type Address,
   type Answer,
   type CompiledList,
   type Finding,
@@ -20,10 +19,12 @@ import { ConfiguredLists } from './dns-lists/configured-lists.ts';
 import {
   begin,
   findingWithoutListing,
+  isSpecial,
   listed,
   listingText,
   listOptions,
   rejectType,
+  SPECIAL,
   warnOfThreshold,
 } from './dns-lists/list-plugin.ts';
 import type { ListVerdict } from './dns-lists/list-vote.ts';
@@ -43,10 +44,6 @@ type Context = HookContext<Options>;
 const spared = connectionNote<readonly string[]>('dnsbl spared');
 /** Instances of the plugin whose listing the client has paid for. */
 const charged = connectionNote<string>('dnsbl charged');
-
-/** Those who complain about a listing write to them. RFC 5321 section 4.5.1, RFC 2142 section 2. */
-const SPECIAL = /^(?:postmaster|abuse|mailer-daemon|root)$/i;
-const isSpecial = ({ localPart }: Address): boolean => SPECIAL.test(localPart);
 
 /** Refuses clients whose address is on lists in the DNS. RFC 5782. */
 export default definePlugin({
@@ -70,7 +67,7 @@ export default definePlugin({
       rcpt(context, forwardPath) {
         if (isSpecial(forwardPath)) {
           spare(context);
-          return skip(`special account ${forwardPath.localPart}`);
+          return skip(SPECIAL);
         }
         endSparing(context);
         return at === 'rcpt' ? check.judge(context) : undefined;

@@ -16,10 +16,12 @@ import { ConfiguredLists } from './dns-lists/configured-lists.ts';
 import {
   begin,
   findingWithoutListing,
+  isSpecial,
   listed,
   listingText,
   listOptions,
   rejectType,
+  SPECIAL,
   warnOfThreshold,
 } from './dns-lists/list-plugin.ts';
 import type { ListVerdict } from './dns-lists/list-vote.ts';
@@ -51,7 +53,7 @@ export default definePlugin({
       'post-fork': () => check.lists.begin(),
       mail: (context, reversePath) =>
         check.begin(context, reversePath) ?? (isLate ? undefined : check.judge(context, reversePath)),
-      ...(isLate && { rcpt: (context: Context) => check.judgeLate(context) }),
+      ...(isLate && { rcpt: (context: Context, to: Address) => check.judgeLate(context, to) }),
     };
   },
 });
@@ -76,7 +78,8 @@ class SenderCheck {
     return undefined;
   }
 
-  judgeLate(context: Context): Answer | Promise<Answer> {
+  judgeLate(context: Context, forwardPath: Address): Answer | Promise<Answer> {
+    if (isSpecial(forwardPath)) return skip(SPECIAL);
     const sender = context.transaction.reversePath;
     return sender === undefined ? undefined : this.judge(context, sender);
   }

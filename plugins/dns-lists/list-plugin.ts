@@ -7,6 +7,7 @@ import {
   oneOf,
   pass,
   wholeNumber,
+  type Address,
   type Clock,
   type Finding,
   type Log,
@@ -31,6 +32,11 @@ export const listOptions = (seconds: number) => ({
 
 export const rejectType = () =>
   oneOf(['perm', 'hard', 'temp', 'soft', 'disconnect', 'temp_disconnect']).default('perm');
+
+/** Those who complain about a listing write to them. RFC 5321 section 4.5.1, RFC 2142 section 2. */
+export const isSpecial = ({ localPart }: Address): boolean =>
+  /^(?:postmaster|abuse|mailer-daemon|root)$/i.test(localPart);
+export const SPECIAL = 'the recipient takes mail from everybody';
 
 export interface Asking {
   readonly timeout: number;

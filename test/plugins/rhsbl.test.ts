@@ -86,6 +86,7 @@ test('with `check-at rcpt` the lists are asked at MAIL and waited for at RCPT', 
   expect(printVerdict(await verdict)).toBe(
     'DENY Mail from HELO hh.example rejected because it is listed in rhs.test',
   );
+  expect(printVerdict(await ask('rcpt', 'abuse@here.example'))).toBe('DECLINED');
   // Another transaction knows nothing of that one.
   plugin.begin({ from: 'a@good.example' });
   expect(printVerdict(await ask('rcpt', 'user@here.example'))).toBe('DECLINED');
