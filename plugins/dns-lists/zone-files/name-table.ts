@@ -13,20 +13,31 @@ export interface NameTable {
 
 const DOT = 0x2e;
 
+export interface NameHit {
+  readonly answer: number;
+  /** Where the listed domain begins in the name: 0 for the name itself. */
+  readonly start: number;
+}
+
 /** An entry for the name itself counts first, then the one for the nearest domain above. `name` is in lower case. */
-export function findName({ names, own, below }: NameTable, name: string): number {
+export function findName({ names, own, below }: NameTable, name: string): NameHit | undefined {
   let hash = names.seed;
-  let found = NO_ANSWER;
+  let answer: number = NO_ANSWER;
+  let start = 0;
   for (let at = name.length - 1; at >= 0; at--) {
     const code = name.charCodeAt(at);
     if (code === DOT) {
       const number = findText(names, hash, name, at + 1);
-      if (number >= 0 && below[number] !== NO_ANSWER) found = below[number]!;
+      if (number >= 0 && below[number] !== NO_ANSWER) {
+        answer = below[number]!;
+        start = at + 1;
+      }
     }
     hash = hashStep(hash, code);
   }
   const number = findText(names, hash, name);
-  return number >= 0 && own[number] !== NO_ANSWER ? own[number]! : found;
+  if (number >= 0 && own[number] !== NO_ANSWER) return { answer: own[number]!, start: 0 };
+  return answer === NO_ANSWER ? undefined : { answer, start };
 }
 
 export class NameBuilder {

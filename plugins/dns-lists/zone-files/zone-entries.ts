@@ -25,7 +25,7 @@ export type Reject = (line: number, problem: string) => void;
 export interface EntryReader {
   /** What begins a line of this format, up to its value: the entry in the first group, then the value. */
   readonly pattern: RegExp;
-  /** Where true, entries have no value of their own: the last one for all counts. */
+  /** Where true, entries have no value of their own: the first default counts for all, wherever it stands. */
   readonly isPlain?: boolean;
   /** Answers why the entry can't be kept; undefined if it was. */
   add(entry: string, answer: number, line: number): string | undefined;

@@ -88,6 +88,7 @@ class ZoneParser {
   #line = 0;
   #default: Value = FIRST_DEFAULT;
   #defaultAnswer = 0;
+  #firstDefault: number | undefined;
 
   constructor(source: ZoneSource) {
     this.#source = source;
@@ -103,7 +104,7 @@ class ZoneParser {
       const problem = { ...this.#placeOf(this.#line), text: cause.message };
       return { zone: undefined, entries: 0, problems: [problem], leftOut: 0 };
     }
-    this.#answers.plain = this.#defaultAnswer;
+    this.#answers.plain = this.#firstDefault ?? this.#defaultAnswer;
     const refused = new Set<number>();
     const table = this.#reader.finish(this.#answers, (line, text) => {
       if (refused.has(line)) return;
@@ -152,6 +153,7 @@ class ZoneParser {
       const value = this.#valueOf(line, FIRST_DEFAULT);
       if (typeof value === 'string') return value;
       this.#setDefault(value);
+      this.#firstDefault ??= this.#defaultAnswer;
       return undefined;
     }
     const isExcluded = first === '!';

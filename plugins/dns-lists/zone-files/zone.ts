@@ -1,6 +1,6 @@
 /** A zone in memory, as it is asked. */
 
-import { addressOctets } from '../../../bindings/lists/index.ts';
+import { addressOctets, canonicalIpAddress } from '../../../bindings/lists/index.ts';
 import { reversedDigits } from '../../../bindings/wire/index.ts';
 import { EXCLUDED, NO_ANSWER, valuesOf } from './answers.ts';
 import { findInterval } from './interval-table.ts';
@@ -70,7 +70,7 @@ class AnswerText {
   /** Several texts are no better than one: the first counts. */
   textFor(subject: string): string | undefined {
     const { table, variables } = this.#data;
-    const shown = table.kind === 'names' ? nameOf(subject) : subject;
+    const shown = listedPart(table, subject);
     for (const template of this.#texts) {
       const text = expandText(template, shown, variables);
       if (text !== undefined) return text;
@@ -100,8 +100,15 @@ function answerOf(table: ZoneTable, subject: string): number {
     case 'ipv6':
       return readIpv6(subject, words) === 8 ? findInTables(table.tables, words) : NO_ANSWER;
     case 'names':
-      return findName(table.table, nameOf(subject));
+      return findName(table.table, nameOf(subject))?.answer ?? NO_ANSWER;
   }
+}
+
+/** What a dollar sign in a text stands for: the address, or the listed domain, which may stand above the one that was asked for. */
+function listedPart(table: ZoneTable, subject: string): string {
+  if (table.kind !== 'names') return canonicalIpAddress(subject) ?? subject;
+  const name = nameOf(subject);
+  return name.slice(findName(table.table, name)?.start ?? 0);
 }
 
 /** Addresses stand in a list of names as in the DNS: from the last octet or digit to the first. RFC 5782 sections 2.1 and 2.4. */
