@@ -61,7 +61,7 @@ describe('a local list', () => {
     expect(await shown(await list.ask('192.0.2.1'))).toEqual(['127.0.0.4', 'listed: 192.0.2.1']);
     expect(await shown(list.askNow('192.0.2.1'))).toEqual(['127.0.0.4', 'listed: 192.0.2.1']);
     expect(list.askNow('198.51.100.1')).toEqual({ state: 'not listed' });
-    expect(log).toEqual([expect.stringMatching(/listed: \/lists\/bad: 1 entries$/)]);
+    expect(log).toEqual([expect.stringMatching(/listed: \/lists\/bad: 1 entries, 1 kB in memory$/)]);
   });
 
   test('is waited for no longer than one may wait: then it has failed', async () => {
@@ -125,7 +125,7 @@ describe('a local list', () => {
     expect(log.slice(1)).toEqual([
       expect.stringMatching(/\/lists\/bad: can't be read: ENOENT; what was read before still counts$/),
       expect.stringMatching(/\/lists\/bad: can't be read: EIO; what was read before still counts$/),
-      expect.stringMatching(/\/lists\/bad: 1 entries$/),
+      expect.stringMatching(/\/lists\/bad: 1 entries, 1 kB in memory$/),
     ]);
   });
 
@@ -147,7 +147,7 @@ describe('a local list', () => {
     expect(log.map((line) => line.replace(/^.*?listed: /, ''))).toEqual([
       ...lines,
       'left out: 4 more lines of /lists/bad',
-      '/lists/bad: 1 entries',
+      '/lists/bad: 1 entries, 1 kB in memory',
     ]);
   });
 

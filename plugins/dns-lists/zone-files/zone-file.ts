@@ -133,7 +133,7 @@ export class ZoneFile {
     if (zone === undefined) throw new Error(`${places[0] ?? names}: no zone of this format`);
     for (const place of places) log.warn(`left out: ${place}`);
     if (leftOut > places.length) log.warn(`left out: ${leftOut - places.length} more lines of ${names}`);
-    log.notice(`${names}: ${entries} entries`);
     this.#zone = new Zone(zone);
+    log.notice(`${names}: ${entries} entries, ${Math.ceil(this.#zone.octets / 1_000)} kB in memory`);
   }
 }

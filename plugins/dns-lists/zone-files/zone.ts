@@ -37,6 +37,11 @@ export class Zone {
     return expiresAtMs !== undefined && nowMs > expiresAtMs;
   }
 
+  /** What it takes in memory. */
+  get octets(): number {
+    return octetsOf(this.#data);
+  }
+
   /** `subject`: an IP address, or a domain in lower case and A-labels. Undefined if it is not listed. */
   find(subject: string): ZoneEntry | undefined {
     const answer = answerOf(this.#data.table, subject);
@@ -115,4 +120,11 @@ function listedPart(table: ZoneTable, subject: string): string {
 function nameOf(subject: string): string {
   const octets = addressOctets(subject);
   return octets === undefined ? subject : reversedDigits(octets);
+}
+
+/** Of all arrays in a value. */
+function octetsOf(value: unknown): number {
+  if (ArrayBuffer.isView(value)) return value.byteLength;
+  if (typeof value !== 'object' || value === null) return 0;
+  return Object.values(value).reduce((sum: number, part) => sum + octetsOf(part), 0);
 }
