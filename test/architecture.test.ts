@@ -106,13 +106,14 @@ const FLOORS = [
 
 /**
  * Packages that plugins use, in their folders alone. amqplib opens sockets of its own; it is given a signal that closes
- * them, and a frame of limited size. postal-mime runs in threads.
+ * them, and a frame of limited size. postal-mime runs in threads. tldts is a table of public suffixes, loaded with its plugin.
  */
 const PACKAGES_OF_PLUGINS = [
   { folder: 'plugins/dmarc_reports.ts', name: 'tldts' },
   { folder: 'plugins/ident/geoip/', name: 'maxmind' },
   { folder: 'plugins/queue/amqp/', name: 'amqplib' },
   { folder: 'plugins/queue/webhook/', name: 'postal-mime' },
+  { folder: 'plugins/uribl/', name: 'tldts' },
 ] as const;
 
 /** Every import between two folders of the product, as `file -> target`. */
@@ -248,7 +249,11 @@ describe('who may import whom', () => {
         ),
       ),
     );
-    expect(loaded).toEqual(['plugins/dmarc_reports.ts', 'plugins/queue/webhook/formats/mime-thread.ts']);
+    expect(loaded).toEqual([
+      'plugins/dmarc_reports.ts',
+      'plugins/queue/webhook/formats/mime-thread.ts',
+      'plugins/uribl/host-collection.ts',
+    ]);
   });
 
   test('tests of plugins use what authors of plugins have: the kit, the API, the plugins', () => {

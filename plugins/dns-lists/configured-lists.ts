@@ -11,17 +11,28 @@ import { ZoneFiles } from './zone-files/zone-file.ts';
 
 type ListSetup = Pick<Setup<unknown>, 'config' | 'services' | 'log' | 'onCheck' | 'onClose'>;
 
-export class ConfiguredLists {
+/** `L`: what a line of the file says. */
+export class ConfiguredLists<L extends ListLine = ListLine> {
   readonly #setup: ListSetup;
   readonly #file: string;
   readonly #kind: ListKind;
-  readonly #entries: CompiledList<readonly ListEntry[]>;
+  readonly #parse: (line: string) => L;
+  readonly #entries: CompiledList<readonly ListEntry<L>[]>;
   readonly #zoneFiles: ZoneFiles;
   #lists: ReadonlyMap<string, RemoteList | LocalList> = new Map();
 
-  /** `file` is a name of the configuration, such as `dnsbl_zones`. Throws what is wrong with its lines. */
-  constructor(setup: ListSetup, file: string, kind: ListKind) {
+  /**
+   * `file` is a name of the configuration, such as `dnsbl_zones`. Throws what is wrong with its lines. `parse`: for files whose
+   * lines have a form of their own.
+   */
+  constructor(
+    setup: ListSetup,
+    file: string,
+    kind: ListKind,
+    parse: (line: string) => L = parseListLine as (line: string) => L,
+  ) {
     this.#setup = setup;
+    this.#parse = parse;
     this.#file = file;
     this.#kind = kind;
     this.#zoneFiles = new ZoneFiles(setup.services, setup.log);
@@ -31,7 +42,7 @@ export class ConfiguredLists {
   }
 
   /** One for each list, lines of the same list together. */
-  get entries(): readonly ListEntry[] {
+  get entries(): readonly ListEntry<L>[] {
     return this.#entries.current;
   }
 
@@ -50,17 +61,17 @@ export class ConfiguredLists {
     return (await Promise.all(tested)).flat();
   }
 
-  #compile(lines: readonly string[]): readonly ListEntry[] {
-    const groups = new Map<string, ListLine[]>();
+  #compile(lines: readonly string[]): readonly ListEntry<L>[] {
+    const groups = new Map<string, L[]>();
     for (const text of lines) {
-      const line = parseListLine(text);
+      const line = this.#parse(text);
       const id = JSON.stringify([line.zone, line.options]);
       const group = groups.get(id);
       if (group === undefined) groups.set(id, [line]);
       else group.push(line);
     }
     const lists = new Map<string, RemoteList | LocalList>();
-    const entries = [...groups].map(([id, group]): ListEntry => {
+    const entries = [...groups].map(([id, group]): ListEntry<L> => {
       const takesTextAlone = group.some(({ filter, text }) => filter === undefined && text === undefined);
       const key = `${id} ${takesTextAlone}`;
       const list = this.#lists.get(key) ?? this.#open(group[0]!, takesTextAlone);

@@ -7,9 +7,9 @@ import type { DnsList, ListAnswer } from './dns-list.ts';
 import type { ListLine } from './list-line.ts';
 
 /** A list, and the lines that count its answers: one question for all of them. */
-export interface ListEntry {
+export interface ListEntry<L extends ListLine = ListLine> {
   readonly list: DnsList;
-  readonly lines: readonly ListLine[];
+  readonly lines: readonly L[];
 }
 
 export interface VoteOptions {
