@@ -1,5 +1,6 @@
-import { definePlugin, dsn, ok, type Log } from '../bindings/plugin/index.ts';
-import { canonicalDomain, canonicalEntry, unicodeDomain } from '../bindings/wire/domain-name.ts';
+import { DomainList, isDomainIn, type DomainNames } from '../bindings/lists/index.ts';
+import { definePlugin, dsn, ok } from '../bindings/plugin/index.ts';
+import { canonicalDomain, unicodeDomain } from '../bindings/wire/domain-name.ts';
 
 /** Accepts recipients at the hosts this server receives mail for, and refuses to relay. */
 export default definePlugin({
@@ -20,11 +21,11 @@ export default definePlugin({
   hooks({ config, log }) {
     const isInMap = (name: string): boolean => config.map('morercpthosts', name) !== undefined;
     // Other programs make the database, and those know nothing of A-labels.
-    const moreHosts: HostList = {
+    const moreHosts: DomainNames = {
       has: (name) => isInMap(name) || (name.includes('xn--') && isInMap(unicodeDomain(name))),
     };
     // What is wrong with the lists stops the start, and what they say here is kept should they break later.
-    const rcptHosts = config.list('rcpthosts', (lines) => compileHosts(lines, log));
+    const rcptHosts = config.list('rcpthosts', (lines) => new DomainList(lines, { log }));
     moreHosts.has('');
     return {
       rcpt({ immunity }, forwardPath) {
@@ -33,35 +34,11 @@ export default definePlugin({
         // Anyone can write a welcome sender into MAIL: relaying for the name alone would be an open relay.
         if (immunity !== undefined && immunity !== 'whitelisted sender') return accepted;
         if (host === undefined) return dsn.relayingDenied();
-        if (isListed(host, rcptHosts.current)) return accepted;
-        return isListed(host, moreHosts) ? accepted : dsn.relayingDenied();
+        if (rcptHosts.current.has(host)) return accepted;
+        return isDomainIn(host, moreHosts) ? accepted : dsn.relayingDenied();
       },
     };
   },
 });
 
 const accepted = ok();
-
-interface HostList {
-  has(name: string): boolean;
-}
-
-/** What follows the host's name on a line is no part of it. */
-function compileHosts(lines: readonly string[], log: Pick<Log, 'warn'>): HostList {
-  const hosts = new Set<string>();
-  for (const line of lines) {
-    const host = canonicalEntry(line.trim().split(/\s/, 1)[0]!);
-    if (host === undefined) log.warn(`entry \`${line}\` matches nothing: there can be no such domain`);
-    else hosts.add(host);
-  }
-  return hosts;
-}
-
-/** `a.b.example` is listed as itself, or below `.b.example` or `.example`. */
-function isListed(host: string, hosts: HostList): boolean {
-  if (hosts.has(host)) return true;
-  for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
-    if (hosts.has(host.slice(dot))) return true;
-  }
-  return false;
-}

@@ -15,4 +15,5 @@ export {
   shareNetwork,
 } from './client-ranges.ts';
 export { nearest } from './nearest.ts';
+export { DomainList, isDomainIn, type DomainNames } from './domain-list.ts';
 export { RouteTable } from './route-table.ts';

@@ -31,6 +31,7 @@ export default definePlugin({
     'queue/routes',
     'queue/smtp-forward',
     'queue/spool',
+    'queue/srs',
     'queue/webhook',
   ],
   hooks({ options, services }) {

@@ -31,7 +31,7 @@ const MAP = { lines: ['a@b.example OK'], refresh: () => undefined };
 async function load(texts: string[], dirs = ['a', 'b']) {
   const { logger, lines: log } = collectingLogger(LogLevel.NOTICE);
   const environment = {
-    config: fakeConfig({ files: { routes: ['* discard'] } }),
+    config: fakeConfig({ files: { routes: ['* discard'], srs_keys: ['a-key-of-16-octets'] } }),
     services: fakeServices({
       programs: { ...fakeServices().programs, isExecutable: () => true },
       files: { ...fakeSystem().files, keep: () => MAP },
@@ -68,6 +68,7 @@ describe('found', () => {
       'queue/cut-through': ' 127.0.0.1',
       'queue/smtp-forward': ' 127.0.0.1',
       'queue/spool': ' /var/spool/outgoing via discard',
+      'queue/srs': ' via discard',
       'queue/webhook': ' http://127.0.0.1/',
       rcpt_map: ' domain b.example file /map',
     };
