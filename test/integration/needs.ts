@@ -1,5 +1,6 @@
 /** Tests that need a program: skipped with a line that says so where it is missing, never where CI runs. */
 
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe } from 'vitest';
@@ -26,4 +27,13 @@ export function describeWith(program: string, debianPackage: string): typeof des
   if (hasProgram(program) || IS_CI) return describe;
   process.stderr.write(`skipped: ${program} is missing (apt-get install ${debianPackage})\n`);
   return describe.skip;
+}
+
+/** The same for a module of Perl. */
+export function describeWithPerl(
+  module: string,
+  debianPackage: string,
+): typeof describe | typeof describe.skip {
+  const { status } = spawnSync('perl', [`-M${module}`, '-e', '1'], { stdio: 'ignore' });
+  return status === 0 ? describe : describeWith(module, debianPackage);
 }
