@@ -126,6 +126,45 @@ describe.each(['0.12', '12', '18'])('on Node %s', (version) => {
   );
 });
 
+/** docs/decisions/0017: its package asks for a newer Node, the parts of it that are bundled must not. */
+describe('the bundled mailauth', () => {
+  test('runs on the oldest Node that is served', () => {
+    const own = join(folder, 'node-oldest');
+    mkdirSync(own);
+    writeFileSync(join(own, 'package.json'), '{ "private": true }');
+    execFileSync('npm', ['install', 'node@20.19.0', '--no-audit', '--no-fund'], { cwd: own });
+    const code = `
+      import { readdirSync } from 'node:fs';
+      const folder = ${JSON.stringify(join(installed, 'dist/plugins/mailauth/'))};
+      const files = readdirSync(folder).filter((name) => name.endsWith('.js'));
+      const parts = await Promise.all(files.map(async (name) => [name, await import(folder + name)]));
+      const { checkHost } = Object.fromEntries(parts)['spf.js'];
+      const resolver = async () => [['v=spf1 ip4:192.0.2.0/24 -all']];
+      const asked = { ip: '192.0.2.1', sender: 'a@b.example', helo: 'c.example', receiver: 'd.example', resolver };
+      console.log(process.version, (await checkHost(asked)).result);`;
+    const node = join(own, 'node_modules/node/bin/node');
+    const { stdout, stderr } = spawnSync(node, ['--input-type=module', '-e', code], { encoding: 'utf8' });
+    expect(`${stdout}${stderr}`).toBe('v20.19.0 pass\n');
+  }, 300_000);
+
+  test('comes with its licences, and brings no package along', () => {
+    const licences = readFileSync(join(installed, 'dist/plugins/mailauth/LICENSES.txt'), 'utf8');
+    expect(licences).toMatch(/^mailauth 7\.1\.0\n\n.*\n?.*Permission is hereby granted/ms);
+    const modules = readdirSync(join(folder, 'node_modules'));
+    for (const name of ['mailauth', 'undici', 'joi', 'libmime']) expect(modules).not.toContain(name);
+  });
+
+  test('is in no type that a plugin of the package exports', () => {
+    const files = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' });
+    const typed = files.filter((file) => file.endsWith('.d.ts') && !/^plugins[/\\]mailauth[/\\]/.test(file));
+    expect(typed.length).toBeGreaterThan(100);
+    const naming = typed.filter((file) =>
+      /['"]mailauth(?:\/|['"])/.test(readFileSync(join(installed, 'dist', file), 'utf8')),
+    );
+    expect(naming).toEqual([]);
+  });
+});
+
 test('loads a plugin that lies anywhere and imports qpsmtpd/plugin, without a link', () => {
   const site = join(folder, 'site');
   const config = join(folder, 'config');
