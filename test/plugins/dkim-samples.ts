@@ -15,7 +15,7 @@ export const NOW = Date.parse('2026-11-22T12:00:00Z');
 export async function verified(
   message: string | Buffer,
   zones: FakeDnsZones,
-  { isPartialFine = false, resolver = fakeResolver(zones) } = {},
+  { isPartialFine = false, resolver = fakeResolver(zones), now = NOW } = {},
 ): Promise<MessageSignatures> {
   let found: MessageSignatures | undefined;
   const asking = definePlugin({
@@ -28,7 +28,7 @@ export async function verified(
       },
     },
   });
-  const { ask, session } = testPlugin(asking, { clock: new TestClock(NOW), resolver });
+  const { ask, session } = testPlugin(asking, { clock: new TestClock(now), resolver });
   session.begin({ from: '<a@b.example>', message: typeof message === 'string' ? crlf(message) : message });
   await ask('data_post_headers');
   return found!;
