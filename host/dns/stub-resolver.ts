@@ -442,7 +442,8 @@ export class StubResolver implements Resolver, AttemptOwner {
     if (isLate) return;
     this.#listed.forEach((lookup) => {
       for (const attempt of lookup.attempts)
-        if (attempt.sentAtTick !== -1 && attempt.sentAtTick < this.#tick - FRESH_TICKS) this.#unfresh(attempt);
+        if (attempt.sentAtTick !== -1 && attempt.sentAtTick < this.#tick - FRESH_TICKS)
+          this.#unfresh(attempt);
       lookup.expire(nowMs);
       if (lookup.isOver) return;
       if (nowMs >= lookup.giveUpAt) {

@@ -4,6 +4,7 @@ import { evaluateDmarc } from '../mailauth/dmarc.ts';
 import type { MailauthResolver } from '../mailauth/dns-resolver.ts';
 import type {
   DmarcPolicy,
+  OrganizationPolicy,
   PublishedPolicy,
   ReportedSignature,
   SpfResult,
@@ -28,8 +29,7 @@ export interface DomainCheck {
   readonly isDkimAligned: boolean;
   /** What went wrong, of a `temperror`. */
   readonly error: string | undefined;
-  /** Where BIMI looks next to the Author Domain itself. RFC 9989 section 3.2.14. */
-  readonly organizationalDomain: string;
+  readonly organization: OrganizationPolicy | undefined;
 }
 
 /** Asks for the policy, so that it is known by the time the message is. Never rejects. */
@@ -75,15 +75,15 @@ async function evaluate(
   const options = { headerFrom: [domain], ...identifiers, resolver: questions, strict: true };
   const { response } = await evaluateDmarc(options);
   const nothing = { domain, published: undefined, policy: undefined, error: undefined };
-  const unaligned = { isSpfAligned: false, isDkimAligned: false, organizationalDomain: domain };
+  const unaligned = { isSpfAligned: false, isDkimAligned: false, organization: undefined };
   // Not for a domain in canonical form.
   if (response === false) return { ...nothing, ...unaligned, result: 'none' };
   const { status, alignment, rr, policyDomain } = response;
   const result = status.result as DomainCheck['result'];
   const error = result === 'temperror' ? String(response.error) : undefined;
-  const organizationalDomain = response.domain;
+  const organization = organizationOf(response, result);
   if (rr === undefined || policyDomain === undefined)
-    return { ...nothing, ...unaligned, result, error, organizationalDomain };
+    return { ...nothing, ...unaligned, result, error, organization };
   return {
     domain,
     result,
@@ -92,8 +92,19 @@ async function evaluate(
     isSpfAligned: typeof alignment.spf.result === 'string',
     isDkimAligned: typeof alignment.dkim.result === 'string',
     error,
-    organizationalDomain,
+    organization,
   };
+}
+
+/** mailauth keeps the record where it is not printed: null if nobody knows, false if there is none. */
+function organizationOf(response: object, result: string): OrganizationPolicy | undefined {
+  const { domain, orgRecord = false } = response as {
+    readonly domain: string;
+    readonly orgRecord?: { readonly p?: string; readonly sp?: string } | false | null;
+  };
+  if (orgRecord === null || result === 'temperror') return undefined;
+  if (orgRecord === false) return { domain, p: undefined, sp: undefined };
+  return { domain, p: policyOf(orgRecord.p), sp: policyOf(orgRecord.sp) };
 }
 
 /** `p` is what holds where the record's own is missing or wrong. RFC 9989 section 4.10.1. */

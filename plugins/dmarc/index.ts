@@ -66,7 +66,6 @@ export default definePlugin({
   options,
   rejects: ({ reject }) => ({ reject, reject_type: 'perm' }),
   onError: 'skip',
-  after: ['sender_permitted_from', 'dkim'],
   command: dmarcCommand,
   hooks(setup) {
     const { config, log, options } = setup;
@@ -165,7 +164,7 @@ function optionsOf(context: Context, evidence: Evidence, lists: Lists): RulingOp
 
 function resultOf(
   { connection, options, transaction }: Context,
-  { domains }: Authors,
+  { domains, mailboxes }: Authors,
   { check, disposition, overrides, result }: Ruling,
   { signatures, spf }: Evidence,
 ): DmarcResult {
@@ -180,6 +179,8 @@ function resultOf(
     isDkimAligned: check?.isDkimAligned ?? false,
     sourceIp: connection.remoteIp,
     headerFrom: domains.length === 1 ? domains[0] : undefined,
+    mailboxes,
+    organization: check?.organization,
     envelopeFrom: transaction.reversePath?.canonicalDomain ?? '',
     envelopeTo: [...new Set(recipients)],
     spf,

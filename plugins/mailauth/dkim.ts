@@ -1,4 +1,3 @@
-/** DKIM and ARC by mailauth: RFC 6376, RFC 8463, RFC 8617. */
+/** DKIM by mailauth: RFC 6376, RFC 8463. Its verifier reads ARC chains as well, RFC 8617. */
 
 export { DkimVerifier } from 'mailauth/lib/dkim/dkim-verifier.js';
-export { arc, createSeal, sealMessage } from 'mailauth/lib/arc/index.js';

@@ -36,6 +36,13 @@ export interface PublishedPolicy {
   readonly rua: readonly string[];
 }
 
+/** RFC 9989 section 3.2.14; without `p` and `sp`: no record. */
+export interface OrganizationPolicy {
+  readonly domain: string;
+  readonly p: DmarcPolicy | undefined;
+  readonly sp: DmarcPolicy | undefined;
+}
+
 /** Why a message was not handled as its policy says. RFC 9990, PolicyOverrideReason. */
 export interface PolicyOverride {
   readonly type: 'local_policy' | 'mailing_list' | 'other' | 'policy_test_mode' | 'trusted_forwarder';
@@ -68,6 +75,10 @@ export interface DmarcResult {
   readonly sourceIp: string;
   /** The Author Domain in A-labels; undefined if there is none. */
   readonly headerFrom: string | undefined;
+  /** How many addresses stand in From. */
+  readonly mailboxes: number;
+  /** The Organizational Domain of the author, and what its record asks for; undefined where it could not be told. */
+  readonly organization: OrganizationPolicy | undefined;
   /** The domain of the reverse-path; `''` for the empty one. */
   readonly envelopeFrom: string;
   /** The domains of the recipients, once each. */

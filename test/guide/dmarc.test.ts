@@ -1,5 +1,6 @@
 /** docs/guide/dmarc.md, tried with what the package exports. */
 
+import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { definePlugin, ok } from '../../bindings/plugin/index.ts';
@@ -8,9 +9,12 @@ import {
   MemoryLogs,
   TestClock,
   TestServer,
+  type FakeDnsZones,
   type FakeResolver,
   type TestServerOptions,
 } from '../../host/testing/index.ts';
+
+import { spfResult } from '../../plugins/mailauth/sender-results.ts';
 
 const GUIDE = readFileSync(new URL('../../docs/guide/dmarc.md', import.meta.url), 'utf8');
 
@@ -38,11 +42,13 @@ interface Sent {
   readonly reply: string;
   /** What was queued, unfolded. */
   readonly kept: string | undefined;
+  /** The same as it was queued. */
+  readonly octets: string;
 }
 
-/** A message in the name of `from`, sent to a server with the line of the plugin. */
+/** A message with the header, sent to a server with these lines of plugins. */
 async function send(
-  line: string,
+  lines: string | readonly string[],
   resolver: FakeResolver,
   header: string,
   more: TestServerOptions = {},
@@ -50,7 +56,7 @@ async function send(
   const { kept, plugin } = keeper();
   const logs = new MemoryLogs();
   const server = await TestServer.start({
-    plugins: ['logging/warn LOGINFO', line, plugin],
+    plugins: ['logging/warn LOGINFO', ...[lines].flat(), plugin],
     logs,
     resolver,
     ...more,
@@ -59,7 +65,12 @@ async function send(
     const client = await server.greeted();
     for (const text of ['MAIL FROM:<a@b.example>', 'RCPT TO:<u@mx.example>', 'DATA']) await client.say(text);
     const reply = await client.say(`${header === '' ? '' : `${header}\r\n`}Subject: x\r\n\r\nx\r\n.`);
-    return { log: logs.errors.join('\n'), reply, kept: kept[0]?.replace(/\n[ \t]+/g, ' ') };
+    return {
+      log: logs.errors.join('\n'),
+      reply,
+      octets: kept[0] ?? '',
+      kept: kept[0]?.replace(/\n[ \t]+/g, ' '),
+    };
   } finally {
     await server.close();
   }
@@ -134,4 +145,82 @@ test('the replies to From fields are those of the table in the guide', async () 
 test('the log of what is tolerated is the line in the guide', async () => {
   const [, line = 'none'] = /```\n(dmarc: fail, tolerated, .*)\n```/.exec(GUIDE) ?? [];
   expect((await send('dmarc reject 0', policy('p=reject'), FROM)).log).toContain(line);
+});
+
+const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+const KEY = {
+  'dkim/lists.example.org/selector': 's',
+  'dkim/lists.example.org/private': privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+};
+const RECORD = `v=DKIM1; k=rsa; p=${publicKey.export({ type: 'spki', format: 'der' }).toString('base64')}`;
+const KEY_NAME = 's._domainkey.lists.example.org';
+const POLICY = { '_dmarc.b.example': { TXT: ['v=DMARC1; p=reject'] } } as const;
+
+/** What a forwarder makes of a message that passed when it came there. */
+async function forwarded(): Promise<string> {
+  const vouching = definePlugin({
+    name: 'vouching',
+    about: 'Stands for DMARC that has passed.',
+    hooks: {
+      data_post_headers: ({ connection }) =>
+        connection.addAuthenticationResult('dmarc=pass header.from=b.example'),
+    },
+  });
+  const lines = ['vouching', 'arc seal lists.example.org'];
+  const { octets } = await send(lines, fakeResolver(), FROM, { config: KEY, definitions: [vouching] });
+  expect(octets).toMatch(/^ARC-Seal: i=1; a=rsa-sha256; .*cv=none;\n/);
+  return octets
+    .replaceAll('\n', '\r\n')
+    .replace(/\r\n\r\n[^]*$/, '')
+    .replace(/\r\nSubject: x$/, '');
+}
+
+test('arc seals, and what a trusted forwarder has sealed is taken though it fails', async () => {
+  const header = await forwarded();
+  const [, trusted = ''] = /```\n# config\/dmarc_trusted_sealers\n([^]*?)```/.exec(GUIDE) ?? [];
+  const lines = ['arc', 'dmarc'];
+  const resolver = (): FakeResolver => fakeResolver({ ...POLICY, [KEY_NAME]: { TXT: [RECORD] } });
+  expect((await send(lines, resolver(), header)).reply).toBe('552 failed DMARC policy');
+  const taken = await send(lines, resolver(), header, { config: { dmarc_trusted_sealers: trusted } });
+  expect(taken.reply).toMatch(/^250 /);
+  expect(taken.kept).toContain('arc=pass (i=1 as.d=lists.example.org)');
+});
+
+test('arc: without an answer of the DNS a chain fails, and nothing is refused for that', async () => {
+  const header = await forwarded();
+  const failing = await send('arc', fakeResolver({ [KEY_NAME]: 'SERVFAIL' }), header);
+  expect(failing.reply).toMatch(/^250 /);
+  expect(failing.kept).toContain('arc=fail (');
+  const clock = new TestClock(Date.parse('2026-11-30T12:00:00Z'));
+  const silent = fakeResolver({ [KEY_NAME]: 'timeout' }, clock);
+  const sent = send('arc', silent, header, { clock });
+  await silent.whenAsked(`TXT ${KEY_NAME}`);
+  await silent.advance(25_000);
+  expect((await sent).kept).toContain('arc=fail (');
+});
+
+test('bimi tells where the logo is, and what the guide shows', async () => {
+  const header = FROM;
+  const spf = definePlugin({
+    name: 'sender_permitted_from',
+    about: 'Stands for SPF that has passed.',
+    hooks: {
+      mail: ({ tasks }) =>
+        tasks.start(spfResult, () => ({ result: 'pass', domain: 'b.example', scope: 'mfrom' })),
+    },
+  });
+  const zones = (logo: FakeDnsZones): FakeResolver => fakeResolver({ ...POLICY, ...logo });
+  const start = { definitions: [spf] };
+  const lines = ['sender_permitted_from', 'dmarc', 'bimi'];
+  const logo = { 'default._bimi.b.example': { TXT: ['v=BIMI1; l=https://b.example/logo.svg'] } };
+  const found = await send(lines, zones(logo), header, start);
+  const [, shown = ''] = /```\n(BIMI-Location[^]*?)```/.exec(GUIDE) ?? [];
+  for (const line of shown
+    .trim()
+    .split('\n')
+    .filter((text) => !text.startsWith('Authentication')))
+    expect(found.octets).toContain(line.trim().replace(/;$/, ''));
+  const dead = await send(lines, zones({ 'default._bimi.b.example': 'SERVFAIL' }), header, start);
+  expect(dead.reply).toMatch(/^250 /);
+  expect(dead.kept).toContain('bimi=temperror');
 });

@@ -15,6 +15,7 @@ import {
   type DmarcResult,
   type SpfResult,
 } from '../../../plugins/mailauth/sender-results.ts';
+import { hop, MESSAGE, sealedBy, ZONES } from '../arc/chains.ts';
 import { RFC_8463, crlf, NOW } from '../dkim-samples.ts';
 
 const REJECT = { '_dmarc.b.example': { TXT: ['v=DMARC1; p=reject; rua=mailto:r@b.example'] } } as const;
@@ -162,6 +163,8 @@ test('dmarc tells reports all they need', async () => {
     isDkimAligned: false,
     sourceIp: '192.0.2.3',
     headerFrom: 'b.example',
+    mailboxes: 1,
+    organization: { domain: 'b.example', p: 'reject', sp: undefined },
     envelopeFrom: 'b.example',
     envelopeTo: ['mx.example'],
     spf: SPF,
@@ -326,4 +329,87 @@ test('without SPF the plugin says at the start what that means', () => {
   const said = (plugins: string): string => testPlugin(dmarc, { config: { plugins } }).log.join('\n');
   expect(said('dmarc')).toContain('sender_permitted_from does not stand in plugins: DKIM alone');
   expect(said('sender_permitted_from:2 reject 1\ndmarc')).toBe('');
+});
+
+/** RFC 8617 sections 7.2 and 9.3. */
+test.each([
+  ['nobody is trusted', ['one.example'], {}, undefined],
+  ['the sealer is trusted', ['one.example'], { trusted: 'one.example' }, 'as[1].d=one.example as[1].s=s'],
+  [
+    'the names are those of domains',
+    ['one.example'],
+    { trusted: 'ONE.example.' },
+    'as[1].d=one.example as[1].s=s',
+  ],
+  ['the first of two is trusted', ['one.example', 'two.example'], { trusted: 'one.example' }, undefined],
+  [
+    'both are trusted, and the first has seen it pass',
+    ['one.example', 'two.example'],
+    { trusted: 'one.example\ntwo.example', last: 'dmarc=fail header.from=b.example' },
+    'as[2].d=two.example as[2].s=s as[1].d=one.example as[1].s=s',
+  ],
+  [
+    'the second has seen it fail, and the first is not trusted',
+    ['one.example', 'two.example'],
+    { trusted: 'two.example', last: 'dmarc=fail header.from=b.example' },
+    undefined,
+  ],
+  [
+    'it has seen another domain pass',
+    ['one.example'],
+    { trusted: 'one.example', last: 'dmarc=pass header.from=c.example' },
+    undefined,
+  ],
+  [
+    'it has seen SPF pass',
+    ['one.example'],
+    { trusted: 'one.example', last: 'spf=pass smtp.mailfrom=b.example' },
+    undefined,
+  ],
+  [
+    'a comment says so',
+    ['one.example'],
+    {
+      trusted: 'one.example',
+      last: 'dmarc=fail (; dmarc=pass header.from=b.example;) header.from=b.example',
+    },
+    undefined,
+  ],
+  [
+    'a quoted text says so',
+    ['one.example'],
+    { trusted: 'one.example', last: 'dmarc=fail reason="; dmarc=pass header.from=b.example"' },
+    undefined,
+  ],
+] as const satisfies readonly (readonly [
+  string,
+  readonly string[],
+  { trusted?: string; last?: string },
+  string | undefined,
+])[])(
+  'a message that was sealed: %s',
+  async (_, sealers, { trusted, last }: { trusted?: string; last?: string }, comment) => {
+    let message = MESSAGE;
+    for (const [at, domain] of sealers.entries())
+      ({ message } = await hop(
+        message,
+        domain,
+        at === sealers.length - 1 && last !== undefined ? { found: last } : {},
+      ));
+    const { result, verdict } = await judged({
+      message,
+      zones: { ...REJECT, ...ZONES },
+      ...(trusted !== undefined && { config: { dmarc_trusted_sealers: trusted } }),
+    });
+    expect(verdict).toBe(comment === undefined ? REFUSED : 'DECLINED');
+    expect(result?.overrides).toEqual(
+      comment === undefined ? [] : [{ type: 'local_policy', comment: `arc=pass ${comment}` }],
+    );
+  },
+);
+
+test('a chain that fails is worth nothing, whoever has sealed it', async () => {
+  const message = (await sealedBy(['one.example'])).replace('Hello.', 'Hallo.');
+  const config = { dmarc_trusted_sealers: 'one.example' };
+  expect((await judged({ message, zones: { ...REJECT, ...ZONES }, config })).verdict).toBe(REFUSED);
 });

@@ -95,7 +95,10 @@ test('RFC 9989 section B.4.1: the Organizational Domain is the highest with a re
   const records = { 'example.com': REJECT, 'signing.example.com': REJECT };
   const found = await check('example.com', { records, spf: 'example.com', dkim: ['signing.example.com'] });
   expect(found).toMatchObject({ result: 'pass', isSpfAligned: true, isDkimAligned: true });
-  expect(found).toMatchObject({ organizationalDomain: 'example.com', published: { domain: 'example.com' } });
+  expect(found).toMatchObject({
+    organization: { domain: 'example.com' },
+    published: { domain: 'example.com' },
+  });
   expect(found.asked).toEqual(['TXT _dmarc.example.com', 'TXT _dmarc.com', 'TXT _dmarc.signing.example.com']);
 });
 
@@ -104,7 +107,10 @@ test('RFC 9989 section B.4.2: a deep walk asks eight questions', async () => {
   const given = { records, spf: 'example.com', dkim: ['signing.example.com'] };
   const found = await check('a.b.c.d.e.f.g.h.i.j.k.example.com', given);
   expect(found).toMatchObject({ result: 'pass', isSpfAligned: true, isDkimAligned: true });
-  expect(found).toMatchObject({ organizationalDomain: 'example.com', published: { domain: 'example.com' } });
+  expect(found).toMatchObject({
+    organization: { domain: 'example.com' },
+    published: { domain: 'example.com' },
+  });
   const walk = ['a.b.c.d.e.f.g.h.i.j.k.', 'g.h.i.j.k.', 'h.i.j.k.', 'i.j.k.', 'j.k.', 'k.', ''];
   expect(found.asked).toEqual([
     ...walk.map((labels) => `TXT _dmarc.${labels}example.com`),
@@ -118,7 +124,7 @@ test('RFC 9989 section B.4.3: psd=y ends the walk, and parts those below it', as
   const dkim = ['mail.mega.bank.example'];
   const found = await check('giant.bank.example', { records, spf: 'mail.giant.bank.example', dkim });
   expect(found).toMatchObject({ result: 'pass', isSpfAligned: true, isDkimAligned: false });
-  expect(found).toMatchObject({ organizationalDomain: 'giant.bank.example' });
+  expect(found).toMatchObject({ organization: { domain: 'giant.bank.example' } });
   expect(found.asked).not.toContain('TXT _dmarc.example');
 });
 
@@ -126,7 +132,7 @@ test('RFC 9989 section 4.10.2: psd=n is the Organizational Domain, whatever stan
   const records = { 'example.com': REJECT, 'a.example.com': `${REJECT}; psd=n` };
   expect(await check('x.a.example.com', { records, dkim: ['example.com'] })).toMatchObject({
     result: 'fail',
-    organizationalDomain: 'a.example.com',
+    organization: { domain: 'a.example.com' },
     published: { domain: 'a.example.com' },
   });
 });
