@@ -28,6 +28,8 @@ export const PERL_FILES: ReadonlyMap<string, PerlFile> = new Map([
   ...by('badmailfromto', 'badmailfromto'),
   ...by('badrcptto', 'badrcptto'),
   ...by('content_log', 'content_log_enabled', 'content_log_file'),
+  ['srs_domains', { reader: 'srs', alsoReadBy: ['queue/srs'] }],
+  ['srs_keys', { reader: 'srs', alsoReadBy: ['queue/srs'] }],
   ['dkim', { reader: 'dkim', alsoReadBy: ['dkimsign', 'domainkeys', 'arc'] }],
   ...by('dmarc', 'dmarc_trusted_forwarders', 'dmarc_trusted_sealers'),
   ...by('dns_whitelist_soft', 'whitelist_zones'),

@@ -145,7 +145,7 @@ export const PERL_PLUGINS: ReadonlyMap<string, PerlPlugin> = new Map(
     stunnel: same,
     tls: same,
     tls_cert: replaced('it was no plugin: `qpsmtpd tls-cert` makes a certificate'),
-    uribl: coming('messages with links to hosts on blocklists are taken'),
+    uribl: same,
     user_config: same,
     'virus/aveclient': scanner('Kaspersky'),
     'virus/bitdefender': scanner('BitDefender'),

@@ -1,6 +1,12 @@
 /** The store of what reports of TLS tell: how connections to other domains went. RFC 8460. */
 
-import type { Config, Log, Services, Setup } from '../../bindings/plugin/index.ts';
+import {
+  pluginNames,
+  type Config,
+  type Log,
+  type Services,
+  type Setup,
+} from '../../bindings/plugin/index.ts';
 import { DayCounts } from './day-counts.ts';
 
 export const TLS_STORE = 'tls-reports';
@@ -16,8 +22,7 @@ export interface TlsRow {
 }
 
 /** Whether a plugin is configured that reports. */
-export const areTlsReportsMailed = (config: Pick<Config, 'lines'>): boolean =>
-  config.lines('plugins').some((line) => /^tls_reports(?:[\s:]|$)/.test(line));
+export const areTlsReportsMailed = (config: Config): boolean => pluginNames(config).includes('tls_reports');
 
 interface CountsSetup extends Pick<Setup<unknown>, 'onClose'> {
   readonly services: Pick<Services, 'clock' | 'store'>;

@@ -114,8 +114,8 @@ test('what counts shows in the description of the plugin, for `plugin list`', ()
 
 test('every plugin of the server that sees the content says what its failure means', () => {
   const root = join(import.meta.dirname, '../../plugins');
-  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) =>
-    name.endsWith('.ts'),
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.ts') && !/^(dns-lists|mailauth|reports)\//.test(name),
   );
   const sees = files.filter((name) => /\bdata_post\b/.test(readFileSync(join(root, name), 'utf8')));
   expect(sees.length).toBeGreaterThan(8);

@@ -9,7 +9,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const PAGE = 'docs/reference/api.md';
 
 /** An author can have read all names of the API. */
-const MAX_EXPORTS = 120;
+const MAX_EXPORTS = 125;
 
 /** Imported by none of our plugins and named in no page of ours, and why they are there all the same. */
 const UNUSED: Readonly<Record<string, string>> = {

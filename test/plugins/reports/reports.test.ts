@@ -69,6 +69,8 @@ const RESULT: DmarcResult = {
   isDkimAligned: true,
   sourceIp: '2001:DB8::0001',
   headerFrom: 'mail.a.example',
+  mailboxes: 1,
+  organization: undefined,
   envelopeFrom: '',
   envelopeTo: ['mx.example'],
   spf: { result: 'softfail', domain: 'helo.a.example', scope: 'helo' },
