@@ -10,7 +10,9 @@ import { Resolver as NodeResolver } from 'node:dns/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { SystemDns } from '../../host/dns/system-dns.ts';
+import { coreOfProcess } from '../../bindings/core.ts';
+import { NO_RANGES } from '../../host/config/address-ranges.ts';
+import { ProcessDns } from '../../host/dns/process-dns.ts';
 import { describeRun } from '../machine.ts';
 import { RESULTS } from '../places.ts';
 import { pairRatios, rotate, spreadOf, type InRound, type Spread } from '../statistics.ts';
@@ -19,6 +21,8 @@ const LISTS = 50;
 const SESSIONS = 200;
 const QUESTIONS = LISTS * SESSIONS;
 const IN_FLIGHT = 100;
+/** Rounds for the compiler: half of ours is JavaScript, and none of c-ares is. */
+const WARM_UP = 8;
 /** A cached answer is asked for so many times more: the clock of processor time is too coarse for less. */
 const REPEATS = 10;
 /** Bounds: of an uncached lookup over one by Node, and of one that need not be sent. */
@@ -34,6 +38,8 @@ interface Contestant {
 interface Count {
   readonly microseconds: number;
   readonly packets: number;
+  /** Packets since the last count. */
+  readonly packetsBefore: number;
 }
 
 const server = fork(fileURLToPath(new URL('./answering-server.js', import.meta.url)));
@@ -50,12 +56,11 @@ async function packetsOf(): Promise<number> {
 
 /** Runs the work and counts processor time of this process, for one question of `count`, and packets at the server. */
 async function counted(count: number, work: () => Promise<void>): Promise<Count> {
-  await packetsOf();
-  globalThis.gc?.();
+  const packetsBefore = await packetsOf();
   const before = process.cpuUsage();
   await work();
   const { user, system } = process.cpuUsage(before);
-  return { microseconds: (user + system) / count, packets: await packetsOf() };
+  return { microseconds: (user + system) / count, packets: await packetsOf(), packetsBefore };
 }
 
 /** Names of a round: nobody has asked for them before. */
@@ -81,19 +86,28 @@ const openNode = (port: number): Contestant => {
 };
 
 const openOurs = (port: number): Contestant => {
-  const dns = new SystemDns({ servers: [`127.0.0.1:${port}`] });
-  return { name: 'ours', ask: (name) => dns.resolve4(name), close: () => undefined };
+  const log = (_: number, text: string): void => void process.stderr.write(`${text}\n`);
+  const processDns = new ProcessDns({ core: () => coreOfProcess().core, log });
+  const dns = processDns.under(() => ({
+    dnsServers: [{ address: '127.0.0.1', port }],
+    mxResolvers: [],
+    mxTrustedResolvers: NO_RANGES,
+    dnsTimeoutMs: 5_000,
+    dnsAttempts: 2,
+    dnsCacheOctets: 8_388_608,
+    dnsClient: 'own',
+  }));
+  return { name: 'ours', ask: (name) => dns.resolve4(name), close: () => processDns.close() };
 };
 
 async function compare(port: number, kind: string, rounds: number) {
   const contestants = [openNode, openOurs].map((open) => open(port));
   const costs = new Map<string, InRound[]>(contestants.map(({ name }) => [name, []]));
   const packets = new Map<string, number>(contestants.map(({ name }) => [name, 0]));
-  for (let round = -2; round < rounds; round++) {
+  for (let round = -WARM_UP; round < rounds; round++) {
     for (const [place, contestant] of rotate([...contestants.entries()], Math.abs(round))) {
-      const names = namesOf(kind, (round + 2) * contestants.length + place);
+      const names = namesOf(kind, (round + WARM_UP) * contestants.length + place);
       const count = await counted(QUESTIONS, () => askAll(contestant, names));
-      // The first rounds are for the compiler.
       if (round < 0) continue;
       costs.get(contestant.name)!.push({ round, value: count.microseconds });
       packets.set(contestant.name, packets.get(contestant.name)! + count.packets);
@@ -125,7 +139,7 @@ async function shareAnswers(port: number, rounds: number) {
       return Promise.resolve();
     });
     await Promise.all(waits);
-    packets += join.packets + (await packetsOf());
+    packets += join.packetsBefore + join.packets + (await packetsOf());
     joined.push(join.microseconds);
     const cache = await counted(QUESTIONS * REPEATS, async () => {
       for (let session = 0; session < SESSIONS * REPEATS; session++)

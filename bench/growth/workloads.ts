@@ -14,7 +14,7 @@ import { ReplyReader } from '../../plugins/queue/smtp/reply-reader.ts';
 import { stuffedWhole } from '../../bindings/wire/dot-stuffing.ts';
 import { encodePart } from '../../host/spool/report/part-encoding.ts';
 import { field } from '../../host/spool/report/status-fields.ts';
-import { parseAnswer } from '../../host/dns/wire-message.ts';
+import { readAnswer } from '../../host/dns/reply-reader.ts';
 import { namesAuthority, renameForeignResults } from '../../host/message/authentication-results.ts';
 import { cleanValue, readValue } from '../../host/message/field-text.ts';
 import { HeaderFields } from '../../host/message/header-fields.ts';
@@ -91,7 +91,11 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
     return [renameForeignResults(header, 'mx.example'), header.render('lf'), header.names()];
   },
   AttributeReader: (text) => new AttributeReader().take(Buffer.from(text)),
-  parseAnswer: (text) => parseAnswer(Buffer.from(`\0\u0001\u0080\0\0\u0001${text}`, 'latin1')),
+  'dns and readAnswer': (text) => {
+    const reply = Buffer.from(`\0\u0001\u0080\0\0\u0001${text}`, 'latin1');
+    const count = core.dns(reply);
+    return count < 0 ? count : readAnswer(core, reply, count, core.dnsName(0), 'TXT', false);
+  },
   ReplyReader: (text) => {
     try {
       return [

@@ -1,8 +1,10 @@
 /** `qpsmtpd NAME` where NAME is a plugin that brings a command. */
 
 import { parseArgs } from 'node:util';
+import { coreOfProcess } from '../../bindings/core.ts';
 import type { CommandContext, PluginCommand, PluginDefinition } from '../../bindings/plugin/index.ts';
 import { readConfigDir } from '../config/search-path.ts';
+import { ProcessDns } from '../dns/process-dns.ts';
 import { ConfigError, QpsmtpdError } from '../errors/error-classes.ts';
 import { Rehearsal } from '../errors/rehearsal.ts';
 import { loadDefinition } from '../hooks/plugin-loader.ts';
@@ -104,7 +106,9 @@ export async function runCommand(
   const service = readService(given);
   const config = openCommandConfig(configDir, service);
   const settings = new Settings(config, silence);
-  const services = makeServices(config.hostName, settings, (line) => terminal.err(line), new Rehearsal());
+  const dns = new ProcessDns({ core: () => coreOfProcess().core, log: () => undefined });
+  const asked = dns.under(() => settings.current);
+  const services = makeServices(config.hostName, asked, (line) => terminal.err(line), new Rehearsal());
   const closings: (() => Promise<void>)[] = [];
   const context: CommandContext = {
     positionals: given.positionals,
@@ -124,6 +128,7 @@ export async function runCommand(
   } finally {
     for (const close of closings) await close();
     services.logs.close();
+    dns.close();
     config.close();
   }
   return 0;

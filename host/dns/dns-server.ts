@@ -2,7 +2,7 @@
 
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { QuestionForm } from './question.ts';
-import type { ServerAddress } from './server-addresses.ts';
+import { printServer, type ServerAddress } from './server-addresses.ts';
 import { UdpPool } from './udp-pool.ts';
 
 export type DnsLog = (level: LogLevel, text: string) => void;
@@ -37,7 +37,7 @@ export class DnsServer {
   }
 
   get name(): string {
-    return this.address.includes(':') ? `[${this.address}]:${this.port}` : `${this.address}:${this.port}`;
+    return printServer(this);
   }
 
   isSilent(nowMs: number): boolean {

@@ -1,6 +1,5 @@
 /** The servers that are asked: those of the settings, or of resolv.conf, and which of them are believed about DNSSEC. */
 
-import { readFileSync } from 'node:fs';
 import { isIPv4, isIPv6 } from 'node:net';
 
 export interface ResolverAddress {
@@ -76,14 +75,9 @@ export function parseResolvConf(text: string): SystemServers {
   return { servers: servers.slice(0, MAX_SERVERS), timeoutMs, attempts };
 }
 
-/** What a file says now; undefined if it cannot be read. */
-export function readText(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
+/** As `parseResolver` reads it, port included. */
+export const printServer = ({ address, port }: ResolverAddress): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 
 const isLoopback = (address: string): boolean =>
   isIPv4(address) ? address.startsWith('127.') : address === '::1';

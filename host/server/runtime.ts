@@ -18,7 +18,8 @@ import type { Setting } from '../settings/setting-kinds.ts';
 import { Settings, type SettingValues } from '../settings/settings.ts';
 import type { ProcessSpools } from '../spool/process-spools.ts';
 import type { Spools } from '../../bindings/plugin/spool-services.ts';
-import type { ReverseLookup } from '../dns/reverse-lookup.ts';
+import type { ProcessDns, ServiceDns } from '../dns/process-dns.ts';
+import { DnsReverseLookup, type hostsFile, type ReverseLookup } from '../dns/reverse-lookup.ts';
 import { ConfigError, printPlace } from '../errors/error-classes.ts';
 import type { Attempt, Rehearsal } from '../errors/rehearsal.ts';
 import { HookRunner } from '../hooks/runner.ts';
@@ -64,7 +65,10 @@ export interface ProcessResources {
   readonly deadlines: Deadlines;
   readonly memory: MemoryBudget;
   readonly turns: Turns;
-  readonly reverseLookup: ReverseLookup;
+  readonly dns: ProcessDns;
+  readonly hosts: ReturnType<typeof hostsFile>;
+  /** Undefined: names of clients are looked up in the DNS of the service. */
+  readonly reverseLookup: ReverseLookup | undefined;
   readonly isDraining: boolean;
   readonly stores: ProcessStores;
   readonly spools: ProcessSpools;
@@ -116,6 +120,8 @@ export class Runtime implements SessionHost {
   readonly memory: MemoryBudget;
   readonly turns: Turns;
   readonly reverseLookup: ReverseLookup;
+  /** By the settings, whatever plugins are given. */
+  readonly dns: ServiceDns;
   /** Where `store` says, for the host itself. */
   readonly stores: Stores;
   readonly version = version;
@@ -150,6 +156,8 @@ export class Runtime implements SessionHost {
       closings: PluginClosings;
       clock: Clock;
       stores: Stores;
+      dns: ServiceDns;
+      reverseLookup: ReverseLookup;
       checks: PluginChecks | undefined;
     },
   ) {
@@ -158,7 +166,8 @@ export class Runtime implements SessionHost {
     this.deadlines = foundation.deadlines;
     this.memory = foundation.memory;
     this.turns = foundation.turns;
-    this.reverseLookup = foundation.reverseLookup;
+    this.reverseLookup = parts.reverseLookup;
+    this.dns = parts.dns;
     this.stores = parts.stores;
     this.config = parts.config;
     this.logger = parts.logger;
@@ -200,7 +209,8 @@ export class Runtime implements SessionHost {
     const tls = new TlsOffers(config, settings, log, systemClock);
     const closings = new PluginClosings(logger);
     const checks = rehearsal && new PluginChecks();
-    const system = makeServices(config.hostName, settings, writeError, rehearsal);
+    const lookups = openLookups(foundation, settings, options);
+    const system = makeServices(config.hostName, lookups.dns, writeError, rehearsal);
     try {
       await attempt(undefined, () => throwAll(settings.problems()));
       logger.level = rehearsal === undefined ? settings.current.logLevel : LogLevel.NOTICE;
@@ -231,7 +241,8 @@ export class Runtime implements SessionHost {
       const contentOptions = await openContent(places);
       const { clock, store: stores } = services;
       const own = { config, logger, plugins, settings, contentOptions, closings, checks, clock, stores };
-      const runtime = new Runtime(foundation, { ...system, ...own, tls, given: options, service });
+      const parts = { ...system, ...own, ...lookups, tls, service };
+      const runtime = new Runtime(foundation, { ...parts, given: options });
       if (rehearsal === undefined) for (const text of runtime.#authFaults()) log.warn(text);
       return runtime;
     } catch (error) {
@@ -239,6 +250,7 @@ export class Runtime implements SessionHost {
       config.close();
       tls.close();
       system.logs.close();
+      lookups.dns.close();
       throw error;
     }
   }
@@ -322,7 +334,18 @@ export class Runtime implements SessionHost {
     this.config.close();
     this.#tls.close();
     this.#logs.close();
+    this.dns.close();
   }
+}
+
+/** The DNS of the service, and the names of its clients, which are looked up by what plugins are given. */
+function openLookups(
+  { dns: ofProcess, hosts, reverseLookup }: ProcessResources,
+  settings: Settings,
+  { services }: RuntimeOptions,
+): Pick<Runtime, 'dns' | 'reverseLookup'> {
+  const dns = ofProcess.under(() => settings.current);
+  return { dns, reverseLookup: reverseLookup ?? new DnsReverseLookup(services?.dns ?? dns, hosts) };
 }
 
 interface LoadingOptions {

@@ -2,7 +2,8 @@
 
 import { coreOfProcess } from '../../bindings/core.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
-import { DnsReverseLookup, type ReverseLookup } from '../dns/reverse-lookup.ts';
+import { ProcessDns } from '../dns/process-dns.ts';
+import { hostsFile, type ReverseLookup } from '../dns/reverse-lookup.ts';
 import { ProcessSpools } from '../spool/process-spools.ts';
 import { adviseOnLimits } from './limit-advice.ts';
 import { lmtpHost, probeHost } from './session-hosts.ts';
@@ -73,7 +74,9 @@ export class Server implements ProcessResources {
   readonly deadlines: Deadlines;
   readonly memory: MemoryBudget;
   readonly turns: Turns;
-  readonly reverseLookup: ReverseLookup;
+  readonly reverseLookup: ReverseLookup | undefined;
+  readonly dns: ProcessDns;
+  readonly hosts = hostsFile();
   readonly stores: ProcessStores;
   readonly spools: ProcessSpools;
   isDraining = false;
@@ -95,10 +98,14 @@ export class Server implements ProcessResources {
 
   private constructor(options: ServerOptions) {
     this.#options = options;
-    this.reverseLookup = options.reverseLookup ?? new DnsReverseLookup();
+    this.reverseLookup = options.reverseLookup;
     this.deadlines = options.deadlines ?? new Deadlines();
     this.turns = options.turns ?? new Turns();
     this.core = coreOfProcess().core;
+    this.dns = new ProcessDns({
+      core: () => this.core,
+      log: (level, text) => this.logger.log(level, text),
+    });
     const clock = options.services?.clock ?? systemClock;
     this.stores = new ProcessStores(clock);
     this.spools = new ProcessSpools({ core: this.core, clock, random: () => Math.random() });
@@ -212,6 +219,7 @@ export class Server implements ProcessResources {
     await this.#emptyWithin(CUT_OFF_MS);
     await this.spools.close(Math.max(0, until - performance.now()));
     await Promise.all([...this.#generations].map((generation) => this.#close(generation, true)));
+    this.dns.close();
     await this.stores.close();
   }
 

@@ -5,9 +5,7 @@ import type { Clock, Services } from '../../bindings/plugin/services.ts';
 import { webClient } from '../http/web-client.ts';
 import { makeLogs, type ClosableLogs } from '../observe/log-outputs.ts';
 import type { Rehearsal } from '../errors/rehearsal.ts';
-import { SystemDns } from '../dns/system-dns.ts';
-import { chooseResolvers, type TrustedResolver } from '../dns/trusted-resolvers.ts';
-import type { SettingValues, Settings } from '../settings/settings.ts';
+import type { DnsService } from '../../bindings/plugin/resolver.ts';
 import { SystemFiles } from './files.ts';
 import { connect } from '../connect/connect.ts';
 import { requirePackage } from '../package/optional-package.ts';
@@ -17,16 +15,10 @@ import { programs } from '../programs/programs.ts';
 
 export const systemClock: Clock = { now: () => Date.now() };
 
-const trustedResolvers = ({
-  mxResolvers,
-  mxTrustedResolvers,
-}: Pick<SettingValues, 'mxResolvers' | 'mxTrustedResolvers'>): readonly TrustedResolver[] =>
-  chooseResolvers(mxResolvers, (address) => mxTrustedResolvers.has(address));
-
 /** All but TLS and the store, which depend on the settings, outlets, which depend on who asks, and spools, which outlive a reload. */
 export function makeServices(
   host: string,
-  settings: Pick<Settings, 'current'>,
+  dns: DnsService,
   writeError: (line: string) => void,
   rehearsal?: Rehearsal,
 ): Omit<Services, 'tls' | 'store' | 'logs' | 'outlets' | 'spools'> & {
@@ -39,7 +31,7 @@ export function makeServices(
     random,
     programs,
     connect,
-    dns: new SystemDns({ trustedResolvers: () => trustedResolvers(settings.current) }),
+    dns,
     files,
     system: {
       hostName: host,

@@ -6,9 +6,9 @@ import { LogLevel, parseLogLevel } from '../../bindings/plugin/log-level.ts';
 import type { ConfigService } from '../config/config-directory.ts';
 import { meansFalse } from '../config/config-list.ts';
 import { hostNameOf } from '../../bindings/wire/domain-name.ts';
+import { DNS_SETTINGS } from './dns-settings.ts';
 import { HTTP_SETTINGS } from './http-settings.ts';
 import { LIMITS } from './limit-settings.ts';
-import { MAIL_EXCHANGE_SETTINGS } from './mail-exchange-settings.ts';
 import {
   addressRanges,
   allLines,
@@ -149,7 +149,7 @@ export const SETTINGS = {
     otherwise: 0o700,
   }),
   ...STORE_SETTINGS,
-  ...MAIL_EXCHANGE_SETTINGS,
+  ...DNS_SETTINGS,
   /** Between commands. */
   commandTimeoutMs: seconds({
     file: ['timeoutsmtpd', 'timeout'],

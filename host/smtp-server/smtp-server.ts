@@ -260,9 +260,12 @@ export class SMTPServer extends EventEmitter<SMTPServerEvents> implements Facade
 
   // Of FacadeServer.
 
-  namesOf(address: string): Promise<readonly string[]> {
+  async namesOf(address: string): Promise<readonly string[]> {
     const { resolver } = this.options;
-    if (typeof resolver?.reverse !== 'function') return reverseNames(address);
+    if (typeof resolver?.reverse !== 'function') {
+      const engine = await this.#engine;
+      return engine === undefined ? [] : reverseNames(engine.generation.main.dns, engine.hosts, address);
+    }
     return new Promise((resolve, reject) => {
       resolver.reverse(address, (error, names) => (error ? reject(error) : resolve(names ?? [])));
     });

@@ -1,11 +1,13 @@
 /** A resolver of a test over real sockets, which ends with the test and has to leave nothing behind. */
 
 import { expect, onTestFinished } from 'vitest';
-import { loadCore } from '../../bindings/core.ts';
+import { coreOfProcess } from '../../bindings/core.ts';
+import { ProcessDns, type DnsSettings, type ServiceDns } from '../../host/dns/process-dns.ts';
+import { NO_RANGES } from '../../host/config/address-ranges.ts';
 import type { ServerAddress } from '../../host/dns/server-addresses.ts';
 import { StubResolver, type ServerList, type StubResolverOptions } from '../../host/dns/stub-resolver.ts';
 
-export const { core } = loadCore();
+export const { core } = coreOfProcess();
 
 /** Nothing is asked twice because the machine is slow, unless the test wants less patience. */
 export type AskingOptions = Partial<StubResolverOptions> & Partial<Omit<ServerList, 'servers'>>;
@@ -29,6 +31,22 @@ export function asking(
     expect(dns.counts.sockets).toBe(0);
   });
   return dns;
+}
+
+/** `services.dns` under some settings. */
+export function askingService(settings: Partial<DnsSettings>, resolvConf?: string): ServiceDns {
+  const dns = new ProcessDns({ core: () => core, log: () => undefined, resolvConf });
+  onTestFinished(() => dns.close());
+  return dns.under(() => ({
+    dnsServers: [],
+    mxResolvers: [],
+    mxTrustedResolvers: NO_RANGES,
+    dnsTimeoutMs: 60_000,
+    dnsAttempts: undefined,
+    dnsCacheOctets: 1_048_576,
+    dnsClient: 'own',
+    ...settings,
+  }));
 }
 
 /** Neither a question nor what belongs to one is left; sockets may wait for the next one. */

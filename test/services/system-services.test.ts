@@ -1,15 +1,11 @@
-/** The services over the real system: files, the DNS (against a name server of the test), time. */
+/** The services over the real system: files, time. */
 
-import { createSocket, type Socket } from 'node:dgram';
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { SystemDns } from '../../host/dns/system-dns.ts';
+import { afterAll, describe, expect, test } from 'vitest';
 import { SystemFiles } from '../../host/services/files.ts';
 import { localTime } from '../../host/services/local-time.ts';
-import { ZoneServer } from '../dns/zone-server.ts';
-import { PATIENCE } from '../patience.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'services-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -105,99 +101,6 @@ describe('files', () => {
     await kept.refresh();
     expect(kept.lines).toBe(same);
     expect(files.keep(path('never')).lines).toBeUndefined();
-  });
-});
-
-describe('dns', () => {
-  const A = 1;
-  const RCODE_NXDOMAIN = 3;
-  const RCODE_SERVFAIL = 2;
-
-  const PTR = 12;
-  /** `client.test` in the form of the DNS. */
-  const CLIENT = [6, ...Buffer.from('client'), 4, ...Buffer.from('test'), 0];
-  const ANSWERS: Readonly<Record<string, readonly number[]>> = {
-    [`${A} found.test`]: [192, 0, 2, 9],
-    [`${PTR} 9.2.0.192.in-addr.arpa`]: CLIENT,
-  };
-
-  /** Knows `ANSWERS`, fails for `broken.test`, is silent for `silent.test`; `none.test` does not exist. */
-  function nameServer(): Promise<Socket> {
-    const socket = createSocket('udp4');
-    socket.on('message', (question, { port, address }) => {
-      const { name, type, end } = readQuestion(question);
-      if (name === 'silent.test') return;
-      const data = ANSWERS[`${type} ${name}`];
-      const rcode = name === 'broken.test' ? RCODE_SERVFAIL : name === 'none.test' ? RCODE_NXDOMAIN : 0;
-      const count = data === undefined ? 0 : 1;
-      const header = [question[0]!, question[1]!, 0x81, 0x80 | rcode, 0, 1, 0, count, 0, 0, 0, 0];
-      const answer =
-        data === undefined ? [] : [0xc0, 12, 0, type, 0, 1, 0, 0, 0, 60, 0, data.length, ...data];
-      const reply = Buffer.from([...header, ...question.subarray(12, end), ...answer]);
-      socket.send(reply, port, address);
-    });
-    return new Promise((resolve) => socket.bind(0, '127.0.0.1', () => resolve(socket)));
-  }
-
-  function readQuestion(question: Buffer): { name: string; type: number; end: number } {
-    const labels: string[] = [];
-    let at = 12;
-    for (let length = question[at]!; length > 0; length = question[at]!) {
-      labels.push(question.toString('latin1', at + 1, at + 1 + length));
-      at += 1 + length;
-    }
-    return { name: labels.join('.').toLowerCase(), type: question.readUInt16BE(at + 1), end: at + 5 };
-  }
-
-  test('what the name server says is told apart, and its silence is a fault in time. RFC 2308 section 2', async () => {
-    const server = await nameServer();
-    const dns = new SystemDns({ servers: [`127.0.0.1:${server.address().port}`] });
-    const found = (name: string, ...records: string[]) => ({
-      status: 'found',
-      records,
-      isSecure: false,
-      canonicalName: name,
-    });
-    expect(await dns.resolve4('Found.test.')).toEqual(found('found.test', '192.0.2.9'));
-    expect(await dns.resolve6('found.test')).toMatchObject({ status: 'no such record' });
-    expect(await dns.mx('none.test')).toMatchObject({ status: 'no such name' });
-    expect(await dns.txt('bare.test')).toMatchObject({ status: 'no such record' });
-    expect(await dns.reverse('192.0.2.9')).toEqual(found('9.2.0.192.in-addr.arpa', 'client.test'));
-    expect(await dns.reverse('2001:db8::1')).toMatchObject({ status: 'no such record' });
-    expect(await dns.reverse('no address')).toMatchObject({ status: 'no such name' });
-    expect(await dns.resolve4('broken.test')).toMatchObject({ status: 'failed', reason: 'ESERVFAIL' });
-    expect(await dns.resolve4('silent.test', { timeoutMs: 50 })).toMatchObject({
-      status: 'failed',
-      reason: 'timeout',
-    });
-    for (const name of ['bad..name', 'x'.repeat(300), 'a\0b']) {
-      expect((await dns.resolve4(name, { timeoutMs: 500 })).status, name).not.toBe('found');
-    }
-    server.close();
-  });
-
-  test('an answer is waited for as long as it is wanted, and what Node cannot ask is asked all the same', async () => {
-    const tlsaName = 'TLSA _25._tcp.mx.a.example';
-    const tlsa = { usage: 3, selector: 1, matching: 1, data: Buffer.alloc(32, 7) };
-    const server = await ZoneServer.start({
-      'A silent.example': { spoil: () => [] },
-      [tlsaName]: { records: [[tlsaName, tlsa]], isSecure: true },
-      'CNAME www.a.example': { records: [['CNAME www.a.example', 'a.example']], isSecure: true },
-      'MX a.example': { records: [['MX a.example', '10 mx.a.example']], isSecure: true },
-    });
-    onTestFinished(() => server.close());
-    const servers = [`127.0.0.1:${server.port}`];
-    const dns = new SystemDns({ servers, trustedResolvers: () => [server.resolver()] });
-    const stop = new AbortController();
-    const answer = dns.resolve4('silent.example', { signal: stop.signal });
-    await vi.waitFor(() => expect(server.asked).toEqual(['A silent.example']), PATIENCE);
-    stop.abort();
-    expect(await answer).toMatchObject({ status: 'failed', reason: 'aborted' });
-    expect(await dns.mx('a.example', { signal: stop.signal })).toMatchObject({ reason: 'aborted' });
-    expect(await dns.tlsa('_25._tcp.mx.a.example')).toMatchObject({ records: [tlsa], isSecure: false });
-    expect(await dns.cname('www.a.example')).toMatchObject({ records: ['a.example'], isSecure: false });
-    expect(await dns.mx('a.example')).toMatchObject({ status: 'found', isSecure: false });
-    expect(await dns.authenticated.mx('a.example')).toMatchObject({ status: 'found', isSecure: true });
   });
 });
 

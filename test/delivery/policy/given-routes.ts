@@ -5,7 +5,7 @@ import { MailRoutes, type RouteOptions, type SenderWish } from '../../../plugins
 import { PolicyCounters } from '../../../plugins/queue/mx/policy-counters.ts';
 import { isReachable } from '../../../bindings/lists/client-ranges.ts';
 import { parseStsPolicy } from '../../../plugins/queue/mx/sts-policy.ts';
-import { ResolverDns } from '../../../host/dns/secure-dns.ts';
+import { asking } from '../../dns/asking.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
 import { keptLog } from '../mail-object.ts';
 
@@ -16,7 +16,7 @@ export async function given(zone: Zone, sts?: string, options: Partial<RouteOpti
   const log = keptLog();
   const policy = sts === undefined ? undefined : parseStsPolicy(sts);
   const routes = new MailRoutes({
-    dns: new ResolverDns([server.resolver()], () => 0, { attemptMs: 200, rounds: 1 }),
+    dns: asking([server.resolver()], { attempts: 1, timeoutMs: 200 }),
     sts: { policyFor: () => Promise.resolve(policy) },
     isDaneUsed: true,
     counters,

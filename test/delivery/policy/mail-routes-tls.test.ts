@@ -2,7 +2,7 @@
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { SenderWish } from '../../../plugins/queue/mx/mail-routes.ts';
-import { ResolverDns } from '../../../host/dns/secure-dns.ts';
+import { asking } from '../../dns/asking.ts';
 import type { TlsaRecord } from '../../../bindings/plugin/resolver.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
 import { a, FAILS, given, mx, PLAIN, routeOf, SECURE } from './given-routes.ts';
@@ -211,7 +211,7 @@ describe('DANE (RFC 7672 section 2)', () => {
   test('a resolver nobody vouches for is not believed', async () => {
     const server = await ZoneServer.start(signed({ [TLSA]: tlsaAt('mx.a.example', ee) }));
     onTestFinished(() => server.close());
-    const dns = new ResolverDns([server.resolver(false)], () => 0, { attemptMs: 200 });
+    const dns = asking([server.resolver(false)]);
     const { routes } = await given({}, undefined, { dns });
     const route = await routes.routeTo('a.example');
     expect(route.kind === 'hosts' && route.hosts[0]?.tls?.level).toBe('opportunistic');

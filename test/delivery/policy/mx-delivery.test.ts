@@ -3,7 +3,7 @@
 import { createSecureContext } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openMailExchange, type MxOptions } from '../../../plugins/queue/mx/mail-exchange.ts';
-import { SystemDns } from '../../../host/dns/system-dns.ts';
+import { askingService } from '../../dns/asking.ts';
 import { webClient } from '../../../host/http/web-client.ts';
 import { PLAIN_MAIL } from '../../../host/session/envelope-parameters.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
@@ -51,7 +51,7 @@ async function given({ zone, certificate, script = {}, sts, options }: Given) {
   const services = {
     ...hopSetup.services,
     clock: { now: () => Date.now() },
-    dns: new SystemDns({ trustedResolvers: () => [dns.resolver()] }),
+    dns: askingService({ mxResolvers: [dns.resolver()] }),
     http: webClient,
     store: new MemoryStores({ now: () => Date.now() }),
   };
