@@ -13,14 +13,32 @@ const TEST_TIMEOUT_MS = 3_000;
 /** A list that does not answer is told of once in a while, not with every client. */
 const TELL_AGAIN_MS = 300_000;
 
+/** What is asked about. */
+interface Subject {
+  readonly text: string;
+  /** Undefined for a domain. */
+  readonly family: AddressFamily | undefined;
+  readonly labels: string;
+}
+
+/** Many lists in a row are asked about the same subject: it is taken apart once. */
+let last: Subject = { text: '', family: undefined, labels: '' };
+
+function subjectOf(text: string): Subject {
+  if (last.text === text) return last;
+  const octets = addressOctets(text);
+  last =
+    octets === undefined
+      ? { text, family: undefined, labels: text }
+      : { text, family: octets.length === 4 ? 4 : 6, labels: reversedDigits(octets) };
+  return last;
+}
+
 /**
  * What stands in front of the zone in a question about `subject`: the octets of an IPv4 address from the last to the first, the
  * hexadecimal digits of an IPv6 address likewise, or the domain itself. RFC 5782 sections 2.1, 2.4 and 3.
  */
-export function queryLabels(subject: string): string {
-  const octets = addressOctets(subject);
-  return octets === undefined ? subject : reversedDigits(octets);
-}
+export const queryLabels = (subject: string): string => subjectOf(subject).labels;
 
 export interface RemoteListOptions {
   readonly dns: Pick<Resolver, 'resolve4' | 'txt'>;
@@ -66,12 +84,12 @@ export class RemoteList implements DnsList {
   }
 
   async ask(subject: string, options: ListOptions = {}): Promise<ListAnswer> {
-    const family = familyOf(subject);
+    const { family, labels } = subjectOf(subject);
     if (family !== undefined && this.#options.families?.includes(family) === false) return NOT_LISTED;
     const running = this.#test?.begin();
     const off = this.#off(family);
     if (off !== undefined) return off;
-    const { answer } = await this.#look(queryLabels(subject), options);
+    const { answer } = await this.#look(labels, options);
     if (answer.state === 'failed') this.#tell(answer.reason, options.signal);
     if (answer.state !== 'listed' || running === undefined) return answer;
     // A list that has just begun to list the whole world must not have one more victim.
@@ -150,11 +168,6 @@ export class RemoteList implements DnsList {
 
 const stateOf = ({ answer, isByList }: Look): ListedState =>
   answer.state === 'failed' ? { failed: answer.reason, isByList } : answer.state;
-
-function familyOf(subject: string): AddressFamily | undefined {
-  const octets = addressOctets(subject);
-  return octets === undefined ? undefined : octets.length === 4 ? 4 : 6;
-}
 
 /** False if the signal is aborted first. */
 function endsBefore(running: Promise<void>, signal: AbortSignal | undefined): Promise<boolean> {
