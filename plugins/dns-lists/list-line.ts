@@ -52,16 +52,16 @@ const ZONE = /^(?:[\w-]{1,63}\.)*[\w-]{1,63}$/;
 export function parseListLine(line: string): ListLine {
   const [, head = '', colon, afterHead = ''] = /^([^\s:]*)\s*(:?)\s*(.*)$/s.exec(line.trim()) ?? [];
   const [, name = '', filter, weight = '1'] = /^([^=*]*)(?:=([^*]*))?(?:\*(.*))?$/s.exec(head) ?? [];
+  if (STRAY_KEY.test(head)) throw new Error('there is no zone in front of the key');
   const zone = zoneOf(name);
   const { options, text } = colon === ':' ? { options: {}, text: afterHead } : readOptions(afterHead);
   if (options.key !== undefined && options['key-file'] !== undefined)
     throw new Error(`${zone} has a key and a key-file (leave one of them out)`);
-  checkFile(zone, options);
-  // Every client that is refused would read it.
-  if (/^key(?:-file)?=/.test(text))
+  if (STRAY_KEY.test(text))
     throw new Error(
-      `the key of ${zone} stands after a colon, where the text begins (put a blank for the colon)`,
+      `the key of ${zone} stands in the text (write a blank in front of \`key=\`, and none in it)`,
     );
+  checkFile(zone, options);
   return {
     zone,
     filter: filter === undefined ? undefined : parseCodeFilter(filter),
@@ -70,6 +70,9 @@ export function parseListLine(line: string): ListLine {
     options,
   };
 }
+
+/** A key that is taken for something else would be read by every client that is refused, or by the readers of the log. */
+const STRAY_KEY = /^key(?:-file)?\s*=/i;
 
 function checkFile(zone: string, options: ListLineOptions): void {
   const { file, format } = options;

@@ -84,6 +84,10 @@ describe('lines with more', () => {
   test.each([
     'zen.example key=topse!cret',
     'zen.example:key=topsecret',
+    'zen.example: Key=topsecret',
+    'zen.example key = topsecret',
+    'zen.example Key=topsecret',
+    'zen.example test=no key =topsecret',
     'zen.example key=topsecret key=topsecret',
   ])('no error shows a key: %s', (line) => {
     let message = '';
@@ -111,5 +115,27 @@ test('a filter matches the codes that each of its numbers and ranges names, and 
       expect(matches(`127.0.${c}.${d}`)).toBe(isIn(third, c) && isIn(last, d));
       expect(matches(`127.1.${c}.${d}`)).toBe(false);
     }),
+  );
+});
+
+test('any text is a line or a mistake, and a mistake beside a key never shows the key', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('', ' ', ':', '*', '=', ' test=no '),
+      (text, joint) => {
+        for (const line of [
+          text,
+          `zen.example key=topsecret${joint}${text}`,
+          `${text}${joint} key=topsecret`,
+        ])
+          try {
+            parseListLine(line);
+          } catch (cause) {
+            expect(cause).toBeInstanceOf(Error);
+            expect((cause as Error).message).not.toContain('topsecret');
+          }
+      },
+    ),
   );
 });
