@@ -7,9 +7,10 @@ import { fakeResolver, TestServer, type FakeDnsZones } from '../../host/testing/
 
 const GUIDE = readFileSync(new URL('../../docs/guide/lists.md', import.meta.url), 'utf8');
 
-/** The lines of a block that begins with the name of its file. */
-const fileOf = (name: string): string[] =>
-  new RegExp(`\`\`\`\n# config/${name}\n(.*?)\`\`\``, 's').exec(GUIDE)![1]!.trim().split('\n');
+/** A block that begins with the name of its file. */
+const block = (name: string): string =>
+  new RegExp(`\`\`\`\n# ${name}\n(.*?)\`\`\``, 's').exec(GUIDE)![1]!.trim();
+const fileOf = (name: string): string[] => block(`config/${name}`).split('\n');
 
 const TEST = { A: ['127.0.0.2'] };
 /** Every list is in order. RFC 5782 section 5. */
@@ -36,10 +37,20 @@ interface Setting {
   readonly zones?: FakeDnsZones;
   readonly plugins?: readonly string[];
   readonly recipient?: string;
+  readonly dnsblZones?: readonly string[];
+  readonly files?: Readonly<Record<string, string>>;
+  readonly address?: string;
 }
 
-/** What a client at 192.0.2.3 is told last, and what was asked. */
-async function send({ zones = {}, plugins = fileOf('plugins'), recipient = 'u@here.example' }: Setting) {
+/** What a client is told last, and what was asked. */
+async function send({
+  zones = {},
+  plugins = fileOf('plugins'),
+  recipient = 'u@here.example',
+  dnsblZones = fileOf('dnsbl_zones'),
+  files = {},
+  address = '192.0.2.3',
+}: Setting) {
   const resolver = fakeResolver({ ...IN_ORDER, ...zones });
   const log: string[] = [];
   const server = await TestServer.start({
@@ -48,14 +59,15 @@ async function send({ zones = {}, plugins = fileOf('plugins'), recipient = 'u@he
       me: ['mx.example'],
       loglevel: ['6'],
       rcpthosts: ['here.example'],
-      dnsbl_zones: fileOf('dnsbl_zones'),
+      dnsbl_zones: dnsblZones,
       rhsbl_zones: ['names.example'],
       whitelist_zones: ['known.example'],
     },
     resolver,
+    files,
   });
   try {
-    const client = server.connect({ address: '192.0.2.3' });
+    const client = server.connect({ address });
     let last = '';
     const hear = async (reply: Promise<string>): Promise<boolean> => {
       let isHeard = false;
@@ -166,6 +178,55 @@ describe('the mail flows', () => {
   test('or waits, if the operator says so and no list has an answer', async () => {
     const plugins = ['dnsbl on_error defer', 'rcpt_ok'];
     expect((await send({ zones: all('SERVFAIL'), plugins })).last).toMatch(/^450 /);
+  });
+});
+
+describe('local zone files', () => {
+  const plugins = ['dnsbl', 'rcpt_ok'];
+  const dnsblZones = fileOf("dnsbl_zones with lists of one's own");
+  const spammers = `${block('/var/lib/lists/spammers')}\n`;
+  const files = {
+    '/var/lib/lists/spammers': spammers,
+    '/var/lib/lists/mine': '!192.0.2.3',
+    '/var/lib/lists/theirs': '192.0.2.0/28 :4:x\n203.0.113.0/24 :4:y\n203.0.113.8 :2:z',
+  };
+  const lastFor = async (address: string, zones: FakeDnsZones = {}) => {
+    const { last, questions } = await send({ zones, plugins, dnsblZones, files, address });
+    const labels = address.split('.').reverse().join('.');
+    return { last, asked: questions.filter((question) => question.startsWith(`A ${labels}.`)) };
+  };
+
+  test.each([
+    ['192.0.2.3', '550 Listed for spam, see https://lists.example.net/?192.0.2.3'],
+    ['198.51.100.7', '550 An open proxy at 198.51.100.7'],
+    ['198.51.100.31', '550 Listed for spam, see https://lists.example.net/?198.51.100.31'],
+    ['203.0.113.7', '550 Your network is on our list'],
+  ])('refuse %s, and nobody else is asked', async (address, reply) => {
+    expect(await lastFor(address)).toMatchObject({ last: reply, asked: [] });
+  });
+
+  test.each([
+    ['192.0.2.25', '25.2.0.192'],
+    ['198.51.100.15', '15.100.51.198'],
+    ['203.0.113.8', '8.113.0.203'],
+  ])('%s is not on them: the DNS is asked', async (address, labels) => {
+    const question = `A ${labels}.zen.example.net`;
+    expect(await lastFor(address)).toEqual({ last: QUEUED, asked: [question] });
+    expect((await lastFor(address, { [`${labels}.zen.example.net`]: 'timeout' })).last).toBe(QUEUED);
+  });
+
+  test('a broken one refuses nobody', async () => {
+    const broken = { ...files, '/var/lib/lists/spammers': 'not a zone' };
+    const { last, log } = await send({ plugins, dnsblZones, files: broken, address: '192.0.2.3' });
+    expect(last).toBe(QUEUED);
+    expect(log.join('\n')).toContain(
+      '/var/lib/lists/spammers line 1: no entry of this format: no zone of this format; it lists nobody',
+    );
+  });
+
+  test('the formats of the guide are all there are', () => {
+    const formats = [...GUIDE.matchAll(/^\| `(\w+)` +\| .*\|.*\|$/gm)].map(([, format]) => format);
+    expect(formats).toEqual(expect.arrayContaining(['ip4set', 'ip4trie', 'ip6trie', 'ip6tset', 'dnset']));
   });
 });
 
