@@ -71,7 +71,11 @@ export function isAddressLiteral(domain: string): boolean {
 
 /** The octets of an address, 4 or 16; undefined for what is none. */
 export function addressOctets(address: string): readonly number[] | undefined {
-  return readAddress(address) === undefined ? undefined : ipaddr.process(address).toByteArray();
+  // Every list that a client is looked up in wants them.
+  if (IPV4.test(address)) return address.split('.').map(Number);
+  return address.includes(':') && !address.includes('%') && ipaddr.IPv6.isValid(address)
+    ? ipaddr.process(address).toByteArray()
+    : undefined;
 }
 
 /** An address as RFC 5952 has it, `::ffff:192.0.2.1` as the IPv4 address it is; undefined for what is none. */
@@ -155,10 +159,8 @@ const IPV6_DIGITS = /^(?:[0-9a-f]{4}:){1,7}[0-9a-f]{1,4}$/i;
 
 /** An IPv4 address inside an IPv6 one (`::ffff:192.0.2.1`) counts as IPv4: so are clients known. RFC 4291 section 2.5.5.2. */
 function readAddress(text: string): Located | undefined {
-  if (!IPV4.test(text) && !(text.includes(':') && !text.includes('%') && ipaddr.IPv6.isValid(text)))
-    return undefined;
-  const octets = ipaddr.process(text).toByteArray();
-  return { family: octets.length === 4 ? 4 : 6, value: valueOf(octets) };
+  const octets = addressOctets(text);
+  return octets && { family: octets.length === 4 ? 4 : 6, value: valueOf(octets) };
 }
 
 const valueOf = (octets: readonly number[]): bigint =>
