@@ -47,7 +47,6 @@ export { connectProblem, type ConnectTarget, type Duplex, type PeerCertificate }
 export { formatLogLine, formatNamedLine, LogLevel, parseLogLevel, type Log } from './log-level.ts';
 export type { LogOutput } from './log-services.ts';
 export type { CutThrough, CutThroughEnvelope, CutThroughTransaction } from './cut-through.ts';
-export { HostNameScan, type HostNamePlace } from './host-name-scan.ts';
 export { HttpError, type HttpClient, type HttpRequest, type HttpResponse } from './http.ts';
 export { connectionNote, transactionNote, type Note } from './notes.ts';
 export { decimal, directoryMode, flag, logLevel, oneOf, timestamp, wholeNumber } from './option-kinds.ts';

@@ -15,6 +15,7 @@ export {
   MAX_DOMAIN,
   MAX_LABEL,
 } from './international-address.ts';
+export { HostNameScan, type HostNameFound, type HostNamePlace } from './host-name-scan.ts';
 export { isIP, isIPv4, isIPv6 } from './ip-address.ts';
 export { parseLenientPath } from './lenient-path.ts';
 export { V2_SIGNATURE } from './proxy-header.ts';

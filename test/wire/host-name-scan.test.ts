@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ReferenceCore, WasmCore } from '../../bindings/core.ts';
-import { HostNameScan } from '../../bindings/plugin/index.ts';
+import { HostNameScan } from '../../bindings/wire/index.ts';
 
 describe.each([new WasmCore(), new ReferenceCore()])('host names by the $name core', (core) => {
   const found = (pieces: readonly string[]): string[] => {
