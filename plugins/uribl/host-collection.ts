@@ -1,7 +1,7 @@
 /** The domains and addresses that a text names: each once, and no more than can be asked about. */
 
 import { parse } from 'tldts';
-import { HostNameScan, type HostNamePlace } from '../../bindings/plugin/index.ts';
+import { HostNameScan, type HostNamePlace } from '../../bindings/wire/index.ts';
 import { urlHosts } from './url-host.ts';
 
 export interface CollectionOptions {

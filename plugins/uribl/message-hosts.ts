@@ -1,6 +1,7 @@
 /** The domains and addresses that a message names, found in turns that leave the event loop to others. */
 
-import { HostNameScan, type Message } from '../../bindings/plugin/index.ts';
+import type { Message } from '../../bindings/plugin/index.ts';
+import { HostNameScan } from '../../bindings/wire/index.ts';
 import { HostCollection, type CollectionOptions } from './host-collection.ts';
 import { readPartHeader } from './media-type.ts';
 import { MimeWalk } from './mime-walk.ts';

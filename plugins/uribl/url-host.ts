@@ -1,8 +1,7 @@
 /** Hosts as they stand in text, and the names and addresses they mean. */
 
 import { canonicalIpAddress } from '../../bindings/lists/index.ts';
-import type { HostNamePlace } from '../../bindings/plugin/index.ts';
-import { canonicalDomain } from '../../bindings/wire/index.ts';
+import { canonicalDomain, type HostNamePlace } from '../../bindings/wire/index.ts';
 
 export type UrlHost =
   { readonly kind: 'name'; readonly name: string } | { readonly kind: 'address'; readonly address: string };

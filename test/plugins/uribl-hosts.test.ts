@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { HostNameScan } from '../../bindings/plugin/index.ts';
+import { HostNameScan } from '../../bindings/wire/index.ts';
 import { HostCollection, type CollectionOptions } from '../../plugins/uribl/host-collection.ts';
 import { urlHosts } from '../../plugins/uribl/url-host.ts';
 
