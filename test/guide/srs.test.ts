@@ -1,8 +1,10 @@
 /** What docs/guide/srs.md promises, with what the package exports and nothing else. */
 
-import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
-import { defineOutlet, z, type MailObject } from '../../bindings/plugin/index.ts';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
+import { defineOutlet, z, type MailObject, type Outlet } from '../../bindings/plugin/index.ts';
 import { TestClock, TestServer } from '../../host/testing/index.ts';
 
 const GUIDE = readFileSync(new URL('../../docs/guide/srs.md', import.meta.url), 'utf8');
@@ -15,23 +17,23 @@ const KEY = 'first-secret-of-16';
 const OLD_KEY = 'second-secret-of-16';
 const DAY_MS = 86_400_000;
 
-/** Stands for all ways out of the guide. */
-const wayOut = (handed: MailObject[], answers: 'delivered' | 'never') =>
+/** Stands for all ways out of the guide: `kept NAME`, NAME being the first argument of the way out. */
+const wayOut = (deliver: (name: string, mail: MailObject) => ReturnType<Outlet['deliver']>) =>
   defineOutlet({
     name: 'queue/kept',
     about: 'Keeps what it is given.',
     options: z.object({ name: z.string() }),
     positional: ['name'],
-    outlet: () => ({
-      deliver(mail) {
-        handed.push(mail);
-        const reply = { code: 250, status: undefined, lines: ['kept'] };
-        return answers === 'never'
-          ? new Promise(() => undefined)
-          : Promise.resolve(mail.recipients.map(() => ({ kind: 'delivered', reply, hop: undefined })));
-      },
-    }),
+    outlet: ({ options }) => ({ deliver: (mail) => deliver(options.name, mail) }),
   });
+
+const outcomes = (
+  { recipients }: MailObject,
+  kind: 'delivered' | 'refused',
+): ReturnType<Outlet['deliver']> => {
+  const reply = { code: kind === 'delivered' ? 250 : 550, status: undefined, lines: ['kept'] };
+  return Promise.resolve(recipients.map(() => ({ kind, reply, hop: undefined })));
+};
 
 interface Site {
   say(...lines: readonly string[]): Promise<string>;
@@ -52,7 +54,12 @@ async function withSite(
   const clock = new TestClock(nowMs);
   const server = await TestServer.start({
     plugins: fileOf('plugins'),
-    definitions: [wayOut(handed, answers)],
+    definitions: [
+      wayOut((_, mail) => {
+        handed.push(mail);
+        return answers === 'never' ? new Promise(() => undefined) : outcomes(mail, 'delivered');
+      }),
+    ],
     config: {
       me: ['mx.fwd.example'],
       rcpthosts: fileOf('rcpthosts'),
@@ -160,6 +167,39 @@ describe('the forwarder of the guide', () => {
       clock.advance(600_000);
       expect(await reply).toMatch(/^45\d /);
     });
+  });
+
+  test('a spool reports to the sender, not to the rewritten one', async () => {
+    const line = /^friends\.example +spool \S+ (.*)$/m.exec(GUIDE)![1]!;
+    const directory = mkdtempSync(join(tmpdir(), 'srs-guide-'));
+    const [handed, refused]: [MailObject[], MailObject[]] = [[], []];
+    const server = await TestServer.start({
+      plugins: ['rcpt_ok', `queue/spool ${directory} ${line}`.replaceAll(/smtp-forward (\S+)/g, 'kept $1')],
+      definitions: [
+        wayOut((name, mail) => {
+          const isReport = name === 'mx';
+          (isReport ? handed : refused).push(mail);
+          return outcomes(mail, isReport ? 'delivered' : 'refused');
+        }),
+      ],
+      config: {
+        me: ['mx.fwd.example'],
+        rcpthosts: ['friends.example'],
+        srs_domains: ['fwd.example'],
+        srs_keys: [KEY],
+      },
+    });
+    try {
+      const client = await server.greeted();
+      for (const command of message('joe@example.org', 'u@friends.example')) await client.say(command);
+      await vi.waitFor(() => expect(handed).toHaveLength(1), { timeout: 30_000, interval: 20 });
+      expect(refused[0]!.reversePath.mailbox).toMatch(/^SRS0=.*=joe@fwd\.example$/);
+      expect(handed[0]!.reversePath.isNull).toBe(true);
+      expect(handed[0]!.recipients.map(({ address }) => address.mailbox)).toEqual(['joe@example.org']);
+    } finally {
+      await server.close();
+      rmSync(directory, { recursive: true, force: true });
+    }
   });
 
   test('without a key nothing starts', async () => {
