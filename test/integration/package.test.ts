@@ -55,15 +55,15 @@ test('brings the native modules that the lock file names, which are those that w
   }
 });
 
-/** 33 MB in 2026; docs/decisions/0011-what-may-be-depended-on.md says what weighs. */
-test('is at most 35 MB with all it depends on', () => {
+/** 39 MB at the end of 2026; docs/decisions/0011-what-may-be-depended-on.md says what weighs. */
+test('is at most 42 MB with all it depends on', () => {
   const modules = join(folder, 'node_modules');
   const sizes = readdirSync(modules, { recursive: true, encoding: 'utf8' })
     .map((file) => lstatSync(join(modules, file)))
     .map((facts) => (facts.isFile() ? facts.size : 0));
   const octets = sizes.reduce((sum, size) => sum + size, 0);
   expect(octets).toBeGreaterThan(10_000_000);
-  expect(octets).toBeLessThanOrEqual(35_000_000);
+  expect(octets).toBeLessThanOrEqual(42_000_000);
 });
 
 test('declares its types without those of packages that need not be there', () => {
