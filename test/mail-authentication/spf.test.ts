@@ -55,6 +55,13 @@ describe('bounds of the work', () => {
       'permerror',
       'record of more than 4096 characters',
     ],
+    ['32 macros', record(`v=spf1 exists:${'%{s}'.repeat(32)}.x.example -all`), 'fail'],
+    [
+      'more macros',
+      record(`v=spf1 -all exists:${'%{s}'.repeat(33)}.x.example`),
+      'permerror',
+      'record of more than 32 macros',
+    ],
     ['a record of 64 KiB', record(`v=spf1 ${'%{s}'.repeat(16_000)}`), 'permerror'],
     ['long texts beside it', { 's.example': { TXT: ['x'.repeat(65_000), 'v=spf1 -all'] } }, 'fail'],
     ['300 texts', { 's.example': { TXT: [...Array<string>(299).fill('x'), 'v=spf1 -all'] } }, 'fail'],
@@ -84,8 +91,7 @@ describe('bounds of the work', () => {
   });
 
   test('a name that grows with each macro is cut to what the DNS takes', async () => {
-    const many = '%{s}'.repeat(900);
-    const answer = await check(record(`v=spf1 exists:${many}.x.example -all`), {
+    const answer = await check(record(`v=spf1 exists:${'%{s}'.repeat(32)}.x.example -all`), {
       ...asked,
       from: `${'a.'.repeat(31)}a@s.example`,
     });
@@ -94,11 +100,11 @@ describe('bounds of the work', () => {
     expect(answer.questions[1]!.length).toBeLessThanOrEqual('A '.length + 253);
   });
 
-  test('an explanation of 64 KiB is none', async () => {
-    const zones = {
-      ...record('v=spf1 -all exp=why.example'),
-      'why.example': { TXT: ['%{s}'.repeat(16_000)] },
-    };
+  test.each([
+    ['of 64 KiB', 'x'.repeat(65_000)],
+    ['of 33 macros', '%{s}'.repeat(33)],
+  ])('an explanation %s is none', async (_, text) => {
+    const zones = { ...record('v=spf1 -all exp=why.example'), 'why.example': { TXT: [text] } };
     expect(await check(zones, asked)).toMatchObject({ result: 'fail', explanation: undefined });
   });
 
