@@ -114,6 +114,13 @@ describe('the levels of reject', () => {
       `DENYSOFT SPF - forgery: ptr.example: Sender is not authorized ${use('ptr.example')}`,
     );
   });
+
+  test('a domain in Unicode is looked up by its A-labels', async () => {
+    const { dns, ask } = checked('reject 3');
+    dns.set('xn--bcher-kva.example', { TXT: ['v=spf1 -all'] });
+    expect(await ask('<a@bücher.example>')).toMatch(/^DENY SPF - forgery: bücher.example: /);
+    expect(dns.questions).toEqual(['TXT xn--bcher-kva.example']);
+  });
 });
 
 describe('what it leaves', () => {
@@ -266,6 +273,19 @@ describe('in a session', () => {
     for (let second = 0; second < 20; second++) await dns.advance(1_000);
     expect(await sent).toContain('250');
     expect(kept[0]!.header).toBe('mx.test; auth=none; spf=temperror smtp.mailfrom=silent.example');
+  });
+
+  test('what a client calls itself can neither end the field nor add a result', async () => {
+    const { kept, client } = await start('sender_permitted_from');
+    await client.say('EHLO x"\\;spf=pass(y)');
+    await send(client, '"a\\"b; receiver=evil"@pass.example');
+    expect(kept[0]!.header).toBe('mx.test; auth=none; spf=pass smtp.mailfrom=pass.example');
+    const [field = ''] = kept[0]!.received;
+    expect(field).toContain(
+      'envelope-from="a\\"b; receiver=evil@pass.example"; helo="x\\"\\\\;spf=pass(y)"; client-ip',
+    );
+    await send(client, '');
+    expect(kept[1]!.header).toBe('mx.test; auth=none; spf=none smtp.helo="x\\"\\\\;spf=pass(y)"');
   });
 
   test('RSET ends the lookup, and its result is none of the next message', async () => {
