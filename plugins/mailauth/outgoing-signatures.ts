@@ -45,9 +45,11 @@ export function openSigner({
   config,
   log,
   options,
+  onCheck,
   services,
 }: Setup<SigningOptions>): (context: HookContext) => Promise<Finding> {
   const keys = new SigningKeys(config, services.files, (text) => log.warn(text));
+  onCheck(() => keys.findings());
   const [header, body] = options.canonicalization.split('/') as [Canonicalization, Canonicalization];
   return async ({ connection, transaction }) => {
     if (!connection.relayClient) return skip('not a relay client');

@@ -2,7 +2,7 @@
 
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { basename, dirname } from 'node:path';
-import type { Config, Files } from '../../bindings/plugin/index.ts';
+import type { CheckList, Config, Files } from '../../bindings/plugin/index.ts';
 
 export interface SigningKey {
   /** `d=`. */
@@ -12,6 +12,8 @@ export interface SigningKey {
   readonly algorithm: 'rsa-sha256' | 'ed25519-sha256';
   readonly key: KeyObject;
 }
+
+type KeyFiles = Pick<Files, 'kindOf' | 'linkTarget' | 'list' | 'openKeyWarning'>;
 
 /** Receivers must refuse shorter keys. RFC 8301 section 3.2. */
 const MIN_BITS = 1_024;
@@ -25,17 +27,13 @@ const KEY_FILE = /^[A-Za-z0-9_.-]+$/;
 /** Reads keys as the configuration has them now: a key that was replaced counts from the next message on. */
 export class SigningKeys {
   readonly #config: Config;
-  readonly #files: Pick<Files, 'linkTarget' | 'openKeyWarning'>;
+  readonly #files: KeyFiles;
   readonly #warn: (text: string) => void;
   /** By the lines they were made of, which are other lines once the file has changed. */
   readonly #parsed = new WeakMap<readonly string[], KeyObject>();
   readonly #owners = new WeakMap<readonly string[], Map<string, string>>();
 
-  constructor(
-    config: Config,
-    files: Pick<Files, 'linkTarget' | 'openKeyWarning'>,
-    warn: (text: string) => void,
-  ) {
+  constructor(config: Config, files: KeyFiles, warn: (text: string) => void) {
     this.#config = config;
     this.#files = files;
     this.#warn = warn;
@@ -57,6 +55,23 @@ export class SigningKeys {
         );
     }
     return [];
+  }
+
+  /** For `qpsmtpd check`: what is wrong with the keys there are; undefined if there is no folder of keys. */
+  async findings(): Promise<CheckList | undefined> {
+    const folder = dirname(dirname(this.#pathOf('dkim/none.invalid/selector')));
+    if ((await this.#files.kindOf(folder)) !== 'directory') return undefined;
+    const items: string[] = [];
+    for (const { name, kind } of await this.#files.list(folder)) {
+      if (kind !== 'directory' && kind !== 'link') continue;
+      await this.of(name).catch((failure: unknown) => {
+        items.push(failure instanceof Error ? failure.message : String(failure));
+      });
+    }
+    return {
+      headline: 'keys that nothing can be signed with, so that mail of their domains is put off:',
+      items,
+    };
   }
 
   async #keysIn(folder: string, domain: string, lines: readonly string[]): Promise<readonly SigningKey[]> {

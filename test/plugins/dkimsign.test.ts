@@ -189,6 +189,25 @@ describe('keys', () => {
   });
 });
 
+test('check names the keys that nothing can be signed with', async () => {
+  const config = {
+    ...KEYS,
+    'dkim/a.example/selector': 's1',
+    'dkim/b.example/selector': 's1',
+    'dkim/b.example/private': 'x',
+  };
+  const files = new MemoryFiles();
+  const tested = testPlugin(dkimsign, { config, files });
+  expect(await tested.check()).toEqual([]);
+  for (const name of Object.keys(config)) files.write(tested.config.placeOf(name).file, '');
+  const [notice] = await tested.check();
+  expect(notice?.headline).toMatch(/^keys that nothing can be signed with/);
+  expect(notice?.items.map((item) => item.replace(/^.*dkim\//, ''))).toEqual([
+    'a.example/private is missing or empty: `qpsmtpd dkim-key DOMAIN` makes a key',
+    'b.example/private is no private key in PEM without a passphrase: `qpsmtpd dkim-key DOMAIN` makes a key',
+  ]);
+});
+
 test('RFC 6376 section 3.5: t= is the time, and x= so many days later', async () => {
   const { content } = await signed(MESSAGE, KEYS, { options: 'expire 7' });
   const time = NOW / 1_000;
