@@ -2,13 +2,15 @@
 
 import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { randomNumbers, testPlugin, TestClock } from '../../host/testing/index.ts';
+import { randomNumbers, TestClient, testPlugin, TestClock } from '../../host/testing/index.ts';
 import dkimsign from '../../plugins/dkimsign.ts';
 import { keyTags, outcomes, verified, withSignature, type Pair } from '../plugins/dkim-samples.ts';
+import { PROGRAM, RunningDaemon, Workplace } from './daemon.ts';
 import { describeWith } from './needs.ts';
 
 const ORACLES = join(import.meta.dirname, 'dkim-oracles');
@@ -72,20 +74,20 @@ const MESSAGE =
   'From: Ann  <ann@example.org>\r\nTo: bob@example.net\r\nSubject: a\r\n folded \t subject\r\n' +
   'Date: Sun, 22 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@example.org>\r\n\r\n One  \t line \r\nand  another\r\n\r\n\r\n';
 
-describeWith('opendkim', 'opendkim')('opendkim', () => {
-  function opendkim(lines: readonly string[], message: string, ...detail: readonly string[]): string {
-    const conf = join(folder, 'conf');
-    writeFileSync(conf, ['Syslog no', 'RequireSafeKeys no', ...lines, ''].join('\n'), { mode: 0o600 });
-    writeFileSync(join(folder, 'message'), message, 'latin1');
-    const { stdout, stderr, status } = spawnSync(
-      'opendkim',
-      ['-x', conf, '-f', '-t', join(folder, 'message'), ...detail],
-      { encoding: 'latin1' },
-    );
-    expect(status, stderr).toBe(0);
-    return stdout;
-  }
+function opendkim(lines: readonly string[], message: string, ...detail: readonly string[]): string {
+  const conf = join(folder, 'conf');
+  writeFileSync(conf, ['Syslog no', 'RequireSafeKeys no', ...lines, ''].join('\n'), { mode: 0o600 });
+  writeFileSync(join(folder, 'message'), message, 'latin1');
+  const { stdout, stderr, status } = spawnSync(
+    'opendkim',
+    ['-x', conf, '-f', '-t', join(folder, 'message'), ...detail],
+    { encoding: 'latin1' },
+  );
+  expect(status, stderr).toBe(0);
+  return stdout;
+}
 
+describeWith('opendkim', 'opendkim')('opendkim', () => {
   test.each(CANONICALIZATIONS)('signs and we verify, and the reverse: %s', async (canonicalization) => {
     for (const [selector, algorithm, key] of [
       ['s1', 'rsa-sha256', 'rsa'],
@@ -119,6 +121,65 @@ describeWith('opendkim', 'opendkim')('opendkim', () => {
       expect(opendkim(verify, ours, '-v', '-v')).toMatch(/^\s*dkim=pass .*header\.d=example\.org/m);
       expect(opendkim(verify, ours.replace('another', 'other'), '-v', '-v')).not.toMatch(/^\s*dkim=pass/m);
     }
+  });
+});
+
+describeWith('opendkim', 'opendkim')('the daemon', () => {
+  const workplace = new Workplace({ plugins: '' });
+  let daemon: RunningDaemon | undefined;
+  afterAll(async () => {
+    await daemon?.end();
+    workplace.remove();
+  });
+
+  /** Makes a key as an operator does; the record that was printed. */
+  function makeKey(...words: readonly string[]): string {
+    const args = ['dkim-key', ...words, '--config', workplace.config];
+    const { stdout, stderr } = spawnSync(process.execPath, [PROGRAM, ...args], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    return [...stdout.matchAll(/^ {4}"(.*)"$/gm)].map(([, text]) => text).join('');
+  }
+
+  /** Sends a message, and returns it as the mailbox has it. */
+  async function deliver(): Promise<string> {
+    const before = new Set(workplace.names('new'));
+    const client = new TestClient(connect(daemon!.port, '127.0.0.1'));
+    await client.reply();
+    for (const text of [
+      'EHLO c.example',
+      'MAIL FROM:<ann@mail.example.org>',
+      'RCPT TO:<u@example.test>',
+      'DATA',
+    ])
+      await client.say(text);
+    expect(await client.say('From: ann@mail.example.org\r\nSubject: a\r\n\r\nx \r\n.')).toMatch(/^250 /);
+    await client.say('QUIT');
+    const [name = ''] = workplace.names('new').filter((each) => !before.has(each));
+    return readFileSync(join(workplace.maildir, 'new', name), 'latin1').replace(/\n/g, '\r\n');
+  }
+
+  function judged(message: string, record: string, selector: string): string {
+    writeFileSync(join(folder, 'made'), `${selector}._domainkey.example.org ${record}\n`, { mode: 0o600 });
+    return opendkim(['Mode v', `TestPublicKeys ${join(folder, 'made')}`], message, '-v', '-v');
+  }
+
+  test('signs with the key that dkim-key made, and with another one once its line is written', async () => {
+    const first = makeKey('example.org', 'a1');
+    workplace.write({
+      plugins: `relay\ndkimsign\nrcpt_ok\nqueue/maildir ${workplace.maildir}`,
+      relayclients: '127.0.0.1',
+    });
+    daemon = await RunningDaemon.start(workplace);
+    expect(judged(await deliver(), first, 'a1')).toMatch(/^\s*dkim=pass .*header\.s=a1/m);
+
+    const second = makeKey('example.org', 'b2', '--type', 'ed25519');
+    expect(judged(await deliver(), first, 'a1')).toMatch(/^\s*dkim=pass .*header\.s=a1/m);
+    const selectorFile = join(workplace.config, 'dkim/example.org/selector');
+    writeFileSync(`${selectorFile}.new`, 'b2 private-b2\n');
+    renameSync(`${selectorFile}.new`, selectorFile);
+    await expect
+      .poll(async () => judged(await deliver(), second, 'b2'))
+      .toMatch(/^\s*dkim=pass .*header\.s=b2/m);
   });
 });
 
