@@ -1,14 +1,16 @@
 /** Makes an ARC set for a message as it is now. RFC 8617 section 5.1. */
 
-import { createHash, sign } from 'node:crypto';
-import { promisify } from 'node:util';
 import { foldField } from '../../bindings/wire/index.ts';
 import type { Message } from '../../bindings/plugin/index.ts';
 import type { ArcResult } from '../mailauth/arc-chain.ts';
-import { CanonicalBody, PartHash } from '../mailauth/body-digest.ts';
 import { relaxedField, splitMessage, type RawField } from '../mailauth/header-text.ts';
-import { signedNames } from '../mailauth/message-signer.ts';
-import { yieldTurn } from '../mailauth/signature-verifier.ts';
+import {
+  bodyHashOf,
+  foldNames,
+  signatureOver,
+  signedFields,
+  signedNames,
+} from '../mailauth/message-signer.ts';
 import type { SigningKey } from '../mailauth/signing-keys.ts';
 
 /** RFC 8617 section 4.2.1. */
@@ -37,7 +39,7 @@ export async function arcSet(
   try {
     const instance = nextInstance(split.fields);
     if (instance === undefined) return undefined;
-    const bodyHash = await bodyHashOf(split.body);
+    const bodyHash = await bodyHashOf(split.body, 'relaxed');
     const ams = await signatureOf(split.fields, bodyHash, instance, key, time);
     return await sealed(instance, results, ams, chain, key, time);
   } finally {
@@ -63,7 +65,7 @@ async function sealed(
   const below = status === 'fail' ? [] : chain.sets.flatMap(({ lines }) => lines);
   const tags = `i=${instance}; a=${key.algorithm}; t=${time}; cv=${status};\n\td=${key.domain}; s=${key.selector};\n\tb=`;
   const covered = [...below.map((line) => relaxedField(line)), ...above.map(relaxed), relaxed([SEAL, tags])];
-  const seal = tags + folded(await signatureBy(key, covered));
+  const seal = tags + (await signatureBy(key, covered));
   return [...above, [SEAL, seal]];
 }
 
@@ -76,54 +78,26 @@ async function signatureOf(
 ): Promise<string> {
   // Results of others are taken out on the way, and the set has its own. RFC 8617 section 4.1.2.
   const names = [...signedNames(fields), ...fields.map(({ key: name }) => name).filter(isDkimSignature)];
-  const left = new Map<string, Buffer[]>();
-  for (const { key: name, line } of fields) {
-    const lines = left.get(name);
-    if (lines === undefined) left.set(name, [line]);
-    else lines.push(line);
-  }
-  const signed = names.flatMap((name) => left.get(name)?.pop() ?? []);
+  const signed = signedFields(fields, names);
   const tags = [
     `i=${instance}; a=${key.algorithm}; c=relaxed/relaxed; t=${time};`,
     `d=${key.domain}; s=${key.selector};`,
-    `h=${names.join(':').replace(/(.{50,70}?:)/g, '$1\n\t')};`,
+    ...foldNames(names),
     `bh=${bodyHash};`,
     'b=',
   ].join('\n\t');
   const lines = [...signed.map((line) => relaxedField(line)), relaxed([SIGNATURE, tags])];
-  return tags + folded(await signatureBy(key, lines));
+  return tags + (await signatureBy(key, lines));
 }
 
 const isDkimSignature = (name: string): boolean => name === 'dkim-signature';
 
-async function bodyHashOf(body: AsyncIterable<Buffer>): Promise<string> {
-  const canonical = new CanonicalBody('relaxed');
-  const hash = new PartHash('sha256', undefined);
-  canonical.parts.push(hash);
-  for await (const block of body) {
-    canonical.update(block);
-    await yieldTurn();
-  }
-  canonical.finish();
-  return hash.digest();
-}
-
 const relaxed = ([name, value]: readonly [string, string]): string =>
   relaxedField(Buffer.from(`${name}: ${value.replaceAll('\n', '\r\n')}`));
 
-const signAsync = promisify<string | null, Buffer, SigningKey['key'], Buffer>(sign);
-
-/** The lines but for the last end in CRLF. RFC 8463 section 3: Ed25519 signs the hash. */
-async function signatureBy({ algorithm, key }: SigningKey, lines: readonly string[]): Promise<string> {
-  const octets = Buffer.from(lines.join('\r\n'), 'latin1');
-  const signature =
-    algorithm === 'rsa-sha256'
-      ? await signAsync('sha256', octets, key)
-      : await signAsync(null, createHash('sha256').update(octets).digest(), key);
-  return signature.toString('base64');
-}
-
-const folded = (base64: string): string => (base64.match(/.{1,72}/g) ?? []).join('\n\t');
+/** The lines but for the last end in CRLF. */
+const signatureBy = (key: SigningKey, lines: readonly string[]): Promise<string> =>
+  signatureOver(Buffer.from(lines.join('\r\n'), 'latin1'), key);
 
 /** What stands in front of the field's value tells where a new set goes, also where the chain cannot be read otherwise. */
 const INSTANCE = /(?:^|;)\s*i\s*=\s*(\d{1,5})\s*(?:;|$)/;

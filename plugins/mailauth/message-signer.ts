@@ -52,7 +52,18 @@ export async function signaturesOf(
   keys: readonly SigningKey[],
   form: SignatureForm,
 ): Promise<readonly string[]> {
-  const canonical = new CanonicalBody(form.body);
+  const bodyHash = await bodyHashOf(body, form.body);
+  const names = signedNames(fields);
+  const signed = signedFields(fields, names);
+  const values: string[] = [];
+  // One after the other: each takes its share of a core.
+  for (const key of keys) values.push(await signatureBy(key, form, names, signed, bodyHash));
+  return values;
+}
+
+/** `bh=` of the whole body. */
+export async function bodyHashOf(body: SplitMessage['body'], form: Canonicalization): Promise<string> {
+  const canonical = new CanonicalBody(form);
   const hash = new PartHash('sha256', undefined);
   canonical.parts.push(hash);
   for await (const block of body) {
@@ -60,13 +71,7 @@ export async function signaturesOf(
     await yieldTurn();
   }
   canonical.finish();
-  const bodyHash = hash.digest();
-  const names = signedNames(fields);
-  const signed = signedFields(fields, names);
-  const values: string[] = [];
-  // One after the other: each takes its share of a core.
-  for (const key of keys) values.push(await signatureBy(key, form, names, signed, bodyHash));
-  return values;
+  return hash.digest();
 }
 
 /** The names for `h=`. */
@@ -82,7 +87,7 @@ export function signedNames(fields: readonly RawField[]): readonly string[] {
 }
 
 /** What the names stand for: of each the last one first. RFC 6376 section 5.4.2. */
-function signedFields(fields: readonly RawField[], names: readonly string[]): readonly Buffer[] {
+export function signedFields(fields: readonly RawField[], names: readonly string[]): readonly Buffer[] {
   const left = new Map<string, Buffer[]>();
   for (const { key, line } of fields) {
     const lines = left.get(key);
@@ -95,12 +100,13 @@ function signedFields(fields: readonly RawField[], names: readonly string[]): re
 const signAsync = promisify<string | null, Buffer, SigningKey['key'], Buffer>(sign);
 
 async function signatureBy(
-  { domain, selector, algorithm, key }: SigningKey,
+  key: SigningKey,
   { header, body, time, expires }: SignatureForm,
   names: readonly string[],
   signed: readonly Buffer[],
   bodyHash: string,
 ): Promise<string> {
+  const { algorithm, domain, selector } = key;
   const tags = [
     `v=1; a=${algorithm}; c=${header}/${body}; d=${domain}; s=${selector};`,
     `t=${time};${expires === undefined ? '' : ` x=${expires};`}`,
@@ -113,12 +119,16 @@ async function signatureBy(
     ...signed.map((line) => canonicalField(line, header, '\r\n')),
     ownField(unsigned, header),
   ]);
-  // RFC 8463 section 3: Ed25519 signs the hash.
+  return unsigned + (await signatureOver(octets, key));
+}
+
+/** `b=`, folded. RFC 8463 section 3: Ed25519 signs the hash. */
+export async function signatureOver(octets: Buffer, { algorithm, key }: SigningKey): Promise<string> {
   const signature =
     algorithm === 'rsa-sha256'
       ? await signAsync('sha256', octets, key)
       : await signAsync(null, createHash('sha256').update(octets).digest(), key);
-  return unsigned + (signature.toString('base64').match(/.{1,72}/g) ?? []).join('\n\t');
+  return (signature.toString('base64').match(/.{1,72}/g) ?? []).join('\n\t');
 }
 
 const ownField = (value: string, header: Canonicalization): Buffer =>
@@ -130,7 +140,7 @@ const canonicalField = (line: Buffer, header: Canonicalization, end: string): Bu
     : Buffer.from(relaxedField(line) + end, 'latin1');
 
 /** `h=` in lines of at most 76 octets. */
-function foldNames(names: readonly string[]): readonly string[] {
+export function foldNames(names: readonly string[]): readonly string[] {
   const lines: string[] = [];
   let line = 'h=';
   for (const [index, name] of names.entries()) {
