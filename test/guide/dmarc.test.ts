@@ -14,8 +14,6 @@ import {
   type TestServerOptions,
 } from '../../host/testing/index.ts';
 
-import { spfResult } from '../../plugins/mailauth/sender-results.ts';
-
 const GUIDE = readFileSync(new URL('../../docs/guide/dmarc.md', import.meta.url), 'utf8');
 
 /** A queue that keeps what it is given. */
@@ -199,28 +197,37 @@ test('arc: without an answer of the DNS a chain fails, and nothing is refused fo
   expect((await sent).kept).toContain('arc=fail (');
 });
 
+/** SPF permits the client of the test. */
+const PERMITTED = { 'b.example': { TXT: ['v=spf1 ip4:127.0.0.1 -all'] } } as const;
+
+test('dmarc takes what SPF permits, and waits for no other line', async () => {
+  for (const lines of [
+    ['sender_permitted_from', 'dmarc'],
+    ['dmarc', 'sender_permitted_from'],
+  ]) {
+    const { kept, reply } = await send(lines, fakeResolver({ ...POLICY, ...PERMITTED }), FROM);
+    expect(reply).toMatch(/^250 /);
+    expect(kept).toContain('dmarc=pass (p=reject dis=pass) header.from=b.example policy.dmarc=reject');
+  }
+  const forged = fakeResolver({ ...POLICY, 'b.example': { TXT: ['v=spf1 -all'] } });
+  expect((await send(['sender_permitted_from', 'dmarc'], forged, FROM)).reply).toBe(
+    '552 failed DMARC policy',
+  );
+});
+
 test('bimi tells where the logo is, and what the guide shows', async () => {
-  const header = FROM;
-  const spf = definePlugin({
-    name: 'sender_permitted_from',
-    about: 'Stands for SPF that has passed.',
-    hooks: {
-      mail: ({ tasks }) =>
-        tasks.start(spfResult, () => ({ result: 'pass', domain: 'b.example', scope: 'mfrom' })),
-    },
-  });
-  const zones = (logo: FakeDnsZones): FakeResolver => fakeResolver({ ...POLICY, ...logo });
-  const start = { definitions: [spf] };
+  const zones = (logo: FakeDnsZones): FakeResolver => fakeResolver({ ...POLICY, ...PERMITTED, ...logo });
   const lines = ['sender_permitted_from', 'dmarc', 'bimi'];
   const logo = { 'default._bimi.b.example': { TXT: ['v=BIMI1; l=https://b.example/logo.svg'] } };
-  const found = await send(lines, zones(logo), header, start);
+  const found = await send(lines, zones(logo), FROM);
   const [, shown = ''] = /```\n(BIMI-Location[^]*?)```/.exec(GUIDE) ?? [];
-  for (const line of shown
+  const parts = shown
     .trim()
     .split('\n')
-    .filter((text) => !text.startsWith('Authentication')))
-    expect(found.octets).toContain(line.trim().replace(/;$/, ''));
-  const dead = await send(lines, zones({ 'default._bimi.b.example': 'SERVFAIL' }), header, start);
+    .filter((text) => !text.startsWith('Authentication'));
+  expect(parts.length).toBe(4);
+  for (const part of parts) expect(found.kept).toContain(part.trim().replace(/;$/, ''));
+  const dead = await send(lines, zones({ 'default._bimi.b.example': 'SERVFAIL' }), FROM);
   expect(dead.reply).toMatch(/^250 /);
   expect(dead.kept).toContain('bimi=temperror');
 });
