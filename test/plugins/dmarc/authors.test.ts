@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { randomNumbers } from '../../../host/testing/index.ts';
 import { authorsOf } from '../../../plugins/dmarc/authors.ts';
 
 test.each([
@@ -68,4 +69,37 @@ test('a field as long as a header may be is read in one go, whatever it repeats'
   const count = 40_000;
   for (const piece of ['(', '"', '<', '[', '\\', 'a@b.example,', 'a@b.example <', ':', '@', '<a@b.example>'])
     expect(authorsOf([piece.repeat(count)]).mailboxes).toBeLessThanOrEqual(count);
+});
+
+test('whatever a field holds, it names domains that the DNS may have, or none', () => {
+  const random = randomNumbers(5_322);
+  const pieces = [
+    'a',
+    'b.example',
+    '@',
+    '<',
+    '>',
+    ',',
+    ';',
+    ':',
+    '"',
+    '(',
+    ')',
+    '[',
+    ']',
+    '\\',
+    ' ',
+    '.',
+    '\u00e9',
+    '\u0000',
+    '=?',
+  ];
+  for (let run = 0; run < 5_000; run++) {
+    const length = 1 + Math.floor(random() * 12);
+    const field = Array.from({ length }, () => pieces[Math.floor(random() * pieces.length)]).join('');
+    const { domains, mailboxes, problem } = authorsOf([field]);
+    for (const domain of domains) expect(domain).toMatch(/^(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[.*\])$/s);
+    expect(domains.length).toBeLessThanOrEqual(mailboxes);
+    if (problem === undefined) expect(domains.length).toBeGreaterThan(0);
+  }
 });
