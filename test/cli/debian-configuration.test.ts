@@ -104,7 +104,7 @@ test('files that nobody reads are named with the consequence', async () => {
       'IP: nothing reads it: name the address with `--listen`',
       'badhelo: nothing reads it: no line of plugins loads `helo`',
       'badrcptto_patterns: nothing reads it: none of its recipients is refused: move its lines to `badrcptto`, which takes patterns too',
-      'dkim: nothing reads it: `dkim` is not built yet: signatures are neither verified nor made',
+      'dkim: nothing reads it: no line of plugins loads `dkim`',
       'morercpthosts: nothing reads it: no mail is accepted for its domains: make `morercpthosts.cdb` of it, or move its lines to `rcpthosts`',
       'relayclient: nothing reads it: did you mean relayclients?',
       'smtpauth-checkpassword: nothing reads it: `auth/auth_checkpassword` is not built yet: nobody can log in by it',
