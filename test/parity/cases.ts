@@ -1,9 +1,9 @@
-/** What a case wants that this runner does not set up on both sides. */
-export type Need =
-  /** The client must come from 192.0.2.2, which no loopback connection does. */
-  | 'client-address'
-  /** The plugins ask a name server with the zones of the test. */
-  | 'zones';
+/** Where a client comes from that cannot come by loopback. */
+export interface ClientPlace {
+  readonly address: string;
+  /** What 1.00 calls it without asking the DNS, as under tcpserver. */
+  readonly name?: string;
+}
 
 /** One script, the configuration it runs under, and what goes with it. */
 export interface ParityCase {
@@ -11,7 +11,10 @@ export interface ParityCase {
   readonly script: string;
   /** Folders of `conf/`, laid over each other in this order. */
   readonly conf: readonly string[];
-  readonly needs?: readonly Need[];
+  /** Undefined: loopback. */
+  readonly client?: ClientPlace;
+  /** The plugins ask a name server with the zones of this folder. */
+  readonly zones?: true;
   /** The configuration names a certificate in `@WORK@/tls`. */
   readonly certificate?: true;
   /** The dialogue was recorded by this project, not handed down with the script. */
@@ -38,6 +41,19 @@ const BAD_RECIPIENTS = [
   ['S: 550 mail to ^no-?reply@ not accepted here', 'S: 550 nobody reads this'],
 ] as const;
 
+/** tcpserver without TCPREMOTEHOST. */
+const TCPSERVER_CLIENT: ClientPlace = { address: '192.0.2.2', name: '[192.0.2.2]' };
+
+/** A case with zones that this project has recorded. */
+const zoneCase = (script: string, conf: string, address: string, not094?: string): ParityCase => ({
+  script,
+  conf: [conf],
+  zones: true,
+  recordedHere: true,
+  client: { address },
+  ...(not094 !== undefined && { not094 }),
+});
+
 /** Scripts 01 to 63 came with transcripts of qpsmtpd 1.00; from 64 on they were recorded by this project. */
 export const CASES: readonly ParityCase[] = [
   { script: '01-full', conf: ['basic'], since094: [PERCENT_HACK] },
@@ -51,8 +67,8 @@ export const CASES: readonly ParityCase[] = [
   { script: '31-timeout-data', conf: ['basic'] },
   { script: '40-tls', conf: ['basic', 'tls'], certificate: true },
   { script: '41-tls-inject', conf: ['basic', 'tls'], certificate: true },
-  { script: '51-rhsbl', conf: ['rhsbl'], needs: ['client-address', 'zones'] },
-  { script: '53-spf', conf: ['spf'], needs: ['client-address', 'zones'] },
+  { script: '51-rhsbl', conf: ['rhsbl'], zones: true, client: TCPSERVER_CLIENT },
+  { script: '53-spf', conf: ['spf'], zones: true, client: TCPSERVER_CLIENT },
   { script: '60-bare', conf: ['bare'] },
   { script: '61-noqueue', conf: ['noqueue'] },
   {
@@ -102,4 +118,24 @@ export const CASES: readonly ParityCase[] = [
   { script: '98-auth-mail', conf: ['auth'], recordedHere: true },
   { script: '99-relay-cidr', conf: ['relay-cidr'], recordedHere: true },
   { script: '99-relay-elsewhere', conf: ['relay-elsewhere'], recordedHere: true },
+  zoneCase('100-dnsbl-text', 'dnsbl', '192.0.2.2'),
+  zoneCase('101-dnsbl-message', 'dnsbl', '192.0.2.3'),
+  zoneCase('102-dnsbl-unlisted', 'dnsbl', '192.0.2.77'),
+  zoneCase('103-resolvable', 'resolvable', '192.0.2.77'),
+  zoneCase('104-resolvable-perm', 'resolvable-perm', '192.0.2.77'),
+  zoneCase('105-whitelist', 'whitelist', '192.0.2.77'),
+  zoneCase('106-whitelist-host', 'whitelist', '198.51.100.9', 'its whitelist plugin takes no networks'),
+  zoneCase('107-fcrdns', 'fcrdns', '192.0.2.77'),
+  zoneCase('108-fcrdns-elsewhere', 'fcrdns', '192.0.2.78'),
+  zoneCase('109-fcrdns-near', 'fcrdns', '192.0.2.79'),
+  zoneCase('110-fcrdns-lost', 'fcrdns', '192.0.2.80'),
+  zoneCase(
+    '111-fcrdns-nameless',
+    'fcrdns',
+    '192.0.2.2',
+    'its fcrdns plugin has a result for clients without a name',
+  ),
+  zoneCase('112-helo-known', 'helo', '192.0.2.77'),
+  zoneCase('113-helo-unknown', 'helo', '192.0.2.77'),
+  zoneCase('114-helo-unfit', 'helo', '192.0.2.78'),
 ];

@@ -137,6 +137,9 @@ describe('version 0.94', () => {
     expect(upgradeMail('Received: from x\n by y with SMTP; NOW\nAuthentication-Results: y\n')).toBe(
       'Authentication-Results: y\nReceived: from x\n by y with SMTP ; NOW\n',
     );
+    expect(upgradeMail('Received-SPF: pass\nReceived: x\n with SMTP; NOW\nAuthentication-Results: y\n')).toBe(
+      'Authentication-Results: y\nReceived: x\n with SMTP ; NOW\nReceived-SPF: pass\n',
+    );
   });
 });
 

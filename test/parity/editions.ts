@@ -24,7 +24,7 @@ interface Field {
 }
 
 /**
- * A message stored by 0.94 as 1.00 would have it: Authentication-Results above Received, a blank before the
+ * A message stored by 0.94 as 1.00 would have it: Authentication-Results above Received, Received-SPF below it, a blank before the
  * semicolon of Received, and foreign Authentication-Results copied to the end of the header under another name,
  * of which 1.00 then removes every other one.
  */
@@ -46,7 +46,15 @@ function upgradeFields(fields: readonly Field[]): Field[] {
   if (received < 0 || own === undefined || own.name !== 'authentication-results') return [...fields];
   const stamp = upgradeReceived(fields[received]!);
   const original = fields.slice(received + 2);
-  return [...fields.slice(0, received), own, stamp, ...renameForeignResults(original)];
+  const above = fields.slice(0, received);
+  const isSpf = ({ name }: Field): boolean => name === 'received-spf';
+  return [
+    ...above.filter((field) => !isSpf(field)),
+    own,
+    stamp,
+    ...above.filter(isSpf),
+    ...renameForeignResults(original),
+  ];
 }
 
 function upgradeReceived({ name, text }: Field): Field {

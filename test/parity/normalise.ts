@@ -1,3 +1,5 @@
+import { hostname } from 'node:os';
+
 /** Lines after which nothing of a dialogue means anything: the connection is gone. */
 const isEnd = (line: string): boolean =>
   line === 'S: [EOF]' || line === 'S: [RST]' || (line.startsWith('-- ') && !line.startsWith('-- TLS'));
@@ -31,10 +33,12 @@ function isTicket(line: string): boolean {
 
 const DATE = /; (?:[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} [+-]\d{4})$/m;
 
-/** The same for a stored message: the version and the date of the Received field this server added. */
+/** The same for a stored message: version and date of the Received field this server added, this machine in Received-SPF. */
 export function normaliseMail(mail: string): string {
-  return mail.replace(
-    /^( by \S+ \(qpsmtpd\/)[^)\s]+(\) with [^\n]*)/m,
-    (_, by: string, rest: string) => `${by}VERSION${rest.replace(DATE, '; DATE')}`,
-  );
+  return mail
+    .replaceAll(` receiver=${hostname()};`, ' receiver=HOST;')
+    .replace(
+      /^( by \S+ \(qpsmtpd\/)[^)\s]+(\) with [^\n]*)/m,
+      (_, by: string, rest: string) => `${by}VERSION${rest.replace(DATE, '; DATE')}`,
+    );
 }

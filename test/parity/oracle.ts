@@ -4,7 +4,8 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { findFreePort, startDaemon, type RunningDaemon } from './daemon.ts';
 import type { Edition } from './editions.ts';
-import { PERL_PLUGINS } from './places.ts';
+import { PERL_MODULES, PERL_PLUGINS } from './places.ts';
+import type { World } from './world.ts';
 import type { Owner, Scratch } from './scratch.ts';
 
 /** A Perl qpsmtpd that can be started. */
@@ -68,7 +69,11 @@ function readId(option: '-u' | '-g'): number {
 }
 
 /** Starts the oracle with a configuration made by `makeScratch`. */
-export async function startOracle(oracle: Oracle, { folder, config, log }: Scratch): Promise<RunningDaemon> {
+export async function startOracle(
+  oracle: Oracle,
+  { folder, config, log }: Scratch,
+  { client, dnsPort }: World = {},
+): Promise<RunningDaemon> {
   writeFileSync(join(config, 'plugin_dirs'), `${oracle.plugins}\n${PERL_PLUGINS}\n`);
   const port = await findFreePort();
   const perl = oracle.home === undefined ? ['-T'] : ['-T', `-I${join(oracle.home, 'lib')}`];
@@ -76,7 +81,19 @@ export async function startOracle(oracle: Oracle, { folder, config, log }: Scrat
   return startDaemon({
     name: `qpsmtpd ${oracle.edition}`,
     program: 'perl',
-    words: [...perl, oracle.program, '-l', '127.0.0.1', '-p', String(port), '-u', oracle.user, ...limits],
+    words: [
+      ...perl,
+      `-I${PERL_MODULES}`,
+      '-MParityWorld',
+      oracle.program,
+      '-l',
+      '127.0.0.1',
+      '-p',
+      String(port),
+      '-u',
+      oracle.user,
+      ...limits,
+    ],
     environment: {
       PATH: '/usr/bin:/bin',
       HOME: folder,
@@ -85,6 +102,9 @@ export async function startOracle(oracle: Oracle, { folder, config, log }: Scrat
       // The order of the mechanisms in `AUTH ...` comes from a hash.
       PERL_HASH_SEED: '0',
       PERL_PERTURB_KEYS: '0',
+      ...(dnsPort !== undefined && { PARITY_DNS: `127.0.0.1:${dnsPort}` }),
+      ...(client !== undefined && { PARITY_CLIENT: client.address }),
+      ...(client?.name !== undefined && { PARITY_CLIENT_NAME: client.name }),
     },
     directory: oracle.home ?? folder,
     port,

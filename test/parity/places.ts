@@ -17,6 +17,9 @@ export const MATRICES = {
   '0.94': join(DATA, 'golden', 'matrix', '0.94.txt'),
   '1.00': join(DATA, 'golden', 'matrix', '1.00.txt'),
 };
+/** The zones of the cases that ask the DNS. */
+export const ZONES = join(DATA, 'zones', 'dnsmasq.conf');
+export const PERL_MODULES = join(DATA, 'perl');
 export const PERL_PLUGINS = join(DATA, 'plugins', 'perl');
 export const DIFFERENCES = join(ROOT, 'docs', 'differences.md');
 

@@ -12,6 +12,7 @@ import { SCRIPTS } from './places.ts';
 import { makeCertificate, makeScratch, tailOf, type Owner, type Scratch } from './scratch.ts';
 import { startSubject } from './subject.ts';
 import type { RunningDaemon } from './daemon.ts';
+import { proxyHeader, type World } from './world.ts';
 
 /** What a daemon made of a case, ready to be compared: lines of the dialogue, lines of the stored messages. */
 export interface Played {
@@ -21,19 +22,35 @@ export interface Played {
   readonly log: string;
 }
 
+/** Where cases are played. */
+export interface Stage {
+  /** The folder under which scratch folders are made. */
+  readonly root: string;
+  /** Of the name server with the zones; undefined for cases that need none. */
+  readonly dnsPort: number | undefined;
+}
+
 /** Plays a case to the Perl daemon; what 0.94 says differently from 1.00 is put as 1.00 puts it. */
-export async function playToOracle(oracle: Oracle, parityCase: ParityCase, root: string): Promise<Played> {
+export async function playToOracle(
+  oracle: Oracle,
+  parityCase: ParityCase,
+  { root, dnsPort }: Stage,
+): Promise<Played> {
   const scratch = prepare(parityCase, join(root, `${parityCase.script}.oracle`), oracle.owner);
-  const raw = await play(parityCase, scratch, (made) => startOracle(oracle, made));
+  const world = { client: parityCase.client, dnsPort };
+  const raw = await play(parityCase, scratch, () => startOracle(oracle, scratch, world), '');
   const isOld = oracle.edition === '0.94';
   const dialogue = isOld ? upgradeTranscript(raw.dialogue, parityCase) : raw.dialogue;
   return finish(dialogue, isOld ? raw.mails.map(upgradeMail) : raw.mails, scratch);
 }
 
 /** Plays a case to this project's daemon. */
-export async function playToDaemon(parityCase: ParityCase, root: string): Promise<Played> {
+export async function playToDaemon(parityCase: ParityCase, { root, dnsPort }: Stage): Promise<Played> {
   const scratch = prepare(parityCase, join(root, `${parityCase.script}.daemon`), undefined);
-  const raw = await play(parityCase, scratch, startSubject);
+  const { client } = parityCase;
+  const world: World = { client, dnsPort };
+  const opening = client === undefined ? '' : proxyHeader(client);
+  const raw = await play(parityCase, scratch, () => startSubject(scratch, world), opening);
   return finish(raw.dialogue, raw.mails, scratch);
 }
 
@@ -51,13 +68,16 @@ interface Raw {
 async function play(
   { script }: ParityCase,
   scratch: Scratch,
-  start: (scratch: Scratch) => Promise<RunningDaemon>,
+  start: () => Promise<RunningDaemon>,
+  /** What the client sends before its own octets. */
+  opening: string,
 ): Promise<Raw> {
   const steps = parseScript(readFileSync(join(SCRIPTS, `${script}.txt`), 'utf8'));
-  const daemon = await start(scratch);
+  const daemon = await start();
   try {
     const wire = await connectWire(daemon.port);
     try {
+      if (opening !== '') await wire.send(Buffer.from(opening));
       const dialogue = await replayScript(wire, steps);
       return { dialogue, mails: readMaildir(scratch.maildir) };
     } finally {

@@ -4,8 +4,9 @@ import { StartError } from './daemon.ts';
 import type { DifferenceLedger } from './differences.ts';
 import type { Options } from './options.ts';
 import type { Oracle } from './oracle.ts';
-import { playToDaemon, playToOracle } from './play-case.ts';
+import { playToDaemon, playToOracle, type Stage } from './play-case.ts';
 import { readReference, writeReference, type Reference } from './references.ts';
+import { hasNameServer, NAME_SERVER_REMEDY, startNameServer } from './name-server.ts';
 import type { Report } from './report.ts';
 import { findMissingPlugin } from './subject.ts';
 
@@ -19,18 +20,29 @@ export interface Bench {
   readonly root: string;
 }
 
-const NEEDS = {
-  'client-address': 'a client at 192.0.2.2',
-  zones: 'a name server with the zones of the test',
-} as const;
-
 /** Plays the cases one after the other and reports each. */
 export async function runCases(cases: readonly ParityCase[], bench: Bench): Promise<void> {
+  const asksDns = cases.some(({ zones }) => zones === true);
+  const nameServer = asksDns && hasNameServer() ? await startNameServer(bench.root) : undefined;
+  try {
+    await runEach(cases, bench, nameServer?.port);
+  } finally {
+    await nameServer?.stop();
+  }
+}
+
+async function runEach(
+  cases: readonly ParityCase[],
+  bench: Bench,
+  dnsPort: number | undefined,
+): Promise<void> {
   const unusable = new Set<string>();
   for (const parityCase of cases) {
-    const { script, needs = [] } = parityCase;
-    if (needs.length > 0) {
-      bench.report.skipped(script, `needs ${needs.map((need) => NEEDS[need]).join(' and ')}`);
+    const { script } = parityCase;
+    if (parityCase.zones === true && dnsPort === undefined) {
+      const missing = `dnsmasq is not installed; ${NAME_SERVER_REMEDY}`;
+      if (process.env['CI'] === 'true') bench.report.failed(script, missing);
+      else bench.report.skipped(script, missing);
       continue;
     }
     const configuration = parityCase.conf.join('+');
@@ -39,7 +51,7 @@ export async function runCases(cases: readonly ParityCase[], bench: Bench): Prom
       continue;
     }
     try {
-      await runCase(parityCase, bench);
+      await runCase(parityCase, bench, dnsPort);
     } catch (error) {
       if (error instanceof StartError) unusable.add(configuration);
       bench.report.failed(script, error instanceof Error ? error.message : String(error));
@@ -47,9 +59,10 @@ export async function runCases(cases: readonly ParityCase[], bench: Bench): Prom
   }
 }
 
-async function runCase(parityCase: ParityCase, bench: Bench): Promise<void> {
+async function runCase(parityCase: ParityCase, bench: Bench, dnsPort: number | undefined): Promise<void> {
   const { script } = parityCase;
-  if (bench.options.record) return record(parityCase, bench);
+  const stage: Stage = { root: bench.root, dnsPort };
+  if (bench.options.record) return record(parityCase, bench, stage);
   const reference = readReference(script);
   if (reference === undefined) {
     bench.report.failed(script, 'nothing was recorded for it: see --record');
@@ -60,7 +73,7 @@ async function runCase(parityCase: ParityCase, bench: Bench): Promise<void> {
   if (oracle?.edition === '0.94' && parityCase.not094 !== undefined) {
     sides.push(`without Perl 0.94: ${parityCase.not094}`);
   } else if (oracle !== undefined) {
-    const played = await playToOracle(oracle, parityCase, bench.root);
+    const played = await playToOracle(oracle, parityCase, stage);
     if (!compareOracle(parityCase, played, reference, bench.report)) {
       bench.report.log(played.log);
       return;
@@ -73,7 +86,7 @@ async function runCase(parityCase: ParityCase, bench: Bench): Promise<void> {
       bench.report.skipped(script, `needs plugin ${missing}`);
       return;
     }
-    const side = await runDaemon(parityCase, reference, bench);
+    const side = await runDaemon(parityCase, reference, bench, stage);
     if (side === undefined) return;
     sides.push(side);
   }
@@ -83,9 +96,10 @@ async function runCase(parityCase: ParityCase, bench: Bench): Promise<void> {
 async function runDaemon(
   parityCase: ParityCase,
   reference: Reference,
-  { root, ledger, report }: Bench,
+  { ledger, report }: Bench,
+  stage: Stage,
 ): Promise<string | undefined> {
-  const played = await playToDaemon(parityCase, root);
+  const played = await playToDaemon(parityCase, stage);
   const known = compareDaemon(parityCase, played, reference, ledger, report);
   if (known === undefined) {
     report.log(played.log);
@@ -94,9 +108,9 @@ async function runDaemon(
   return known.length === 0 ? 'daemon' : `daemon, known differences: ${known.join(' ')}`;
 }
 
-async function record(parityCase: ParityCase, { oracle, report, root }: Bench): Promise<void> {
+async function record(parityCase: ParityCase, { oracle, report }: Bench, stage: Stage): Promise<void> {
   if (oracle === undefined || oracle.edition !== '1.00') throw new Error('only version 1.00 can be recorded');
-  const played = await playToOracle(oracle, parityCase, root);
+  const played = await playToOracle(oracle, parityCase, stage);
   const keepDialogue = !parityCase.recordedHere;
   writeReference(parityCase.script, played, keepDialogue);
   report.passed(parityCase.script, keepDialogue ? 'messages recorded' : 'dialogue and messages recorded');

@@ -54,9 +54,12 @@ function selectCases(only: readonly string[]): readonly ParityCase[] {
   return only.length === 0 ? CASES : CASES.filter((parityCase) => only.includes(parityCase.script));
 }
 
-function describe({ script, conf, needs = [] }: ParityCase): string {
+function describe({ script, conf, client, zones }: ParityCase): string {
   const plugins = pluginsOf(conf).join(' ') || 'none';
-  const wants = needs.length === 0 ? '' : `; needs ${needs.join(', ')}`;
+  const wants = [
+    ...(client === undefined ? [] : [`; client at ${client.address}`]),
+    ...(zones === true ? ['; needs dnsmasq'] : []),
+  ].join('');
   return `${script}  conf ${conf.join('+')}; plugins: ${plugins}${wants}`;
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { findFreePort, startDaemon, type RunningDaemon } from './daemon.ts';
 import { BUILT_PLUGINS, CONFIGURATIONS, DAEMON, PROBE_PLUGINS } from './places.ts';
 import type { Scratch } from './scratch.ts';
+import type { World } from './world.ts';
 
 /** True once the daemon has been built. */
 export const isBuilt = (): boolean => existsSync(DAEMON);
@@ -25,11 +26,16 @@ export function switchOff({ config }: Scratch): void {
 }
 
 /** Starts this project's daemon with a configuration made by `makeScratch`. */
-export async function startSubject(scratch: Scratch): Promise<RunningDaemon> {
+export async function startSubject(
+  scratch: Scratch,
+  { client, dnsPort }: World = {},
+): Promise<RunningDaemon> {
   const { folder, config, log } = scratch;
   switchOff(scratch);
+  if (dnsPort !== undefined) writeFileSync(join(config, 'dns_servers'), `127.0.0.1:${dnsPort}\n`);
   const port = await findFreePort();
-  const listener = `tcp://127.0.0.1:${port}`;
+  const proxied = client === undefined ? '' : ' proxy=required proxy-from=127.0.0.1';
+  const listener = `tcp://127.0.0.1:${port}${proxied}`;
   return startDaemon({
     name: 'qpsmtpd for Node',
     program: process.execPath,
