@@ -68,8 +68,6 @@ const RESULT: DmarcResult = {
   isSpfAligned: false,
   isDkimAligned: true,
   sourceIp: '2001:DB8::0001',
-  mailboxes: 1,
-  organization: undefined,
   headerFrom: 'mail.a.example',
   mailboxes: 1,
   organization: undefined,
