@@ -27,11 +27,14 @@ export async function messageHosts(
   const scan = new HostNameScan((name, place) => hosts.add(name, place));
   const turn = new Turn();
   if (options.scansHeader) {
-    for (const line of headerLines(message)) {
-      scan.write(line);
+    for (const value of headerValues(message)) {
+      for (const piece of piecesOf(value)) {
+        scan.write(decodeWords(piece));
+        await settle(hosts, turn);
+      }
       scan.end();
-      await settle(hosts, turn);
     }
+    await settle(hosts, turn);
   }
   const walk = new MimeWalk(
     readPartHeader((name) => message.header.get(name)),
@@ -59,9 +62,19 @@ async function settle(hosts: HostCollection, turn: Turn): Promise<void> {
   while (!hosts.settle(PIECE_NAMES));
 }
 
-function* headerLines(message: Message): Iterable<Buffer> {
+function* headerValues(message: Message): Iterable<string> {
   for (const name of new Set(message.header.names().map((each) => each.toLowerCase())))
-    for (const value of message.header.all(name)) yield Buffer.from(decodeWords(value));
+    yield* message.header.all(name);
+}
+
+/** A field may be as long as the header; it is cut between words. */
+function* piecesOf(value: string): Iterable<string> {
+  for (let at = 0; at < value.length;) {
+    const blank = value.lastIndexOf(' ', at + PIECE_OCTETS);
+    const end = value.length - at > PIECE_OCTETS && blank > at ? blank : at + PIECE_OCTETS;
+    yield value.slice(at, end);
+    at = end;
+  }
 }
 
 /** Time that is used up bit by bit; small messages never wait. */

@@ -30,8 +30,8 @@ export function urlHosts(
   const text = Buffer.from(found, 'latin1').toString();
   const whole = place === 'piece' ? [] : name(canonicalDomain(text) ?? '');
   if (place === 'url' && whole.some((host) => host.kind === 'name' && isName(host.name))) return whole;
-  const parts = text.split(NOT_IN_NAME).map((part) => canonicalDomain(part) ?? '');
-  return [...whole, ...parts.flatMap(name)];
+  const parts = text.split(NOT_IN_NAME).filter((part) => part.includes('.'));
+  return [...whole, ...parts.flatMap((part) => name(canonicalDomain(part) ?? ''))];
 }
 
 function literal(text: string): readonly UrlHost[] {

@@ -256,7 +256,8 @@ describe('hostile bodies', () => {
     const header = {
       get: (name: string) => fields[name],
       names: () => Object.keys(fields),
-      all: (name: string) => [fields[name] ?? ''],
+      all: (wanted: string) =>
+        Object.entries(fields).flatMap(([name, value]) => (name.toLowerCase() === wanted ? [value] : [])),
     };
     return { header, body: blocks } as unknown as Message;
   }
@@ -342,6 +343,20 @@ describe('hostile bodies', () => {
       const { names, exceeded } = await look(messageOf(fields, () => repeated(text, 100_000_000)));
       expect(names).toEqual(['spam.com']);
       expect(exceeded).toEqual(['10485760 octets of text']);
+    }
+  });
+
+  test('a header of one field without end, and of encoded words', async () => {
+    const word = '=?utf-8?q?http=3A//spam=2Ecom/?= ';
+    for (const value of [word.repeat(8_000), `${'x'.repeat(250_000)} ${word}`]) {
+      const message = messageOf({ Subject: value }, () => [Buffer.from('\n')]);
+      const found = await messageHosts(message, {
+        maxNames: 100,
+        wantsAddresses: true,
+        scansHeader: true,
+        isLeftOut: () => false,
+      });
+      expect(found).toEqual({ names: ['spam.com'], exceeded: [] });
     }
   });
 
