@@ -9,7 +9,7 @@ export interface DnsAnswerFacts {
   readonly isSecure: boolean;
   /**
    * The name after all aliases, in lower case and without the final dot; the name that was asked for if it is no alias, or
-   * if the resolver does not tell, as that of the system in `services.dns` for all but `tlsa` and `cname`.
+   * if nobody tells, as Node's own resolver (`dns_client`).
    */
   readonly canonicalName: string;
 }
@@ -28,11 +28,13 @@ export type DnsAnswer<T> = DnsAnswerFacts &
 
 export interface DnsOptions {
   /**
-   * How long the answer is waited for, from the call on; after that it is `failed`, `timeout`. Undefined: 5,000; with
-   * `services.dns.authenticated` as long as it takes to ask all resolvers twice, 3,000 each.
+   * How long the answer is waited for, from the call on; after that it is `failed`, `timeout`. Undefined: as long as
+   * `dns_timeout` says, 5,000.
    */
   readonly timeoutMs?: number | undefined;
-  /** Aborted once no answer is needed any more: it is `failed`, `aborted`, at once. */
+  /**
+   * Aborted once no answer is needed any more: it is `failed`, `aborted`, at once. A question nobody waits for is given up.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -52,7 +54,8 @@ export interface TlsaRecord {
 }
 
 /**
- * Asks the DNS. No method rejects or throws. Names are names of the DNS, without Unicode, and are looked up as they are,
+ * Asks the DNS. No method rejects or throws. Answers are shared by all who ask, and frozen; they are kept as long as their TTL
+ * says, an hour at most, and a question that others wait for is not asked again. Names are names of the DNS, without Unicode, and are looked up as they are,
  * without the system's search list.
  */
 export interface Resolver {
@@ -75,12 +78,11 @@ export interface Resolver {
   cname(name: string, options?: DnsOptions): Promise<DnsAnswer<string>>;
 }
 
-/** `services.dns`: plain questions go to the system's resolver, and `isSecure` is false there. */
+/** `services.dns`: asks the servers of the setting `dns_servers`, else those of the system. */
 export interface DnsService extends Resolver {
   /**
-   * Asks the resolvers of the settings `mx_resolvers`, else those of the system, and believes their word about DNSSEC where
-   * they answer over loopback or stand in `mx_trusted_resolvers`. Answers are kept as long as their TTL says, an hour at
-   * most.
+   * Asks the resolvers of the setting `mx_resolvers`, if there are any. Either way a server's word about DNSSEC is believed
+   * where it answers over loopback or stands in `mx_trusted_resolvers`.
    */
   readonly authenticated: Resolver;
 }

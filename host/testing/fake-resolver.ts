@@ -74,12 +74,11 @@ const FAULTS: ReadonlySet<unknown> = new Set<FakeDnsFault>([
   'timeout',
 ]);
 const MAX_ALIASES = 8;
-/** As the real ones wait if the question has no limit: `authenticated` asks its resolver twice. */
-const PLAIN_TIMEOUT_MS = 5_000;
-const AUTHENTICATED_TIMEOUT_MS = 6_000;
+/** As the real one waits if the question has no limit. */
+const TIMEOUT_MS = 5_000;
 
 export class FakeResolver implements DnsService {
-  /** Knows about aliases and DNSSEC, as the real one; plain questions have `isSecure` false and the name that was asked for. */
+  /** The same zones. */
   readonly authenticated: Resolver;
   readonly #zones = new Map<string, FakeDnsName | FakeDnsFault>();
   readonly #questions: string[] = [];
@@ -102,12 +101,7 @@ export class FakeResolver implements DnsService {
   constructor(zones: FakeDnsZones = {}, clock?: FakeDnsClock) {
     this.#clock = clock;
     for (const [name, said] of Object.entries(zones)) this.set(name, said);
-    this.authenticated = this.#methods(AUTHENTICATED_TIMEOUT_MS, (answer) => answer);
-    const plain = this.#methods(PLAIN_TIMEOUT_MS, (answer, name) => ({
-      ...answer,
-      isSecure: false,
-      canonicalName: name,
-    }));
+    this.authenticated = this.#methods();
     ({
       resolve4: this.resolve4,
       resolve6: this.resolve6,
@@ -116,7 +110,7 @@ export class FakeResolver implements DnsService {
       txt: this.txt,
       tlsa: this.tlsa,
       cname: this.cname,
-    } = plain);
+    } = this.authenticated);
   }
 
   /** Every question so far as `TYPE name`, such as `MX example.org` and `PTR 192.0.2.3`, in their order. */
@@ -166,15 +160,11 @@ export class FakeResolver implements DnsService {
     return () => void this.#waiting.delete(waiting);
   }
 
-  #methods(
-    timeoutMs: number,
-    see: (answer: DnsAnswer<unknown>, name: string) => DnsAnswer<unknown>,
-  ): Resolver {
+  #methods(): Resolver {
     const method =
       <T extends keyof RecordsOf>(type: T) =>
       async (name: string, options: DnsOptions = {}): Promise<DnsAnswer<RecordsOf[T]>> => {
-        const waitMs = options.timeoutMs ?? timeoutMs;
-        const answer = see(await this.#ask(name, type, waitMs, options.signal), keyOf(name));
+        const answer = await this.#ask(name, type, options.timeoutMs ?? TIMEOUT_MS, options.signal);
         // The zones are by type, and so are the records that come out of them.
         return answer as DnsAnswer<RecordsOf[T]>;
       };
