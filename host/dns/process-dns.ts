@@ -32,10 +32,11 @@ export interface ProcessDnsOptions {
 
 const ATTEMPTS = 2;
 
-/** Closed resolvers let go of everything; one that nobody has any more needs no closing, it comes to rest by itself. */
 export class ProcessDns {
   readonly #options: ProcessDnsOptions;
   readonly #system: FollowedFile<ReturnType<typeof parseResolvConf>>;
+  /** Those that were let go of included, as long as something still asks them. */
+  #all: WeakRef<StubResolver>[] = [];
   readonly #resolvers = new Map<string, { readonly resolver: StubResolver; users: number }>();
 
   constructor(options: ProcessDnsOptions) {
@@ -61,6 +62,7 @@ export class ProcessDns {
         cacheOctets: dnsCacheOctets,
         log: this.#options.log,
       });
+      this.#all = [...this.#all.filter((each) => each.deref() !== undefined), new WeakRef(resolver)];
       this.#resolvers.set(key, (known = { resolver, users: 0 }));
     }
     known.users++;
@@ -73,9 +75,9 @@ export class ProcessDns {
     };
   }
 
-  /** Questions under way fail. */
+  /** Questions under way fail, and all later ones. */
   close(): void {
-    for (const { resolver } of this.#resolvers.values()) resolver.close();
+    for (const each of this.#all) each.deref()?.close();
     this.#resolvers.clear();
   }
 

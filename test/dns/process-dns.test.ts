@@ -4,10 +4,14 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { definePlugin } from '../../bindings/plugin/index.ts';
 import { FollowedFile } from '../../host/dns/followed-file.ts';
 import { ProcessDns, type DnsSettings } from '../../host/dns/process-dns.ts';
 import { parseResolvConf } from '../../host/dns/server-addresses.ts';
 import { AddressRanges, NO_RANGES } from '../../host/config/address-ranges.ts';
+import { MemoryAcceptor } from '../../host/intake/memory-acceptor.ts';
+import { Server } from '../../host/server/server.ts';
+import { TestClient } from '../../host/testing/index.ts';
 import { PATIENCE } from '../patience.ts';
 import { askingService, core } from './asking.ts';
 import { ZoneServer, type Zone } from './zone-server.ts';
@@ -154,5 +158,37 @@ describe('files of the system', () => {
     replace('nameserver 127.0.0.2\n');
     const other = [{ address: '127.0.0.2', port: 53 }];
     await vi.waitFor(() => expect(file.current.servers).toEqual(other), PATIENCE);
+  });
+});
+
+test('a daemon asks the servers of `dns_servers`, for its plugins and for the names of clients, and ends with them', async () => {
+  const server = await ZoneServer.start(ZONE);
+  const heard: unknown[] = [];
+  const asks = definePlugin({
+    name: 'asks',
+    about: 'Asks for mail hosts.',
+    hooks: {
+      async connect({ services, connection }) {
+        const answer = await services.dns.mx('found.test');
+        heard.push(connection.remoteHost, answer.status);
+      },
+    },
+  });
+  const acceptor = new MemoryAcceptor();
+  const overlay = new Map([
+    ['me', ['mx.test']],
+    ['plugins', ['asks']],
+    ['dns_servers', [`127.0.0.1:${server.port}`]],
+  ]);
+  const daemon = await Server.load({ acceptors: [acceptor], directories: [], overlay, definitions: [asks] });
+  await daemon.listen();
+  const client = new TestClient(acceptor.connect({ address: '192.0.2.9' }));
+  expect(await client.reply()).toMatch(/^220 /);
+  expect(heard).toEqual(['client.test', 'found']);
+  expect(server.asked).toEqual(['PTR 9.2.0.192.in-addr.arpa', 'MX found.test']);
+  await daemon.drain(0);
+  expect(await daemon.generation.main.dns.mx('other.test')).toMatchObject({
+    status: 'failed',
+    reason: 'closed',
   });
 });
