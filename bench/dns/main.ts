@@ -4,15 +4,14 @@
  * `IN_FLIGHT`, so that no datagram is lost and each resolver is asked for the same work. Fails if a bound is exceeded.
  */
 
-import { fork } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { Resolver as NodeResolver } from 'node:dns/promises';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { coreOfProcess } from '../../bindings/core.ts';
 import { NO_RANGES } from '../../host/config/address-ranges.ts';
 import { ProcessDns } from '../../host/dns/process-dns.ts';
+import { CountingServer } from './counting-server.ts';
 import { describeRun } from '../machine.ts';
 import { RESULTS } from '../places.ts';
 import { pairRatios, rotate, spreadOf, type InRound, type Spread } from '../statistics.ts';
@@ -42,25 +41,15 @@ interface Count {
   readonly packetsBefore: number;
 }
 
-const server = fork(fileURLToPath(new URL('./answering-server.js', import.meta.url)));
-
-const told = <T>(): Promise<T> =>
-  new Promise((resolve) => server.once('message', (message) => resolve(message as T)));
-
-/** Questions that the server got since this was last asked. */
-async function packetsOf(): Promise<number> {
-  const answer = told<{ questions: number }>();
-  server.send('how many');
-  return (await answer).questions;
-}
+const server = new CountingServer();
 
 /** Runs the work and counts processor time of this process, for one question of `count`, and packets at the server. */
 async function counted(count: number, work: () => Promise<void>): Promise<Count> {
-  const packetsBefore = await packetsOf();
+  const packetsBefore = await server.packets();
   const before = process.cpuUsage();
   await work();
   const { user, system } = process.cpuUsage(before);
-  return { microseconds: (user + system) / count, packets: await packetsOf(), packetsBefore };
+  return { microseconds: (user + system) / count, packets: await server.packets(), packetsBefore };
 }
 
 /** Names of a round: nobody has asked for them before. */
@@ -139,7 +128,7 @@ async function shareAnswers(port: number, rounds: number) {
       return Promise.resolve();
     });
     await Promise.all(waits);
-    packets += join.packetsBefore + join.packets + (await packetsOf());
+    packets += join.packetsBefore + join.packets + (await server.packets());
     joined.push(join.microseconds);
     const cache = await counted(QUESTIONS * REPEATS, async () => {
       for (let session = 0; session < SESSIONS * REPEATS; session++)
@@ -160,7 +149,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
   const rounds = values.quick ? 4 : 16;
   const run = describeRun(`npm run bench:dns${values.quick ? ' -- --quick' : ''}`);
-  const { port } = await told<{ port: number }>();
+  const port = await server.port();
   const uncached = [await compare(port, 'found', rounds), await compare(port, 'absent', rounds)];
   const shared = await shareAnswers(port, rounds);
   const lines = [
@@ -184,7 +173,7 @@ async function main(): Promise<number> {
   mkdirSync(RESULTS, { recursive: true });
   writeFileSync(file, `${JSON.stringify({ kind: 'dns', run, isWithin, uncached, shared }, undefined, 1)}\n`);
   process.stdout.write(`bench/results/${basename(file)} written\n`);
-  server.disconnect();
+  server.close();
   return isWithin ? 0 : 1;
 }
 

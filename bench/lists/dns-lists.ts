@@ -3,14 +3,13 @@
  * `dns.Resolver` that is asked for the same names and nothing else. Processor time is that of the whole process.
  */
 
-import { fork, type ChildProcess } from 'node:child_process';
 import { Resolver as NodeResolver } from 'node:dns/promises';
-import { fileURLToPath } from 'node:url';
 import { coreOfProcess } from '../../bindings/core.ts';
 import { StubResolver } from '../../host/dns/stub-resolver.ts';
 import { parseListLine } from '../../plugins/dns-lists/list-line.ts';
 import { askLists, type ListEntry } from '../../plugins/dns-lists/list-vote.ts';
 import { queryLabels, RemoteList } from '../../plugins/dns-lists/remote-list.ts';
+import { CountingServer } from '../dns/counting-server.ts';
 import { pairRatios, rotate, spreadOf, type InRound, type Spread } from '../statistics.ts';
 
 const LISTS = 50;
@@ -42,32 +41,6 @@ const ZONES = Array.from({ length: LISTS }, (_, index) => `absent${index}.list.t
 /** An address for each session; other ones in each round. */
 const subjectsOf = (round: number): readonly string[] =>
   Array.from({ length: SESSIONS }, (_, session) => `10.${round >> 8}.${round & 255}.${session}`);
-
-/** Counts the questions it gets, in a process of its own. */
-class Server {
-  readonly #process: ChildProcess = fork(
-    fileURLToPath(new URL('../dns/answering-server.js', import.meta.url)),
-  );
-
-  async port(): Promise<number> {
-    return (await this.#told<{ port: number }>()).port;
-  }
-
-  /** Questions since this was last asked. */
-  async packets(): Promise<number> {
-    const told = this.#told<{ questions: number }>();
-    this.#process.send('how many');
-    return (await told).questions;
-  }
-
-  close(): void {
-    this.#process.disconnect();
-  }
-
-  #told<T>(): Promise<T> {
-    return new Promise((resolve) => this.#process.once('message', (message) => resolve(message as T)));
-  }
-}
 
 type Sessions = (subjects: readonly string[]) => Promise<void>;
 
@@ -106,7 +79,7 @@ async function cost(work: () => Promise<void>): Promise<number> {
 }
 
 export async function measureDnsLists(rounds: number): Promise<DnsListResult> {
-  const server = new Server();
+  const server = new CountingServer();
   const port = await server.port();
   const resolver = new StubResolver({
     core: coreOfProcess().core,
@@ -130,7 +103,7 @@ export async function measureDnsLists(rounds: number): Promise<DnsListResult> {
   }
 }
 
-async function compare(server: Server, node: Sessions, ours: Sessions, rounds: number) {
+async function compare(server: CountingServer, node: Sessions, ours: Sessions, rounds: number) {
   const contestants = [
     { costs: [] as InRound[], ask: node, isOurs: false },
     { costs: [] as InRound[], ask: ours, isOurs: true },
@@ -157,7 +130,7 @@ async function compare(server: Server, node: Sessions, ours: Sessions, rounds: n
 }
 
 /** The same address for all sessions, which nobody has asked for; then all of them once more. */
-async function repeat(server: Server, ask: Sessions, rounds: number) {
+async function repeat(server: CountingServer, ask: Sessions, rounds: number) {
   const [joined, cached]: [number[], number[]] = [[], []];
   let [joinedPackets, cachedPackets] = [0, 0];
   for (let round = 0; round < rounds; round++) {
