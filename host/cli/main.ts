@@ -24,7 +24,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Run>> = new Map([
 ]);
 
 /** Plugins of the server that bring a command of their name. */
-export const COMMAND_PLUGINS: readonly string[] = ['karma'];
+export const COMMAND_PLUGINS: readonly string[] = ['dmarc', 'karma', 'tls_reports'];
 
 /** Loaded when it is asked for: the other commands do without plugins and what they are given. */
 const commandsOfPlugins = () => import('./command-of-plugin.ts');
@@ -38,7 +38,9 @@ commands:
   check          say whether a configuration would start
   sample         run a daemon to try out (npm start)
   plugin         write, test and list plugins
+  dmarc          see what is reported to the domains
   karma          look into what the plugin karma remembers
+  tls_reports    see what is reported to the domains
   queue          look into the spool of queue/spool, and change it
   store          take over the databases of the Perl daemon
   dkim-key       make a key for DKIM signatures
