@@ -54,7 +54,7 @@ export type { ProgramEnd, ProgramOrder } from './programs.ts';
 export type { Change, Store } from './store.ts';
 export type { SpoolOptions } from './spool-services.ts';
 export { strftime } from './strftime.ts';
-export type { Resolver, TlsaRecord } from './resolver.ts';
+export type { DnsAnswer, DnsReceiver, Resolver, TlsaRecord } from './resolver.ts';
 export {
   refusal,
   RETURN_CODE_NAMES,

@@ -76,6 +76,23 @@ export interface Resolver {
    * 2.2.2 needs that; others read `canonicalName`.
    */
   cname(name: string, options?: DnsOptions): Promise<DnsAnswer<string>>;
+  /**
+   * What is known of the IPv4 addresses without a question; undefined: it has to be asked. Not every resolver has it: Node's own
+   * keeps no answers.
+   */
+  readonly resolve4Now?: ((name: string) => DnsAnswer<string> | undefined) | undefined;
+  /**
+   * `resolve4` without a promise, for those who ask so much that it counts: fifty lists for each client. The answer is received
+   * once, perhaps before the call returns. Not every resolver has it.
+   */
+  readonly resolve4For?:
+    ((name: string, receiver: DnsReceiver<string>, options?: DnsOptions) => void) | undefined;
+}
+
+/** Receives the answer to a question. */
+export interface DnsReceiver<T> {
+  /** What it throws is logged and has no further effect. */
+  receive(answer: DnsAnswer<T>): void;
 }
 
 /** `services.dns`: asks the servers of the setting `dns_servers`, else those of the system. */

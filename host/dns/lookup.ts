@@ -11,6 +11,13 @@ import type { AnyAnswer } from './reply-reader.ts';
 /** The one who has to know when nobody waits any more. */
 interface Owner {
   cancel(lookup: Lookup): void;
+  /** One who waited has thrown: all others get their answer all the same. */
+  blame(cause: unknown): void;
+}
+
+/** What is done with an answer. */
+export interface Receiver {
+  receive(answer: AnyAnswer): void;
 }
 
 /** Those who wait with one signal. It has one listener for all: a session has as many questions at a time as there are lists. */
@@ -50,17 +57,12 @@ class Waiter {
   listedAt = NOT_IN_SET;
   readonly lookup: Lookup;
   readonly dueAt: number;
-  readonly #resolve: (answer: AnyAnswer) => void;
+  readonly #receiver: Receiver;
   readonly #others: SignalWaiters | undefined;
 
-  constructor(
-    lookup: Lookup,
-    resolve: (answer: AnyAnswer) => void,
-    dueAt: number,
-    signal: AbortSignal | undefined,
-  ) {
+  constructor(lookup: Lookup, receiver: Receiver, dueAt: number, signal: AbortSignal | undefined) {
     this.lookup = lookup;
-    this.#resolve = resolve;
+    this.#receiver = receiver;
     this.dueAt = dueAt;
     this.#others = signal && waitersWith(signal);
     this.#others?.add(this);
@@ -68,7 +70,11 @@ class Waiter {
 
   settle(answer: AnyAnswer): void {
     this.#others?.delete(this);
-    this.#resolve(answer);
+    try {
+      this.#receiver.receive(answer);
+    } catch (cause) {
+      this.lookup.owner.blame(cause);
+    }
   }
 }
 
@@ -98,7 +104,7 @@ export class Lookup {
   isOver = false;
   /** False while it waits for room. */
   isSent = false;
-  readonly #owner: Owner;
+  readonly owner: Owner;
   #waiters: Waiter[] | undefined = undefined;
   #shared: Promise<AnyAnswer> | undefined = undefined;
   #resolveShared: ((answer: AnyAnswer) => void) | undefined = undefined;
@@ -111,7 +117,7 @@ export class Lookup {
     servers: readonly DnsServer[],
     giveUpAt: number,
   ) {
-    this.#owner = owner;
+    this.owner = owner;
     this.key = key;
     this.name = name;
     this.type = type;
@@ -122,16 +128,21 @@ export class Lookup {
 
   /** Who has neither a limit nor a signal shares one promise with all others of that kind. */
   join(nowMs: number, options: DnsOptions | undefined): Promise<AnyAnswer> {
-    const timeoutMs = options?.timeoutMs;
-    const signal = options?.signal;
-    if (timeoutMs === undefined && signal === undefined) {
+    if (options?.timeoutMs === undefined && options?.signal === undefined) {
       this.#shared ??= new Promise((resolve) => (this.#resolveShared = resolve));
       return this.#shared;
     }
+    return new Promise((receive) => this.tell({ receive }, nowMs, options));
+  }
+
+  /** The receiver gets the answer, or a failure when its limit is over. */
+  tell(receiver: Receiver, nowMs: number, options: DnsOptions | undefined): void {
+    const timeoutMs = options?.timeoutMs;
     const dueAt = timeoutMs === undefined ? Infinity : nowMs + timeoutMs;
     if (timeoutMs !== undefined && dueAt > this.giveUpAt) this.giveUpAt = dueAt;
-    const waiters = (this.#waiters ??= []);
-    return new Promise((resolve) => waiters.push(new Waiter(this, resolve, dueAt, signal)));
+    const waiter = new Waiter(this, receiver, dueAt, options?.signal);
+    if (this.#waiters === undefined) this.#waiters = [waiter];
+    else this.#waiters.push(waiter);
   }
 
   /** Those whose time is up leave; perhaps that is the end of it. */
@@ -151,7 +162,7 @@ export class Lookup {
     const last = waiters.pop()!;
     if (last !== waiter) waiters[index] = last;
     waiter.settle(failedAnswer(this.name, reason));
-    if (waiters.length === 0 && this.#shared === undefined) this.#owner.cancel(this);
+    if (waiters.length === 0 && this.#shared === undefined) this.owner.cancel(this);
   }
 
   settle(answer: AnyAnswer): void {

@@ -139,6 +139,14 @@ export class ServiceDns implements DnsService {
   tlsa: Resolver['tlsa'] = (name, options) => this.#resolver.tlsa(name, options);
   cname: Resolver['cname'] = (name, options) => this.#resolver.cname(name, options);
 
+  get resolve4Now(): Resolver['resolve4Now'] {
+    return this.#resolver.resolve4Now;
+  }
+
+  get resolve4For(): Resolver['resolve4For'] {
+    return this.#resolver.resolve4For;
+  }
+
   /** The same resolver, and the same answers, unless the settings name others. */
   get authenticated(): Resolver {
     if (this.#authenticated !== undefined) return this.#authenticated;

@@ -6,6 +6,7 @@
 import { isIPv4 } from 'node:net';
 import type { Core } from '../../bindings/core/contract.ts';
 import { addressOctets } from '../../bindings/lists/client-ranges.ts';
+import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { DnsAnswer, DnsOptions, Resolver } from '../../bindings/plugin/resolver.ts';
 import { DenseSet } from '../../bindings/timing/dense-set.ts';
 import { plainName, reverseName } from '../../bindings/wire/dns-name.ts';
@@ -68,7 +69,7 @@ const IDLE_TICKS = 250;
 const MIN_ATTEMPT_MS = 250;
 const MAX_ATTEMPT_MS = 1_500;
 
-/** By what answers are kept: the type is a part of it. */
+/** The type is a part of the key by which answers are kept. */
 const KEYS: Readonly<Record<AskedType, string>> = {
   A: 'A ',
   AAAA: 'AAAA ',
@@ -78,6 +79,13 @@ const KEYS: Readonly<Record<AskedType, string>> = {
   TLSA: 'TLSA ',
   TXT: 'TXT ',
 };
+
+/**
+ * By what answers are kept. Addresses are asked for most: their key is the name itself, which needs no new string. What has a space
+ * is no name, and must not be taken for the key of another type.
+ */
+const keyOf = (type: AskedType, name: string): string =>
+  type === 'A' && !name.includes(' ') ? name : KEYS[type] + name;
 
 export class StubResolver implements Resolver, AttemptOwner {
   readonly core: Core;
@@ -119,18 +127,36 @@ export class StubResolver implements Resolver, AttemptOwner {
   tlsa: Resolver['tlsa'] = (name, options) => this.ask(name, 'TLSA', options);
   cname: Resolver['cname'] = (name, options) => this.ask(name, 'CNAME', options);
 
+  resolve4Now: Resolver['resolve4Now'] = (name) =>
+    this.#cache.get(keyOf('A', plainName(name)))?.answer as DnsAnswer<string> | undefined;
+  resolve4For: Resolver['resolve4For'] = (name, receiver, options) => {
+    const asked = plainName(name);
+    const nowMs = performance.now();
+    const found =
+      options?.signal?.aborted === true
+        ? failedAnswer(asked, 'aborted')
+        : this.#find(keyOf('A', asked), asked, 'A', nowMs);
+    if (found instanceof Lookup) return found.tell(receiver, nowMs, options);
+    try {
+      // The key holds the type.
+      receiver.receive(found as DnsAnswer<string>);
+    } catch (cause) {
+      this.blame(cause);
+    }
+  };
+
   /** What is known of the names of an address without a question; undefined: it has to be asked. */
   reverseNow(address: string): DnsAnswer<string> | undefined {
     const name = pointerName(address);
     if (name === undefined) return noSuchName(plainName(address));
-    return this.#cache.get(KEYS.PTR + name)?.answer as DnsAnswer<string> | undefined;
+    return this.#cache.get(keyOf('PTR', name))?.answer as DnsAnswer<string> | undefined;
   }
 
   /** Never rejects. An answer that is kept, or that others wait for, costs no timer and no promise of its own. */
   ask<T extends AskedType>(name: string, type: T, options?: DnsOptions): Promise<DnsAnswer<RecordData[T]>> {
     const asked = plainName(name);
     // The key holds the type, so what is known under it has that type's records.
-    return this.#ask(KEYS[type] + asked, asked, type, options) as Promise<DnsAnswer<RecordData[T]>>;
+    return this.#ask(keyOf(type, asked), asked, type, options) as Promise<DnsAnswer<RecordData[T]>>;
   }
 
   /** What is open or under way, for tests and reports. */
@@ -163,18 +189,21 @@ export class StubResolver implements Resolver, AttemptOwner {
     return performance.now();
   }
 
+  blame(cause: unknown): void {
+    this.#options.log(LogLevel.ERROR, `a receiver of an answer has failed: ${String(cause)}`);
+  }
+
   #ask(key: string, name: string, type: AskedType, options: DnsOptions | undefined): Promise<AnyAnswer> {
     if (options?.signal?.aborted === true) return Promise.resolve(failedAnswer(name, 'aborted'));
     const kept = this.#cache.get(key);
     if (kept !== undefined) return (kept.promise ??= Promise.resolve(kept.answer));
     const nowMs = performance.now();
-    let lookup = this.#asked.get(key);
-    if (lookup === undefined) {
-      const begun = this.#begin(key, name, type, nowMs);
-      if (!(begun instanceof Lookup)) return Promise.resolve(begun);
-      lookup = begun;
-    }
-    return lookup.join(nowMs, options);
+    const lookup = this.#asked.get(key) ?? this.#begin(key, name, type, nowMs);
+    return lookup instanceof Lookup ? lookup.join(nowMs, options) : Promise.resolve(lookup);
+  }
+
+  #find(key: string, name: string, type: AskedType, nowMs: number): Lookup | AnyAnswer {
+    return this.#cache.get(key)?.answer ?? this.#asked.get(key) ?? this.#begin(key, name, type, nowMs);
   }
 
   /** Returns an answer if there is one without a question. */
@@ -186,13 +215,15 @@ export class StubResolver implements Resolver, AttemptOwner {
       return failedAnswer(name, 'too many questions');
     const giveUpAt = nowMs + this.#options.timeoutMs;
     const lookup = new Lookup(this, key, name, type, this.#serversInOrder(nowMs), giveUpAt);
-    const first = this.#attempt(lookup, lookup.servers[0]!, nowMs);
-    if (first === undefined) return noSuchName(name);
+    const hasRoom = this.#hasRoom();
+    // What has to wait is put into its form when there is room: there may be thousands of them.
+    const first = hasRoom ? this.#attempt(lookup, lookup.servers[0]!, nowMs) : undefined;
+    if (hasRoom && first === undefined) return noSuchName(name);
     this.#asked.set(key, lookup);
     this.#listed.add(lookup);
     this.#startTimer();
-    if (this.#hasRoom()) this.#sendFirst(lookup, first, nowMs);
-    else this.#line.push(lookup);
+    if (first === undefined) this.#line.push(lookup);
+    else this.#sendFirst(lookup, first, nowMs);
     return lookup;
   }
 
@@ -276,7 +307,7 @@ export class StubResolver implements Resolver, AttemptOwner {
     lookup.isSecure &&= answer.isSecure;
     lookup.keepMs = Math.min(lookup.keepMs, aliasesMs);
     lookup.at = answer.canonicalName;
-    const kept = this.#cache.get(KEYS[lookup.type] + lookup.at);
+    const kept = this.#cache.get(keyOf(lookup.type, lookup.at));
     if (kept !== undefined)
       return this.#finish(lookup, { answer: kept.answer, keepMs: this.#cache.restMs(kept) });
     this.#forgetAttempts(lookup);
@@ -288,7 +319,7 @@ export class StubResolver implements Resolver, AttemptOwner {
   #finish(lookup: Lookup, { answer, keepMs }: TimedAnswer): void {
     const isSecure = lookup.isSecure && answer.isSecure;
     const whole = isSecure === answer.isSecure ? answer : Object.freeze({ ...answer, isSecure });
-    if (lookup.at !== lookup.name) this.#cache.set(KEYS[lookup.type] + lookup.at, { answer, keepMs });
+    if (lookup.at !== lookup.name) this.#cache.set(keyOf(lookup.type, lookup.at), { answer, keepMs });
     this.#cache.set(lookup.key, { answer: whole, keepMs: Math.min(lookup.keepMs, keepMs) });
     this.#settle(lookup, whole);
   }

@@ -30,6 +30,8 @@ export interface FakeDnsName {
   readonly isSecure?: boolean;
   /** How long answers take, in milliseconds of the fake's time; aliases add up. Undefined: they are there at once. */
   readonly delayMs?: number;
+  /** It is known without a question, to those who can ask so (`resolve4Now`). */
+  readonly isKept?: boolean;
 }
 
 /**
@@ -96,6 +98,8 @@ export class FakeResolver implements DnsService {
   readonly txt: Resolver['txt'];
   readonly tlsa: Resolver['tlsa'];
   readonly cname: Resolver['cname'];
+  readonly resolve4Now: Resolver['resolve4Now'];
+  readonly resolve4For: Resolver['resolve4For'];
 
   /** Throws a `TypeError` for what is no zone. Undefined `clock`: a time of its own. */
   constructor(zones: FakeDnsZones = {}, clock?: FakeDnsClock) {
@@ -110,6 +114,8 @@ export class FakeResolver implements DnsService {
       txt: this.txt,
       tlsa: this.tlsa,
       cname: this.cname,
+      resolve4Now: this.resolve4Now,
+      resolve4For: this.resolve4For,
     } = this.authenticated);
   }
 
@@ -168,8 +174,12 @@ export class FakeResolver implements DnsService {
         // The zones are by type, and so are the records that come out of them.
         return answer as DnsAnswer<RecordsOf[T]>;
       };
+    const resolve4 = method('A');
     return {
-      resolve4: method('A'),
+      resolve4,
+      resolve4Now: (name) => this.#kept(name),
+      resolve4For: (name, receiver, options) =>
+        void resolve4(name, options).then((answer) => receiver.receive(answer)),
       resolve6: method('AAAA'),
       reverse: (address, options) =>
         addressOctets(address) === undefined
@@ -180,6 +190,14 @@ export class FakeResolver implements DnsService {
       tlsa: method('TLSA'),
       cname: method('CNAME'),
     };
+  }
+
+  #kept(name: string): DnsAnswer<string> | undefined {
+    const key = keyOf(name);
+    const said = this.#zones.get(key);
+    if (typeof said !== 'object' || said.isKept !== true) return undefined;
+    const { answer } = this.#outcomeOf(key, 'A');
+    return answer === 'timeout' ? undefined : (answer as DnsAnswer<string>);
   }
 
   #ask(

@@ -7,6 +7,14 @@ export interface DnsList {
   ask(subject: string, options?: ListOptions): Promise<ListAnswer>;
   /** The same answer for lists that need not wait for anything; undefined if `ask` has to be awaited. Never throws. */
   askNow?(subject: string): ListAnswer | undefined;
+  /** As `ask`, without a promise: the answer is taken once, perhaps before the call returns. Never throws. */
+  askFor?(subject: string, options: ListOptions, taker: AnswerTaker, place: number): void;
+}
+
+/** Takes the answers of many lists; `place` tells whose it is. */
+export interface AnswerTaker {
+  /** Never throws. */
+  take(place: number, answer: ListAnswer): void;
 }
 
 export interface ListOptions {

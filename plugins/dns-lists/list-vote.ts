@@ -3,7 +3,7 @@
  * each line that matches adds its weight; qpsmtpd's way, the first listing decides, is the same with all weights 1 and threshold 1.
  */
 
-import type { DnsList, ListAnswer } from './dns-list.ts';
+import { failedAnswer, type AnswerTaker, type DnsList, type ListAnswer } from './dns-list.ts';
 import type { ListLine } from './list-line.ts';
 
 /** A list, and the lines that count its answers: one question for all of them. */
@@ -53,14 +53,18 @@ export function askLists(
   return new Promise((resolve) => new ListVote(entries, subject, options, resolve).begin());
 }
 
-class ListVote {
+/** Has no closure, promise or text for a list that can answer without them: fifty lists are asked about each client. */
+class ListVote implements AnswerTaker {
   readonly #entries: readonly ListEntry[];
   readonly #subject: string;
   readonly #options: VoteOptions;
   readonly #resolve: (verdict: ListVerdict) => void;
-  readonly #controller = new AbortController();
+  /** Ends the questions that are not answered at once. */
+  #controller: AbortController | undefined = undefined;
   readonly #hits: ListHit[] = [];
-  readonly #said: (string | undefined)[];
+  /** By list, as the next. */
+  readonly #answers: (ListAnswer | undefined)[] = [];
+  readonly #answeredAt: number[] = [];
   readonly #startedAt: number;
   #score = 0;
   /** The least and the most that the missing answers can add. */
@@ -80,7 +84,6 @@ class ListVote {
     this.#subject = subject;
     this.#options = options;
     this.#resolve = resolve;
-    this.#said = entries.map(() => undefined);
     this.#startedAt = options.now();
   }
 
@@ -91,31 +94,50 @@ class ListVote {
     }
     this.#decide();
     if (this.#isOver) return;
+    if (this.#options.signal.aborted) return this.#end(false);
+    const open = this.#askThoseThatKnow();
+    if (!this.#isOver) this.#askThoseThatWait(open);
+  }
+
+  /** They may decide before a question to the DNS is worth a packet. Returns the places of the others. */
+  #askThoseThatKnow(): readonly number[] {
+    const entries = this.#entries;
+    const open: number[] = [];
+    for (let place = 0; place < entries.length && !this.#isOver; place++) {
+      const answer = entries[place]!.list.askNow?.(this.#subject);
+      if (answer === undefined) open.push(place);
+      else this.#count(place, answer, this.#startedAt);
+    }
+    return open;
+  }
+
+  #askThoseThatWait(open: readonly number[]): void {
     const { signal, timeoutMs } = this.#options;
     signal.addEventListener('abort', this.#abort, { once: true });
-    if (signal.aborted) this.#abort();
+    this.#controller = new AbortController();
     const asked = { signal: this.#controller.signal, timeoutMs };
-    const open: (readonly [number, ListEntry])[] = [];
-    // Lists in memory first: they may decide before a question to the DNS is worth a packet.
-    this.#entries.forEach((entry, index) => {
-      const answer = entry.list.askNow?.(this.#subject);
-      if (answer === undefined) open.push([index, entry]);
-      else this.#take(index, entry, answer);
-    });
-    for (const [index, entry] of open) {
+    for (const place of open) {
       if (this.#isOver) return;
-      entry.list.ask(this.#subject, asked).then(
-        (answer) => this.#take(index, entry, answer),
-        (cause: unknown) => this.#take(index, entry, { state: 'failed', reason: String(cause) }),
-      );
+      const { list } = this.#entries[place]!;
+      if (list.askFor !== undefined) list.askFor(this.#subject, asked, this, place);
+      else
+        list.ask(this.#subject, asked).then(
+          (answer) => this.take(place, answer),
+          (cause: unknown) => this.take(place, failedAnswer(String(cause))),
+        );
     }
   }
 
   readonly #abort = (): void => this.#end(false);
 
-  #take(index: number, { list, lines }: ListEntry, answer: ListAnswer): void {
-    if (this.#isOver) return;
-    this.#said[index] = `${list.name}: ${sayAnswer(answer)} (${this.#options.now() - this.#startedAt} ms)`;
+  take(place: number, answer: ListAnswer): void {
+    if (!this.#isOver) this.#count(place, answer, this.#options.now());
+  }
+
+  #count(place: number, answer: ListAnswer, nowMs: number): void {
+    const { list, lines } = this.#entries[place]!;
+    this.#answers[place] = answer;
+    this.#answeredAt[place] = nowMs;
     this.#least -= leastOf(lines);
     this.#most -= mostOf(lines);
     if (answer.state === 'failed') {
@@ -124,12 +146,12 @@ class ListVote {
       if (answer.isOff !== true) this.#failed++;
     } else {
       this.#answered++;
-      if (answer.state === 'listed') this.#count(list, lines, answer);
+      if (answer.state === 'listed') this.#match(list, lines, answer);
     }
     this.#decide();
   }
 
-  #count(list: DnsList, lines: readonly ListLine[], answer: Listing): void {
+  #match(list: DnsList, lines: readonly ListLine[], answer: Listing): void {
     for (const line of lines) {
       if (!matches(line, answer)) continue;
       this.#score += line.weight;
@@ -147,25 +169,39 @@ class ListVote {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#options.signal.removeEventListener('abort', this.#abort);
-    this.#controller.abort();
+    // With a reason of its own: else each abort would make an exception with a stack.
+    this.#controller?.abort(OVER);
     this.#resolve({
       isListed,
       score: this.#score,
       hits: [...this.#hits].sort((a, b) => b.line.weight - a.line.weight),
       failed: this.#failed,
       answered: this.#answered,
-      summary: () =>
-        this.#entries
-          .map(({ list }, index) => this.#said[index] ?? `${list.name}: not waited for`)
-          .join(', '),
+      summary: () => this.#entries.map(({ list }, place) => this.#say(list.name, place)).join(', '),
     });
+  }
+
+  #say(name: string, place: number): string {
+    const answer = this.#answers[place];
+    return answer === undefined
+      ? `${name}: not waited for`
+      : `${name}: ${sayAnswer(answer)} (${this.#answeredAt[place]! - this.#startedAt} ms)`;
   }
 }
 
-const leastOf = (lines: readonly ListLine[]): number =>
-  lines.reduce((sum, { weight }) => sum + Math.min(weight, 0), 0);
-export const mostOf = (lines: readonly ListLine[]): number =>
-  lines.reduce((sum, { weight }) => sum + Math.max(weight, 0), 0);
+const OVER = 'decided';
+
+function leastOf(lines: readonly ListLine[]): number {
+  let sum = 0;
+  for (const { weight } of lines) if (weight < 0) sum += weight;
+  return sum;
+}
+
+export function mostOf(lines: readonly ListLine[]): number {
+  let sum = 0;
+  for (const { weight } of lines) if (weight > 0) sum += weight;
+  return sum;
+}
 
 const matches = ({ filter }: ListLine, { codes }: Listing): boolean =>
   filter === undefined || codes.some(filter);

@@ -1,9 +1,16 @@
 /** Lists that are kept in the DNS. RFC 5782. */
 
 import { addressOctets } from '../../bindings/lists/index.ts';
-import type { Clock, Log, Resolver } from '../../bindings/plugin/index.ts';
+import type { Clock, DnsAnswer, DnsReceiver, Log, Resolver } from '../../bindings/plugin/index.ts';
 import { reversedDigits } from '../../bindings/wire/index.ts';
-import { failedAnswer, NOT_LISTED, type DnsList, type ListAnswer, type ListOptions } from './dns-list.ts';
+import {
+  failedAnswer,
+  NOT_LISTED,
+  type AnswerTaker,
+  type DnsList,
+  type ListAnswer,
+  type ListOptions,
+} from './dns-list.ts';
 import { codeProblem } from './return-codes.ts';
 import { SelfTest, type AddressFamily, type ListedState, type ListKind } from './self-test.ts';
 
@@ -41,7 +48,7 @@ function subjectOf(text: string): Subject {
 export const queryLabels = (subject: string): string => subjectOf(subject).labels;
 
 export interface RemoteListOptions {
-  readonly dns: Pick<Resolver, 'resolve4' | 'txt'>;
+  readonly dns: Pick<Resolver, 'resolve4' | 'resolve4Now' | 'resolve4For' | 'txt'>;
   /** What lets us in: the labels in front of the zone. It stands in no text that leaves this file. */
   readonly key?: string | undefined;
   /** Addresses of other families are not asked about. Undefined: both, IPv6 only as far as the list has it. */
@@ -63,9 +70,49 @@ export interface ListWatch {
 /** An answer, and whether a failure is the list's own. */
 type Look = { readonly answer: ListAnswer; readonly isByList: boolean };
 
+const ABSENT: Look = { answer: NOT_LISTED, isByList: false };
+
+/** A question under way. */
+class Asked implements DnsReceiver<string> {
+  readonly question: string;
+  readonly family: AddressFamily | undefined;
+  /** The test of the list that ran when it was asked. */
+  readonly running: Promise<void> | undefined;
+  readonly options: ListOptions;
+  readonly taker: AnswerTaker;
+  readonly place: number;
+  readonly #list: RemoteList;
+
+  constructor(
+    list: RemoteList,
+    question: string,
+    family: AddressFamily | undefined,
+    running: Promise<void> | undefined,
+    options: ListOptions,
+    taker: AnswerTaker,
+    place: number,
+  ) {
+    this.#list = list;
+    this.question = question;
+    this.family = family;
+    this.running = running;
+    this.options = options;
+    this.taker = taker;
+    this.place = place;
+  }
+
+  receive(found: DnsAnswer<string>): void {
+    this.#list.receive(this, found);
+  }
+}
+
 export class RemoteList implements DnsList {
   readonly name: string;
-  readonly #zone: string;
+  /** The zone, with the key and the dot in front of it. */
+  readonly #suffix: string;
+  /** What was asked last, and about which labels: several sessions of a client ask one after the other. */
+  #lastLabels = '';
+  #lastQuestion = '';
   readonly #options: RemoteListOptions;
   readonly #test: SelfTest | undefined;
   #failures = 0;
@@ -75,7 +122,7 @@ export class RemoteList implements DnsList {
   constructor(zone: string, options: RemoteListOptions) {
     const { families, key, watch } = options;
     this.name = zone;
-    this.#zone = key === undefined ? zone : `${key}.${zone}`;
+    this.#suffix = key === undefined ? `.${zone}` : `.${key}.${zone}`;
     this.#options = options;
     if (watch === undefined || watch.isUntested === true) return;
     const look = async (labels: string): Promise<ListedState> =>
@@ -83,24 +130,75 @@ export class RemoteList implements DnsList {
     this.#test = new SelfTest({ ...watch, name: zone, families, look });
   }
 
-  async ask(subject: string, options: ListOptions = {}): Promise<ListAnswer> {
+  ask(subject: string, options: ListOptions = {}): Promise<ListAnswer> {
+    return new Promise((resolve) =>
+      this.askFor(subject, options, { take: (_, answer) => resolve(answer) }, 0),
+    );
+  }
+
+  askNow(subject: string): ListAnswer | undefined {
     const { family, labels } = subjectOf(subject);
-    if (family !== undefined && this.#options.families?.includes(family) === false) return NOT_LISTED;
+    if (!this.#takes(family)) return NOT_LISTED;
     const running = this.#test?.begin();
     const off = this.#off(family);
     if (off !== undefined) return off;
-    const { answer } = await this.#look(labels, options);
-    if (answer.state === 'failed') this.#tell(answer.reason, options.signal);
-    if (answer.state !== 'listed' || running === undefined) return answer;
+    const question = this.#questionOf(labels);
+    if (question === undefined) return NOT_LISTED;
+    const found = this.#options.dns.resolve4Now?.(question);
+    if (found === undefined || this.#needsText(found)) return undefined;
+    const { answer } = this.#judge(question, found);
+    if (answer.state === 'failed') this.#tell(answer.reason, undefined);
+    return answer.state === 'listed' && running !== undefined ? undefined : answer;
+  }
+
+  askFor(subject: string, options: ListOptions, taker: AnswerTaker, place: number): void {
+    const { family, labels } = subjectOf(subject);
+    if (!this.#takes(family)) return taker.take(place, NOT_LISTED);
+    const running = this.#test?.begin();
+    const off = this.#off(family);
+    if (off !== undefined) return taker.take(place, off);
+    const question = this.#questionOf(labels);
+    if (question === undefined) return taker.take(place, NOT_LISTED);
+    const asked = new Asked(this, question, family, running, options, taker, place);
+    const { dns } = this.#options;
+    if (dns.resolve4For !== undefined) dns.resolve4For(question, asked, options);
+    else void dns.resolve4(question, options).then((found) => asked.receive(found));
+  }
+
+  /** For `Asked`: the DNS has answered. */
+  receive(asked: Asked, found: DnsAnswer<string>): void {
+    const { options, question } = asked;
+    if (this.#needsText(found))
+      void this.#lookForText(question, options).then(({ answer }) => this.#end(asked, answer));
+    else this.#end(asked, this.#judge(question, found).answer);
+  }
+
+  #end({ family, options: { signal }, place, running, taker }: Asked, answer: ListAnswer): void {
+    if (answer.state === 'failed') this.#tell(answer.reason, signal);
+    if (answer.state !== 'listed' || running === undefined) return taker.take(place, answer);
     // A list that has just begun to list the whole world must not have one more victim.
-    if (!(await endsBefore(running, options.signal))) return failedAnswer('aborted');
-    return this.#off(family) ?? answer;
+    void endsBefore(running, signal).then((hasEnded) =>
+      taker.take(place, hasEnded ? (this.#off(family) ?? answer) : failedAnswer('aborted')),
+    );
   }
 
   /** Begins the test of the list if it is due. Resolves at its end with what is wrong, never rejects. */
   async test(): Promise<readonly string[]> {
     await this.#test?.begin();
     return this.#test?.problems ?? [];
+  }
+
+  #takes(family: AddressFamily | undefined): boolean {
+    return family === undefined || this.#options.families?.includes(family) !== false;
+  }
+
+  /** Undefined: the DNS has no such name, so the list can't have it either. */
+  #questionOf(labels: string): string | undefined {
+    if (labels !== this.#lastLabels) {
+      this.#lastLabels = labels;
+      this.#lastQuestion = labels + this.#suffix;
+    }
+    return this.#lastQuestion.length > MAX_NAME ? undefined : this.#lastQuestion;
   }
 
   #off(family: AddressFamily | undefined): ListAnswer | undefined {
@@ -111,15 +209,20 @@ export class RemoteList implements DnsList {
   }
 
   async #look(labels: string, options: ListOptions): Promise<Look> {
-    const question = `${labels}.${this.#zone}`;
-    // The DNS has no such name, so the list can't have it either.
-    if (question.length > MAX_NAME) return { answer: NOT_LISTED, isByList: false };
+    const question = this.#questionOf(labels);
+    if (question === undefined) return ABSENT;
     const found = await this.#options.dns.resolve4(question, options);
+    return this.#needsText(found) ? this.#lookForText(question, options) : this.#judge(question, found);
+  }
+
+  #needsText({ status }: DnsAnswer<string>): boolean {
+    return status === 'no such record' && this.#options.takesTextAlone === true;
+  }
+
+  #judge(question: string, found: DnsAnswer<string>): Look {
     if (found.status === 'failed')
       return { answer: failedAnswer(this.#conceal(found.reason)), isByList: false };
-    if (found.status === 'no such record' && this.#options.takesTextAlone === true)
-      return this.#lookForText(question, options);
-    if (found.status !== 'found') return { answer: NOT_LISTED, isByList: false };
+    if (found.status !== 'found') return ABSENT;
     const problem = codeProblem(found.records);
     if (problem !== undefined) return { answer: failedAnswer(problem), isByList: true };
     let text: Promise<string | undefined> | undefined;
@@ -135,7 +238,7 @@ export class RemoteList implements DnsList {
 
   async #lookForText(question: string, options: ListOptions): Promise<Look> {
     const text = await this.#text(question, options);
-    if (text === undefined) return { answer: NOT_LISTED, isByList: false };
+    if (text === undefined) return ABSENT;
     return { answer: { state: 'listed', codes: [], text: () => Promise.resolve(text) }, isByList: false };
   }
 

@@ -58,6 +58,20 @@ describe('answers', () => {
     expect((await authenticated.resolve4('broken.example')).isSecure).toBe(false);
   });
 
+  test('are known without a question where the zone says so', async () => {
+    const kept = fakeResolver({
+      'kept.example': { A: ['192.0.2.1'], isKept: true },
+      'asked.example': { A: ['192.0.2.1'] },
+      'silent.example': { A: 'timeout', isKept: true },
+    });
+    expect(kept.resolve4Now!('KEPT.example')).toMatchObject({ status: 'found', records: ['192.0.2.1'] });
+    expect(kept.resolve4Now!('asked.example')).toBeUndefined();
+    expect(kept.resolve4Now!('silent.example')).toBeUndefined();
+    expect(kept.questions).toEqual([]);
+    const answer = await new Promise<unknown>((receive) => kept.resolve4For!('asked.example', { receive }));
+    expect(answer).toEqual(await kept.resolve4('asked.example'));
+  });
+
   test('change when the test says so, and a slip in a zone is none of them', async () => {
     const changed = fakeResolver({ 'a.example': { A: ['192.0.2.1'] } });
     changed.set('A.example', { A: ['192.0.2.2'] });

@@ -114,6 +114,9 @@ describe('who is asked', () => {
     old.close();
     await dns.under(() => settings).resolve4('found.test');
     expect(server.asked).toHaveLength(1);
+    expect(next.resolve4Now!('found.test')).toMatchObject({ status: 'found' });
+    const byNode = dns.under(() => ({ ...settings, dnsClient: 'node' }));
+    expect([byNode.resolve4Now, byNode.resolve4For]).toEqual([undefined, undefined]);
     const trusting = { ...settings, mxTrustedResolvers: AddressRanges.compile(['192.0.2.53']) };
     await dns.under(() => trusting).resolve4('found.test');
     expect(server.asked).toHaveLength(2);

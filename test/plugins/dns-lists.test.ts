@@ -69,6 +69,40 @@ describe('three answers', () => {
     expect(await list.ask('192.0.2.3')).toEqual({ state: 'failed', reason: 'SERVFAIL' });
   });
 
+  test('known without a question, where the DNS has kept what it said', async () => {
+    const dns = fakeResolver({
+      '2.2.0.192.bl.test': { A: ['127.0.0.2'] },
+      '3.2.0.192.bl.test': { A: ['127.0.0.2'], isKept: true },
+      '4.2.0.192.bl.test': { TXT: ['why'], isKept: true },
+      '5.2.0.192.bl.test': { A: ['203.0.113.80'], isKept: true },
+      '6.2.0.192.bl.test': { A: 'SERVFAIL', isKept: true },
+    });
+    const list = new RemoteList('bl.test', { dns });
+    expect(list.askNow('192.0.2.2')).toBeUndefined();
+    expect(list.askNow('192.0.2.3')).toMatchObject({ state: 'listed', codes: ['127.0.0.2'] });
+    expect(list.askNow('192.0.2.4')).toEqual({ state: 'not listed' });
+    expect(list.askNow('192.0.2.5')).toMatchObject({ state: 'failed' });
+    expect(list.askNow('192.0.2.6')).toEqual({ state: 'failed', reason: 'SERVFAIL' });
+    expect(dns.questions).toEqual([]);
+    // An entry that may be a text alone has to be asked for.
+    expect(new RemoteList('bl.test', { dns, takesTextAlone: true }).askNow('192.0.2.4')).toBeUndefined();
+    const six = new RemoteList('bl.test', { dns, families: [6] });
+    expect(six.askNow('192.0.2.3')).toEqual({ state: 'not listed' });
+  });
+
+  test.each([true, false])('the same, whether or not the DNS can do without promises: %s', async (canDo) => {
+    const fake = fakeResolver({
+      '3.2.0.192.bl.test': { A: ['127.0.0.2'] },
+      '4.2.0.192.bl.test': { TXT: ['why'] },
+      '5.2.0.192.bl.test': 'SERVFAIL',
+    });
+    const { resolve4, txt } = fake;
+    const list = new RemoteList('bl.test', { dns: canDo ? fake : { resolve4, txt }, takesTextAlone: true });
+    const subjects = ['192.0.2.3', '192.0.2.4', '192.0.2.5', '192.0.2.6'];
+    const answers = await Promise.all(subjects.map((subject) => list.ask(subject)));
+    expect(answers.map(({ state }) => state)).toEqual(['listed', 'listed', 'failed', 'not listed']);
+  });
+
   test('a domain that leaves no room for the zone is on no list, and is not asked for', async () => {
     const dns = fakeResolver();
     const long = `${`${'a'.repeat(60)}.`.repeat(4)}example`;

@@ -199,9 +199,25 @@ describe('a test that cannot be made', () => {
   });
 });
 
+test('what is kept is not told of a list that is being tested, and not at all of one that is not in order', async () => {
+  const listedNow = { ...found, isKept: true };
+  const { list, dns } = watched({
+    '1.0.0.127.bl.test': { ...found, delayMs: 10 },
+    '2.0.0.127.bl.test': found,
+    '3.2.0.192.bl.test': listedNow,
+    '4.2.0.192.bl.test': { isKept: true },
+  });
+  expect(list.askNow('192.0.2.3')).toBeUndefined();
+  expect(list.askNow('192.0.2.4')).toEqual({ state: 'not listed' });
+  await dns.advance(10);
+  await list.test();
+  expect(list.askNow('192.0.2.3')).toMatchObject({ state: 'failed', isOff: true });
+});
+
 test('a test is made once an hour, however many clients there are', async () => {
   const { list, dns, clock } = watched({ '2.0.0.127.bl.test': found });
   await Promise.all(Array.from({ length: 20 }, () => list.ask('192.0.2.3')));
+  await list.test();
   clock.advance(HOUR - 1);
   await list.ask('192.0.2.3');
   const tests = (): number => dns.questions.filter((question) => question === 'A 2.0.0.127.bl.test').length;
