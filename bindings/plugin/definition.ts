@@ -132,12 +132,20 @@ export function hooksOf<S extends OptionShape>(
 /** The hooks as `skipsImmune` wants them asked; the same object without it. */
 export function sparingImmune<O>(hooks: Hooks<O>, skipsImmune: PluginDefinition['skipsImmune']): Hooks<O> {
   if (skipsImmune === undefined) return hooks;
-  const entries = Object.entries(hooks) as [SessionHookName, SessionHook<O> | undefined][];
-  const guarded = entries.map(([name, hook]) => [
+  const { begins, ...own } = hooks;
+  const isSparing = (name: string): boolean =>
+    skipsImmune === true || (skipsImmune as readonly string[]).includes(name);
+  const guarded = Object.entries(own as Record<string, SessionHook<O> | undefined>).map(([name, hook]) => [
     name,
-    hook !== undefined && (skipsImmune === true || skipsImmune.includes(name)) ? sparing(hook) : hook,
+    hook !== undefined && isSparing(name) ? sparing(hook) : hook,
   ]);
-  return Object.fromEntries(guarded) as Hooks<O>;
+  const begun = Object.entries((begins ?? {}) as Record<string, SessionHook<O> | undefined>).map(
+    ([name, begin]) => [name, begin !== undefined && isSparing(name) ? beginUnlessImmune(begin) : begin],
+  );
+  return {
+    ...Object.fromEntries(guarded),
+    ...(begins !== undefined && { begins: Object.fromEntries(begun) }),
+  } as Hooks<O>;
 }
 
 type SessionHook<O> = (context: HookContext<O>, a: unknown, b: unknown) => Answer | Promise<Answer>;
@@ -148,6 +156,11 @@ function sparing<O>(hook: SessionHook<O>): SessionHook<O> {
     const { immunity } = context;
     return immunity === undefined ? hook(context, a, b) : skip(immunity);
   };
+}
+
+/** Silent: the log has the reason from the hook itself. */
+function beginUnlessImmune<O>(begin: SessionHook<O>): SessionHook<O> {
+  return (context, a, b) => (context.immunity === undefined ? begin(context, a, b) : undefined);
 }
 
 /** Declares a plugin; make it the default export of its file. */

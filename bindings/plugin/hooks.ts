@@ -126,8 +126,22 @@ export type Hook<O, N extends HookName> = (
   ...args: HookArguments[N]
 ) => Answer | Promise<Answer>;
 
+/** Hooks that only announce something: every plugin is told, and none is waited for to answer. */
+export const ANNOUNCING_HOOKS = ['reset_transaction', 'disconnect', 'post-connection'] as const;
+
+/** Hooks whose answers are waited for, one plugin after the other. */
+export type AwaitedHookName = Exclude<SessionHookName, (typeof ANNOUNCING_HOOKS)[number]>;
+
+/**
+ * What a plugin can begin before its turn in a hook. Called once a plugin that stands before it has to be waited for, so that both
+ * wait together; not called at all if none has, so the hook begins what it finds undone. It starts tasks and answers nothing.
+ */
+export type Begins<O> = {
+  readonly [N in AwaitedHookName]?: (context: HookContext<O>, ...args: HookArguments[N]) => void;
+};
+
 /** The hooks of one plugin. */
-export type Hooks<O> = { readonly [N in HookName]?: Hook<O, N> };
+export type Hooks<O> = { readonly [N in HookName]?: Hook<O, N> } & { readonly begins?: Begins<O> };
 
 /** Every hook name, in the order of a session. */
 export const HOOK_NAMES = [

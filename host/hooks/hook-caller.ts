@@ -107,11 +107,11 @@ export class HookCaller {
    */
   #putOff(step: HookStep, session: HookSession, { message }: ConfigError): Verdict {
     const level = step.lacks === message ? LogLevel.INFO : LogLevel.ERROR;
-    const { breaker, hook, plugin } = step;
+    const { breaker, plugin } = step;
     if (breaker.isOut) this.succeeded(step, session);
     step.lacks = message;
     breaker.isTroubled = true;
-    const text = `Plugin ${plugin.name}, hook ${hook}: ${conceal(message, session.secrets)}; the client is put off`;
+    const text = `Plugin ${plugin.name}, hook ${step.label}: ${conceal(message, session.secrets)}; the client is put off`;
     this.log(level, text, step, session);
     return internalError;
   }
@@ -154,18 +154,18 @@ export class HookCaller {
   succeeded(step: HookStep, session: HookSession): void {
     step.lacks = undefined;
     if (!step.breaker.succeed(performance.now())) return;
-    this.log(LogLevel.NOTICE, `Plugin ${step.plugin.name} is back in hook ${step.hook}`, step, session);
+    this.log(LogLevel.NOTICE, `Plugin ${step.plugin.name} is back in hook ${step.label}`, step, session);
   }
 
   #tellTrip(step: HookStep, session: HookSession, why: string): void {
-    const { breaker, plugin, hook, failures, calls } = step;
+    const { breaker, plugin, label, failures, calls } = step;
     const counts = `${failures} failures in ${calls} calls, out for the ${ordinal(breaker.trips)} time`;
-    const text = `Plugin ${plugin.name} ${why}: out of hook ${hook} for ${breaker.pauseMs / 1000} s (${counts})`;
+    const text = `Plugin ${plugin.name} ${why}: out of hook ${label} for ${breaker.pauseMs / 1000} s (${counts})`;
     this.log(LogLevel.ALERT, text, step, session);
   }
 
   tellLate(step: HookStep, session: HookSession): void {
-    const text = `Plugin ${step.plugin.name}, hook ${step.hook} answered when its time was up: dropped`;
+    const text = `Plugin ${step.plugin.name}, hook ${step.label} answered when its time was up: dropped`;
     this.log(LogLevel.NOTICE, text, step, session);
   }
 }
@@ -240,7 +240,7 @@ function callHook(call: AnyHook, context: PluginContext, a: unknown, b: unknown)
 /** What was thrown, for the log, unless it names what the client entrusted to AUTH. */
 const shownTo = ({ secrets }: HookSession, thrown: unknown): string => conceal(showThrown(thrown), secrets);
 
-const fatal = ({ plugin, hook }: HookStep): string => `FATAL PLUGIN ERROR [${plugin.name}]: hook ${hook}:`;
+const fatal = ({ plugin, label }: HookStep): string => `FATAL PLUGIN ERROR [${plugin.name}]: hook ${label}:`;
 
 function ordinal(number: number): string {
   const ending = ['th', 'st', 'nd', 'rd'][number % 10];

@@ -148,6 +148,10 @@ export class HookStep {
   /** Position of the plugin, and of its context in a session. */
   readonly index: number;
   readonly call: AnyHook;
+  /** What the plugin can begin before its turn: a step of its own, as one may work while the other fails. */
+  readonly begin: HookStep | undefined;
+  /** For the log: `mail`, or `begins.mail`. */
+  readonly label: string;
   /** What stands in for the answer when the hook fails. */
   readonly onFailure: Verdict;
   /** Its calls are followed: see plugin-scope.ts. */
@@ -169,14 +173,23 @@ export class HookStep {
   /** How long each answer that came later was waited for. */
   readonly waited = new Timing();
 
-  constructor(hook: SessionHookName, plugin: LoadedPlugin, index: number, call: AnyHook) {
+  constructor(
+    hook: SessionHookName,
+    plugin: LoadedPlugin,
+    index: number,
+    call: AnyHook,
+    label: string = hook,
+  ) {
     const { on_error } = plugin.settings;
     const defers = on_error === undefined ? DEFERRING.has(hook) : on_error === 'defer';
     this.hook = hook;
     this.plugin = plugin;
     this.index = index;
     this.call = call;
-    this.number = numberOfCall(plugin.name, hook);
+    this.label = label;
+    const begin = label === hook ? beginOf(plugin, hook) : undefined;
+    this.begin = begin && new HookStep(hook, plugin, index, begin, `begins.${hook}`);
+    this.number = numberOfCall(plugin.name, label);
     this.onFailure = defers ? internalError : declined;
     this.isFollowed = !plugin.isBuiltIn;
     this.isNested = hook === 'deny' || hook === 'ok';
@@ -188,6 +201,9 @@ export class HookStep {
     return this.plugin.settings.timeoutMs ?? defaultMs * (PATIENT.has(this.hook) ? PATIENT_FACTOR : 1);
   }
 }
+
+const beginOf = ({ begins }: LoadedPlugin, hook: SessionHookName): AnyHook | undefined =>
+  (begins as Partial<Record<SessionHookName, AnyHook>> | undefined)?.[hook];
 
 /** How a plugin has fared in one hook since the configuration was read. */
 export interface HookStatistics {

@@ -12,7 +12,7 @@ import {
   type Setup,
 } from '../../bindings/plugin/index.ts';
 import { commonOptions, rejectOptions, type RejectOptions } from '../../bindings/plugin/definition.ts';
-import { HOOK_NAMES, type Hooks } from '../../bindings/plugin/hooks.ts';
+import { ANNOUNCING_HOOKS, HOOK_NAMES, type Begins, type Hooks } from '../../bindings/plugin/hooks.ts';
 import type { CutThrough } from '../../bindings/plugin/cut-through.ts';
 import { ON_ERROR, sparingImmune } from '../../bindings/plugin/definition.ts';
 import { ConfigError, configErrorOf, lastingCode, PluginErrors } from '../errors/error-classes.ts';
@@ -61,7 +61,9 @@ export interface LoadedPlugin extends PluginOrigin {
   readonly definition: PluginDefinition;
   readonly options: unknown;
   readonly settings: FindingSettings;
-  readonly hooks: Hooks<unknown>;
+  readonly hooks: Omit<Hooks<unknown>, 'begins'>;
+  /** What it can begin before its turn in a hook. */
+  readonly begins: Begins<unknown> | undefined;
   /** Takes transactions to a next hop while they happen. */
   readonly cutThrough: CutThrough | undefined;
   readonly config: Config;
@@ -102,7 +104,8 @@ export function setUpPlugin<S extends OptionShape>(
     throw setUpError(line, cause, origin);
   }
   checkHooks(hooks, line);
-  hooks = sparingImmune(hooks, definition.skipsImmune);
+  const sparing = sparingImmune(hooks, definition.skipsImmune);
+  const { begins, ...others } = sparing;
   const logsUpTo = (definition.logsUpTo?.(options as z.output<S>) ?? LogLevel.DEBUG) as LogLevel | -1;
   return {
     ...shared,
@@ -111,7 +114,8 @@ export function setUpPlugin<S extends OptionShape>(
     logsUpTo,
     definition: definition as unknown as PluginDefinition,
     settings,
-    hooks,
+    hooks: begins === undefined ? sparing : others,
+    begins,
     cutThrough,
     openLog,
   };
@@ -246,12 +250,30 @@ function checkHooks(hooks: unknown, line: PluginLine): void {
   if (typeof hooks !== 'object' || hooks === null || 'then' in hooks) {
     throw loadError(line, 'its `hooks` must be an object, or a function that returns one at once');
   }
-  for (const [name, hook] of Object.entries(hooks)) {
+  const { begins, ...own } = hooks as Hooks<unknown>;
+  checkBegins(begins, own, line);
+  for (const [name, hook] of Object.entries(own)) {
     checkHookName(name, line);
     if (hook !== undefined && typeof hook !== 'function')
       throw loadError(line, `hook ${name} is no function`);
   }
 }
+
+/** In hooks in which nothing is waited for it would never be called, and without the hook nobody would come for the work. */
+function checkBegins(begins: unknown, hooks: Readonly<Record<string, unknown>>, line: PluginLine): void {
+  if (begins === undefined) return;
+  if (typeof begins !== 'object' || begins === null)
+    throw loadError(line, 'its `begins` must be an object of functions by the names of hooks');
+  for (const [name, begin] of Object.entries(begins)) {
+    checkHookName(name, line);
+    if (begin === undefined) continue;
+    if (typeof begin !== 'function') throw loadError(line, `begins.${name} is no function`);
+    if (UNAWAITED.has(name)) throw loadError(line, `begins.${name}: nobody is waited for in this hook`);
+    if (hooks[name] === undefined) throw loadError(line, `begins.${name} has no hook ${name} beside it`);
+  }
+}
+
+const UNAWAITED: ReadonlySet<string> = new Set([...ANNOUNCING_HOOKS, 'logging', 'config', 'post-fork']);
 
 function checkHookName(name: string, line: PluginLine): void {
   if ((HOOK_NAMES as readonly string[]).includes(name)) return;

@@ -2,12 +2,13 @@
  * Asks the plugins, in the order of `config/plugins`, until one has an opinion.
  *
  * As long as hooks answer at once, so does the runner, without a promise, a closure or an array; from the first
- * hook that answers later, the rest of the chain runs asynchronously.
+ * hook that answers later, the rest of the chain runs asynchronously. Before it is waited for, the plugins after it begin what they
+ * can (`begins`), so that several that ask the DNS or a daemon cost the longest of their waits and not the sum.
  */
 
 import { declined, isDenial, LogLevel, type Answer, type Verdict } from '../../bindings/plugin/index.ts';
 import { nameOf, ReturnCode } from '../../bindings/plugin/verdict.ts';
-import type { HookArguments, SessionHookName } from '../../bindings/plugin/hooks.ts';
+import type { AwaitedHookName, HookArguments, SessionHookName } from '../../bindings/plugin/hooks.ts';
 import { conceal } from '../observe/log-text.ts';
 import type { Logger } from '../observe/logger.ts';
 import { isFinding, isPromise, isVerdict, show } from './answer.ts';
@@ -38,14 +39,14 @@ export class HookRunner {
   statistics(): HookStatistics[] {
     return Object.values(this.#chains)
       .flat()
-      .map(({ plugin, hook, calls, failures, timeouts, breaker, held, waited }) => ({
+      .map(({ plugin, hook, calls, failures, timeouts, breaker, held, waited, begin }) => ({
         plugin: plugin.name,
         hook,
         calls,
-        failures,
-        timeouts,
-        trips: breaker.trips,
-        isOut: breaker.isOut,
+        failures: failures + (begin?.failures ?? 0),
+        timeouts: timeouts + (begin?.timeouts ?? 0),
+        trips: breaker.trips + (begin?.breaker.trips ?? 0),
+        isOut: breaker.isOut || begin?.breaker.isOut === true,
         held: { ...held },
         waited: { ...waited },
       }));
@@ -84,6 +85,20 @@ export class HookRunner {
     return chain === undefined ? undefined : this.#allFrom(chain, 0, session, a, b);
   }
 
+  /** Every plugin begins what it can before its turn, as those do that stand after one which has to be waited for. */
+  begin<N extends AwaitedHookName>(hook: N, session: HookSession, ...args: HookArguments[N]): void;
+  begin(hook: AwaitedHookName, session: HookSession, a?: unknown, b?: unknown): void {
+    this.#beginFrom(this.#chains[hook] ?? [], 0, session, a, b);
+  }
+
+  #beginFrom(chain: readonly HookStep[], start: number, session: HookSession, a: unknown, b: unknown): void {
+    for (let position = start; position < chain.length; position++) {
+      const { begin, breaker } = chain[position]!;
+      // A plugin that is out is not asked: nobody would come for its work.
+      if (begin !== undefined && !breaker.isOut) void this.#caller.ask(begin, session, a, b);
+    }
+  }
+
   #from(
     chain: readonly HookStep[],
     start: number,
@@ -96,10 +111,16 @@ export class HookRunner {
     for (let position = start; position < chain.length; position++) {
       const step = chain[position]!;
       const answer = this.#caller.ask(step, session, a, b);
-      if (isPromise(answer)) return this.#later(chain, position, last, session, a, b, answer);
+      if (isPromise(answer)) {
+        // The first one that is waited for. Those after it have begun by the second.
+        if (start === 0) this.#beginFrom(chain, position + 1, session, a, b);
+        return this.#later(chain, position, last, session, a, b, answer);
+      }
       const verdict = this.#settle(step, session, answer);
       const told = this.#tell(step, session, verdict);
       if (told !== undefined) {
+        if (start === 0 && verdict.code === ReturnCode.DECLINED)
+          this.#beginFrom(chain, position + 1, session, a, b);
         const settled = told.then(() => verdict);
         return this.#later(chain, position, last, session, a, b, settled, true);
       }

@@ -2,7 +2,7 @@
 
 import { coreOfProcess } from '../../bindings/core.ts';
 import type { Connection, Parameters, Recipient, TlsFacts } from '../../bindings/plugin/connection.ts';
-import type { HookArguments, SessionHookName } from '../../bindings/plugin/hooks.ts';
+import type { AwaitedHookName, HookArguments, SessionHookName } from '../../bindings/plugin/hooks.ts';
 import type { Verdict } from '../../bindings/plugin/verdict.ts';
 import { Address } from '../../bindings/wire/address.ts';
 import type { HookSession, PluginContext } from '../hooks/context.ts';
@@ -202,6 +202,12 @@ export class TestSession implements HookSession {
   readonly ask = async <N extends SessionHookName>(hook: N, ...given: AskArguments<N>): Promise<Verdict> => {
     this.connection.enter(hook);
     return await this.#runner.run(hook, this, ...hookArguments(hook, given));
+  };
+
+  /** Has the plugin begin what it can before its turn in the hook, as where one before it has to be waited for. To be asked after it. */
+  readonly beginEarly = <N extends AwaitedHookName>(hook: N, ...given: AskArguments<N>): void => {
+    this.connection.enter(hook);
+    this.#runner.begin(hook, this, ...hookArguments(hook, given));
   };
 
   /** The header of the message, as it would be delivered now. Without the empty line. */

@@ -64,6 +64,7 @@ export class TestedPlugin {
   /** The session that `ask` asks about. */
   readonly session: TestSession;
   readonly ask: TestSession['ask'];
+  readonly beginEarly: TestSession['beginEarly'];
   /**
    * Resolves when the outlets that the plugin has opened by `definitions` can be used; rejects with what would keep a server from
    * starting.
@@ -108,6 +109,7 @@ export class TestedPlugin {
     this.#runner = new HookRunner([this.#plugin], logger, this.#limits);
     this.session = this.openSession(options.client);
     this.ask = this.session.ask;
+    this.beginEarly = this.session.beginEarly;
   }
 
   /** The hooks the plugin has, in the order it names them. */
