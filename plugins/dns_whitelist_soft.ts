@@ -36,6 +36,7 @@ export default definePlugin({
     const { 'check-at': at } = setup.options;
     return {
       'post-fork': () => check.lists.begin(),
+      begins: { connect: (context) => void check.begin(context) },
       connect: (context) => check.begin(context) ?? (at === 'connect' ? check.judge(context) : undefined),
       ...(at !== 'connect' && { [at]: (context: Context) => check.judge(context) }),
     };
@@ -52,13 +53,14 @@ class Welcome {
     this.#task = connectionTask(setup.name);
   }
 
-  /** Has the lists asked; a finding if that is not needed. */
+  /** Has the lists asked, once; a finding if that is not needed. */
   begin({ connection, immunity, options, services, tasks }: Context): Finding | undefined {
     if (immunity !== undefined) return skip(immunity);
     const { remoteIp } = connection;
     if (!isIpAddress(remoteIp)) return skip('the client has no address');
     if (this.lists.entries.length === 0) return skip('no zones');
-    tasks.start(this.#task, (signal) => begin(this.lists, remoteIp, options, services.clock, signal));
+    if (tasks.result(this.#task) === undefined)
+      tasks.start(this.#task, (signal) => begin(this.lists, remoteIp, options, services.clock, signal));
     return undefined;
   }
 

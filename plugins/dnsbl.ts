@@ -62,6 +62,7 @@ export default definePlugin({
     const { 'check-at': at } = setup.options;
     return {
       'post-fork': () => check.lists.begin(),
+      begins: { connect: (context) => void check.begin(context) },
       connect: (context) => check.begin(context) ?? (at === 'connect' ? check.judge(context) : undefined),
       ...(at === 'mail' && { mail: (context: Context) => check.judge(context) }),
       rcpt(context, forwardPath) {
@@ -94,7 +95,7 @@ class ClientCheck {
     this.#task = connectionTask(name);
   }
 
-  /** Has the lists asked; a finding if that is not needed. */
+  /** Has the lists asked, once; a finding if that is not needed. */
   begin(context: Context): Finding | undefined {
     const { connection, immunity, options, services, tasks } = context;
     const byStarter = services.system.environment('RBLSMTPD');
@@ -104,7 +105,8 @@ class ClientCheck {
     if (!isIpAddress(remoteIp)) return skip('the client has no address');
     if (this.#allowed.current.has(remoteIp)) return skip('in dnsbl_allow');
     if (this.lists.entries.length === 0) return skip('no zones');
-    tasks.start(this.#task, (signal) => begin(this.lists, remoteIp, options, services.clock, signal));
+    if (tasks.result(this.#task) === undefined)
+      tasks.start(this.#task, (signal) => begin(this.lists, remoteIp, options, services.clock, signal));
     return undefined;
   }
 

@@ -39,11 +39,16 @@ export default definePlugin({
     if ((reject ?? '0') !== '0' || reject_type !== undefined)
       log.warn('fcrdns refuses nobody, with or without `reject`: `iprev reject 1` does');
     return {
-      connect: (context) => void (isChecked(context) && check(context)),
+      begins: { connect: begin, mail: begin },
+      connect: begin,
       mail: judge,
     };
   },
 });
+
+function begin(context: Context): void {
+  if (isChecked(context)) void check(context);
+}
 
 const isChecked = ({ connection, immunity }: Context): boolean =>
   immunity === undefined && !isLoopback(connection.remoteIp);

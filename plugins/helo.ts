@@ -59,7 +59,8 @@ export default definePlugin({
     const badNames = config.list('badhelo', compileNames);
     const check: Hook<z.output<typeof options>, 'helo'> = (context, host) => judge(context, host, badNames);
     return {
-      connect: (context) => void (isLookedUp(context) && askReverse(context)),
+      begins: { connect: beginReverse, helo: beginReverse, ehlo: beginReverse },
+      connect: beginReverse,
       helo: check,
       ehlo: check,
       data_post: addField,
@@ -107,6 +108,10 @@ function checkText({ connection, options }: Context, host: string, badNames: Bad
 
 const isLookedUp = ({ immunity, options }: Context): boolean =>
   immunity === undefined && options.policy !== 'lenient';
+
+function beginReverse(context: Context): void {
+  if (isLookedUp(context)) void askReverse(context);
+}
 
 const askReverse = (context: Context): Promise<ReverseAnswer> =>
   taskResult(context.tasks, reverseAnswer, (signal) =>

@@ -35,10 +35,15 @@ export default definePlugin({
   rejects: { reject: '0' },
   onError: 'skip',
   hooks: {
-    connect: (context) => void (context.immunity === undefined && check(context)),
+    begins: { connect: begin, mail: begin },
+    connect: begin,
     mail: judge,
   },
 });
+
+function begin(context: Context): void {
+  if (context.immunity === undefined) void check(context);
+}
 
 const check = ({ connection, options: { timeout }, services, tasks }: Context): Promise<ReverseCheck> =>
   taskResult(tasks, iprevCheck, (signal) =>

@@ -58,9 +58,17 @@ export default definePlugin({
   onError: 'defer',
   hooks({ config, log }) {
     const invalid = config.list('invalid_resolvable_fromhost', (lines) => new ClientRanges(lines, { log }));
-    return { mail: (context, reversePath) => judge(context, reversePath, invalid) };
+    return {
+      begins: { mail: (context, reversePath) => beginEarly(context, reversePath, invalid) },
+      mail: (context, reversePath) => judge(context, reversePath, invalid),
+    };
   },
 });
+
+function beginEarly(context: Context, sender: Address, invalid: CompiledList<ClientRanges>): void {
+  if (context.immunity !== undefined || sender.isNull || isAddressLiteral(sender.domain)) return;
+  begin(context, sender.canonicalDomain, invalid.current);
+}
 
 function judge(
   context: Context,
@@ -86,16 +94,26 @@ function judge(
   return judgeDomain(context, reversePath.canonicalDomain, invalid.current);
 }
 
+/** Once in a transaction. */
+function begin(
+  { options: { timeout }, services, tasks }: Context,
+  domain: string | undefined,
+  invalid: ClientRanges,
+): void {
+  if (tasks.result(resolution) !== undefined) return;
+  tasks.start(resolution, (signal) =>
+    resolve(domain, { dns: services.dns, invalid, limit: { timeoutMs: timeout * 1_000, signal } }),
+  );
+}
+
 async function judgeDomain(
   context: Context,
   domain: string | undefined,
   invalid: ClientRanges,
 ): Promise<Answer> {
-  const { log, options, services, tasks } = context;
-  const { dns_failure, timeout } = options;
-  tasks.start(resolution, (signal) =>
-    resolve(domain, { dns: services.dns, invalid, limit: { timeoutMs: timeout * 1_000, signal } }),
-  );
+  const { log, options, tasks } = context;
+  const { dns_failure } = options;
+  begin(context, domain, invalid);
   const found = (await tasks.result(resolution))!;
   context.adjustKarma(KARMA[found.state]);
   context.transaction.notes.set(resolvableFromhost, isResolved(found) ? found.state : found.reason);

@@ -51,6 +51,7 @@ export default definePlugin({
     const isLate = setup.options['check-at'] === 'rcpt';
     return {
       'post-fork': () => check.lists.begin(),
+      begins: { mail: (context, reversePath) => void check.begin(context, reversePath) },
       mail: (context, reversePath) =>
         check.begin(context, reversePath) ?? (isLate ? undefined : check.judge(context, reversePath)),
       ...(isLate && { rcpt: (context: Context, to: Address) => check.judgeLate(context, to) }),
@@ -68,13 +69,14 @@ class SenderCheck {
     this.#task = transactionTask(setup.name);
   }
 
-  /** Has the lists asked; a finding if that is not needed. */
+  /** Has the lists asked, once; a finding if that is not needed. */
   begin({ options, services, tasks }: Context, sender: Address): Finding | undefined {
     if (sender.isNull) return skip('null sender');
     const domain = sender.canonicalDomain ?? '';
     if (domain.startsWith('[') || !isDomain(domain)) return skip('no domain');
     if (this.lists.entries.length === 0) return skip('no zones');
-    tasks.start(this.#task, (signal) => begin(this.lists, domain, options, services.clock, signal));
+    if (tasks.result(this.#task) === undefined)
+      tasks.start(this.#task, (signal) => begin(this.lists, domain, options, services.clock, signal));
     return undefined;
   }
 

@@ -77,6 +77,8 @@ export default definePlugin({
     };
     const count = options.reporting ? openDmarcCounts(setup) : undefined;
     return {
+      // SPF may be waited for before.
+      begins: { data_headers_end: prepare },
       data_headers_end: prepare,
       data_post_headers: (context) => judge(context, lists, count),
       data_post: answer,
@@ -93,7 +95,7 @@ function warnWithoutSpf(config: Config, log: Log): void {
 
 function prepare(context: Context): void {
   const { connection, tasks, transaction } = context;
-  if (connection.relayClient) return;
+  if (connection.relayClient || tasks.result(preparation) !== undefined) return;
   const authors = authorsOf(transaction.message.header.all('From'));
   tasks.start(preparation, (signal) => {
     const { services, options } = context;

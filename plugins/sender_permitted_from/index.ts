@@ -46,6 +46,7 @@ export default definePlugin({
   after: ['relay', 'whitelist'],
   skipsImmune: true,
   hooks: ({ options: { no_dmarc_policy } }) => ({
+    begins: { mail: beginChecks },
     mail: checkSender,
     data_headers_end: writeResults,
     ...(no_dmarc_policy > 0 && { data_post: judgeWithoutDmarc }),
@@ -53,12 +54,26 @@ export default definePlugin({
 });
 
 function checkSender(context: Context, reversePath: Address): undefined | Promise<Verdict | undefined> {
-  const { connection, log, options, tasks } = context;
-  if (isIP(connection.remoteIp) === 0 || connection.remoteIp === UNKNOWN_ADDRESS) {
-    log.info('skip, the address of the client is not known');
+  if (!isKnown(context)) {
+    context.log.info('skip, the address of the client is not known');
     return undefined;
   }
-  const hasPath = reversePath.domain !== '' && reversePath.localPart !== '';
+  beginChecks(context, reversePath);
+  const mayEndHere =
+    mayRefuse(termsOf(context)) && (hasMailbox(reversePath) || context.options.helo === 'reject');
+  return mayEndHere ? judge(context) : undefined;
+}
+
+const isKnown = ({ connection: { remoteIp } }: Context): boolean =>
+  isIP(remoteIp) !== 0 && remoteIp !== UNKNOWN_ADDRESS;
+
+const hasMailbox = ({ domain, localPart }: Address): boolean => domain !== '' && localPart !== '';
+
+/** Once in a transaction. */
+function beginChecks(context: Context, reversePath: Address): void {
+  const { connection, options, tasks } = context;
+  if (!isKnown(context) || tasks.result(spfResult) !== undefined) return;
+  const hasPath = hasMailbox(reversePath);
   if (!hasPath || options.helo !== 'bounces')
     begin(context, heloCheck, undefined, connection.helloHost ?? '');
   if (hasPath) begin(context, pathCheck, reversePath.mailbox, reversePath.domain);
@@ -67,8 +82,6 @@ function checkSender(context: Context, reversePath: Address): undefined | Promis
     const { result, domain, scope } = await counts;
     return { result, domain, scope };
   });
-  const mayEndHere = mayRefuse(termsOf(context)) && (hasPath || options.helo === 'reject');
-  return mayEndHere ? judge(context) : undefined;
 }
 
 /** What XCLIENT makes of a client whose proxy does not know it. */

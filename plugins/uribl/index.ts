@@ -43,43 +43,72 @@ export default definePlugin({
   about: 'Looks for host names in messages, and asks lists about them.',
   options,
   onError: 'defer',
-  skipsImmune: true,
+  // Once is enough in the log.
+  skipsImmune: ['data_post'],
   hooks(setup) {
     const lists = new ConfiguredLists(setup, 'uribl_zones', 'domains', parseZoneLine);
     const leftOut = setup.config.list('uribl_whitelist_domains', compileDomains);
+    const begin = (context: Context): void => beginLookups(context, lists.entries, leftOut.current);
     return {
       'post-fork': () => lists.begin(),
-      data_post: (context) => judge(context, lists.entries, leftOut.current),
+      ...(!scansHeader(setup.options) && {
+        // DKIM keys and policies are waited for in this hook.
+        begins: { data_post_headers: begin },
+        data_post_headers: begin,
+      }),
+      data_post: (context) => judge(context, begin),
     };
   },
 });
 
-const lookups = transactionTask<LookupResult>('uribl');
+/** Undefined: the message names nobody. */
+const lookups = transactionTask<LookupResult | undefined>('uribl');
 
-async function judge(
+/** The fields of the header that this host adds are scanned with the others, so the header has to be whole for that. */
+const scansHeader = (options: Context['options']): boolean =>
+  options['scan-headers'] === true || options['check-headers'] === true;
+
+/** Once in a transaction. */
+function beginLookups(
   context: Context,
   lists: readonly ListEntry<ZoneLine>[],
   leftOut: ReadonlySet<string>,
-): Promise<Verdict | undefined> {
-  const { log, options, services, tasks, transaction } = context;
-  if (lists.length === 0) return undefined;
+): void {
+  const { immunity, tasks } = context;
+  if (immunity !== undefined || lists.length === 0 || tasks.result(lookups) !== undefined) return;
+  tasks.start(lookups, (signal) => findAndLookUp(context, lists, leftOut, signal));
+}
+
+async function findAndLookUp(
+  { log, options, services, transaction }: Context,
+  lists: readonly ListEntry<ZoneLine>[],
+  leftOut: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<LookupResult | undefined> {
+  const { action, timeout } = options;
   const { names, exceeded } = await messageHosts(transaction.message, {
     maxNames: options['max-names'],
     wantsAddresses: options.checkip,
-    scansHeader: options['scan-headers'] === true || options['check-headers'] === true,
+    scansHeader: scansHeader(options),
     isLeftOut: (domain) => leftOut.has(domain),
   });
   for (const bound of exceeded) log.notice(`more than ${bound}: the rest of the message is not looked at`);
-  if (names.length === 0) {
+  if (names.length === 0) return undefined;
+  log.debug(`asking about ${names.join(', ')}`);
+  return lookUp(names, lists, { action, timeoutMs: timeout * 1_000, signal, clock: services.clock });
+}
+
+async function judge(context: Context, begin: (context: Context) => void): Promise<Verdict | undefined> {
+  const { log, tasks, transaction } = context;
+  begin(context);
+  const begun = tasks.result(lookups);
+  if (begun === undefined) return undefined;
+  const found = await begun;
+  if (found === undefined) {
     log.info('pass, No URIs found in mail');
     return undefined;
   }
-  log.debug(`asking about ${names.join(', ')}`);
-  const { action, timeout } = options;
-  tasks.start(lookups, (signal) =>
-    lookUp(names, lists, { action, timeoutMs: timeout * 1_000, signal, clock: services.clock }),
-  );
-  const { matches, asked, failed } = (await tasks.result(lookups))!;
+  const { matches, asked, failed } = found;
   const ending = failed === 0 ? '' : `, ${failed} failed`;
   log.info(`${asked} lookups finished (${matches.length} matches${ending})`);
   return settle(matches, transaction.message, log);

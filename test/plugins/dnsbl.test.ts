@@ -381,7 +381,7 @@ test('lists that stay in the file keep what their test has brought', async () =>
   const { ask, plugin, resolver } = client(['zen.test']);
   await ask('connect');
   plugin.config.write('dnsbl_zones', ['zen.test', 'msg.test']);
-  await ask('connect');
+  await plugin.openSession({ remoteIp: '192.0.2.3' }).ask('connect');
   const tests = resolver.questions.filter((question) => question.startsWith('A 2.0.0.127'));
   expect(tests).toEqual(['A 2.0.0.127.zen.test', 'A 2.0.0.127.msg.test']);
 });
