@@ -17,17 +17,14 @@ const MAX_OVER = 1.1;
 const zones = (name: string, count: number): string =>
   Array.from({ length: count }, (_, index) => `${name}${index}.test`).join('\n');
 
-/**
- * Hooks of one name are asked one after the other: what begins its questions at MAIL stands before what waits at MAIL, so that all are
- * under way together, as docs/guide/lists.md says.
- */
+/** In the order of config.sample, each waited for in the hook in which it is by default or in which its line there says. */
 const ENVELOPE = [
-  `dns_whitelist_soft check-at rcpt timeout ${TIMEOUT_SECONDS}`,
-  `dnsbl check-at rcpt timeout ${TIMEOUT_SECONDS}`,
-  `rhsbl check-at rcpt timeout ${TIMEOUT_SECONDS}`,
-  `sender_permitted_from timeout ${TIMEOUT_SECONDS}`,
-  `resolvable_fromhost timeout ${TIMEOUT_SECONDS} dns_failure accept`,
+  `dns_whitelist_soft timeout ${TIMEOUT_SECONDS}`,
   `iprev timeout ${TIMEOUT_SECONDS}`,
+  `resolvable_fromhost timeout ${TIMEOUT_SECONDS} dns_failure accept`,
+  `rhsbl timeout ${TIMEOUT_SECONDS}`,
+  `dnsbl check-at rcpt timeout ${TIMEOUT_SECONDS}`,
+  `sender_permitted_from reject 3 timeout ${TIMEOUT_SECONDS}`,
   'rcpt_ok',
 ];
 const SETTINGS = {
