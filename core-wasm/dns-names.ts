@@ -9,6 +9,8 @@ import { setWord, word } from './table';
 
 const MAX_LABEL: u32 = 63;
 const MAX_NAME: u32 = 255;
+/** Of one name. Thousands, each to the one before, in hundreds of names, would keep the reader busy for half a second. */
+const MAX_POINTERS: u32 = 32;
 /** The two highest bits of a length say that the rest of the name stands elsewhere. */
 const POINTER: u32 = 0xc0;
 const BACKSLASH: u32 = 0x5c;
@@ -52,20 +54,19 @@ export function readName(start: usize, end: usize): i32 {
   let at = start;
   let lowest = start;
   let octets: u32 = 1;
-  let hasJumped = false;
+  let pointers: u32 = 0;
   hash = HASH_SEED;
   while (at < end) {
     const length = <u32>load<u8>(at);
     if (length == 0) {
-      if (!hasJumped) after = at + 1;
+      if (pointers == 0) after = at + 1;
       return numberOf(from);
     }
     if ((length & POINTER) == POINTER) {
       if (at + 1 >= end) return -1;
       const target = <usize>DNS_INPUT + <usize>(((length & 0x3f) << 8) | load<u8>(at + 1));
-      if (target >= lowest) return -1;
-      if (!hasJumped) after = at + 2;
-      hasJumped = true;
+      if (target >= lowest || pointers == MAX_POINTERS) return -1;
+      if (pointers++ == 0) after = at + 2;
       lowest = target;
       at = target;
       continue;

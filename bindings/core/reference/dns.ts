@@ -9,6 +9,7 @@ const OPT = 41;
 const QUESTION = 12;
 const MAX_LABEL_OCTETS = 63;
 const MAX_NAME_OCTETS = 255;
+const MAX_POINTERS = 32;
 const POINTER = 0xc0;
 
 /** What a reply says beside its records; see the members of `Core` of the same names. */
@@ -188,13 +189,14 @@ class Reply {
     return known === -1 ? this.#names.push(text) - 1 : known;
   }
 
-  /** Pointers may only lead backwards. */
+  /** Pointers may only lead backwards, and there are few of them. */
   #name(start: number, limit = this.#octets.length): { text: string; end: number } {
     const octets = this.#octets;
     const labels: string[] = [];
     let size = 1;
     let lowest = start;
     let end: number | undefined;
+    let pointers = 0;
     for (let at = start; at < limit;) {
       const length = octets[at]!;
       if (length === 0) {
@@ -205,7 +207,7 @@ class Reply {
       if ((length & POINTER) === POINTER) {
         must(at + 1 < limit);
         const target = octets.readUInt16BE(at) & 0x3fff;
-        must(target < lowest);
+        must(target < lowest && ++pointers <= MAX_POINTERS);
         end ??= at + 2;
         lowest = target;
         at = target;
