@@ -33,6 +33,8 @@ const NOT_IMPLEMENTED = 4;
 const BAD_VERSION = 16;
 const CODE_NAMES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'];
 
+const nameOf = (code: number): string => CODE_NAMES[code] ?? `code ${code}`;
+
 export class Attempt implements SentQuestion {
   readonly lookup: Lookup;
   readonly server: DnsServer;
@@ -113,7 +115,7 @@ export class Attempt implements SentQuestion {
       (code === FORMAT_ERROR || code === NOT_IMPLEMENTED || code === BAD_VERSION)
     ) {
       owner.withoutEdns(this);
-    } else owner.refused(this, CODE_NAMES[code] ?? `code ${code}`);
+    } else owner.refused(this, nameOf(code));
   }
 
   /** The question stands in the answer as it was sent, letter for letter. */
@@ -122,12 +124,20 @@ export class Attempt implements SentQuestion {
     return this.octets.length >= end && this.octets.compare(message, QUESTION, end, QUESTION, end) === 0;
   }
 
-  /** A server that does not know EDNS may answer with a header alone. RFC 6891 section 7. */
+  /**
+   * An error in a header alone. A server that does not know EDNS may answer so (RFC 6891 section 7), and one that does not serve
+   * us: that counts over TCP only, as without a question there is less to guess for an attacker that wants no mail to be taken.
+   */
   #takeBareError(message: Buffer): boolean {
     const code = message.length === QUESTION ? message[3]! & 0x0f : NO_ERROR;
-    const isError = code === FORMAT_ERROR || code === NOT_IMPLEMENTED;
-    if (!isError || !this.form.hasEdns || (message[2]! & RESPONSE) === 0) return false;
-    this.#owner.withoutEdns(this);
+    if (code === NO_ERROR || (message[2]! & RESPONSE) === 0) return false;
+    const isOfEdns = code === FORMAT_ERROR || code === NOT_IMPLEMENTED;
+    if (isOfEdns && this.form.hasEdns) this.#owner.withoutEdns(this);
+    else if (!this.isOverTcp) this.#owner.toTcp(this);
+    else {
+      this.server.answers();
+      this.#owner.refused(this, nameOf(code));
+    }
     return true;
   }
 }

@@ -13,6 +13,7 @@ export type TcpQuestion = Pick<SentQuestion, 'octets' | 'take'> & {
 const MAX_CONNECTIONS = 32;
 /** RFC 1035 section 4.2.2. */
 const LENGTH_OCTETS = 2;
+const ID_OCTETS = 2;
 const FIRST_OCTETS = 4_096;
 
 export class TcpLine {
@@ -63,7 +64,8 @@ export class TcpLine {
       if (length < LENGTH_OCTETS) return;
       const end = LENGTH_OCTETS + received.readUInt16BE(0);
       if (length < end || !this.#asked.has(question)) return;
-      if (question.take(received.subarray(LENGTH_OCTETS, end))) this.forget(question);
+      const answer = received.subarray(LENGTH_OCTETS, end);
+      if (hasSameId(answer, question.octets) && question.take(answer)) this.forget(question);
       else fail('malformed answer');
     });
     const message = Buffer.allocUnsafe(LENGTH_OCTETS + question.octets.length);
@@ -80,6 +82,10 @@ export class TcpLine {
     }
   }
 }
+
+/** RFC 7766 section 7. */
+const hasSameId = (answer: Buffer, question: Buffer): boolean =>
+  answer.length >= ID_OCTETS && answer.compare(question, 0, ID_OCTETS, 0, ID_OCTETS) === 0;
 
 /** What was received, in a Buffer that `more` octets still fit into. They are never more than 2 and 65,535 and a piece. */
 function withRoom(received: Buffer, length: number, more: number): Buffer {

@@ -262,6 +262,16 @@ describe('TCP', () => {
       'malformed answer',
     ],
     [
+      'sends another identifier',
+      {
+        ...long,
+        spoil: (answer: Buffer, by: string) => [
+          by === 'tcp' ? changed(answer, (octets) => (octets[0]! ^= 1)) : answer,
+        ],
+      },
+      'malformed answer',
+    ],
+    [
       'says that it is truncated again',
       { ...long, spoil: (answer: Buffer) => [changed(answer, (octets) => (octets[2]! |= 2))] },
       'malformed answer',
@@ -307,6 +317,29 @@ describe('TCP', () => {
       timeoutMs: 300,
     });
     await expectAnswer(dns, { ...FAILED, reason: 'unreachable' });
+  });
+});
+
+describe('an error without the question', () => {
+  /** A header alone, as unbound refuses those it does not serve. */
+  const bare = (answer: Buffer): readonly Buffer[] => {
+    const header = Buffer.from(answer.subarray(0, 12));
+    header.fill(0, 4);
+    return [header];
+  };
+
+  test.each([
+    ['REFUSED', 5],
+    ['SERVFAIL', 2],
+  ])('%s counts over TCP, where nobody can guess it', async (reason, code) => {
+    const { dns, server } = await given({ 'MX a.example': { code, spoil: bare } });
+    await expectAnswer(dns, { ...FAILED, reason });
+    expect(server.asked).toEqual(['MX a.example', 'MX a.example/tcp']);
+  });
+
+  test('is no answer where it says that all is well', async () => {
+    const { dns } = await given({ 'MX a.example': { spoil: bare } }, { attemptMs: 50, timeoutMs: 300 });
+    await expectAnswer(dns, { ...FAILED, reason: 'timeout' });
   });
 });
 
