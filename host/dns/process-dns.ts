@@ -3,7 +3,7 @@
 import type { Core } from '../../bindings/core/contract.ts';
 import type { DnsAnswer, DnsService, Resolver } from '../../bindings/plugin/resolver.ts';
 import type { DnsLog } from './dns-server.ts';
-import { FollowedFile } from './followed-file.ts';
+import { SystemFile } from './system-file.ts';
 import { NodeDns } from './node-dns.ts';
 import { judgeServers, parseResolvConf, type ResolverAddress } from './server-addresses.ts';
 import { StubResolver, type ServerList } from './stub-resolver.ts';
@@ -34,14 +34,16 @@ const ATTEMPTS = 2;
 
 export class ProcessDns {
   readonly #options: ProcessDnsOptions;
-  readonly #system: FollowedFile<ReturnType<typeof parseResolvConf>>;
+  readonly #system: SystemFile<ReturnType<typeof parseResolvConf>>;
   /** Those that were let go of included, as long as something still asks them. */
   #all: WeakRef<StubResolver>[] = [];
   readonly #resolvers = new Map<string, { readonly resolver: StubResolver; users: number }>();
 
+  #isClosed = false;
+
   constructor(options: ProcessDnsOptions) {
     this.#options = options;
-    this.#system = new FollowedFile(options.resolvConf ?? '/etc/resolv.conf', parseResolvConf);
+    this.#system = new SystemFile(options.resolvConf ?? '/etc/resolv.conf', parseResolvConf);
   }
 
   /** `services.dns` by the settings as they are at the first question. */
@@ -63,6 +65,7 @@ export class ProcessDns {
         log: this.#options.log,
       });
       this.#all = [...this.#all.filter((each) => each.deref() !== undefined), new WeakRef(resolver)];
+      if (this.#isClosed) resolver.close();
       this.#resolvers.set(key, (known = { resolver, users: 0 }));
     }
     known.users++;
@@ -79,6 +82,7 @@ export class ProcessDns {
   close(): void {
     for (const each of this.#all) each.deref()?.close();
     this.#resolvers.clear();
+    this.#isClosed = true;
   }
 
   /** The same object as long as resolv.conf is the same. */

@@ -3,7 +3,7 @@
 import { isIPv4 } from 'node:net';
 import type { DnsAnswer, Resolver } from '../../bindings/plugin/resolver.ts';
 import { canonicalIpAddress } from '../../bindings/lists/client-ranges.ts';
-import { FollowedFile } from './followed-file.ts';
+import { SystemFile } from './system-file.ts';
 
 export interface ReverseLookup {
   /** The name, `undefined` if there is none. Synchronous where no question needs to be asked. */
@@ -19,10 +19,10 @@ type ReverseDns = Pick<Resolver, 'reverse'> & {
 };
 
 /** Names by address, as hosts(5) has them. */
-type Hosts = Pick<FollowedFile<ReadonlyMap<string, string>>, 'current'>;
+type Hosts = Pick<SystemFile<ReadonlyMap<string, string>>, 'current'>;
 
 /** The file that the system looks into before it asks the DNS. */
-export const hostsFile = (path = '/etc/hosts'): Hosts => new FollowedFile(path, parseHosts);
+export const hostsFile = (path = '/etc/hosts'): Hosts => new SystemFile(path, parseHosts);
 
 export class DnsReverseLookup implements ReverseLookup {
   readonly #dns: ReverseDns;

@@ -1,11 +1,11 @@
 /** `services.dns`: who is asked by which settings, and by which client. */
 
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { definePlugin } from '../../bindings/plugin/index.ts';
-import { FollowedFile } from '../../host/dns/followed-file.ts';
+import { SystemFile } from '../../host/dns/system-file.ts';
 import { ProcessDns, type DnsSettings } from '../../host/dns/process-dns.ts';
 import { parseResolvConf } from '../../host/dns/server-addresses.ts';
 import { AddressRanges, NO_RANGES } from '../../host/config/address-ranges.ts';
@@ -82,6 +82,16 @@ describe.each(['own', 'node'] as const)('the client `%s`', (dnsClient) => {
   });
 });
 
+const settingsFor = (server: ZoneServer): DnsSettings => ({
+  dnsServers: [server.resolver()],
+  mxResolvers: [],
+  mxTrustedResolvers: NO_RANGES,
+  dnsTimeoutMs: 60_000,
+  dnsAttempts: undefined,
+  dnsCacheOctets: 10_000,
+  dnsClient: 'own',
+});
+
 describe('who is asked', () => {
   test('the resolvers of mail routes, or those of everything; what one has said counts for both', async () => {
     const [plain, routes] = [await ZoneServer.start(ZONE), await ZoneServer.start(ZONE)];
@@ -99,15 +109,7 @@ describe('who is asked', () => {
     const server = await ZoneServer.start(ZONE);
     const dns = new ProcessDns({ core: () => core, log: () => undefined });
     onTestFinished(() => dns.close());
-    const settings: DnsSettings = {
-      dnsServers: [server.resolver()],
-      mxResolvers: [],
-      mxTrustedResolvers: NO_RANGES,
-      dnsTimeoutMs: 60_000,
-      dnsAttempts: undefined,
-      dnsCacheOctets: 10_000,
-      dnsClient: 'own',
-    };
+    const settings = settingsFor(server);
     const [old, next] = [dns.under(() => settings), dns.under(() => ({ ...settings }))];
     await old.resolve4('found.test');
     await next.resolve4('found.test');
@@ -140,7 +142,7 @@ describe('files of the system', () => {
   test('are read anew when they have changed, and only then', async () => {
     const { path, replace } = given('one');
     const parse = vi.fn((text: string) => [text]);
-    const file = new FollowedFile(path, parse);
+    const file = new SystemFile(path, parse);
     const first = file.current;
     expect(first).toEqual(['one']);
     await file.look();
@@ -154,14 +156,38 @@ describe('files of the system', () => {
     expect(parse).toHaveBeenCalledTimes(3);
   });
 
+  test("that can't be read are as they were, and read once they can be", async () => {
+    const { path } = given('one');
+    const file = new SystemFile(path, (text: string) => [text]);
+    expect(file.current).toEqual(['one']);
+    rmSync(path);
+    // Reading it fails for root, too.
+    mkdirSync(path);
+    await file.look();
+    expect(file.current).toEqual(['one']);
+    rmSync(path, { recursive: true });
+    writeFileSync(path, 'two');
+    await file.look();
+    expect(file.current).toEqual(['two']);
+  });
+
   test('a change of resolv.conf is noticed while questions are asked', async () => {
     const { path, replace } = given('nameserver 127.0.0.1\n');
-    const file = new FollowedFile(path, parseResolvConf);
+    const file = new SystemFile(path, parseResolvConf);
     expect(file.current.servers).toEqual([{ address: '127.0.0.1', port: 53 }]);
     replace('nameserver 127.0.0.2\n');
     const other = [{ address: '127.0.0.2', port: 53 }];
     await vi.waitFor(() => expect(file.current.servers).toEqual(other), PATIENCE);
   });
+});
+
+test('a process that has ended asks nothing, not even by a configuration that has not asked yet', async () => {
+  const server = await ZoneServer.start(ZONE);
+  const dns = new ProcessDns({ core: () => core, log: () => undefined });
+  dns.close();
+  const late = dns.under(() => settingsFor(server));
+  expect(await late.resolve4('found.test')).toMatchObject({ status: 'failed', reason: 'closed' });
+  expect(server.asked).toEqual([]);
 });
 
 test('a daemon asks the servers of `dns_servers`, for its plugins and for the names of clients, and ends with them', async () => {

@@ -5,14 +5,15 @@ import { stat } from 'node:fs/promises';
 
 /** How often it is looked at, and only while somebody asks. Watching would miss files that are replaced, as most are. */
 const LOOK_MS = 5_000;
-/** What stands after that is not read. */
+/** What stands after that does not count. */
 const MAX_OCTETS = 4 * 1_048_576;
+const NO_STAMP = '';
 
-export class FollowedFile<T> {
+export class SystemFile<T> {
   readonly #path: string;
   readonly #parse: (text: string) => T;
   #value: T | undefined = undefined;
-  #stamp = '';
+  #stamp = NO_STAMP;
   #lookAt = 0;
 
   /** `parse` must not throw; it is given an empty text where there is no file. */
@@ -26,8 +27,10 @@ export class FollowedFile<T> {
     const now = performance.now();
     if (this.#value === undefined) {
       this.#lookAt = now + LOOK_MS;
-      this.#stamp = stampOf(this.#path);
-      return (this.#value = this.#parse(textOf(this.#path)));
+      const stamp = stampOf(this.#path);
+      const text = textOf(this.#path);
+      if (text !== undefined) this.#stamp = stamp;
+      return (this.#value = this.#parse(text ?? ''));
     }
     if (now >= this.#lookAt) {
       this.#lookAt = now + LOOK_MS;
@@ -38,10 +41,13 @@ export class FollowedFile<T> {
 
   /** Reads the file if it is another one than before. Never rejects. */
   async look(): Promise<void> {
-    const stamp = await stat(this.#path).then(printStamp, () => '');
+    const stamp = await stat(this.#path).then(printStamp, () => NO_STAMP);
     if (stamp === this.#stamp) return;
+    const text = textOf(this.#path);
+    // A process that is out of descriptors must not lose its servers: the next look tries again.
+    if (text === undefined) return;
     this.#stamp = stamp;
-    this.#value = this.#parse(textOf(this.#path));
+    this.#value = this.#parse(text);
   }
 }
 
@@ -52,14 +58,15 @@ function stampOf(path: string): string {
   try {
     return printStamp(statSync(path));
   } catch {
-    return '';
+    return NO_STAMP;
   }
 }
 
-function textOf(path: string): string {
+/** Empty where there is no file; undefined where it can't be read. */
+function textOf(path: string): string | undefined {
   try {
     return readFileSync(path, 'latin1').slice(0, MAX_OCTETS);
-  } catch {
-    return '';
+  } catch (cause) {
+    return (cause as NodeJS.ErrnoException).code === 'ENOENT' ? '' : undefined;
   }
 }
