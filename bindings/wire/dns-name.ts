@@ -2,7 +2,8 @@
 
 /** A name in the one form in which names are compared: in lower case, without the final dot. RFC 4343 section 3. */
 export function plainName(name: string): string {
-  const lower = name.toLowerCase();
+  // Letters of ASCII alone: the Kelvin sign would become a `k`, and a name that is none that of somebody else.
+  const lower = /[A-Z]/.test(name) ? name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : name;
   return lower.endsWith('.') ? lower.slice(0, -1) : lower;
 }
 

@@ -3,19 +3,12 @@
 import type { DnsAnswer, DnsOptions } from '../../bindings/plugin/resolver.ts';
 
 /** The answer to a question that could not be answered; nothing is known of aliases then. */
-export const failedAnswer = (canonicalName: string, reason: string): DnsAnswer<never> => ({
-  status: 'failed',
-  reason,
-  isSecure: false,
-  canonicalName,
-});
+export const failedAnswer = (canonicalName: string, reason: string): DnsAnswer<never> =>
+  Object.freeze({ status: 'failed', reason, isSecure: false, canonicalName });
 
 /** The answer for what no name can be, and so can't be there. */
-export const noSuchName = (canonicalName: string): DnsAnswer<never> => ({
-  status: 'no such name',
-  isSecure: false,
-  canonicalName,
-});
+export const noSuchName = (canonicalName: string): DnsAnswer<never> =>
+  Object.freeze({ status: 'no such name', isSecure: false, canonicalName });
 
 /**
  * Resolves with the answer to `ask`, or with a failure when `timeoutMs` are over or the signal is aborted. The question itself

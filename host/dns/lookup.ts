@@ -53,8 +53,9 @@ function waitersWith(signal: AbortSignal): SignalWaiters {
 }
 
 class Waiter {
-  /** For `DenseSet`. */
+  /** For `DenseSet`: among those with its signal, and among those of its question. */
   listedAt = NOT_IN_SET;
+  waitsAt = NOT_IN_SET;
   readonly lookup: Lookup;
   readonly dueAt: number;
   readonly #receiver: Receiver;
@@ -105,7 +106,7 @@ export class Lookup {
   /** False while it waits for room. */
   isSent = false;
   readonly owner: Owner;
-  #waiters: Waiter[] | undefined = undefined;
+  #waiters: DenseSet<'waitsAt', Waiter> | undefined = undefined;
   #shared: Promise<AnyAnswer> | undefined = undefined;
   #resolveShared: ((answer: AnyAnswer) => void) | undefined = undefined;
 
@@ -126,7 +127,7 @@ export class Lookup {
     this.giveUpAt = giveUpAt;
   }
 
-  /** Who has neither a limit nor a signal shares one promise with all others of that kind. */
+  /** All who have neither a limit nor a signal share one promise. */
   join(nowMs: number, options: DnsOptions | undefined): Promise<AnyAnswer> {
     if (options?.timeoutMs === undefined && options?.signal === undefined) {
       this.#shared ??= new Promise((resolve) => (this.#resolveShared = resolve));
@@ -139,37 +140,47 @@ export class Lookup {
   tell(receiver: Receiver, nowMs: number, options: DnsOptions | undefined): void {
     const timeoutMs = options?.timeoutMs;
     const dueAt = timeoutMs === undefined ? Infinity : nowMs + timeoutMs;
-    if (timeoutMs !== undefined && dueAt > this.giveUpAt) this.giveUpAt = dueAt;
-    const waiter = new Waiter(this, receiver, dueAt, options?.signal);
-    if (this.#waiters === undefined) this.#waiters = [waiter];
-    else this.#waiters.push(waiter);
+    const waiters = (this.#waiters ??= new DenseSet('waitsAt'));
+    waiters.add(new Waiter(this, receiver, dueAt, options?.signal));
   }
 
   /** Those whose time is up leave; perhaps that is the end of it. */
   expire(nowMs: number): void {
-    const waiters = this.#waiters;
-    if (waiters === undefined) return;
-    for (let index = waiters.length - 1; index >= 0; index--) {
-      const waiter = waiters[index];
-      if (waiter !== undefined && waiter.dueAt <= nowMs) this.leave(waiter, 'timeout');
-    }
+    this.#waiters?.forEach((waiter) => {
+      if (waiter.dueAt <= nowMs) this.leave(waiter, 'timeout');
+    });
   }
 
   leave(waiter: Waiter, reason: 'aborted' | 'timeout'): void {
-    const waiters = this.#waiters ?? [];
-    const index = waiters.indexOf(waiter);
-    if (index === -1) return;
-    const last = waiters.pop()!;
-    if (last !== waiter) waiters[index] = last;
+    const waiters = this.#waiters;
+    if (waiters?.delete(waiter) !== true) return;
     waiter.settle(failedAnswer(this.name, reason));
-    if (waiters.length === 0 && this.#shared === undefined) this.owner.cancel(this);
+    if (waiters.size === 0 && this.#shared === undefined) this.owner.cancel(this);
+  }
+
+  /**
+   * At the end of its time: only those who have a later limit of their own wait on, until `giveUpAt` at first; the others are
+   * told. False if there is nobody else.
+   */
+  outlasts(giveUpAt: number): boolean {
+    let isWaitedFor = false;
+    this.#waiters?.forEach(({ dueAt }) => (isWaitedFor ||= dueAt !== Infinity));
+    if (!isWaitedFor) return false;
+    this.giveUpAt = giveUpAt;
+    const answer = failedAnswer(this.name, this.reason);
+    this.#resolveShared?.(answer);
+    this.#shared = this.#resolveShared = undefined;
+    this.#waiters?.forEach((waiter) => {
+      if (waiter.dueAt === Infinity && this.#waiters!.delete(waiter)) waiter.settle(answer);
+    });
+    return true;
   }
 
   settle(answer: AnyAnswer): void {
     this.isOver = true;
     this.#resolveShared?.(answer);
-    const waiters = this.#waiters ?? [];
+    const waiters = this.#waiters;
     this.#waiters = undefined;
-    for (const waiter of waiters) waiter.settle(answer);
+    waiters?.forEach((waiter) => waiters.delete(waiter) && waiter.settle(answer));
   }
 }

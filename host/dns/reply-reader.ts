@@ -30,8 +30,10 @@ export interface ReadAnswer extends TimedAnswer {
   readonly aliasesMs: number;
 }
 
-/** Aliases that are followed for one question, those that have to be asked for included. */
+/** Aliases that are followed within one reply, and replies that stop at an alias. */
 export const MAX_ALIASES = 8;
+/** Why there is no answer then. */
+export const ENDLESS_ALIASES = 'aliases without end';
 /** RFC 8767 section 4 has a cache keep nothing longer than days; what is asked about mail is looked up again within the hour. */
 const MAX_KEEP_SECONDS = 3_600;
 /**
@@ -59,7 +61,8 @@ export function readAnswer(
     for (let steps = 0; ; steps++) {
       const row = rowOf(core, count, RecordType.CNAME, owner);
       if (row === -1) break;
-      if (steps === MAX_ALIASES) return { ...endlessAliases(name), aliasesMs: 0 };
+      if (steps === MAX_ALIASES)
+        return { answer: failedAnswer(name, ENDLESS_ALIASES), keepMs: KEEP_MOMENT_MS, aliasesMs: 0 };
       seconds = Math.min(seconds, dnsRecords[row + DnsWord.ttl]!);
       owner = dnsRecords[row + DnsWord.name]!;
     }
@@ -82,11 +85,6 @@ export function readAnswer(
   const keepMs = ttl < 0 ? KEEP_MOMENT_MS : Math.min(seconds, ttl) * 1_000;
   return { answer: Object.freeze({ status, isSecure, canonicalName }), keepMs, aliasesMs };
 }
-
-export const endlessAliases = (name: string): TimedAnswer => ({
-  answer: failedAnswer(name, 'aliases without end'),
-  keepMs: KEEP_MOMENT_MS,
-});
 
 /** Where the first record of a type stands that belongs to a name, or -1. */
 function rowOf({ dnsRecords }: Core, count: number, type: number, owner: number): number {

@@ -17,7 +17,7 @@ import { DnsServer, type DnsLog } from './dns-server.ts';
 import { Lookup } from './lookup.ts';
 import type { AskedType } from './question.ts';
 import {
-  endlessAliases,
+  ENDLESS_ALIASES,
   KEEP_MOMENT_MS,
   MAX_ALIASES,
   type AnyAnswer,
@@ -94,7 +94,7 @@ export class StubResolver implements Resolver, AttemptOwner {
   readonly #asked = new Map<string, Lookup>();
   readonly #listed = new DenseSet<'listedAt', Lookup>('listedAt');
   /** Lookups that wait for being sent, in their order; those that are over by then are passed over. */
-  readonly #line: Lookup[] = [];
+  #line: Lookup[] = [];
   #lineAt = 0;
   readonly #tcp = new TcpLine();
   #list: ServerList | undefined = undefined;
@@ -104,6 +104,7 @@ export class StubResolver implements Resolver, AttemptOwner {
   #fresh = 0;
   #tick = 0;
   #tickedAt = 0;
+  #wasLate = false;
   #idleTicks = 0;
   #timer: NodeJS.Timeout | undefined = undefined;
   #isClosed = false;
@@ -179,6 +180,8 @@ export class StubResolver implements Resolver, AttemptOwner {
   close(): void {
     this.#isClosed = true;
     this.#listed.forEach((lookup) => this.#settle(lookup, failedAnswer(lookup.name, 'closed')));
+    this.#line = [];
+    this.#lineAt = 0;
     this.#tcp.close();
     for (const { pool } of this.#servers) pool.close();
     this.#cache.clear();
@@ -211,8 +214,7 @@ export class StubResolver implements Resolver, AttemptOwner {
     if (this.#isClosed) return failedAnswer(name, 'closed');
     this.#useServers();
     if (this.#servers.length === 0) return failedAnswer(name, 'no DNS server');
-    if (this.#listed.size >= (this.#options.maxAsked ?? MAX_ASKED) + MAX_LINE)
-      return failedAnswer(name, 'too many questions');
+    if (this.#listed.size >= this.#maxListed) return failedAnswer(name, 'too many questions');
     const giveUpAt = nowMs + this.#options.timeoutMs;
     const lookup = new Lookup(this, key, name, type, this.#serversInOrder(nowMs), giveUpAt);
     const hasRoom = this.#hasRoom();
@@ -222,9 +224,22 @@ export class StubResolver implements Resolver, AttemptOwner {
     this.#asked.set(key, lookup);
     this.#listed.add(lookup);
     this.#startTimer();
-    if (first === undefined) this.#line.push(lookup);
+    if (first === undefined) this.#enterLine(lookup);
     else this.#sendFirst(lookup, first, nowMs);
     return lookup;
+  }
+
+  /** Those that were given up leave their place at the latest when they could be half of the line. */
+  #enterLine(lookup: Lookup): void {
+    if (this.#line.length >= this.#maxListed * 2) {
+      this.#line = this.#line.slice(this.#lineAt).filter(({ isOver }) => !isOver);
+      this.#lineAt = 0;
+    }
+    this.#line.push(lookup);
+  }
+
+  get #maxListed(): number {
+    return (this.#options.maxAsked ?? MAX_ASKED) + MAX_LINE;
   }
 
   #hasRoom(): boolean {
@@ -239,6 +254,7 @@ export class StubResolver implements Resolver, AttemptOwner {
 
   /** Lookups that waited for room, as many as there is room for. */
   #admit(): void {
+    if (this.#isClosed) return;
     const nowMs = performance.now();
     while (this.#lineAt < this.#line.length && this.#hasRoom()) {
       const lookup = this.#line[this.#lineAt++]!;
@@ -303,7 +319,11 @@ export class StubResolver implements Resolver, AttemptOwner {
    * no record at all would let an attacker that can bring it about hide TLSA records.
    */
   #askOn(lookup: Lookup, { answer, aliasesMs }: ReadAnswer): void {
-    if (++lookup.aliases > MAX_ALIASES) return this.#finish(lookup, endlessAliases(lookup.name));
+    if (++lookup.aliases > MAX_ALIASES) {
+      // The failure is that of the first name alone: each of the others may be few aliases away from an answer.
+      lookup.reason = ENDLESS_ALIASES;
+      return this.#fail(lookup);
+    }
     lookup.isSecure &&= answer.isSecure;
     lookup.keepMs = Math.min(lookup.keepMs, aliasesMs);
     lookup.at = answer.canonicalName;
@@ -329,7 +349,7 @@ export class StubResolver implements Resolver, AttemptOwner {
     this.#drop(attempt);
     if (lookup.isOver) return;
     lookup.reason = reason;
-    // Whoever has been asked and cannot say is not asked again; it will say the same for a while.
+    // A server that cannot say is not asked again; it will say the same for a while.
     if (++lookup.refusals >= lookup.servers.length) this.#fail(lookup);
     else this.#tryNext(lookup, performance.now());
   }
@@ -371,9 +391,19 @@ export class StubResolver implements Resolver, AttemptOwner {
   }
 
   #fail(lookup: Lookup): void {
-    const answer = Object.freeze(failedAnswer(lookup.name, lookup.reason));
+    const answer = failedAnswer(lookup.name, lookup.reason);
     this.#cache.set(lookup.key, { answer, keepMs: KEEP_MOMENT_MS });
     this.#settle(lookup, answer);
+  }
+
+  /** It fails, unless somebody has more patience: then all begins anew, as the servers may be back. */
+  #giveUp(lookup: Lookup, nowMs: number): void {
+    if (!lookup.outlasts(nowMs + this.#options.timeoutMs)) return this.#fail(lookup);
+    if (!lookup.isSent) return;
+    this.#forgetAttempts(lookup);
+    lookup.tried = 0;
+    lookup.refusals = 0;
+    this.#tryNext(lookup, nowMs);
   }
 
   #settle(lookup: Lookup, answer: AnyAnswer): void {
@@ -469,8 +499,10 @@ export class StubResolver implements Resolver, AttemptOwner {
     const nowMs = performance.now();
     const isLate = nowMs - this.#tickedAt > LATE_MS;
     this.#tickedAt = nowMs;
-    // The process was busy with something else: answers that came meanwhile are to be read before anybody's time is up.
-    if (isLate) return;
+    // The process was busy with something else: answers that came meanwhile are to be read before anybody's time is up. Once
+    // only: a process that is always late would wait without end.
+    this.#wasLate = isLate && !this.#wasLate;
+    if (this.#wasLate) return;
     this.#listed.forEach((lookup) => {
       for (const attempt of lookup.attempts)
         if (attempt.sentAtTick !== -1 && attempt.sentAtTick < this.#tick - FRESH_TICKS)
@@ -479,7 +511,7 @@ export class StubResolver implements Resolver, AttemptOwner {
       if (lookup.isOver) return;
       if (nowMs >= lookup.giveUpAt) {
         lookup.attempts.at(-1)?.server.misses(nowMs);
-        this.#fail(lookup);
+        this.#giveUp(lookup, nowMs);
       } else if (nowMs >= lookup.nextAt) {
         lookup.attempts.at(-1)?.server.misses(nowMs);
         this.#tryNext(lookup, nowMs);
