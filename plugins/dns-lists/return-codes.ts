@@ -1,10 +1,12 @@
 /** What the addresses in a list's answer mean. RFC 5782 section 2.3, and the codes by which operators say that they do not answer. */
 
-/** By the last octet of 127.255.255.x. */
+/** Addresses by which a list does not answer, besides the rest of 127.255.255.x. */
 const REFUSALS: Readonly<Record<string, string>> = {
-  '252': 'the name of the list is misspelt',
-  '254': 'it does not answer questions that come through a public resolver',
-  '255': 'it was asked too often',
+  '127.0.0.1': 'it does not answer',
+  '127.0.1.255': 'it has domains, and no addresses',
+  '127.255.255.252': 'the name of the list is misspelt',
+  '127.255.255.254': 'it does not answer questions that come through a public resolver',
+  '127.255.255.255': 'it was asked too often',
 };
 
 /**
@@ -14,12 +16,13 @@ const REFUSALS: Readonly<Record<string, string>> = {
 export function codeProblem(codes: readonly string[]): string | undefined {
   for (const code of codes) {
     if (!code.startsWith('127.')) return `answered ${code}, which is no code of a list`;
-    if (isRefusal(code)) return `answered ${code}: ${REFUSALS[code.slice(12)] ?? 'it does not answer'}`;
+    if (isRefusal(code)) return `answered ${code}: ${REFUSALS[code] ?? 'it does not answer'}`;
   }
   return codes.length === 0 ? 'answered nothing' : undefined;
 }
 
-const isRefusal = (code: string): boolean => code.startsWith('127.255.255.') || code === '127.0.0.1';
+const isRefusal = (code: string): boolean =>
+  code.startsWith('127.255.255.') || code === '127.0.0.1' || code === '127.0.1.255';
 
 /** True for the codes that count. */
 export type CodeFilter = (code: string) => boolean;

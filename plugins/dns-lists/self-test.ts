@@ -23,21 +23,24 @@ export interface SelfTestOptions {
   readonly log: Log;
 }
 
-/** RFC 5782 section 5: listed, and not listed. An IPv6 address in hexadecimal digits from the last to the first. */
+/**
+ * RFC 5782 section 5: listed, and not listed. An IPv6 address in hexadecimal digits from the last to the first. Lists of names that
+ * hold addresses as well, such as those of SURBL and URIBL, may have the third instead of the first.
+ */
 const ENTRIES = {
   4: ['2.0.0.127', '1.0.0.127'],
   6: [
     '2.0.0.0.0.0.f.7.f.f.f.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0',
     '1.0.0.0.0.0.f.7.f.f.f.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0',
   ],
-  domains: ['test', 'invalid'],
+  domains: ['test', 'invalid', '2.0.0.127'],
 } as const;
 type Part = keyof typeof ENTRIES;
 
 const NAMES: Readonly<Record<Part, readonly [string, string]>> = {
   4: ['127.0.0.2', '127.0.0.1'],
   6: ['::ffff:127.0.0.2', '::ffff:127.0.0.1'],
-  domains: ['TEST', 'INVALID'],
+  domains: ['TEST or 127.0.0.2', 'INVALID'],
 };
 
 const AGAIN_MS = 3_600_000;
@@ -94,7 +97,8 @@ export class SelfTest {
   async #try(part: Part): Promise<Outcome> {
     const { families, look } = this.#options;
     const isNeeded = part !== 6 || families !== undefined;
-    const [there, absent] = await Promise.all(ENTRIES[part].map(look));
+    const [own, absent, instead] = await Promise.all(ENTRIES[part].map(look));
+    const there = own === 'not listed' && isOfUse(instead) ? instead : own;
     const [must, mustNot] = NAMES[part];
     const fault = [there, absent].find((state) => typeof state === 'object' && state.isByList);
     if (typeof fault === 'object') return { part, problem: fault.failed };
@@ -121,3 +125,7 @@ export class SelfTest {
     return `list ${this.#options.name}${part === 'domains' ? '' : ` for IPv${part}`}`;
   }
 }
+
+/** A list that takes no addresses says nothing about itself by that. */
+const isOfUse = (state: ListedState | undefined): state is ListedState =>
+  typeof state === 'object' ? !state.isByList : state === 'listed';

@@ -51,6 +51,7 @@ describe('three answers', () => {
 
   test.each([
     [['127.0.0.1'], 'it does not answer'],
+    [['127.0.1.255'], 'no addresses'],
     [['127.255.255.252'], 'misspelt'],
     [['127.255.255.254'], 'public resolver'],
     [['127.255.255.255'], 'too often'],

@@ -85,12 +85,14 @@ test.each<[string, FakeDnsZones, string, string]>([
 
 test.each<[string, FakeDnsZones, string]>([
   ['in order', { 'test.bl.test': found }, 'not listed'],
+  ['that holds addresses, too, and has their entry', { '2.0.0.127.bl.test': found }, 'not listed'],
+  ['that takes no addresses, and says so', { '2.0.0.127.bl.test': { A: ['127.0.1.255'] } }, 'failed'],
   ['empty', {}, 'failed'],
   ['everything is listed', { 'test.bl.test': found, 'invalid.bl.test': found }, 'failed'],
 ])('a list of names: %s', async (_, zones, state) => {
   const { list, dns } = watched(zones, {}, 'domains');
   await list.test();
-  expect([...dns.questions].sort()).toEqual(['A invalid.bl.test', 'A test.bl.test']);
+  expect([...dns.questions].sort()).toEqual(['A 2.0.0.127.bl.test', 'A invalid.bl.test', 'A test.bl.test']);
   expect(await stateOf(list, 'example.org')).toBe(state);
 });
 
