@@ -86,13 +86,18 @@ async function findAndLookUp(
   signal: AbortSignal,
 ): Promise<LookupResult | undefined> {
   const { action, timeout } = options;
-  const { names, exceeded } = await messageHosts(transaction.message, {
+  const { names, found, exceeded } = await messageHosts(transaction.message, {
     maxNames: options['max-names'],
     wantsAddresses: options.checkip,
     scansHeader: scansHeader(options),
     isLeftOut: (domain) => leftOut.has(domain),
+    random: services.random,
   });
   for (const bound of exceeded) log.notice(`more than ${bound}: the rest of the message is not looked at`);
+  if (found > names.length)
+    log.notice(
+      `${found} names in the message, of which ${names.length} chosen by chance are asked about (max-names)`,
+    );
   if (names.length === 0) return undefined;
   log.debug(`asking about ${names.join(', ')}`);
   return lookUp(names, lists, { action, timeoutMs: timeout * 1_000, signal, clock: services.clock });

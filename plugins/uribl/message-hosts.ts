@@ -9,6 +9,8 @@ import { decodeWords } from './encoded-words.ts';
 
 export interface MessageHosts {
   readonly names: readonly string[];
+  /** How many there are to choose from. */
+  readonly found: number;
   /** Bounds that were met: what is beyond them was not looked at. */
   readonly exceeded: readonly string[];
 }
@@ -54,7 +56,7 @@ export async function messageHosts(
   walk.end();
   await settle(hosts, turn);
   const exceeded = [...walk.exceeded, ...(hosts.exceeded === undefined ? [] : [hosts.exceeded])];
-  return { names: hosts.names(), exceeded };
+  return { names: hosts.names(), found: hosts.found, exceeded };
 }
 
 async function settle(hosts: HostCollection, turn: Turn): Promise<void> {

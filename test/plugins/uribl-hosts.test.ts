@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { randomNumbers } from '../../host/testing/index.ts';
 import { HostNameScan } from '../../bindings/wire/index.ts';
 import { HostCollection, type CollectionOptions } from '../../plugins/uribl/host-collection.ts';
 import { urlHosts } from '../../plugins/uribl/url-host.ts';
@@ -8,6 +9,7 @@ function collect(text: string, options: Partial<CollectionOptions> = {}): HostCo
     maxNames: 100,
     wantsAddresses: true,
     isLeftOut: () => false,
+    random: () => 0,
     ...options,
   });
   const scan = new HostNameScan((name, place) => hosts.add(name, place));
@@ -68,12 +70,42 @@ describe('bounds', () => {
   const many = (count: number, host: (index: number) => string): string =>
     Array.from({ length: count }, (_, index) => `http://${host(index)}/ `).join('');
 
-  test('no more domains than are asked about', () => {
-    const hosts = collect(many(500, (index) => `www.a${index}.com`));
-    expect(hosts.names()).toHaveLength(100);
-    expect(hosts.names()[99]).toBe('a99.com');
-    expect(hosts.exceeded).toBe('100 domains');
-    expect(hosts.isFull).toBe(true);
+  test('no more domains than are asked about, wherever in the text they stand', () => {
+    const text = `${many(499, (index) => `a${index}.com`)}http://evil.com/`;
+    const chosen = [0, 0.999_999].map((number) => names(text, { random: () => number }));
+    expect(chosen.map((each) => new Set(each).size)).toEqual([100, 100]);
+    expect(chosen.map((each) => each.includes('a0.com'))).toEqual([true, false]);
+    expect(chosen.map((each) => each.includes('evil.com'))).toEqual([false, true]);
+    const hosts = collect(text);
+    expect(hosts.found).toBe(500);
+    expect(hosts.exceeded).toBeUndefined();
+  });
+
+  test('each name has the same chance', () => {
+    const random = randomNumbers(1);
+    const text = many(200, (index) => `a${index}.com`);
+    const times = new Map<string, number>();
+    for (let run = 0; run < 100; run++)
+      for (const name of names(text, { maxNames: 50, random })) times.set(name, (times.get(name) ?? 0) + 1);
+    const counts = [...times.values()];
+    expect(counts).toHaveLength(200);
+    // 25 on average; the numbers are the same in every run.
+    expect(Math.min(...counts)).toBeGreaterThan(10);
+    expect(Math.max(...counts)).toBeLessThan(40);
+  });
+
+  test('many domains leave room for names below them', () => {
+    const text = `${many(500, (index) => `a${index}.com`)}http://evil.github.io/`;
+    expect(names(text)).toHaveLength(100);
+    expect(names(text)).toContain('evil.github.io');
+    const below = many(500, (index) => `www.a${index}.com`);
+    expect(names(below).filter((name) => name.startsWith('www.'))).toHaveLength(25);
+  });
+
+  test('names below one domain leave room for names below another', () => {
+    const text = `${many(5_000, (index) => `a${index}.a.com`)}http://evil.github.io/`;
+    expect(names(text)).toHaveLength(100);
+    expect(names(text)).toContain('evil.github.io');
   });
 
   test('as many as that are no fault', () => {

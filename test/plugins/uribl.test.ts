@@ -14,6 +14,7 @@ interface Asked {
   readonly leftOut?: readonly string[];
   readonly dns?: FakeDnsZones;
   readonly message?: string;
+  readonly random?: number;
 }
 
 async function ask({
@@ -22,12 +23,14 @@ async function ask({
   leftOut,
   dns = LISTED,
   message = SPAM,
+  random = 0.5,
 }: Asked) {
   const resolver = fakeResolver(dns);
   const tested = testPlugin(plugin, {
     options,
     config: { uribl_zones: zones, ...(leftOut && { uribl_whitelist_domains: leftOut }) },
     resolver,
+    random: () => random,
   });
   tested.begin({ from: 'a@example.net', to: ['b@example.org'], message });
   const asking = tested.ask('data_post');
@@ -152,7 +155,16 @@ describe('what becomes of a message', () => {
       dns: {},
     });
     expect(questions).toHaveLength(10);
-    expect(log).toContain('more than 10 domains: the rest of the message is not looked at');
+    expect(log).toContain(
+      '50 names in the message, of which 10 chosen by chance are asked about (max-names)',
+    );
+  });
+
+  test('no name hides behind others: with luck it is among those that are asked about', async () => {
+    const links = Array.from({ length: 50 }, (_, index) => `http://a${index}.com/\r\n`).join('');
+    const message = `Subject: x\r\n\r\n${links}http://spam.com/\r\n`;
+    const { marks } = await ask({ options: 'max-names 10', message, random: 0.999_999 });
+    expect(marks).toEqual([`X-URIBL-Match: ${TEXT}`]);
   });
 });
 
@@ -282,6 +294,7 @@ describe('hostile bodies', () => {
       wantsAddresses: true,
       scansHeader: false,
       isLeftOut: () => false,
+      random: () => 0.5,
     });
     isOver = true;
     return { ...found, turns };
@@ -316,7 +329,7 @@ describe('hostile bodies', () => {
     }
     const { names, exceeded } = await look(messageOf({}, blocks));
     expect(names).toHaveLength(100);
-    expect(exceeded).toEqual(['100 domains']);
+    expect(exceeded).toEqual(['20000 spellings of host names']);
   });
 
   test('1,000,000 names of one domain', async () => {
@@ -355,8 +368,9 @@ describe('hostile bodies', () => {
         wantsAddresses: true,
         scansHeader: true,
         isLeftOut: () => false,
+        random: () => 0.5,
       });
-      expect(found).toEqual({ names: ['spam.com'], exceeded: [] });
+      expect(found).toEqual({ names: ['spam.com'], found: 1, exceeded: [] });
     }
   });
 
