@@ -16,7 +16,7 @@ import {
   taskResult,
   tellResult,
   type ReverseCheck,
-} from './mailauth/iprev.ts';
+} from './reverse-dns/reverse-check.ts';
 
 const options = z.object({
   /** Seconds a question to the DNS may take; there are two rounds of them. */

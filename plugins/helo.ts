@@ -23,7 +23,7 @@ import {
   type Resolver,
 } from '../bindings/plugin/index.ts';
 import { canonicalDomain, unicodeDomain } from '../bindings/wire/domain-name.ts';
-import { hostNames, MAX_DNS_SECONDS, taskResult } from './mailauth/iprev.ts';
+import { hostNames, MAX_DNS_SECONDS, taskResult } from './reverse-dns/reverse-check.ts';
 
 /** The HELO name leads to the client's network, or the client's address to the domain of the name. */
 export const heloForwardMatch = connectionNote<boolean>('helo_forward_match');

@@ -17,7 +17,7 @@ import {
   type Resolver,
 } from '../bindings/plugin/index.ts';
 import { isHostName } from '../bindings/wire/domain-name.ts';
-import { MAX_DNS_SECONDS } from './mailauth/iprev.ts';
+import { MAX_DNS_SECONDS } from './reverse-dns/reverse-check.ts';
 
 /** What became of the check: `a`, `mx`, `ip`, `null`, or what is wrong with the domain. */
 export const resolvableFromhost = transactionNote<string>('resolvable_fromhost');

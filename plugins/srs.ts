@@ -15,7 +15,13 @@ import {
 } from '../bindings/plugin/index.ts';
 import { parseLenientPath } from '../bindings/wire/lenient-path.ts';
 import { parsePath } from '../bindings/wire/path.ts';
-import { isSrs, readSrsFiles, reverse, type SrsFiles, type SrsProblem } from './mailauth/srs.ts';
+import {
+  isSrs,
+  readSrsFiles,
+  reverse,
+  type SrsFiles,
+  type SrsProblem,
+} from './sender-rewriting/srs-address.ts';
 
 const options = z.object({
   /** Days. */

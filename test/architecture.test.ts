@@ -96,7 +96,9 @@ const FLOORS = [
   'plugins/dns-lists/zone-files',
   'plugins/dns-lists',
   'plugins/mailauth',
+  'plugins/reverse-dns',
   'plugins/reports',
+  'plugins/sender-rewriting',
   'plugins/queue/kit',
   'plugins/queue/program',
   'plugins/queue/smtp',
@@ -210,7 +212,7 @@ describe('who may import whom', () => {
   test('plugins import the API, codecs, timing, their own folder, what their family shares, and of node what computes', () => {
     const shared = /^plugins\/queue\/(kit|program|smtp|mx|web)\//;
     /** Not plugins themselves, and open to all of them. */
-    const common = /^plugins\/(dns-lists|mailauth|reports)\//;
+    const common = /^plugins\/(dns-lists|mailauth|reports|reverse-dns|sender-rewriting)\//;
     /** What computes, and neither reads nor waits. */
     const computing = ['node:buffer', 'node:crypto', 'node:path', 'node:util', 'node:zlib'];
     /** The folder of a plugin; undefined for a plugin of one file, and for what a family shares. */

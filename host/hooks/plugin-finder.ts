@@ -102,7 +102,13 @@ function notFound(
 }
 
 /** What plugins of this server share: no plugins. */
-const SHARED_FOLDERS: ReadonlySet<string> = new Set(['dns-lists', 'mailauth', 'reports']);
+const SHARED_FOLDERS: ReadonlySet<string> = new Set([
+  'dns-lists',
+  'mailauth',
+  'reports',
+  'reverse-dns',
+  'sender-rewriting',
+]);
 
 const PLUGIN_FILE = /^([\w-]+)\.(?:m?js|ts)$/;
 

@@ -9,7 +9,7 @@ import {
   type Setup,
 } from '../../bindings/plugin/index.ts';
 import { canonicalDomain } from '../../bindings/wire/domain-name.ts';
-import { readSrsFiles, rewrite, type SrsFiles } from '../mailauth/srs.ts';
+import { readSrsFiles, rewrite, type SrsFiles } from '../sender-rewriting/srs-address.ts';
 
 /** A path with its brackets. RFC 5321 section 4.5.3.1.3. */
 const MAX_PATH = 256;

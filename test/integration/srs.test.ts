@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Address } from '../../bindings/plugin/index.ts';
-import { reverse, rewrite } from '../../plugins/mailauth/srs.ts';
+import { reverse, rewrite } from '../../plugins/sender-rewriting/srs-address.ts';
 import { freePort } from '../free-port.ts';
 import { describeWith } from './needs.ts';
 import { StartedPrograms } from './started.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Address, type MailObject, type Outlet } from '../../bindings/plugin/index.ts';
 import { address, printVerdict, TestClock, testPlugin } from '../../host/testing/index.ts';
-import { reverse, rewrite } from '../../plugins/mailauth/srs.ts';
+import { reverse, rewrite } from '../../plugins/sender-rewriting/srs-address.ts';
 import queueSrs from '../../plugins/queue/srs.ts';
 import srs from '../../plugins/srs.ts';
 
