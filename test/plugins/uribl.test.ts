@@ -254,6 +254,26 @@ describe('lines of uribl_zones', () => {
     expect(() => testPlugin(plugin, { config: { uribl_zones: [line] } })).toThrow(problem);
   });
 
+  test.each([
+    'key=topsecret bl.test',
+    'bl.test key = topsecret',
+    'bl.test key= topsecret',
+    'bl.test 2 key topsecret',
+    'bl.test 2 deny topsecret key=',
+    'bl.test topsecret key=x test=no',
+    'bl.test key:topsecret',
+    'bl.test test=no key-file topsecret',
+  ])('no error shows a key: %s', (line) => {
+    let message = '';
+    try {
+      testPlugin(plugin, { config: { uribl_zones: [line] } });
+    } catch (cause) {
+      message = String(cause);
+    }
+    expect(message).toContain('uribl_zones:1');
+    expect(message).not.toContain('topsecret');
+  });
+
   test('a domain that is none stops the start', () => {
     const config = { uribl_zones: ['bl.test'], uribl_whitelist_domains: ['a b'] };
     expect(() => testPlugin(plugin, { config })).toThrow('`a b` is no domain');
