@@ -184,6 +184,15 @@ test('arc seals, and what a trusted forwarder has sealed is taken though it fail
   expect(taken.kept).toContain('arc=pass (i=1 as.d=lists.example.org)');
 });
 
+test('results that a client has written are never sealed as ours', async () => {
+  const forged = `Authentication-Results: mx.example; dmarc=pass header.from=b.example\r\n${FROM}`;
+  const config = { ...KEY, 'me-auth-results': 'none' };
+  const { log, octets } = await send('arc seal lists.example.org', fakeResolver(), forged, { config });
+  expect(octets).toContain('Authentication-Results: mx.example; dmarc=pass');
+  expect(octets).not.toContain('ARC-');
+  expect(log).toContain('me-auth-results says none');
+});
+
 test('arc: without an answer of the DNS a chain fails, and nothing is refused for that', async () => {
   const header = await forwarded();
   const failing = await send('arc', fakeResolver({ [KEY_NAME]: 'SERVFAIL' }), header);
