@@ -6,11 +6,14 @@ import { printDay, readDomainDay } from './reports/day-counts.ts';
 import { agreedAddresses } from './reports/destinations.ts';
 import { DMARC_STORE } from './reports/dmarc-counts.ts';
 import { printDmarcReport, rangeOf, reportIdOf, type DmarcRow } from './reports/dmarc-report.ts';
-import { printReportMail } from './reports/report-mail.ts';
+import { packReport, printReportMail } from './reports/report-mail.ts';
 import { deliverAll, openReportOutlet, reporterOf, reportOptions } from './reports/report-options.ts';
 
+/** Customers of a host for web pages, such as those at `github.io`, are not one organisation. */
+const registered = (name: string): string => getDomain(name, { allowPrivateDomains: true }) ?? name;
+
 /** Two names are of one organisation if they are registered together. */
-const areRelated = (a: string, b: string): boolean => a === b || (getDomain(a) ?? a) === (getDomain(b) ?? b);
+const areRelated = (a: string, b: string): boolean => a === b || registered(a) === registered(b);
 
 /** Mails what the plugin dmarc has counted to the domains that ask for it, once a day. RFC 9990. */
 export default definePlugin({
@@ -32,6 +35,7 @@ export default definePlugin({
       if (addresses.length === 0) return isUncertain ? 'later' : 'not wanted';
       const { begin, end } = rangeOf(day);
       const id = reportIdOf(day, domain, reporter);
+      const packed = await packReport(printDmarcReport(day, found, reporter));
       const mails = addresses.map((to, index) =>
         printReportMail(
           {
@@ -42,7 +46,7 @@ export default definePlugin({
             type: 'multipart/mixed',
             text: `This is the DMARC aggregate report of ${reporter.org} about ${domain}\nfor ${printDay(day)} (UTC). RFC 9990 tells what its parts mean.\n`,
             report: {
-              content: printDmarcReport(day, found, reporter),
+              packed,
               type: 'application/gzip',
               name: `${reporter.host}!${domain}!${begin}!${end}.xml.gz`,
             },

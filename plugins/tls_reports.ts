@@ -5,7 +5,7 @@ import { printDay, readDomainDay } from './reports/day-counts.ts';
 import { mailAddressesOf } from './reports/destinations.ts';
 import { rangeOf, reportIdOf, type Reporter } from './reports/dmarc-report.ts';
 import { reportCommand } from './reports/report-command.ts';
-import { printReportMail } from './reports/report-mail.ts';
+import { packReport, printReportMail } from './reports/report-mail.ts';
 import { deliverAll, openReportOutlet, reporterOf, reportOptions } from './reports/report-options.ts';
 import { TLS_STORE, type TlsRow } from './reports/tls-counts.ts';
 import { printTlsReport } from './reports/tls-report.ts';
@@ -61,8 +61,9 @@ export default definePlugin({
       const uris = answer.status === 'found' ? urisOf(answer.records) : undefined;
       if (uris === undefined) return 'not wanted';
       const json = printTlsReport(day, found, reporter, await stsTextOf(policies, domain));
+      const packed = await packReport(json);
       const mails = mailAddressesOf(uris).map((to, index) =>
-        mailOf({ day, domain, reporter, json, to, index }, services),
+        mailOf({ day, domain, reporter, packed, to, index }, services),
       );
       const posted = await postAll(uris, json, services);
       const mailed = await deliverAll(mails, outlet, log);
@@ -85,13 +86,13 @@ interface TlsReportMail {
   readonly day: number;
   readonly domain: string;
   readonly reporter: Reporter;
-  readonly json: string;
+  readonly packed: string;
   readonly to: Parameters<typeof printReportMail>[0]['to'];
   readonly index: number;
 }
 
 /** RFC 8460 section 5.3. */
-function mailOf({ day, domain, reporter, json, to, index }: TlsReportMail, services: Services) {
+function mailOf({ day, domain, reporter, packed, to, index }: TlsReportMail, services: Services) {
   const { begin, end } = rangeOf(day);
   const id = reportIdOf(day, domain, reporter);
   return printReportMail(
@@ -108,7 +109,7 @@ function mailOf({ day, domain, reporter, json, to, index }: TlsReportMail, servi
       type: 'multipart/report; report-type="tlsrpt"',
       text: `This is the TLS report of ${reporter.org} about mail to ${domain}\non ${printDay(day)} (UTC). RFC 8460 tells what its parts mean.\n`,
       report: {
-        content: json,
+        packed,
         type: 'application/tlsrpt+gzip',
         name: `${reporter.host}!${domain}!${begin}!${end}.json.gz`,
       },

@@ -20,7 +20,7 @@ export type DmarcOutcome = 'none' | 'pass' | 'fail' | 'temperror' | 'permerror';
 
 export type DmarcPolicy = 'none' | 'quarantine' | 'reject';
 
-/** The record that the domain has published, as far as reports tell of it. RFC 9990 section 3.1.1.6. */
+/** The record that the domain has published, as far as reports tell of it. RFC 9990 section 3.1.1.5. */
 export interface PublishedPolicy {
   /** Where the record was found. */
   readonly domain: string;

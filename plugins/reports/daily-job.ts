@@ -8,9 +8,11 @@ import { DAY_MS, dayOf, daysOf, domainsOf, printDay } from './day-counts.ts';
 const MINUTE_MS = 60_000;
 /** How often it is looked for days that are over. */
 const LOOK_EVERY_MS = 15 * MINUTE_MS;
-/** Not all sites of the world at midnight: RFC 9990 section 6.1 asks to spread it. At most so long after. */
-const SPREAD_MS = 180 * MINUTE_MS;
-/** A process that has taken a report and ended is taken for dead after this time. */
+/** Until then every process has written what it counted up to midnight. */
+const EARLIEST_MS = 5 * MINUTE_MS;
+/** Not all sites of the world at once, as those who read reports have to take them all: at most so long after. */
+const SPREAD_MS = 175 * MINUTE_MS;
+/** A process that has taken a report and not sent it is taken for dead after this time; no report may take it that long. */
 const RETRY_AFTER_MS = 60 * MINUTE_MS;
 /** Older days are of no use to anybody. */
 const MAX_AGE_DAYS = 3;
@@ -37,7 +39,7 @@ export class DailyJob {
   constructor(options: DailyJobOptions) {
     this.#options = options;
     const [octet = 0, next = 0] = createHash('sha256').update(options.host).digest();
-    this.#delayMs = ((octet * 256 + next) / 65_536) * SPREAD_MS;
+    this.#delayMs = EARLIEST_MS + ((octet * 256 + next) / 65_536) * SPREAD_MS;
   }
 
   /** Sends what is due now, and from now on. */

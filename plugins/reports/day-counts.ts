@@ -15,6 +15,9 @@ const MANY_ROWS = 1_000;
 /** What a client can vary without end (names, selectors) must not fill the store: more rows are not counted. */
 const MAX_ROWS_OF_DOMAIN = 5_000;
 const MAX_ROWS = 100_000;
+/** The same in octets. */
+const MAX_OCTETS_OF_DOMAIN = 4_194_304;
+const MAX_OCTETS = 33_554_432;
 /** Reports are tried for three days; after that nothing needs the rows. */
 const KEEP_MS = 5 * DAY_MS;
 
@@ -50,6 +53,13 @@ interface Pending {
   count: number;
 }
 
+interface SeenDomain {
+  about: string;
+  octets: number;
+  /** Keys. */
+  readonly rows: Set<string>;
+}
+
 export class DayCounts<R, A> {
   readonly #options: DayCountsOptions;
   readonly #timer = new Timer();
@@ -57,12 +67,14 @@ export class DayCounts<R, A> {
   #pending = new Map<string, Pending>();
   /** What is to be told of domains, by key. */
   #abouts = new Map<string, string>();
-  /** Keys of the day, to bound their number, and what was told last of each domain. */
-  readonly #seen = new Map<string, { about: string; readonly rows: Set<string> }>();
+  /** What the day has of each domain, to bound it, and what was told last of it. */
+  readonly #seen = new Map<string, SeenDomain>();
   #seenRows = 0;
+  #seenOctets = 0;
   #day = -1;
   #dropped = 0;
-  #writing: Promise<void> = Promise.resolve();
+  /** Undefined: nothing is written now. */
+  #writing: Promise<void> | undefined = undefined;
 
   constructor(options: DayCountsOptions) {
     this.#options = options;
@@ -74,7 +86,7 @@ export class DayCounts<R, A> {
     if (day !== this.#day) this.#beginDay(day);
     const text = JSON.stringify(row);
     const key = `row ${day} ${domain} ${createHash('sha256').update(text).digest('base64url').slice(0, 22)}`;
-    if (!this.#note(day, domain, JSON.stringify(about), key)) {
+    if (!this.#note(domain, JSON.stringify(about), key, text.length)) {
       this.#dropped++;
       return;
     }
@@ -92,38 +104,60 @@ export class DayCounts<R, A> {
     this.#dropped = 0;
     this.#seen.clear();
     this.#seenRows = 0;
+    this.#seenOctets = 0;
   }
 
   /** False: there are too many rows already. */
-  #note(day: number, domain: string, about: string, key: string): boolean {
-    let seen = this.#seen.get(domain);
-    const isKnown = seen?.rows.has(key) === true;
-    if (!isKnown && (this.#seenRows >= MAX_ROWS || (seen?.rows.size ?? 0) >= MAX_ROWS_OF_DOMAIN))
-      return false;
-    if (seen === undefined) this.#seen.set(domain, (seen = { about: '', rows: new Set() }));
-    if (!isKnown) this.#seenRows++;
-    seen.rows.add(key);
+  #note(domain: string, about: string, key: string, octets: number): boolean {
+    const seen = this.#seen.get(domain) ?? { about: '', octets: 0, rows: new Set() };
+    if (!seen.rows.has(key)) {
+      if (!this.#hasRoom(seen, octets)) return false;
+      this.#seen.set(domain, seen);
+      seen.rows.add(key);
+      seen.octets += octets;
+      this.#seenRows++;
+      this.#seenOctets += octets;
+    }
     if (seen.about !== about) {
       seen.about = about;
-      this.#abouts.set(`about ${day} ${domain}`, about);
+      this.#abouts.set(`about ${this.#day} ${domain}`, about);
     }
     return true;
   }
 
-  /** Writes what is pending. Never rejects: what the store does not take is lost, and told. */
+  /** Those of the day before may wait as well, for a store that does not answer. */
+  #hasRoom({ rows, octets }: SeenDomain, more: number): boolean {
+    return (
+      rows.size < MAX_ROWS_OF_DOMAIN &&
+      octets + more <= MAX_OCTETS_OF_DOMAIN &&
+      this.#seenRows < MAX_ROWS &&
+      this.#seenOctets + more <= MAX_OCTETS &&
+      this.#pending.size < MAX_ROWS
+    );
+  }
+
+  /**
+   * Writes what is pending; what comes meanwhile waits until that has ended. Never rejects: what the store does not take is lost,
+   * and told.
+   */
   write(): Promise<void> {
     this.#timer.stop();
+    return (this.#writing ??= this.#writePending());
+  }
+
+  async #writePending(): Promise<void> {
     const [rows, abouts] = [this.#pending, this.#abouts];
     this.#pending = new Map();
     this.#abouts = new Map();
-    this.#writing = this.#writing
-      .then(() => this.#writeAll(rows, abouts))
-      .catch((cause: unknown) => {
-        // They are told anew with the next row: rows of a domain of which nothing is known would never be reported.
-        for (const seen of this.#seen.values()) seen.about = '';
-        this.#options.log.warn(`counts of ${rows.size} rows are lost to reports: ${String(cause)}`);
-      });
-    return this.#writing;
+    try {
+      await this.#writeAll(rows, abouts);
+    } catch (cause) {
+      // They are told anew with the next row: rows of a domain of which nothing is known would never be reported.
+      for (const seen of this.#seen.values()) seen.about = '';
+      this.#options.log.warn(`counts of ${rows.size} rows are lost to reports: ${String(cause)}`);
+    }
+    this.#writing = undefined;
+    if (this.#pending.size > 0) this.#timer.start(WRITE_AFTER_MS, () => void this.write());
   }
 
   async #writeAll(rows: ReadonlyMap<string, Pending>, abouts: ReadonlyMap<string, string>): Promise<void> {
@@ -139,8 +173,9 @@ export class DayCounts<R, A> {
   }
 
   /** To be registered with `Setup.onClose`. */
-  close(): Promise<void> {
-    return this.write();
+  async close(): Promise<void> {
+    await this.#writing;
+    await this.write();
   }
 }
 

@@ -1,9 +1,9 @@
 /** Where reports go: the addresses that a domain has published, as far as those who get them agree. RFC 9990 section 4, RFC 8460 section 3. */
 
 import { Address, type Resolver } from '../../bindings/plugin/index.ts';
-import { canonicalDomain } from '../../bindings/wire/index.ts';
+import { canonicalDomain, isHostName } from '../../bindings/wire/index.ts';
 
-/** More are not written to. RFC 9990 section 3.2 has receivers limit it. */
+/** More are not written to. RFC 9990 section 3.5 leaves the limit to who reports. */
 const MAX_ADDRESSES = 5;
 
 export interface Destinations {
@@ -27,8 +27,10 @@ function addressOf(path: string): Address | undefined {
     const text = decodeURIComponent(path);
     const at = text.lastIndexOf('@');
     const domain = canonicalDomain(text.slice(at + 1));
+    // Anybody could have this host ask others of its network: an address in brackets, or a name that is known inside alone.
+    if (domain === undefined || !domain.includes('.') || !isHostName(domain)) return undefined;
     // A line end or a blank in it could begin a field of its own.
-    if (at < 1 || domain === undefined || !/^[!-~]+$/.test(text)) return undefined;
+    if (at < 1 || !/^[!-~]+$/.test(text)) return undefined;
     return new Address(text.slice(0, at), domain);
   } catch {
     return undefined;

@@ -1,10 +1,11 @@
 /** Aggregate reports of DMARC: a row of one, and the XML. RFC 9990. */
 
 import { canonicalIpAddress } from '../../bindings/lists/index.ts';
+import { MAX_DOMAIN } from '../../bindings/wire/index.ts';
 import type { DmarcResult, PublishedPolicy } from '../mailauth/sender-results.ts';
 import { DAY_MS, type DomainDay } from './day-counts.ts';
 
-/** Messages that have all of this in common are one record. RFC 9990 section 3.1.1.8. */
+/** Messages that have all of this in common are one record. RFC 9990 section 3.1.1.7. */
 export type DmarcRow = Pick<
   DmarcResult,
   | 'sourceIp'
@@ -20,8 +21,10 @@ export type DmarcRow = Pick<
 
 export type DmarcDay = DomainDay<DmarcRow, PublishedPolicy>;
 
-/** Signatures told of one message; the rest says nothing new (RFC 9990 section 3.1.4). */
+/** Signatures told of one message; the rest says nothing new (RFC 9990 section 3.1.3). */
 const MAX_SIGNATURES = 10;
+/** Characters of a comment, which may quote what the DNS or the sender has said. */
+const MAX_COMMENT = 200;
 
 /** What a report tells of a message; undefined if nobody asked for one, or there is nothing to tell. */
 export function rowOf(
@@ -30,23 +33,32 @@ export function rowOf(
   const { published, headerFrom, isReportable } = result;
   if (!isReportable || published === undefined || headerFrom === undefined || published.rua.length === 0)
     return undefined;
-  // What could not be told is no result to report: RFC 9990 section 3.1.
+  // What could not be told is no result to report.
   if (result.result === 'temperror' || result.result === 'permerror') return undefined;
   return {
     published,
     row: {
       sourceIp: canonicalIpAddress(result.sourceIp) ?? result.sourceIp,
       disposition: result.disposition,
-      overrides: result.overrides,
+      overrides: result.overrides.map(({ type, comment }) => ({ type, comment: shortened(comment) })),
       isSpfAligned: result.isSpfAligned,
       isDkimAligned: result.isDkimAligned,
       headerFrom,
       envelopeFrom: result.envelopeFrom,
       spf: result.spf,
-      signatures: result.signatures.slice(0, MAX_SIGNATURES),
+      signatures: result.signatures
+        .filter(isNamed)
+        .slice(0, MAX_SIGNATURES)
+        .map((each) => ({ ...each, comment: each.comment && shortened(each.comment) })),
     },
   };
 }
+
+/** Whoever has signed has a key in the DNS, by a name that fits there; anything else is text without end. */
+const isNamed = ({ domain, selector }: DmarcRow['signatures'][number]): boolean =>
+  domain.length + selector.length <= MAX_DOMAIN;
+
+const shortened = (comment: string): string => comment.slice(0, MAX_COMMENT);
 
 /** Who reports. */
 export interface Reporter {
@@ -59,7 +71,7 @@ export interface Reporter {
   readonly generator: string;
 }
 
-/** Unique for ever, as a second report of the same day has the same content. RFC 9990 section 3.2.1. */
+/** Unique for ever, as a second report of the same day has the same content. RFC 9990 section 3.5.1. */
 export const reportIdOf = (day: number, domain: string, { host }: Reporter): string =>
   `${day}.${domain}.${host}`.replace(/[^A-Za-z0-9.-]/g, '-');
 

@@ -1,6 +1,7 @@
-/** A report as a message: a sentence for people, and the report itself in gzip. RFC 9990 section 3.3, RFC 8460 section 5.3. */
+/** A report as a message: a sentence for people, and the report itself in gzip. RFC 9990 section 3.5.2, RFC 8460 section 5.3. */
 
-import { gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { Address, strftime, type MailObject, type Services } from '../../bindings/plugin/index.ts';
 import { WrittenMessage } from './written-message.ts';
 
@@ -22,11 +23,18 @@ export interface ReportMail {
 }
 
 export interface ReportFile {
-  readonly content: string;
+  /** By `packReport`: the same for all who get it. */
+  readonly packed: string;
   /** `application/gzip`, `application/tlsrpt+gzip`. */
   readonly type: string;
   readonly name: string;
 }
+
+const gzipAsync = promisify<string, Buffer>(gzip);
+
+/** In gzip, as base64 in lines. Packed in another thread: that of a busy day takes longer than sessions should wait. */
+export const packReport = async (content: string): Promise<string> =>
+  (await gzipAsync(content)).toString('base64').replace(/.{76}/g, '$&\n');
 
 /** With the null reverse-path: nobody reads bounces of reports, and they must not come back as mail. RFC 3834 section 3.3. */
 export function printReportMail(
@@ -64,7 +72,6 @@ export function printReportMail(
 }
 
 function bodyOf({ text, report }: ReportMail, boundary: string): string {
-  const encoded = gzipSync(report.content).toString('base64').replace(/.{76}/g, '$&\n');
   return [
     `--${boundary}`,
     'Content-Type: text/plain; charset=us-ascii',
@@ -75,7 +82,7 @@ function bodyOf({ text, report }: ReportMail, boundary: string): string {
     'Content-Transfer-Encoding: base64',
     `Content-Disposition: attachment;\n filename="${report.name}"`,
     '',
-    encoded,
+    report.packed,
     `--${boundary}--`,
     '',
   ].join('\n');

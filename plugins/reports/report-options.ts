@@ -1,7 +1,14 @@
 /** The options of plugins that mail reports, and the outlet they name. */
 
-import { z, type OpenedOutlet, type Setup } from '../../bindings/plugin/index.ts';
-import type { MailObject } from '../../bindings/plugin/index.ts';
+import {
+  z,
+  type Log,
+  type MailObject,
+  type OpenedOutlet,
+  type RecipientOutcome,
+  type Setup,
+} from '../../bindings/plugin/index.ts';
+import { withDeadline } from '../../bindings/timing/index.ts';
 import type { Sent } from './daily-job.ts';
 import type { Reporter } from './dmarc-report.ts';
 
@@ -36,16 +43,46 @@ export function openReportOutlet({ options, services }: Setup<ReportOptions>): O
   return services.outlets.open(spec.length === 0 ? BY_MX : spec.join(' '));
 }
 
+/** For one message: those of a report together take less than the hour after which another process takes it on. */
+const DELIVERY_MS = 8 * 60_000;
+
 /** Each recipient has a message of its own: one that cannot be had now must not make the others wait, or have it twice. */
 export async function deliverAll(
   mails: readonly MailObject[],
   outlet: Pick<OpenedOutlet, 'deliver'>,
-  log: Setup<unknown>['log'],
+  log: Pick<Log, 'notice' | 'warn'>,
 ): Promise<Sent> {
-  const outcomes = [];
-  for (const mail of mails) outcomes.push(...(await outlet.deliver(mail)));
-  for (const { kind, reply } of outcomes)
-    if (kind === 'refused') log.notice(`a report is refused: ${reply.code} ${reply.lines.join(' ')}`);
-  if (outcomes.some(({ kind }) => kind === 'delivered')) return 'sent';
-  return outcomes.some(({ kind }) => kind === 'deferred') ? 'later' : 'not wanted';
+  const kinds = new Set<RecipientOutcome['kind']>();
+  for (const mail of mails) {
+    const outcome = await deliverInTime(mail, outlet);
+    kinds.add(outcome.kind);
+    if (outcome.kind === 'refused') log.notice(`a report is refused: ${textOf(outcome)}`);
+    if (outcome.kind === 'deferred') log.warn(`a report is put off: ${textOf(outcome)}`);
+  }
+  if (kinds.has('delivered')) return 'sent';
+  return kinds.has('deferred') ? 'later' : 'not wanted';
 }
+
+type Outcome = Pick<RecipientOutcome, 'kind' | 'reply'>;
+
+const textOf = ({ reply: { code, lines } }: Outcome): string => `${code} ${lines.join(' ')}`;
+
+/** Not all outlets heed the signal, and one that waits for ever would keep all reports of the day back. */
+function deliverInTime(mail: MailObject, outlet: Pick<OpenedOutlet, 'deliver'>): Promise<Outcome> {
+  return withDeadline(DELIVERY_MS, undefined, async (signal) => {
+    const late = new Promise<Outcome>((resolve) => {
+      const end = (): void => resolve(putOff('the outlet has not answered in time'));
+      signal.addEventListener('abort', end, { once: true });
+    });
+    const delivered = outlet.deliver(mail, signal).then(
+      ([outcome]) => outcome ?? putOff('the outlet says nothing'),
+      (cause: unknown) => putOff(String(cause)),
+    );
+    return Promise.race([delivered, late]);
+  });
+}
+
+const putOff = (line: string): Outcome => ({
+  kind: 'deferred',
+  reply: { code: 451, status: undefined, lines: [line] },
+});

@@ -1,7 +1,7 @@
 /** Reports to domains, from a message or a connection to the mail that leaves. RFC 9990, RFC 8460. */
 
 import { gunzipSync } from 'node:zlib';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import {
   fakeResolver,
   MemoryStores,
@@ -10,13 +10,15 @@ import {
   testPlugin,
   type FakeDnsZones,
 } from '../../../host/testing/index.ts';
-import type { DeliveryReport, MailObject, Outlet } from '../../../bindings/plugin/index.ts';
+import type { DeliveryReport, MailObject, Outlet, Store } from '../../../bindings/plugin/index.ts';
 import dmarcReports from '../../../plugins/dmarc_reports.ts';
 import tlsReports from '../../../plugins/tls_reports.ts';
 import type { DmarcResult } from '../../../plugins/mailauth/sender-results.ts';
-import { DAY_MS, parseDay } from '../../../plugins/reports/day-counts.ts';
+import { DailyJob } from '../../../plugins/reports/daily-job.ts';
+import { DAY_MS, DayCounts, parseDay, readDomainDay } from '../../../plugins/reports/day-counts.ts';
 import { agreedAddresses, mailAddressesOf } from '../../../plugins/reports/destinations.ts';
 import { openDmarcCounts } from '../../../plugins/reports/dmarc-counts.ts';
+import type { DmarcRow } from '../../../plugins/reports/dmarc-report.ts';
 import { openTlsCounts } from '../../../plugins/reports/tls-counts.ts';
 
 const DAY = parseDay('2026-11-29')!;
@@ -238,6 +240,10 @@ test.each<[string, readonly string[]]>([
   ['mailto:a', []],
   ['mailto:a%0d%0aBcc:x@b.example', []],
   ['mailto:%zz@b.example', []],
+  // Hosts inside, by the wish of a stranger.
+  ['mailto:a@[127.0.0.1]', []],
+  ['mailto:a@127.0.0.1', []],
+  ['mailto:a@localhost', []],
 ])('%s leads to %j', (uri, addresses) => {
   expect(mailAddressesOf([uri]).map(String)).toEqual(addresses);
 });
@@ -346,4 +352,121 @@ test('TLS: a report is never posted into this network', async () => {
   await made.make(tlsReports).prepare();
   await made.resolver.whenAsked('AAAA inside.a.example');
   expect(await made.stores.open('tls-reports').get(`sent ${DAY} a.example`)).not.toBe('done');
+});
+
+test('text of the sender takes up no more than names of the DNS do, or it is not counted', async () => {
+  const made = world();
+  const signature = { selector: 's', result: 'fail', comment: 'x'.repeat(5_000) } as const;
+  await counted(made, [
+    {
+      ...RESULT,
+      signatures: [
+        { ...signature, domain: 'd'.repeat(8_000) },
+        { ...signature, domain: 'b.example', selector: 's'.repeat(8_000) },
+        { ...signature, domain: 'b.example' },
+      ],
+    },
+  ]);
+  const [found] = (await readDomainDay<DmarcRow, unknown>(
+    made.stores.open('dmarc-reports'),
+    DAY,
+    'a.example',
+  ))!.rows;
+  expect(
+    found!.row.signatures.map(({ domain, selector, comment }) => [domain, selector, comment?.length]),
+  ).toEqual([['b.example', 's', 200]]);
+});
+
+test('the rows of a day take up bounded room, whatever they hold', () => {
+  const clock = new TestClock(DAY * DAY_MS);
+  const warned: string[] = [];
+  const log = { warn: (text: string) => void warned.push(text) };
+  const counts = new DayCounts<string, null>({ store: heldStore().store, clock, log });
+  const large = 'x'.repeat(100_000);
+  for (let at = 0; at < 1_000; at++) counts.count(`d${at % 50}.example`, null, `${at} ${large}`);
+  clock.advance(DAY_MS);
+  counts.count('a.example', null, 'next day');
+  expect(warned).toEqual([
+    expect.stringMatching(/^[67]\d\d rows of 2026-11-29 were too many to be reported$/),
+  ]);
+});
+
+/** A store that answers nothing until it is let go. */
+function heldStore() {
+  let letGo: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (letGo = resolve));
+  const written: string[] = [];
+  const store = {
+    set: () => held,
+    async transact(key: string, change: (value: undefined) => { readonly value?: string }) {
+      await held;
+      written.push(`${key.split(' ')[2]} ${change(undefined).value}`);
+    },
+  };
+  return { store: store as unknown as Store, written, letGo };
+}
+
+test('counts that wait for a slow store are put together', async () => {
+  const { store, written, letGo } = heldStore();
+  const log = { warn: (text: string) => expect.unreachable(text) };
+  const counts = new DayCounts<string, null>({ store, clock: new TestClock(DAY * DAY_MS), log });
+  for (let times = 0; times < 4; times++) {
+    counts.count('a.example', null, 'row');
+    void counts.write();
+  }
+  letGo();
+  await counts.close();
+  expect(written).toEqual(['a.example 1 "row"', 'a.example 3 "row"']);
+});
+
+test('an outlet that never answers is given up, and the report is tried again later', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const made = world();
+    await counted(made, [RESULT]);
+    made.clock.advance(DAY_MS + DAY_MS / 4);
+    const signals: (AbortSignal | undefined)[] = [];
+    const silent: Outlet = {
+      deliver: (_mail, signal) => {
+        signals.push(signal);
+        return new Promise(() => undefined);
+      },
+    };
+    const plugin = testPlugin(dmarcReports, {
+      clock: made.clock,
+      store: made.stores,
+      resolver: made.resolver,
+      outlets: () => silent,
+    });
+    await plugin.prepare();
+    await vi.waitFor(() => expect(signals).toHaveLength(1));
+    await vi.advanceTimersByTimeAsync(10 * 60_000);
+    expect(signals[0]!.aborted).toBe(true);
+    await vi.waitFor(() => expect(plugin.log.join()).toContain('has not answered in time'));
+    expect(await made.stores.open('dmarc-reports').get(`sent ${DAY} a.example`)).not.toBe('done');
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('no process sends before the others have written what they counted until midnight', async () => {
+  for (const host of Array.from({ length: 2_000 }, (_, at) => `mx${at}.example`)) {
+    const made = world();
+    const store = made.stores.open('x');
+    await store.set(`about ${DAY} a.example`, 'null');
+    made.clock.advance(DAY_MS - 1_000 + 60_000);
+    const send = () => expect.unreachable(`${host} is too early`);
+    const log = { notice: () => undefined, warn: (text: string) => expect.unreachable(text) };
+    await new DailyJob({ store, clock: made.clock, log, host, send }).run();
+  }
+});
+
+test('those who have their pages at the same host are not of one organisation', async () => {
+  const made = world();
+  const published = { ...RESULT.published!, domain: 'a.github.io', rua: ['mailto:x@victim.github.io'] };
+  await counted(made, [{ ...RESULT, published }]);
+  made.clock.advance(DAY_MS + DAY_MS / 4);
+  await made.make(dmarcReports).prepare();
+  await expect.poll(() => made.stores.open('dmarc-reports').get(`sent ${DAY} a.github.io`)).toBe('done');
+  expect(made.sent).toEqual([]);
 });
