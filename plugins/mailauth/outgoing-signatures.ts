@@ -2,6 +2,7 @@
 
 import {
   error,
+  oneOf,
   pluginNames,
   pass,
   skip,
@@ -32,6 +33,8 @@ export const signingOptions = z.object({
     .default('relaxed/relaxed'),
   /** Days until signatures expire; 0 for never. */
   expire: wholeNumber(0, 3_650).default(0),
+  /** `own`: a login such as `ann@example.org` signs for example.org and what is below it; one without a domain for none. */
+  logins: oneOf(['any', 'own']).default('any'),
 });
 export type SigningOptions = z.output<typeof signingOptions>;
 
@@ -57,7 +60,8 @@ export function openSigner({
     if (transaction.notes.get(signed) === true) return skip('signed already');
     const message = await splitMessage(transaction.message);
     try {
-      const own = await keysFor(message, transaction.reversePath?.domain ?? '', keys);
+      const user = options.logins === 'own' ? connection.auth?.user : undefined;
+      const own = await keysFor(message, transaction.reversePath?.domain ?? '', keys, user);
       if (typeof own === 'string') return skip(own);
       const time = Math.floor(services.clock.now() / 1_000);
       const expires = options.expire === 0 ? undefined : time + options.expire * DAY_S;
@@ -84,6 +88,8 @@ async function keysFor(
   { fields }: SplitMessage,
   envelopeDomain: string,
   keys: SigningKeys,
+  /** The login whose domain has to match; undefined: any domain will do. */
+  user: string | undefined,
 ): Promise<readonly SigningKey[] | string> {
   const fromFields = fields.filter(({ key }) => key === 'from').length;
   // Whoever signs such a message vouches for an author that readers may not see. RFC 6376 sections 5.3 and 8.15.
@@ -93,11 +99,20 @@ async function keysFor(
   for (const name of [author.slice(author.lastIndexOf('@') + 1), envelopeDomain]) {
     const domain = canonicalDomain(name) ?? '';
     if (domain === '' || asked.includes(domain)) continue;
+    asked.push(domain);
+    if (user !== undefined && !isOfLogin(domain, user)) continue;
     const found = await keys.of(domain);
     if (found.length > 0) return found;
-    asked.push(domain);
   }
+  if (user !== undefined && !asked.every((domain) => isOfLogin(domain, user)))
+    return `${user} may not sign for ${asked.join(' or ')}`;
   return `no key for ${asked.join(' or ') || 'any domain'}`;
+}
+
+/** One user must not send signed mail in the name of the domain of another. */
+function isOfLogin(domain: string, user: string): boolean {
+  const own = user.includes('@') ? canonicalDomain(user.slice(user.lastIndexOf('@') + 1)) : undefined;
+  return own !== undefined && own !== '' && `.${domain}`.endsWith(`.${own}`);
 }
 
 /** With it the header has left before the message can be signed. */

@@ -41,14 +41,20 @@ interface Made {
 async function signed(
   message: string,
   config: Readonly<Record<string, string>>,
-  { options = '', from = '<ann@example.org>', relayClient = true, files = new MemoryFiles() } = {},
+  {
+    options = '',
+    from = '<ann@example.org>',
+    relayClient = true,
+    files = new MemoryFiles(),
+    user = undefined as string | undefined,
+  } = {},
 ): Promise<Made> {
   const { ask, session, log } = testPlugin(dkimsign, {
     config,
     options,
     files,
     clock: new TestClock(NOW),
-    client: { relayClient },
+    client: { relayClient, auth: user === undefined ? undefined : { user, mechanism: 'PLAIN' } },
   });
   session.begin({ from, message: crlf(message) });
   const verdict = printVerdict(await ask('queue_pre'));
@@ -229,3 +235,34 @@ test('a body that comes in many blocks', async () => {
 });
 
 const printVerdictOf = ({ verdict }: Made): string => verdict;
+
+describe('logins own: who has logged in signs for the domain of the login alone', () => {
+  test.each([
+    ['ann@example.org', 'ann@example.org', true],
+    ['ann@EXAMPLE.org', 'ann@sub.example.org', true],
+    ['eve@example.net', 'ann@example.org', false],
+    ['eve@sub.example.org', 'ann@example.org', false],
+    ['eve@notexample.org', 'ann@example.org', false],
+    ['eve@ample.org', 'ann@example.org', false],
+    ['ann', 'ann@example.org', false],
+    // A client of relayclients has no login.
+    [undefined, 'ann@example.org', true],
+  ])('%s, with From: %s', async (user, author, isSigned) => {
+    const message = `From: ${author}\n\nx\n`;
+    const made = await signed(message, KEYS, { user, from: '<>', options: 'logins own' });
+    expect(made.content.includes('DKIM-Signature')).toBe(isSigned);
+    expect(made.log.join()).toContain(
+      isSigned ? 'signed as example.org' : `${user} may not sign for ${author.split('@')[1]}`,
+    );
+    const { content } = await signed(message, KEYS, { user, from: '<>' });
+    expect(content).toContain('d=example.org');
+  });
+
+  test('a reverse-path of the domain is signed for, as its login answers for it', async () => {
+    const made = await signed('From: ann@example.net\n\nx\n', KEYS, {
+      user: 'ann@example.org',
+      options: 'logins own',
+    });
+    expect(made.content).toContain('d=example.org');
+  });
+});
