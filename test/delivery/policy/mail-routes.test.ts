@@ -61,9 +61,7 @@ describe('the hosts of a domain', () => {
         'A mx.a.example': a('mx.a.example', '11.0.0.1', '11.0.0.2'),
         'AAAA mx.a.example': { records: [['AAAA mx.a.example', '2a00:0:0:0:0:0:0:1']] },
       },
-      ['2a00::1', '11.0.0.1', '11.0.0.2'].map(
-        (address) => `mx.a.example ${address} opportunistic`,
-      ),
+      ['2a00::1', '11.0.0.1', '11.0.0.2'].map((address) => `mx.a.example ${address} opportunistic`),
     ],
   ])('%s', async (_, zone, expected) => {
     expect(await routeOf(zone)).toEqual(expected);
