@@ -44,13 +44,46 @@ export interface ListVerdict {
   readonly summary: () => string;
 }
 
-/** Never rejects. */
+/** By lists and subject: clients like to open many sessions at once, and the lists are asked once for them all. */
+const underWay = new WeakMap<readonly ListEntry[], Map<string, ListVote>>();
+/** Whoever comes later has the lists asked for itself: it would wait that much less than its `timeoutMs`. */
+const JOIN_MS = 100;
+
+/** Never rejects. Sessions that ask the same at about the same time share one verdict; the signal of one ends its own wait alone. */
 export function askLists(
   entries: readonly ListEntry[],
   subject: string,
   options: VoteOptions,
 ): Promise<ListVerdict> {
-  return new Promise((resolve) => new ListVote(entries, subject, options, resolve).begin());
+  let vote = underWay.get(entries)?.get(subject);
+  if (vote?.serves(options) !== true) {
+    vote = new ListVote(entries, subject, options);
+    if (!options.signal.aborted) vote.begin();
+  }
+  return vote.verdictFor(options.signal);
+}
+
+/** A session that waits for the verdict. */
+class Voter {
+  readonly #vote: ListVote;
+  readonly #signal: AbortSignal;
+  readonly #resolve: (verdict: ListVerdict) => void;
+
+  constructor(vote: ListVote, signal: AbortSignal, resolve: (verdict: ListVerdict) => void) {
+    this.#vote = vote;
+    this.#signal = signal;
+    this.#resolve = resolve;
+    signal.addEventListener('abort', this);
+  }
+
+  handleEvent(): void {
+    this.#vote.leave(this);
+  }
+
+  settle(verdict: ListVerdict): void {
+    this.#signal.removeEventListener('abort', this);
+    this.#resolve(verdict);
+  }
 }
 
 /** Has no closure, promise or text for a list that can answer without them: fifty lists are asked about each client. */
@@ -58,7 +91,7 @@ class ListVote implements AnswerTaker {
   readonly #entries: readonly ListEntry[];
   readonly #subject: string;
   readonly #options: VoteOptions;
-  readonly #resolve: (verdict: ListVerdict) => void;
+  readonly #voters = new Set<Voter>();
   /** Ends the questions that are not answered at once. */
   #controller: AbortController | undefined = undefined;
   readonly #hits: ListHit[] = [];
@@ -72,19 +105,36 @@ class ListVote implements AnswerTaker {
   #most = 0;
   #failed = 0;
   #answered = 0;
-  #isOver = false;
+  #verdict: ListVerdict | undefined = undefined;
 
-  constructor(
-    entries: readonly ListEntry[],
-    subject: string,
-    options: VoteOptions,
-    resolve: (verdict: ListVerdict) => void,
-  ) {
+  constructor(entries: readonly ListEntry[], subject: string, options: VoteOptions) {
     this.#entries = entries;
     this.#subject = subject;
     this.#options = options;
-    this.#resolve = resolve;
     this.#startedAt = options.now();
+  }
+
+  /** True if the verdict is the one that another session asks for, and in time. */
+  serves({ now, threshold, timeoutMs }: VoteOptions): boolean {
+    const own = this.#options;
+    return (
+      threshold === own.threshold &&
+      timeoutMs === own.timeoutMs &&
+      Math.abs(now() - this.#startedAt) <= JOIN_MS
+    );
+  }
+
+  verdictFor(signal: AbortSignal): Promise<ListVerdict> {
+    if (this.#verdict !== undefined) return Promise.resolve(this.#verdict);
+    if (signal.aborted) return Promise.resolve(this.#verdictNow(false));
+    return new Promise((resolve) => this.#voters.add(new Voter(this, signal, resolve)));
+  }
+
+  /** The session has ended. */
+  leave(voter: Voter): void {
+    if (!this.#voters.delete(voter)) return;
+    voter.settle(this.#verdictNow(false));
+    if (this.#voters.size === 0) this.#end(false);
   }
 
   begin(): void {
@@ -93,10 +143,12 @@ class ListVote implements AnswerTaker {
       this.#most += mostOf(lines);
     }
     this.#decide();
-    if (this.#isOver) return;
-    if (this.#options.signal.aborted) return this.#end(false);
     const open = this.#askThoseThatKnow();
     if (!this.#isOver) this.#askThoseThatWait(open);
+  }
+
+  get #isOver(): boolean {
+    return this.#verdict !== undefined;
   }
 
   /** They may decide before a question to the DNS is worth a packet. Returns the places of the others. */
@@ -112,10 +164,10 @@ class ListVote implements AnswerTaker {
   }
 
   #askThoseThatWait(open: readonly number[]): void {
-    const { signal, timeoutMs } = this.#options;
-    signal.addEventListener('abort', this.#abort, { once: true });
+    const votes = underWay.get(this.#entries) ?? new Map<string, ListVote>();
+    underWay.set(this.#entries, votes.set(this.#subject, this));
     this.#controller = new AbortController();
-    const asked = { signal: this.#controller.signal, timeoutMs };
+    const asked = { signal: this.#controller.signal, timeoutMs: this.#options.timeoutMs };
     for (const place of open) {
       if (this.#isOver) return;
       const { list } = this.#entries[place]!;
@@ -127,8 +179,6 @@ class ListVote implements AnswerTaker {
         );
     }
   }
-
-  readonly #abort = (): void => this.#end(false);
 
   take(place: number, answer: ListAnswer): void {
     if (!this.#isOver) this.#count(place, answer, this.#options.now());
@@ -167,18 +217,23 @@ class ListVote implements AnswerTaker {
 
   #end(isListed: boolean): void {
     if (this.#isOver) return;
-    this.#isOver = true;
-    this.#options.signal.removeEventListener('abort', this.#abort);
+    const verdict = (this.#verdict = this.#verdictNow(isListed));
+    const votes = underWay.get(this.#entries);
+    if (votes?.get(this.#subject) === this) votes.delete(this.#subject);
+    for (const voter of this.#voters) voter.settle(verdict);
     // With a reason of its own: else each abort would make an exception with a stack.
     this.#controller?.abort(OVER);
-    this.#resolve({
+  }
+
+  #verdictNow(isListed: boolean): ListVerdict {
+    return {
       isListed,
       score: this.#score,
       hits: [...this.#hits].sort((a, b) => b.line.weight - a.line.weight),
       failed: this.#failed,
       answered: this.#answered,
       summary: () => this.#entries.map(({ list }, place) => this.#say(list.name, place)).join(', '),
-    });
+    };
   }
 
   #say(name: string, place: number): string {

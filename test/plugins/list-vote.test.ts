@@ -1,13 +1,20 @@
+import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DnsList, ListAnswer } from '../../plugins/dns-lists/dns-list.ts';
 import { parseListLine } from '../../plugins/dns-lists/list-line.ts';
-import { askLists, type ListEntry, type ListVerdict } from '../../plugins/dns-lists/list-vote.ts';
+import {
+  askLists,
+  type ListEntry,
+  type ListVerdict,
+  type VoteOptions,
+} from '../../plugins/dns-lists/list-vote.ts';
 
 /** A list that answers when the test says so. */
 class HeldList implements DnsList {
   readonly name: string;
   isAborted = false;
+  asked = 0;
   #resolve: (answer: ListAnswer) => void = () => undefined;
 
   constructor(name: string) {
@@ -16,6 +23,7 @@ class HeldList implements DnsList {
 
   ask: DnsList['ask'] = (_, options) =>
     new Promise((resolve) => {
+      this.asked++;
       this.#resolve = resolve;
       options?.signal?.addEventListener('abort', () => {
         this.isAborted = true;
@@ -90,6 +98,62 @@ describe('waiting ends', () => {
     controller.abort();
     expect(await done).toMatchObject({ isListed: false });
     expect(lists[0]!.isAborted).toBe(true);
+  });
+});
+
+describe('sessions that ask the same', () => {
+  const entries = () => [{ list: new HeldList('a'), lines: [parseListLine('a.test')] }];
+  const options = (more: Partial<VoteOptions> = {}): VoteOptions => ({
+    ...{ threshold: 1, timeoutMs: 1_000, signal: new AbortController().signal, now: () => 0 },
+    ...more,
+  });
+
+  test('at the same time have the lists asked once', async () => {
+    const lists = entries();
+    const verdicts = Array.from({ length: 3 }, () => askLists(lists, '192.0.2.3', options()));
+    expect(lists[0]!.list.asked).toBe(1);
+    await lists[0]!.list.say(listing('127.0.0.2'));
+    const [first, ...others] = await Promise.all(verdicts);
+    expect(first).toMatchObject({ isListed: true, answered: 1 });
+    expect(others).toEqual([first, first]);
+    const later = askLists(lists, '192.0.2.3', options());
+    expect(lists[0]!.list.asked).toBe(2);
+    await lists[0]!.list.say(unlisted);
+    expect(await later).toMatchObject({ isListed: false, answered: 1 });
+  });
+
+  test('wait on when one of them ends, and nothing is asked any more when all have', async () => {
+    const lists = entries();
+    const { list } = lists[0]!;
+    const [one, other] = [new AbortController(), new AbortController()];
+    const ended = askLists(lists, '192.0.2.3', options({ signal: one.signal }));
+    const waiting = askLists(lists, '192.0.2.3', options({ signal: other.signal }));
+    expect(await askLists(lists, '192.0.2.3', options({ signal: AbortSignal.abort() }))).toMatchObject({
+      isListed: false,
+      answered: 0,
+    });
+    one.abort();
+    expect(await ended).toMatchObject({ isListed: false, answered: 0, failed: 0 });
+    expect(list.isAborted).toBe(false);
+    other.abort();
+    expect(await waiting).toMatchObject({ isListed: false, answered: 0, failed: 0 });
+    expect(list.isAborted).toBe(true);
+    expect(getEventListeners(other.signal, 'abort')).toHaveLength(0);
+    expect(list.asked).toBe(1);
+    void askLists(lists, '192.0.2.3', options());
+    expect(list.asked).toBe(2);
+  });
+
+  test.each<[string, string, Partial<VoteOptions>]>([
+    ['other subjects', '192.0.2.4', {}],
+    ['other thresholds', '192.0.2.3', { threshold: 2 }],
+    ['other limits', '192.0.2.3', { timeoutMs: 2_000 }],
+    ['later, when the answers would come too soon for their limit', '192.0.2.3', { now: () => 101 }],
+  ])('are others: %s', (_, subject, more) => {
+    const lists = [{ list: new HeldList('a'), lines: [parseListLine('a.test*2')] }];
+    void askLists(lists, '192.0.2.3', options());
+    void askLists(lists, subject, options(more));
+    expect(lists[0]!.list.asked).toBe(2);
   });
 });
 
