@@ -7,30 +7,19 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeRun } from '../machine.ts';
 import { RESULTS } from '../places.ts';
-import type { Spread } from '../statistics.ts';
 import { measureDeadDns, type DeadDnsResult } from './dead-dns.ts';
-import { measureDnsLists, type DnsListResult } from './dns-lists.ts';
+import { judgeDnsLists, measureDnsLists, type DnsListResult } from './dns-lists.ts';
 import { measureLocalLists, type LocalListResult } from './local-lists.ts';
 
 const NAME = 'lists';
 const ROUNDS = 12;
 
-/** One packet for each name, whoever asks for it, and none for what is known. */
-const sendsNoMore = ({ cachedPackets, joinedPacketsPerName, packetsPerName }: DnsListResult): boolean =>
-  packetsPerName <= 1.001 && joinedPacketsPerName <= 1.001 && cachedPackets === 0;
-
-const us = ({ max, median, min }: Spread): string =>
-  `${median.toFixed(1)} µs (${min.toFixed(1)} to ${max.toFixed(1)})`;
-
-function showDns(result: DnsListResult, isWithin: boolean): void {
-  const { cachedPackets, cachedUs, joinedPacketsPerName, joinedUs, nodeUs, oursUs, packetsPerName, ratio } =
-    result;
-  const lines = [
-    `a list in the DNS: ${us(oursUs)}, Node's resolver alone ${us(nodeUs)}, ratio ${ratio.median.toFixed(2)}; packets for a name ${packetsPerName.toFixed(3)}`,
-    `asked by all at once: ${us(joinedUs)}; packets for a name ${joinedPacketsPerName.toFixed(3)}`,
-    `asked before: ${us(cachedUs)}; packets ${cachedPackets}${isWithin ? '' : '  OUT OF BOUNDS'}`,
-  ];
-  process.stdout.write(`${lines.join('\n')}\n`);
+/** Shows what was promised and what is; true if all of it is kept. */
+function showDns(result: DnsListResult): boolean {
+  const verdicts = judgeDnsLists(result);
+  for (const { isKept, measured, promise } of verdicts)
+    process.stdout.write(`${isKept ? 'kept  ' : 'MISSED'}  ${promise}: ${measured}\n`);
+  return verdicts.every(({ isKept }) => isKept);
 }
 
 function show({
@@ -63,11 +52,10 @@ async function main(): Promise<number> {
   const run = describeRun('npm run bench:lists');
   const local = await measureLocalLists(show);
   const dns = await measureDnsLists(ROUNDS);
-  const isFrugal = sendsNoMore(dns);
-  showDns(dns, isFrugal);
+  const areDnsListsCheap = showDns(dns);
   const dead = await measureDeadDns();
   showDead(dead);
-  const isWithin = isFrugal && dead.isWithin && local.every((result) => result.isWithin);
+  const isWithin = areDnsListsCheap && dead.isWithin && local.every((result) => result.isWithin);
   mkdirSync(RESULTS, { recursive: true });
   const results = { kind: NAME, run, isWithin, local, dns, dead };
   writeFileSync(join(RESULTS, `${NAME}.json`), `${JSON.stringify(results, undefined, 1)}\n`);
