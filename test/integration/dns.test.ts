@@ -1,15 +1,12 @@
 /** The resolver with the DNS servers of Debian on loopback: unbound, nsd and dnsmasq. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
-import { freePort } from '../free-port.ts';
-import { PATIENCE_MS } from '../patience.ts';
+import { expect, test } from 'vitest';
+import type { DnsAnswer } from '../../bindings/plugin/resolver.ts';
 import { asking, expectNothingOpen } from '../dns/asking.ts';
 import { questionOf, ZoneServer } from '../dns/zone-server.ts';
+import { freePort } from '../free-port.ts';
+import { DnsServers } from './dns-servers.ts';
 import { describeWith } from './needs.ts';
-import { StartedPrograms } from './started.ts';
 
 const NAME = 'mixedcaseletters.zone.test';
 const HASH = 'ab'.repeat(32);
@@ -29,87 +26,27 @@ const RECORDS = [
 ];
 const REVERSE = '1.2.0.192.in-addr.arpa. PTR mx.zone.test.';
 
-const folder = mkdtempSync(join(tmpdir(), 'dns-servers-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const servers = new DnsServers();
 
-function fileWith(name: string, lines: readonly string[]): string {
-  writeFileSync(join(folder, name), `${lines.join('\n')}\n`);
-  return join(folder, name);
-}
+const SOA = 'SOA ns.zone.test. root.zone.test. 1 2 3 4 60';
 
-const programs = new StartedPrograms();
-afterAll(() => programs.end());
-
-/** Resolves once the server answers. */
-async function begin(port: number, command: readonly string[]): Promise<number> {
-  const started = programs.start(command);
-  const dns = asking([{ address: '127.0.0.1', port, isTrusted: true }], { attemptMs: 100, cacheOctets: 0 });
-  const until = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const answer = await dns.resolve4('is.it.there.zone.test', { timeoutMs: 500 });
-    if (answer.status === 'no such name') return port;
-    if (performance.now() > until)
-      throw new Error(`${command[0]}: ${JSON.stringify(answer)} ${started.said()}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-async function unbound(): Promise<number> {
-  const port = await freePort();
-  const zone = (name: string) => [
-    `  local-zone: "${name}" static`,
-    `  local-data: '${name} 300 SOA ns.zone.test. root.zone.test. 1 2 3 4 60'`,
-  ];
-  const data = [...RECORDS, REVERSE].map((record) => `  local-data: '${record.replace(/ /, ' 300 IN ')}'`);
-  const lines = [
-    'server:',
-    `  interface: 127.0.0.1@${port}`,
-    '  do-daemonize: no',
-    '  username: ""',
-    '  chroot: ""',
-    `  directory: "${folder}"`,
-    '  pidfile: ""',
-    '  use-syslog: no',
-    '  module-config: "iterator"',
-    '  do-not-query-localhost: no',
+function unbound(): Promise<number> {
+  const zone = (name: string) => [`local-zone: "${name}" static`, `local-data: '${name} 300 ${SOA}'`];
+  const data = [...RECORDS, REVERSE].map((record) => `local-data: '${record.replace(/ /, ' 300 IN ')}'`);
+  return servers.unbound([
+    'module-config: "iterator"',
     ...zone('zone.test.'),
     ...zone('2.0.192.in-addr.arpa.'),
     ...data,
-    'remote-control:',
-    '  control-enable: no',
-  ];
-  return begin(port, ['unbound', '-d', '-c', fileWith('unbound.conf', lines)]);
+  ]);
 }
 
-async function nsd(): Promise<number> {
-  const port = await freePort();
-  const soa = '@ 300 SOA ns.zone.test. root.zone.test. 1 2 3 4 60';
-  fileWith('zone.test', ['$TTL 300', '$ORIGIN zone.test.', soa, '@ NS ns.zone.test.', ...RECORDS]);
-  fileWith('reverse', ['$TTL 300', '$ORIGIN 2.0.192.in-addr.arpa.', soa, '@ NS ns.zone.test.', REVERSE]);
-  const zone = (name: string, file: string) => [
-    'zone:',
-    `  name: ${name}`,
-    `  zonefile: "${join(folder, file)}"`,
-  ];
-  const lines = [
-    'server:',
-    `  ip-address: 127.0.0.1@${port}`,
-    '  username: ""',
-    '  chroot: ""',
-    `  zonesdir: "${folder}"`,
-    `  pidfile: "${join(folder, 'nsd.pid')}"`,
-    `  xfrdfile: "${join(folder, 'xfrd.state')}"`,
-    `  xfrdir: "${folder}"`,
-    `  zonelistfile: "${join(folder, 'zone.list')}"`,
-    '  server-count: 1',
-    // It would take many questions for an attack.
-    '  rrl-ratelimit: 0',
-    'remote-control:',
-    '  control-enable: no',
-    ...zone('zone.test', 'zone.test'),
-    ...zone('2.0.192.in-addr.arpa', 'reverse'),
-  ];
-  return begin(port, ['nsd', '-d', '-c', fileWith('nsd.conf', lines)]);
+function nsd(): Promise<number> {
+  const zone = (name: string, records: readonly string[]) =>
+    servers.write(name, ['$TTL 300', `$ORIGIN ${name}.`, `@ 300 ${SOA}`, '@ NS ns.zone.test.', ...records]);
+  zone('zone.test', RECORDS);
+  zone('2.0.192.in-addr.arpa', [REVERSE]);
+  return servers.nsd(['zone.test', '2.0.192.in-addr.arpa']);
 }
 
 describeWith('unbound', 'unbound').each([
@@ -165,13 +102,24 @@ describeWith('unbound', 'unbound').each([
   });
 });
 
+describeWith('unbound', 'unbound')('unbound that does not serve us', () => {
+  test('is followed by the next server at once', async () => {
+    const isUp = (answer: DnsAnswer<string>) => answer.status === 'failed' && answer.reason === 'REFUSED';
+    const port = await servers.unbound(['access-control: 127.0.0.0/8 refuse'], [], 'zone.test', isUp);
+    const other = await ZoneServer.start({ 'A a.test': { records: [['A a.test', '192.0.2.1']] } });
+    const dns = asking([{ address: '127.0.0.1', port, isTrusted: true }, other.resolver()]);
+    expect(await dns.resolve4('a.test')).toMatchObject({ status: 'found' });
+    expectNothingOpen(dns);
+  });
+});
+
 describeWith('dnsmasq', 'dnsmasq-base')('dnsmasq', () => {
   let port = 0;
   let upstream: number;
   test('starts', async () => {
     upstream = await freePort();
     port = await freePort();
-    await begin(port, [
+    await servers.begin(port, [
       'dnsmasq',
       '--keep-in-foreground',
       '--no-resolv',
