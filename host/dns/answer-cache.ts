@@ -15,6 +15,8 @@ export interface KeptAnswer {
 /** About what V8 takes for an entry: key, answer, promise, the place in the table. */
 const ENTRY_OCTETS = 400;
 const RECORD_OCTETS = 40;
+/** A Buffer of its own, besides its octets. */
+const BUFFER_OCTETS = 250;
 /** How much of the cache is freed when it is full. */
 const ROOM_SHARE = 1 / 8;
 
@@ -103,7 +105,7 @@ function octetsOf(key: string, answer: AnyAnswer): number {
     octets += RECORD_OCTETS;
     if (typeof record === 'string') octets += record.length;
     else if ('exchange' in record) octets += record.exchange.length;
-    else octets += record.data.length;
+    else octets += BUFFER_OCTETS + record.data.length;
   }
   return octets;
 }

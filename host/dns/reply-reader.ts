@@ -116,7 +116,10 @@ const READ: {
   },
   TLSA: (core, message, row) => {
     const value = core.dnsRecords[row + DnsWord.value]!;
-    const data = Buffer.from(dataOf(core, message, row).subarray(3));
+    const octets = dataOf(core, message, row).subarray(3);
+    // Not out of Node's pool: a few octets that are kept would keep all that came before and after them there.
+    const data = Buffer.allocUnsafeSlow(octets.length);
+    octets.copy(data);
     return Object.freeze({ usage: value >> 16, selector: (value >> 8) & 0xff, matching: value & 0xff, data });
   },
 };

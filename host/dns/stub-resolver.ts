@@ -216,7 +216,9 @@ export class StubResolver implements Resolver, AttemptOwner {
     if (this.#servers.length === 0) return failedAnswer(name, 'no DNS server');
     if (this.#listed.size >= this.#maxListed) return failedAnswer(name, 'too many questions');
     const giveUpAt = nowMs + this.#options.timeoutMs;
-    const lookup = new Lookup(this, key, name, type, this.#serversInOrder(nowMs), giveUpAt);
+    // The name may have been cut out of a message, and V8 would keep the whole of it as long as the answer.
+    const own = key.slice(KEYS[type].length);
+    const lookup = new Lookup(this, key, own, type, this.#serversInOrder(nowMs), giveUpAt);
     const hasRoom = this.#hasRoom();
     // What has to wait is put into its form when there is room: there may be thousands of them.
     const first = hasRoom ? this.#attempt(lookup, lookup.servers[0]!, nowMs) : undefined;
