@@ -41,10 +41,12 @@ function move(one: Ordered, where: 'above' | 'below', other: Ordered): string {
   return `move ${from} ${where} ${to}`;
 }
 
+/** Not `post-fork`: there every plugin makes itself ready. */
 const sharedHooks = (one: Ordered, other: Ordered): string[] =>
-  Object.entries(one.hooks).flatMap(([hook, call]) =>
-    call !== undefined && (other.hooks as Record<string, unknown>)[hook] !== undefined ? [hook] : [],
-  );
+  Object.entries(one.hooks).flatMap(([hook, call]) => {
+    const isShared = call !== undefined && (other.hooks as Record<string, unknown>)[hook] !== undefined;
+    return isShared && hook !== 'post-fork' ? [hook] : [];
+  });
 
 /** A line of a configuration file, and where it stands. */
 export interface ConfigLine {

@@ -38,6 +38,15 @@ describe('qpsmtpd check', () => {
     });
   });
 
+  test('what plugins do before the first client has no order', async () => {
+    const plugins = ['rhsbl', 'dns_whitelist_soft', 'rcpt_ok', 'queue/discard'];
+    expect((await check(plugins)).faults).toEqual([]);
+    plugins[1] = 'dns_whitelist_soft check-at mail';
+    expect((await check(plugins)).faults).toEqual([
+      'plugins:3: dns_whitelist_soft has to be asked before rhsbl of plugins:2 at mail (move line 3 above line 2)',
+    ]);
+  });
+
   test('second instances, and names of old versions, count as the plugin they are', async () => {
     const { faults } = await check(['rcpt_ok', 'check_badrcptto', 'naughty:2', 'queue/discard']);
     expect(faults).toEqual([
