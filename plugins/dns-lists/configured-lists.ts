@@ -1,6 +1,6 @@
 /** The lists of a configuration file, as they are now: lists that stay in the file keep what is known of them. */
 
-import type { CompiledList, Setup } from '../../bindings/plugin/index.ts';
+import type { CheckList, CompiledList, Setup } from '../../bindings/plugin/index.ts';
 import { parseListLine, type ListLine } from './list-line.ts';
 import type { ListEntry } from './list-vote.ts';
 import { LocalList } from './local-list.ts';
@@ -87,11 +87,18 @@ export class ConfiguredLists<L extends ListLine = ListLine> {
   }
 
   /** `qpsmtpd check` reads the files as the daemon would; lines that are left out stand in its log. */
-  async #checkFiles(): Promise<undefined> {
+  async #checkFiles(): Promise<CheckList> {
+    const { file } = this.#setup.config.placeOf(this.#file);
+    const items: string[] = [];
     for (const list of this.#local) {
       await list.load();
-      if (list.problem !== undefined) throw new Error(list.problem);
+      if (list.problem !== undefined) items.push(`${file}: ${list.name}: ${list.problem}`);
     }
+    return {
+      headline: 'lists in files that cannot be read, and that list nobody:',
+      items,
+      remedy: 'correct the file, or the `format=` of the list',
+    };
   }
 
   #open(line: ListLine, takesTextAlone: boolean): RemoteList | LocalList {

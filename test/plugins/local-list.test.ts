@@ -236,7 +236,17 @@ describe('lines that name a file', () => {
 
   test('`check` names a file that is no zone', async () => {
     const { tested } = plugin('domains', ['own.example file=/a format=dnset'], { '/a': '*' });
-    await expect(tested.check()).rejects.toThrow('/a line 1: no domain, `*.domain` or `.domain`: no zone');
+    expect(await tested.check()).toEqual([
+      {
+        headline: 'lists in files that cannot be read, and that list nobody:',
+        items: [
+          expect.stringMatching(
+            /\/zones: own\.example: \/a line 1: no domain, `\*\.domain` or `\.domain`: no zone of this format$/,
+          ),
+        ],
+        remedy: 'correct the file, or the `format=` of the list',
+      },
+    ]);
     const { tested: good } = plugin('domains', ['own.example file=/a format=dnset'], { '/a': 'x.example' });
     expect(await good.check()).toEqual([]);
   });
