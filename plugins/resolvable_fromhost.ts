@@ -150,7 +150,7 @@ async function resolve(domain: string | undefined, question: Question): Promise<
   if (answer.status === 'found') return resolveExchanges(domain, answer.records, question);
   const failure =
     answer.status === 'failed' ? `no answer about the MX of ${domain}: ${answer.reason}` : undefined;
-  // Who was silent once would be silent again, and the client has waited long enough.
+  // A name server that was silent once would be silent again, and the client has waited long enough.
   if (answer.status === 'failed' && answer.reason === 'timeout')
     return { state: 'unknown', reason: failure! };
   const host = await findReachable([domain], question);
