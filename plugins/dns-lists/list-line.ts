@@ -72,7 +72,7 @@ export function parseListLine(line: string): ListLine {
 }
 
 /** A key that is taken for something else would be read by every client that is refused, or by the readers of the log. */
-const STRAY_KEY = /^key(?:-file)?\s*=/i;
+const STRAY_KEY = /^key(?:-file)?(?:\s*=|\s+\S+$)/i;
 
 function checkFile(zone: string, options: ListLineOptions): void {
   const { file, format } = options;

@@ -86,6 +86,7 @@ describe('lines with more', () => {
     'zen.example:key=topsecret',
     'zen.example: Key=topsecret',
     'zen.example key = topsecret',
+    'zen.example key topsecret',
     'zen.example Key=topsecret',
     'zen.example test=no key =topsecret',
     'zen.example key=topsecret key=topsecret',
