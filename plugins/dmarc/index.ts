@@ -14,9 +14,7 @@ import {
   z,
   type Answer,
   type CompiledList,
-  type Config,
   type HookContext,
-  type Log,
 } from '../../bindings/plugin/index.ts';
 import type { AuthenticationResult } from '../../bindings/wire/authentication-result.ts';
 import { verifyChain } from '../mailauth/arc-chain.ts';
@@ -28,6 +26,7 @@ import {
   spfResult,
   type DmarcResult,
   type PolicyOverride,
+  type SpfResult,
 } from '../mailauth/sender-results.ts';
 import { dmarcCommand, openDmarcCounts } from '../reports/dmarc-counts.ts';
 import { authorsOf, type Authors } from './authors.ts';
@@ -46,9 +45,11 @@ const options = z.object({
 });
 type Context = HookContext<z.output<typeof options>>;
 
-interface Lists {
+interface Surroundings {
   readonly sealers: CompiledList<Domains>;
   readonly forwarders: CompiledList<Domains>;
+  /** `sender_permitted_from` has a line. */
+  readonly hasSpf: boolean;
 }
 
 /** What is known as soon as the header is: who the authors are. Their policies are asked for from then on. */
@@ -69,29 +70,27 @@ export default definePlugin({
   command: dmarcCommand,
   hooks(setup) {
     const { config, log, options } = setup;
-    warnWithoutSpf(config, log);
+    const hasSpf = pluginNames(config).includes('sender_permitted_from');
+    if (!hasSpf) log.warn(WITHOUT_SPF);
     if (options.quarantine === 'keep') requireQuarantine(config);
-    const lists: Lists = {
+    const surroundings: Surroundings = {
       sealers: config.list('dmarc_trusted_sealers', compileDomains),
       forwarders: config.list('dmarc_trusted_forwarders', compileDomains),
+      hasSpf,
     };
     const count = options.reporting ? openDmarcCounts(setup) : undefined;
     return {
       // SPF may be waited for before.
       begins: { data_headers_end: prepare },
       data_headers_end: prepare,
-      data_post_headers: (context) => judge(context, lists, count),
+      data_post_headers: (context) => judge(context, surroundings, count),
       data_post: answer,
     };
   },
 });
 
-function warnWithoutSpf(config: Config, log: Log): void {
-  if (pluginNames(config).includes('sender_permitted_from')) return;
-  log.warn(
-    'sender_permitted_from does not stand in plugins: DKIM alone is judged by, and mail that only SPF vouches for fails',
-  );
-}
+const WITHOUT_SPF =
+  'sender_permitted_from does not stand in plugins: DKIM alone is judged by, and mail that only SPF vouches for fails';
 
 function prepare(context: Context): void {
   const { connection, tasks, transaction } = context;
@@ -112,7 +111,7 @@ const canBeChecked = ({ domains, problem }: Authors): boolean =>
 
 async function judge(
   context: Context,
-  lists: Lists,
+  surroundings: Surroundings,
   count: ((result: DmarcResult) => void) | undefined,
 ): Promise<void> {
   const { connection, tasks, transaction } = context;
@@ -120,8 +119,8 @@ async function judge(
   if (prepared === undefined) return;
   tasks.start(judgement, async () => {
     const { authors, questions } = await prepared;
-    const evidence = await gather(context);
-    const rulingOptions = optionsOf(context, evidence, lists);
+    const evidence = await gather(context, surroundings);
+    const rulingOptions = optionsOf(context, evidence, surroundings);
     const ruling = canBeChecked(authors)
       ? await rule(
           await Promise.all(authors.domains.map((domain) => checkDomain(domain, evidence, questions))),
@@ -140,15 +139,27 @@ async function judge(
 }
 
 /** What SPF and DKIM have found, each as soon as it is there. */
-async function gather(context: Context): Promise<Evidence> {
-  const [spf, { signatures, fault }] = await Promise.all([
+async function gather(context: Context, { hasSpf }: Surroundings): Promise<Evidence> {
+  const [asked, { signatures, fault }] = await Promise.all([
     context.tasks.result(spfResult),
     verifySignatures(context),
   ]);
+  const spf = asked ?? (hasSpf ? unaskedSpf(context) : undefined);
   return { spf, signatures, fault };
 }
 
-function optionsOf(context: Context, evidence: Evidence, lists: Lists): RulingOptions {
+/** Another plugin has let the sender in first, or the address of the client is not known: SPF might have passed. */
+function unaskedSpf({ connection, transaction }: Context): SpfResult {
+  const domain = transaction.reversePath?.canonicalDomain ?? '';
+  if (domain !== '') return { result: 'temperror', domain, scope: 'mfrom' };
+  return { result: 'temperror', domain: connection.helloHost ?? '', scope: 'helo' };
+}
+
+function optionsOf(
+  context: Context,
+  evidence: Evidence,
+  { forwarders, sealers }: Surroundings,
+): RulingOptions {
   const { immunity, options, transaction } = context;
   const isList = ['List-Id', 'List-Post'].some((name) => transaction.message.header.count(name) > 0);
   return {
@@ -157,9 +168,9 @@ function optionsOf(context: Context, evidence: Evidence, lists: Lists): RulingOp
     async exemption(check): Promise<PolicyOverride | undefined> {
       if (immunity !== undefined) return { type: 'local_policy', comment: immunity };
       if (check === undefined) return undefined;
-      const forwarder = forwarderOverride(evidence, isList, lists.forwarders.current);
-      if (forwarder !== undefined || lists.sealers.current.size === 0) return forwarder;
-      return arcOverride(await verifyChain(context), check.domain, lists.sealers.current);
+      const forwarder = forwarderOverride(evidence, isList, forwarders.current);
+      if (forwarder !== undefined || sealers.current.size === 0) return forwarder;
+      return arcOverride(await verifyChain(context), check.domain, sealers.current);
     },
   };
 }

@@ -209,6 +209,20 @@ test('arc: without an answer of the DNS a chain fails, and nothing is refused fo
 /** SPF permits the client of the test. */
 const PERMITTED = { 'b.example': { TXT: ['v=spf1 ip4:127.0.0.1 -all'] } } as const;
 
+test('a message that SPF could not be asked about is not refused for that', async () => {
+  // Nobody after it is asked, sender_permitted_from neither.
+  const welcoming = definePlugin({ name: 'welcoming', about: 'For a test.', hooks: { mail: () => ok() } });
+  const resolver = fakeResolver({ ...POLICY, ...PERMITTED });
+  const lines = ['welcoming', 'sender_permitted_from', 'dmarc'];
+  const { kept, reply } = await send(lines, resolver, FROM, { definitions: [welcoming] });
+  expect(reply).toMatch(/^250 /);
+  expect(kept).toContain('dmarc=temperror (p=reject dis=none) header.from=b.example');
+  // It could not have passed for another domain.
+  const elsewhere = fakeResolver({ '_dmarc.c.example': { TXT: ['v=DMARC1; p=reject'] } });
+  const other = await send(lines, elsewhere, 'From: a@c.example', { definitions: [welcoming] });
+  expect(other.reply).toBe('552 failed DMARC policy');
+});
+
 test('dmarc takes what SPF permits, and waits for no other line', async () => {
   for (const lines of [
     ['sender_permitted_from', 'dmarc'],
