@@ -210,14 +210,15 @@ export class StubResolver implements Resolver, AttemptOwner {
   }
 
   /** Returns an answer if there is one without a question. */
-  #begin(key: string, name: string, type: AskedType, nowMs: number): Lookup | AnyAnswer {
+  #begin(asked: string, name: string, type: AskedType, nowMs: number): Lookup | AnyAnswer {
     if (this.#isClosed) return failedAnswer(name, 'closed');
     this.#useServers();
     if (this.#servers.length === 0) return failedAnswer(name, 'no DNS server');
     if (this.#listed.size >= this.#maxListed) return failedAnswer(name, 'too many questions');
     const giveUpAt = nowMs + this.#options.timeoutMs;
     // The name may have been cut out of a message, and V8 would keep the whole of it as long as the answer.
-    const own = key.slice(KEYS[type].length);
+    const own = ` ${name}`.slice(1);
+    const key = asked === name ? own : keyOf(type, own);
     const lookup = new Lookup(this, key, own, type, this.#serversInOrder(nowMs), giveUpAt);
     const hasRoom = this.#hasRoom();
     // What has to wait is put into its form when there is room: there may be thousands of them.
