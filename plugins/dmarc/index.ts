@@ -19,7 +19,7 @@ import {
 import type { AuthenticationResult } from '../../bindings/wire/authentication-result.ts';
 import { verifyChain } from '../mailauth/arc-chain.ts';
 import type { MailauthResolver } from '../mailauth/dns-resolver.ts';
-import { verifySignatures } from '../mailauth/message-signatures.ts';
+import { lookUpKeysAhead, verifySignatures } from '../mailauth/message-signatures.ts';
 import {
   dmarcOutcome,
   dmarcResult,
@@ -95,6 +95,7 @@ const WITHOUT_SPF =
 function prepare(context: Context): void {
   const { connection, tasks, transaction } = context;
   if (connection.relayClient || tasks.result(preparation) !== undefined) return;
+  lookUpKeysAhead(context);
   const authors = authorsOf(transaction.message.header.all('From'));
   tasks.start(preparation, (signal) => {
     const { services, options } = context;

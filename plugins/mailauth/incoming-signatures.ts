@@ -14,6 +14,7 @@ import {
 import { isCutThrough, openSigner, signingOptions } from './outgoing-signatures.ts';
 import {
   acceptsPartialBodies,
+  lookUpKeysAhead,
   verifySignatures,
   type MessageSignatures,
   type SignatureResult,
@@ -38,9 +39,15 @@ export const dkimPassDomains = transactionNote<readonly string[]>('dkim_pass_dom
 export function dkimHooks(setup: Setup<DkimOptions>) {
   const { partial_body } = setup.options;
   const sign = isCutThrough(setup.config) ? undefined : openSigner(setup);
+  const lookAhead = (context: HookContext): void => {
+    if (context.immunity === undefined) lookUpKeysAhead(context);
+  };
   return {
-    data_headers_end({ transaction }: HookContext): void {
-      if (partial_body === 'accept') transaction.notes.set(acceptsPartialBodies, true);
+    // SPF may be waited for before.
+    begins: { data_headers_end: lookAhead },
+    data_headers_end(context: HookContext): void {
+      if (partial_body === 'accept') context.transaction.notes.set(acceptsPartialBodies, true);
+      lookAhead(context);
     },
     async data_post_headers(context: HookContext): Promise<void> {
       if (context.immunity !== undefined) return;

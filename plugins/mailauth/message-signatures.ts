@@ -4,7 +4,7 @@ import { transactionNote, transactionTask, type HookContext } from '../../bindin
 import { mailauthResolver } from './dns-resolver.ts';
 import { splitMessage } from './header-text.ts';
 import { KEY_TOO_LARGE, keyRecords } from './key-records.ts';
-import { SignatureVerifier, yieldTurn } from './signature-verifier.ts';
+import { MAX_SIGNATURES, SignatureVerifier, yieldTurn } from './signature-verifier.ts';
 
 /** RFC 8601 section 2.7.1; `none` is a message without signatures. */
 export type SignatureOutcome = 'pass' | 'fail' | 'neutral' | 'policy' | 'temperror' | 'permerror';
@@ -55,6 +55,42 @@ const MAX_CLOCK_SKEW_MS = 300_000;
 /** For the keys of all signatures together, which are looked up side by side. */
 const LOOKUPS_MS = 10_000;
 
+/** Records by the names of keys. Never rejects itself; what the map holds may. */
+const keysAhead = transactionTask<ReadonlyMap<string, Promise<string[][]>>>('dkim_keys');
+
+/** Octets of a signature that is looked into before it is read as one. */
+const MAX_AHEAD = 8_192;
+
+/**
+ * Asks for the keys that the header names, once, while the body comes and SPF is waited for. To be called in `data_headers_end`; what
+ * is not found there is asked for with the message.
+ */
+export function lookUpKeysAhead({ services, tasks, transaction }: HookContext): void {
+  if (tasks.result(keysAhead) !== undefined) return;
+  const signatures = transaction.message.header.all('DKIM-Signature').slice(0, MAX_SIGNATURES);
+  tasks.start(keysAhead, (signal) => {
+    const resolve = mailauthResolver(services, { signal, timeoutMs: LOOKUPS_MS });
+    const keys = new Map<string, Promise<string[][]>>();
+    for (const name of signatures.map(keyNameOf)) {
+      if (name === undefined || keys.has(name)) continue;
+      const records = keyRecords(resolve, name);
+      // Nobody may come for it: the message may be refused before, or the signature be none.
+      records.catch(() => undefined);
+      keys.set(name, records);
+    }
+    return keys;
+  });
+}
+
+/** RFC 6376 section 3.6.2.1. */
+function keyNameOf(signature: string): string | undefined {
+  if (signature.length > MAX_AHEAD) return undefined;
+  const tag = (name: string): string | undefined =>
+    new RegExp(`(?:^|;)\\s*${name}\\s*=([^;]*)`).exec(signature)?.[1]?.replace(/\s+/g, '');
+  const [domain, selector] = [tag('d'), tag('s')];
+  return domain === undefined || selector === undefined ? undefined : `${selector}._domainkey.${domain}`;
+}
+
 const verification = transactionTask<MessageSignatures>('dkim_verification');
 
 /**
@@ -79,13 +115,14 @@ async function verifyOrFault(context: HookContext, signal: AbortSignal): Promise
 }
 
 async function verify(context: HookContext, signal: AbortSignal): Promise<MessageSignatures> {
-  const { services, transaction } = context;
+  const { services, tasks, transaction } = context;
+  const ahead = await tasks.result(keysAhead);
   const message = await splitMessage(transaction.message);
   try {
     const { fields } = message;
     const now = services.clock.now();
     const resolve = mailauthResolver(services, { signal, timeoutMs: LOOKUPS_MS });
-    const resolver = (name: string): Promise<string[][]> => keyRecords(resolve, name);
+    const resolver = (name: string): Promise<string[][]> => ahead?.get(name) ?? keyRecords(resolve, name);
     const verifier = new SignatureVerifier(fields, { resolver, now, signal });
     await verifier.begin();
     if (!verifier.isBodyIdle) await hashBody(message.body, verifier, signal);

@@ -100,6 +100,35 @@ test(
 );
 
 test(
+  'SPF, DKIM and DMARC cost one time-out together where SPF is waited for with the header',
+  async () => {
+    const { client, clock, resolver } = await start([
+      'rcpt_ok',
+      'sender_permitted_from timeout 10',
+      'dkim',
+      'dmarc dns_timeout 10',
+      'queue/discard',
+    ]);
+    await greet(client, resolver);
+    await client.reply();
+    await client.say('EHLO client.example');
+    await client.say('MAIL FROM:<a@sender.example>');
+    await client.say('RCPT TO:<b@mx.test>');
+    await client.say('DATA');
+    const dataAt = clock.now();
+    const end = client.say(`${MESSAGE}.`);
+    const asked = ['TXT sender.example', 'TXT key._domainkey.sender.example', 'TXT _dmarc.author.example'];
+    for (const question of asked) await resolver.whenAsked(question);
+    await resolver.advance(10_000);
+    expect(await end).toMatch(/^250 /);
+    expect(clock.now() - dataAt).toBe(10_000);
+    expect(resolver.questions.filter((question) => question.startsWith('TXT key.'))).toHaveLength(1);
+    client.destroy();
+  },
+  PATIENCE_MS,
+);
+
+test(
   'lists that are waited for at connect keep nothing of what comes after them from beginning',
   async () => {
     const { client, clock, resolver } = await start([
