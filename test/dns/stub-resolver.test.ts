@@ -548,6 +548,17 @@ describe('how it is asked', () => {
     expectNothingOpen(dns);
   });
 
+  test('what waits and is no name is told so in its turn, however many there are', async () => {
+    const { dns, server } = await given({}, { maxAsked: 1 });
+    const first = dns.resolve4('a.example');
+    const all = Array.from({ length: 15_000 }, (_, at) => dns.resolve4(`${at}..example`));
+    const last = dns.resolve4('b.example');
+    expect(dns.counts).toMatchObject({ sent: 1, line: 15_001 });
+    const answers = await Promise.all([first, ...all, last]);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set(['no such name']));
+    expect(server.asked).toEqual(['A a.example', 'A b.example']);
+  });
+
   test('names of answers with odd octets are asked for as they are', async () => {
     const odd = 'a\\046b.example';
     const alias = Buffer.concat([Buffer.from('\x03a.b', 'latin1'), encodeName('example')]);
