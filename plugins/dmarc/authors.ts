@@ -1,5 +1,6 @@
 /** Who a message says it is from. RFC 5322 section 3.6.2, RFC 6854, RFC 9989 section 5.3.1. */
 
+import { Turn } from '../../bindings/timing/turn.ts';
 import { canonicalDomain } from '../../bindings/wire/domain-name.ts';
 
 /** The authors in the From fields of a message, or what keeps them from being told. */
@@ -11,10 +12,20 @@ export interface Authors {
   readonly problem: 'missing' | 'repeated' | 'unparseable' | undefined;
 }
 
-/** `fields` are the values of all From fields, unfolded. */
-export function authorsOf(fields: readonly string[]): Authors {
-  const mailboxes = fields.map((field) => new AddressReader(field).read());
-  const domains = mailboxes.flat().map((mailbox) => mailbox && domainOf(mailbox));
+/** Pieces and mailboxes between two looks at the clock. */
+const AT_ONCE = 32;
+
+/** `fields` are the values of all From fields, unfolded: they may be as long as the header, and are read in turns. */
+export async function authorsOf(fields: readonly string[]): Promise<Authors> {
+  const turn = new Turn();
+  const domains: (string | undefined)[] = [];
+  for (const field of fields) {
+    await turn.pass();
+    for (const mailbox of await new AddressReader(field).read(turn)) {
+      domains.push(mailbox && domainOf(mailbox));
+      if (domains.length % AT_ONCE === 0) await turn.pass();
+    }
+  }
   const known = [...new Set(domains.filter((domain) => domain !== undefined))];
   return { domains: known, mailboxes: domains.length, problem: problemOf(fields, domains) };
 }
@@ -53,8 +64,11 @@ class AddressReader {
   }
 
   /** The pieces of each address; undefined for one that cannot be told. */
-  read(): readonly (readonly Piece[] | undefined)[] {
-    while (this.#at < this.#text.length && !this.#isBroken) this.#step();
+  async read(turn: Turn): Promise<readonly (readonly Piece[] | undefined)[]> {
+    for (let step = 1; this.#at < this.#text.length && !this.#isBroken; step++) {
+      this.#step();
+      if (step % AT_ONCE === 0) await turn.pass();
+    }
     this.#endMailbox();
     if (this.#isBroken) this.#mailboxes.push(undefined);
     return this.#mailboxes;
@@ -122,14 +136,14 @@ class AddressReader {
   }
 
   #readUntil(end: string, kind: 'quoted' | 'literal', pieces: Piece[]): void {
-    let piece = '';
-    for (let at = this.#at + 1; at < this.#text.length; at++) {
+    const from = this.#at + 1;
+    for (let at = from; at < this.#text.length; at++) {
       if (this.#text[at] === end) {
         this.#at = at + 1;
-        return void pieces.push({ text: piece, kind });
+        const text = this.#text.slice(from, at).replace(/\\([^])/g, '$1');
+        return void pieces.push({ text, kind });
       }
       if (this.#text[at] === '\\') at++;
-      piece += this.#text[at] ?? '';
     }
     this.#isBroken = true;
   }

@@ -19,7 +19,7 @@ import {
 import type { AuthenticationResult } from '../../bindings/wire/authentication-result.ts';
 import { verifyChain } from '../mailauth/arc-chain.ts';
 import type { MailauthResolver } from '../mailauth/dns-resolver.ts';
-import { lookUpKeysAhead, verifySignatures } from '../mailauth/message-signatures.ts';
+import { askForKeys, verifySignatures } from '../mailauth/message-signatures.ts';
 import {
   dmarcOutcome,
   dmarcResult,
@@ -95,11 +95,12 @@ const WITHOUT_SPF =
 function prepare(context: Context): void {
   const { connection, tasks, transaction } = context;
   if (connection.relayClient || tasks.result(preparation) !== undefined) return;
-  lookUpKeysAhead(context);
-  const authors = authorsOf(transaction.message.header.all('From'));
-  tasks.start(preparation, (signal) => {
+  askForKeys(context);
+  const fields = transaction.message.header.all('From');
+  tasks.start(preparation, async (signal) => {
     const { services, options } = context;
     const timeoutMs = options.dns_timeout * 1_000;
+    const authors = await authorsOf(fields);
     const questions = questionsTo(services, { signal, timeoutMs });
     if (canBeChecked(authors))
       for (const domain of authors.domains) lookAhead(domain, questions).catch(() => undefined);

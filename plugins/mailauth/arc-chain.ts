@@ -2,9 +2,9 @@
 
 import { createHash, verify as cryptoVerify } from 'node:crypto';
 import { transactionTask, type HookContext } from '../../bindings/plugin/index.ts';
+import { Turn, yieldTurn } from '../../bindings/timing/turn.ts';
 import { relaxedField } from './header-text.ts';
 import { verifySignatures } from './message-signatures.ts';
-import { yieldTurn } from './signature-verifier.ts';
 
 /** One ARC set, as its seal names it. */
 export interface ArcSet {
@@ -111,15 +111,17 @@ async function wrongSeal(
   // Nobody comes for those before the first that is wrong.
   for (const key of keys) key.catch(() => undefined);
   const below: Buffer[] = [];
-  const ends = chain.map((set) => {
+  const ends: number[] = [];
+  const turn = new Turn();
+  for (const set of chain) {
     const [results, signature, seal] = linesOf(set).map((line) =>
       Buffer.from(`${relaxedField(line)}\r\n`, 'latin1'),
     );
     below.push(results!, signature!);
-    const end = below.reduce((sum, { length }) => sum + length, 0);
+    ends.push(below.reduce((sum, { length }) => sum + length, 0));
     below.push(seal!);
-    return end;
-  });
+    await turn.pass();
+  }
   const covered = Buffer.concat(below);
   for (const set of chain.toReversed()) {
     await yieldTurn();

@@ -11,6 +11,7 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const LINE_ENDS = Buffer.from('\r\n'.repeat(512));
 const LINE_END = LINE_ENDS.subarray(0, 2);
+const NOTHING = Buffer.alloc(0);
 
 export type Canonicalization = 'simple' | 'relaxed';
 
@@ -52,6 +53,8 @@ export class CanonicalBody {
   #heldCr = false;
   #heldBlank = false;
   #octets = 0;
+  /** Of the relaxed form, used for each block again: a new one each time keeps the collector busy, which holds up all sessions. */
+  #out = NOTHING;
   #isFinished = false;
 
   constructor(canonicalization: Canonicalization) {
@@ -102,7 +105,8 @@ export class CanonicalBody {
   /** Relaxed: blanks at the end of a line go, others become one space. */
   #relax(block: Buffer): void {
     // Every octet writes itself at most, with a held blank and a held CR in front of the first.
-    const out = Buffer.allocUnsafe(block.length + 2);
+    if (this.#out.length < block.length + 2) this.#out = Buffer.allocUnsafe(block.length + 2);
+    const out = this.#out;
     let length = 0;
     for (let at = 0; at < block.length; at++) {
       const octet = block[at]!;

@@ -17,6 +17,9 @@ declare module 'mailauth/lib/dkim/dkim-verifier.js' {
     readonly hashAlgo?: string;
     readonly signingDomain?: string;
     readonly selector?: string;
+    /** In lower case; `simple` if `c=` says none. */
+    readonly headerCanon?: string;
+    readonly canonicalization?: string;
     readonly identity?: string;
     readonly timestamp?: Date | null;
     /** Why it is not verified at all. */
@@ -62,7 +65,7 @@ declare module 'mailauth/lib/dkim/dkim-verifier.js' {
     });
     headers: { readonly parsed: readonly ParsedField[]; readonly original: Buffer };
     readonly bodyHashes: Map<string, BodyHasher>;
-    readonly signatureHeaders: readonly SignatureField[];
+    signatureHeaders: readonly SignatureField[];
     readonly headerFrom: readonly string[];
     readonly results: readonly VerifiedSignature[];
     /** Asks for each key once. */

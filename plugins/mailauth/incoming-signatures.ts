@@ -14,7 +14,7 @@ import {
 import { isCutThrough, openSigner, signingOptions } from './outgoing-signatures.ts';
 import {
   acceptsPartialBodies,
-  lookUpKeysAhead,
+  askForKeys,
   verifySignatures,
   type MessageSignatures,
   type SignatureResult,
@@ -40,7 +40,7 @@ export function dkimHooks(setup: Setup<DkimOptions>) {
   const { partial_body } = setup.options;
   const sign = isCutThrough(setup.config) ? undefined : openSigner(setup);
   const lookAhead = (context: HookContext): void => {
-    if (context.immunity === undefined) lookUpKeysAhead(context);
+    if (context.immunity === undefined) askForKeys(context);
   };
   return {
     // SPF may be waited for before.

@@ -1,10 +1,11 @@
 /** The DKIM signatures of a message: verified once in a transaction, whichever plugin asks first. RFC 6376. */
 
 import { transactionNote, transactionTask, type HookContext } from '../../bindings/plugin/index.ts';
+import { Turn } from '../../bindings/timing/turn.ts';
 import { mailauthResolver } from './dns-resolver.ts';
-import { splitMessage } from './header-text.ts';
-import { KEY_TOO_LARGE, keyRecords } from './key-records.ts';
-import { MAX_SIGNATURES, SignatureVerifier, yieldTurn } from './signature-verifier.ts';
+import { splitMessage, type RawField } from './header-text.ts';
+import { KEY_TOO_LARGE, keyResolver, type KeyAnswers } from './key-records.ts';
+import { SignatureVerifier } from './signature-verifier.ts';
 
 /** RFC 8601 section 2.7.1; `none` is a message without signatures. */
 export type SignatureOutcome = 'pass' | 'fail' | 'neutral' | 'policy' | 'temperror' | 'permerror';
@@ -52,46 +53,42 @@ export const acceptsPartialBodies = transactionNote<boolean>('dkim_partial_body'
 /** How far a signer's clock may be ahead. */
 const MAX_CLOCK_SKEW_MS = 300_000;
 
+/** Of a body, hashed at a time: ten hashes of it take about a millisecond. */
+const PIECE_OCTETS = 16_384;
+
 /** For the keys of all signatures together, which are looked up side by side. */
 const LOOKUPS_MS = 10_000;
 
-/** Records by the names of keys. Never rejects itself; what the map holds may. */
-const keysAhead = transactionTask<ReadonlyMap<string, Promise<string[][]>>>('dkim_keys');
-
-/** Octets of a signature that is looked into before it is read as one. */
-const MAX_AHEAD = 8_192;
+const keyQuestions = transactionTask<KeyAnswers>('dkim_keys');
+const verification = transactionTask<MessageSignatures>('dkim_verification');
 
 /**
- * Asks for the keys that the header names, once, while the body comes and SPF is waited for. To be called in `data_headers_end`; what
- * is not found there is asked for with the message.
+ * Asks for the keys, which the header alone tells of, while the body comes. For `data_headers_end`; without it they are asked for
+ * once the message is here.
  */
-export function lookUpKeysAhead({ services, tasks, transaction }: HookContext): void {
-  if (tasks.result(keysAhead) !== undefined) return;
-  const signatures = transaction.message.header.all('DKIM-Signature').slice(0, MAX_SIGNATURES);
-  tasks.start(keysAhead, (signal) => {
-    const resolve = mailauthResolver(services, { signal, timeoutMs: LOOKUPS_MS });
-    const keys = new Map<string, Promise<string[][]>>();
-    for (const name of signatures.map(keyNameOf)) {
-      if (name === undefined || keys.has(name)) continue;
-      const records = keyRecords(resolve, name);
-      // Nobody may come for it: the message may be refused before, or the signature be none.
-      records.catch(() => undefined);
-      keys.set(name, records);
-    }
-    return keys;
+export function askForKeys({ services, tasks, transaction }: HookContext): void {
+  if (tasks.result(keyQuestions) !== undefined) return;
+  const { header } = transaction.message;
+  const fields = KEY_FIELDS.flatMap((name) => header.all(name).map((value) => fieldOf(name, value)));
+  if (fields.length === 0) return;
+  tasks.start(keyQuestions, (signal) => {
+    const answers: KeyAnswers = new Map();
+    const resolver = keyResolver(mailauthResolver(services, { signal, timeoutMs: LOOKUPS_MS }), answers);
+    const verifier = new SignatureVerifier(fields, { resolver, now: services.clock.now(), signal });
+    // What is wrong with the header is told when it is verified.
+    verifier.begin().catch(() => undefined);
+    return answers;
   });
 }
 
-/** RFC 6376 section 3.6.2.1. */
-function keyNameOf(signature: string): string | undefined {
-  if (signature.length > MAX_AHEAD) return undefined;
-  const tag = (name: string): string | undefined =>
-    new RegExp(`(?:^|;)\\s*${name}\\s*=([^;]*)`).exec(signature)?.[1]?.replace(/\s+/g, '');
-  const [domain, selector] = [tag('d'), tag('s')];
-  return domain === undefined || selector === undefined ? undefined : `${selector}._domainkey.${domain}`;
-}
+/** Fields that name keys, or that say which of those matter. */
+const KEY_FIELDS = ['DKIM-Signature', 'ARC-Seal', 'ARC-Message-Signature', 'ARC-Authentication-Results'];
 
-const verification = transactionTask<MessageSignatures>('dkim_verification');
+const fieldOf = (casedKey: string, value: string): RawField => ({
+  key: casedKey.toLowerCase(),
+  casedKey,
+  line: Buffer.from(`${casedKey}: ${value}`),
+});
 
 /**
  * The results; begins the work if nobody has. To be called from `data_post_headers` on, and there first: later, fields that were
@@ -115,14 +112,15 @@ async function verifyOrFault(context: HookContext, signal: AbortSignal): Promise
 }
 
 async function verify(context: HookContext, signal: AbortSignal): Promise<MessageSignatures> {
-  const { services, tasks, transaction } = context;
-  const ahead = await tasks.result(keysAhead);
+  const { services, transaction } = context;
+  const turn = new Turn();
   const message = await splitMessage(transaction.message);
   try {
+    await turn.pass();
     const { fields } = message;
     const now = services.clock.now();
     const resolve = mailauthResolver(services, { signal, timeoutMs: LOOKUPS_MS });
-    const resolver = (name: string): Promise<string[][]> => ahead?.get(name) ?? keyRecords(resolve, name);
+    const resolver = keyResolver(resolve, await context.tasks.result(keyQuestions));
     const verifier = new SignatureVerifier(fields, { resolver, now, signal });
     await verifier.begin();
     if (!verifier.isBodyIdle) await hashBody(message.body, verifier, signal);
@@ -148,11 +146,13 @@ async function hashBody(
   verifier: SignatureVerifier,
   signal: AbortSignal,
 ): Promise<void> {
-  for await (const block of body) {
-    verifier.update(block);
-    await yieldTurn();
-    signal.throwIfAborted();
-  }
+  const turn = new Turn();
+  for await (const block of body)
+    for (let at = 0; at < block.length; at += PIECE_OCTETS) {
+      verifier.update(block.subarray(at, at + PIECE_OCTETS));
+      await turn.pass();
+      signal.throwIfAborted();
+    }
 }
 
 type Verified = Awaited<ReturnType<SignatureVerifier['finish']>>[number];

@@ -7,7 +7,7 @@ import { createHash, sign } from 'node:crypto';
 import { promisify } from 'node:util';
 import { CanonicalBody, PartHash, type Canonicalization } from './body-digest.ts';
 import { relaxedField, type RawField, type SplitMessage } from './header-text.ts';
-import { yieldTurn } from './signature-verifier.ts';
+import { yieldTurn } from '../../bindings/timing/turn.ts';
 import type { SigningKey } from './signing-keys.ts';
 
 export interface SignatureForm {

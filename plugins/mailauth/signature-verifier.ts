@@ -4,9 +4,10 @@
  * and of a body line without end.
  */
 
+import { Turn, yieldTurn } from '../../bindings/timing/turn.ts';
 import { CanonicalBody, PartHash, type Canonicalization } from './body-digest.ts';
 import { DkimVerifier } from './dkim.ts';
-import type { RawField } from './header-text.ts';
+import { relaxedField, type RawField } from './header-text.ts';
 
 type Field = Parameters<DkimVerifier['verifySignature']>[0];
 type Verified = Awaited<ReturnType<DkimVerifier['verifySignature']>>;
@@ -20,11 +21,16 @@ const MIN_KEY_BITS = 1_024;
 const MAX_FIELD = 8_192;
 /** Octets of a From field: mailauth reads addresses in time that grows with the square of their length. */
 const MAX_FROM = 2_048;
-/** Octets of header fields that a signature may cover, and of all fields of ARC: they are read in one turn of the event loop. */
+/** From fields that are read: with more than one, no signature counts. */
+const MAX_FROM_FIELDS = 10;
+/** Octets of header fields that a signature may cover, and of all fields of ARC: mailauth reads them in one turn of the event loop. */
 const MAX_COVERED = 65_536;
 const MAX_ARC = 40_960;
 /** Names in `h=`. */
 const MAX_NAMES = 500;
+const NOTHING = Buffer.alloc(0);
+/** How mailauth leaves a header alone. Bodies have been hashed by the time it is asked. */
+const AS_IT_IS = 'simple/simple';
 /** 50 sets of three, RFC 8617 section 4.2.1, and a set more, so that a chain that is too long is seen as such. */
 const MAX_ARC_FIELDS = 153;
 
@@ -35,13 +41,13 @@ export interface VerifierOptions {
   readonly signal: AbortSignal;
 }
 
-/** A turn of the event loop for others. */
-export const yieldTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 export class SignatureVerifier extends DkimVerifier {
   readonly #fields: readonly RawField[];
   readonly #bodies = new Map<string, CanonicalBody>();
   readonly #signal: AbortSignal;
+  /** Lines in relaxed form, for all signatures that cover them. */
+  readonly #relaxed = new Map<Buffer, Buffer>();
+  readonly #turn = new Turn();
 
   constructor(fields: readonly RawField[], { resolver, now, signal }: VerifierOptions) {
     super({ resolver, strict: true, minBitLength: MIN_KEY_BITS, curTime: now });
@@ -51,12 +57,19 @@ export class SignatureVerifier extends DkimVerifier {
 
   /** The signatures of the header, and From. To be called first. */
   async begin(): Promise<void> {
-    const parsed = [
-      ...this.#named((key) => key === 'dkim-signature').slice(0, MAX_SIGNATURES),
-      ...withinOctets(this.#named((key) => key.startsWith('arc-')).slice(0, MAX_ARC_FIELDS), MAX_ARC),
-      ...this.#named((key) => key === 'from').filter(({ line }) => line.length <= MAX_FROM),
-    ];
-    await this.messageHeaders({ parsed, original: Buffer.alloc(0) });
+    const signatures = this.#named((key) => key === 'dkim-signature').slice(0, MAX_SIGNATURES);
+    const from = this.#named((key) => key === 'from').filter(({ line }) => line.length <= MAX_FROM);
+    const chain = this.#named((key) => key.startsWith('arc-')).slice(0, MAX_ARC_FIELDS);
+    const read: Field[] = [];
+    // Each by itself: to read them all takes longer than others should wait. The chain is one, and has to be the last.
+    for (const field of [...signatures, ...from.slice(0, MAX_FROM_FIELDS)]) {
+      await this.messageHeaders({ parsed: [field], original: NOTHING });
+      read.push(...this.signatureHeaders);
+      await this.#turn.pass();
+    }
+    if (chain.length > 0) await yieldTurn();
+    await this.messageHeaders({ parsed: withinOctets(chain, MAX_ARC), original: NOTHING });
+    this.signatureHeaders = [...read, ...this.signatureHeaders];
     this.#askForKeys();
   }
 
@@ -108,8 +121,26 @@ export class SignatureVerifier extends DkimVerifier {
     const parsed = this.#signed(names.slice(0, MAX_NAMES));
     if (withinOctets(parsed, MAX_COVERED).length < parsed.length)
       return { status: { result: 'policy', comment: 'signed header too large' } };
-    this.headers = { parsed, original: Buffer.alloc(0) };
-    return super.verifySignature(field, isFallback);
+    if (field.headerCanon !== 'relaxed') {
+      this.headers = { parsed, original: NOTHING };
+      return super.verifySignature(field, isFallback);
+    }
+    // In relaxed form already, so that what was made for one signature is as good for the next.
+    this.headers = { parsed: await this.#relax(parsed), original: NOTHING };
+    const original = Buffer.from(relaxedField(field.original), 'latin1');
+    return super.verifySignature({ ...field, original, canonicalization: AS_IT_IS }, isFallback);
+  }
+
+  async #relax(fields: readonly RawField[]): Promise<readonly RawField[]> {
+    const relaxed: RawField[] = [];
+    for (const field of fields) {
+      const line = this.#relaxed.get(field.line) ?? Buffer.from(relaxedField(field.line), 'latin1');
+      this.#relaxed.set(field.line, line);
+      relaxed.push({ ...field, line });
+      await this.#turn.pass();
+    }
+    this.#signal.throwIfAborted();
+    return relaxed;
   }
 
   #named(isMeant: (key: string) => boolean): RawField[] {

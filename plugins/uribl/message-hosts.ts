@@ -1,6 +1,7 @@
 /** The domains and addresses that a message names, found in turns that leave the event loop to others. */
 
 import type { Message } from '../../bindings/plugin/index.ts';
+import { Turn } from '../../bindings/timing/turn.ts';
 import { HostNameScan } from '../../bindings/wire/index.ts';
 import { HostCollection, type CollectionOptions } from './host-collection.ts';
 import { readPartHeader } from './media-type.ts';
@@ -18,8 +19,6 @@ export interface MessageHosts {
 /** What is worked on at a time, before the clock is looked at: a fraction of a millisecond, or a few without WebAssembly. */
 const PIECE_OCTETS = 4_096;
 const PIECE_NAMES = 64;
-/** How long other sessions wait for a turn. */
-const TURN_MS = 1;
 
 export async function messageHosts(
   message: Message,
@@ -76,16 +75,5 @@ function* piecesOf(value: string): Iterable<string> {
     const end = value.length - at > PIECE_OCTETS && blank > at ? blank : at + PIECE_OCTETS;
     yield value.slice(at, end);
     at = end;
-  }
-}
-
-/** Time that is used up bit by bit; small messages never wait. */
-class Turn {
-  #endsAt = performance.now() + TURN_MS;
-
-  async pass(): Promise<void> {
-    if (performance.now() < this.#endsAt) return;
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#endsAt = performance.now() + TURN_MS;
   }
 }

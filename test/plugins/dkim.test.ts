@@ -43,6 +43,24 @@ async function judged(
   return { verdict, results: authenticationResults, header: session.header, log: log.join('\n'), session };
 }
 
+test('keys are asked for as soon as the header is here, and once', async () => {
+  const resolver = fakeResolver(RFC_8463.zones);
+  const { ask, session } = testPlugin(dkim, { clock: new TestClock(NOW), resolver });
+  const questions = [
+    'TXT brisbane._domainkey.football.example.com',
+    'TXT test._domainkey.football.example.com',
+  ];
+  session.begin({ from: '<ann@example.org>', message: crlf(RFC_8463.message) });
+  await ask('data_headers_end');
+  await Promise.all(questions.map((question) => resolver.whenAsked(question)));
+  await ask('data_post_headers');
+  expect(session.connection.authenticationResults.map((each) => each.slice(0, 9))).toEqual([
+    'dkim=pass',
+    'dkim=pass',
+  ]);
+  expect(resolver.questions).toEqual(questions);
+});
+
 test('RFC 8601 section 2.7.1: each signature has its result, with what tells it apart', async () => {
   const { verdict, results, header, session } = await judged(RFC_8463.message, '', { zones: RFC_8463.zones });
   expect(verdict).toBe('DECLINED');

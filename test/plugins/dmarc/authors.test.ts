@@ -25,8 +25,8 @@ test.each([
   ['<a@b.example> <c@d.example>', ['b.example', 'd.example']],
   ['a@[192.0.2.1]', ['[192.0.2.1]']],
   ['two words a@b.example', ['b.example']],
-])('RFC 9989 section 5.3.1: %s is by %s', (field, domains) => {
-  expect(authorsOf([field])).toMatchObject({ domains, problem: undefined });
+])('RFC 9989 section 5.3.1: %s is by %s', async (field, domains) => {
+  expect(await authorsOf([field])).toMatchObject({ domains, problem: undefined });
 });
 
 test.each([
@@ -51,27 +51,27 @@ test.each([
   'a@b\u0000.example',
   `a@${'b.'.repeat(130)}example`,
   'a@b\\.example',
-])('%s names no Author Domain', (field) => {
-  expect(authorsOf([field]).problem).toBe('unparseable');
+])('%s names no Author Domain', async (field) => {
+  expect((await authorsOf([field])).problem).toBe('unparseable');
 });
 
-test('fields that are missing, empty or repeated are told apart from those that cannot be read', () => {
-  expect(authorsOf([]).problem).toBe('missing');
-  expect(authorsOf(['']).problem).toBe('missing');
-  expect(authorsOf(['a@b.example', 'a@b.example'])).toEqual({
+test('fields that are missing, empty or repeated are told apart from those that cannot be read', async () => {
+  expect((await authorsOf([])).problem).toBe('missing');
+  expect((await authorsOf([''])).problem).toBe('missing');
+  expect(await authorsOf(['a@b.example', 'a@b.example'])).toEqual({
     domains: ['b.example'],
     mailboxes: 2,
     problem: 'repeated',
   });
 });
 
-test('a field as long as a header may be is read in one go, whatever it repeats', () => {
+test('a field as long as a header may be is read, whatever it repeats', async () => {
   const count = 40_000;
   for (const piece of ['(', '"', '<', '[', '\\', 'a@b.example,', 'a@b.example <', ':', '@', '<a@b.example>'])
-    expect(authorsOf([piece.repeat(count)]).mailboxes).toBeLessThanOrEqual(count);
+    expect((await authorsOf([piece.repeat(count)])).mailboxes).toBeLessThanOrEqual(count);
 });
 
-test('whatever a field holds, it names domains that the DNS may have, or none', () => {
+test('whatever a field holds, it names domains that the DNS may have, or none', async () => {
   const random = randomNumbers(5_322);
   const pieces = [
     'a',
@@ -97,7 +97,7 @@ test('whatever a field holds, it names domains that the DNS may have, or none', 
   for (let run = 0; run < 5_000; run++) {
     const length = 1 + Math.floor(random() * 12);
     const field = Array.from({ length }, () => pieces[Math.floor(random() * pieces.length)]).join('');
-    const { domains, mailboxes, problem } = authorsOf([field]);
+    const { domains, mailboxes, problem } = await authorsOf([field]);
     for (const domain of domains) expect(domain).toMatch(/^(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[.*\])$/s);
     expect(domains.length).toBeLessThanOrEqual(mailboxes);
     if (problem === undefined) expect(domains.length).toBeGreaterThan(0);
