@@ -2,7 +2,7 @@
 
 import type { AnyAnswer, TimedAnswer } from './reply-reader.ts';
 
-export interface KeptAnswer {
+interface KeptAnswer {
   /** Made once, when somebody asks: all get the same promise. */
   promise: Promise<AnyAnswer> | undefined;
   readonly answer: AnyAnswer;

@@ -16,7 +16,7 @@ export interface ServerAddress extends ResolverAddress {
 }
 
 /** What resolv.conf(5) says, as far as it is about servers. */
-export interface SystemServers {
+interface SystemServers {
   readonly servers: readonly ResolverAddress[];
   /** `options timeout:N`; undefined: it does not say. */
   readonly timeoutMs: number | undefined;

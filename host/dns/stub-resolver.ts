@@ -28,7 +28,7 @@ import {
 import type { ServerAddress } from './server-addresses.ts';
 import { TcpLine } from './tcp-line.ts';
 
-/** Whom to ask, and how patiently. */
+/** The servers to ask, and how patiently. */
 export interface ServerList {
   readonly servers: readonly ServerAddress[];
   /** How long one server is waited for before the next is asked; undefined: what the whole time allows. */

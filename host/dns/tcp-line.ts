@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import type { SentQuestion } from './udp-pool.ts';
 
 /** What waits for an answer over TCP. */
-export type TcpQuestion = Pick<SentQuestion, 'octets' | 'take'> & {
+type TcpQuestion = Pick<SentQuestion, 'octets' | 'take'> & {
   /** Nobody listens there, or the connection ended amid the answer, or without a usable one. */
   miss(reason: 'unreachable' | 'malformed answer'): void;
 };

@@ -99,7 +99,7 @@ export class UdpPool {
     for (const pooled of this.#all) if (pooled.waiting.size === 0) this.#closeSocket(pooled);
   }
 
-  /** Whoever still waits has to be told by others. */
+  /** Questions that still wait are not told: their owner does that. */
   close(): void {
     this.#isClosed = true;
     this.#early.clear();

@@ -1,4 +1,4 @@
-/** Who is asked about names and addresses, how long, and what is kept of the answers. */
+/** The servers that are asked about names and addresses, how long, and what is kept of the answers. */
 
 import { parseResolver, type ResolverAddress } from '../dns/server-addresses.ts';
 import { addressRanges, allLines, count, octets, oneOf, seconds, type Setting } from './setting-kinds.ts';

@@ -12,6 +12,8 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 function memoryInUse(): number {
+  // Buffers are freed by the second one.
+  collectGarbage();
   collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
@@ -39,13 +41,13 @@ test.each<[AskedType, string | TlsaRecord]>([
   ['TXT', 'v=DKIM1 '.padEnd(400, 'x')],
 ])('%s records are charged for the memory they take', async (type, data) => {
   const zone: Zone = {};
-  const names = Array.from({ length: 500 }, (_, at) => `n${at}.example`);
+  const names = Array.from({ length: 1_000 }, (_, at) => `n${at}.example`);
   for (const name of names)
     zone[`${type} ${name}`] = {
       records: Array.from({ length: 20 }, () => [`${type} ${name}`, data] as const),
     };
   const server = await ZoneServer.start(zone);
-  const dns = asking([server.resolver()], { cacheOctets: 16_777_216 });
+  const dns = asking([server.resolver()], { cacheOctets: 67_108_864 });
   const before = memoryInUse();
   for (const name of names) {
     expect((await dns.ask(name, type)).status).toBe('found');
@@ -53,6 +55,7 @@ test.each<[AskedType, string | TlsaRecord]>([
     // Other Buffers of the process, which come and go.
     for (let at = 0; at < 20; at++) Buffer.from('x'.repeat(400));
   }
-  expect(dns.counts.kept).toBe(500);
-  expect(memoryInUse() - before).toBeLessThan(dns.counts.keptOctets * 1.5 + 1_000_000);
+  expect(dns.counts.kept).toBe(1_000);
+  // Other tests share the process, and leave some megabytes now and then.
+  expect(memoryInUse() - before).toBeLessThan(dns.counts.keptOctets * 2 + 5_000_000);
 });
