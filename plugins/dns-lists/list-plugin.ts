@@ -1,4 +1,4 @@
-/** What dnsbl, rhsbl and dns_whitelist_soft have in common: when they ask, what they log, what a client is told. */
+/** What plugins that ask lists have in common: when they ask, what they log, what a client is told. */
 
 import {
   error,
@@ -18,7 +18,7 @@ import { askLists, mostOf, type ListHit, type ListVerdict } from './list-vote.ts
 /** Above this, the plugin itself would be late: `plugin_timeout`. */
 const MAX_SECONDS = 20;
 /** A text that does not come is no reason to have the client wait twice as long. */
-const TEXT_TIMEOUT_MS = 3_000;
+export const TEXT_TIMEOUT_MS = 3_000;
 /** A reply line has 512 octets. RFC 5321 section 4.5.3.1.5. */
 const MAX_TEXT = 400;
 
@@ -80,15 +80,15 @@ export async function listingText(
 ): Promise<string> {
   if (line.text !== undefined)
     return line.text.replace(/%([A-Z]+)%/g, (whole, name: string) => placeholders[name] ?? whole);
-  const text = printable((await answer.text({ timeoutMs: TEXT_TIMEOUT_MS })) ?? '');
+  const text = printable(await answer.text({ timeoutMs: TEXT_TIMEOUT_MS }), MAX_TEXT);
   return text === '' ? fallback(list.name) : text;
 }
 
-/** Whoever keeps the list, or poses as it, must not write lines of the dialogue or of the log. */
-const printable = (text: string): string =>
-  text
+/** Whoever keeps the list, or poses as it, must not write lines of the dialogue, of a header or of the log. */
+export const printable = (text: string | undefined, maxLength: number): string =>
+  (text ?? '')
     .replace(/[^\x20-\x7e]+/g, ' ')
     .trim()
-    .slice(0, MAX_TEXT);
+    .slice(0, maxLength);
 
 export const listed = (text: string, { summary }: ListVerdict): Finding => fail(text, { log: summary() });

@@ -1,6 +1,7 @@
 /** Names and addresses of one message, asked about at all lists at once. */
 
 import type { Clock } from '../../bindings/plugin/index.ts';
+import { printable, TEXT_TIMEOUT_MS } from '../dns-lists/list-plugin.ts';
 import { queryLabels } from '../dns-lists/remote-list.ts';
 import type { ListEntry } from '../dns-lists/list-vote.ts';
 import type { Action, ZoneLine } from './zones.ts';
@@ -26,8 +27,6 @@ export interface LookupResult {
   readonly failed: number;
 }
 
-/** The text of a list that does not come is not waited for as long as an answer: its code will do. */
-const TEXT_TIMEOUT_MS = 3_000;
 /** Of a reply line with 512 octets. RFC 5321 section 4.5.3.1.5. */
 const MAX_TEXT = 200;
 
@@ -80,11 +79,7 @@ async function ask(
   if (counted.length === 0) return [];
   const left = Math.max(timeoutMs - (clock.now() - begun), 1);
   const text = await answer.text({ signal, timeoutMs: Math.min(left, TEXT_TIMEOUT_MS) });
-  // Whoever keeps the list, or poses as it, must not write lines of the dialogue, of the header or of the log.
-  const remark = (text ?? '')
-    .replace(/[^\x20-\x7e]+/g, ' ')
-    .trim()
-    .slice(0, MAX_TEXT);
+  const remark = printable(text, MAX_TEXT);
   return counted.map(({ action, code }) => ({
     action,
     text: `${queryLabels(name)} in ${list.name}: ${remark === '' ? code : remark}`,
