@@ -119,14 +119,18 @@ async function judge(context: Context, begin: (context: Context) => void): Promi
   return settle(matches, transaction.message, log);
 }
 
+/** Fields of one message, and lines of the log about it: a sender can name a hundred listed domains, and every list has each. */
+const MAX_TOLD = 20;
+
 /** Refusals for good come first, then those for now; what is only marked is marked in the order of the lists. */
 function settle(matches: readonly Match[], message: Message, log: Context['log']): Verdict | undefined {
-  for (const { text } of matches) log.warn(text);
+  for (const { text } of matches.slice(0, MAX_TOLD)) log.warn(text);
+  if (matches.length > MAX_TOLD) log.warn(`${matches.length - MAX_TOLD} more matches`);
   const refused =
     matches.find(({ action }) => action === 'deny') ?? matches.find(({ action }) => action === 'denysoft');
   if (refused !== undefined) return refused.action === 'deny' ? deny(refused.text) : denySoft(refused.text);
-  for (const { action, text } of matches)
-    if (action === 'add-header') message.header.prepend('X-URIBL-Match', text);
+  const marks = matches.filter(({ action }) => action === 'add-header').slice(0, MAX_TOLD);
+  for (const { text } of marks) message.header.prepend('X-URIBL-Match', text);
   return undefined;
 }
 

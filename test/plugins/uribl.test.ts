@@ -160,6 +160,18 @@ describe('what becomes of a message', () => {
     );
   });
 
+  test('a message has no more fields, and the log no more lines, than somebody would read', async () => {
+    const names = Array.from({ length: 50 }, (_, index) => `a${index}.com`);
+    const { marks, log } = await ask({
+      message: `Subject: x\r\n\r\n${names.map((name) => `http://${name}/\r\n`).join('')}`,
+      dns: Object.fromEntries(names.map((name) => [`${name}.bl.test`, { A: ['127.0.0.2'] }])),
+    });
+    expect(marks).toHaveLength(20);
+    expect(log.match(/ in bl\.test: /g)).toHaveLength(20);
+    expect(log).toContain('30 more matches');
+    expect(log).toContain('50 lookups finished (50 matches)');
+  });
+
   test('no name hides behind others: with luck it is among those that are asked about', async () => {
     const links = Array.from({ length: 50 }, (_, index) => `http://a${index}.com/\r\n`).join('');
     const message = `Subject: x\r\n\r\n${links}http://spam.com/\r\n`;
