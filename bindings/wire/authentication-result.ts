@@ -34,7 +34,7 @@ export function printAuthenticationResult(result: AuthenticationResult): string 
 
 const PLAIN_VALUE = /^[^\s()<>@,;:\\"/[\]?=\u007f-\u{10ffff}]*(?:@[A-Za-z0-9.-]+)?$/u;
 
-/** A token, a mailbox or a domain behind `@` as it is; anything else as a quoted-string. */
+/** A token, a mailbox or a domain after `@` as it is; anything else as a quoted-string. */
 function propertyValue(value: string): string {
   const text = withoutControls(value);
   return text !== '' && PLAIN_VALUE.test(text) ? text : quotedString(text);

@@ -1,8 +1,4 @@
-/**
- * The trace the daemon leaves in the header: Received and Authentication-Results. RFC 5321 section 4.4, RFC 8601.
- *
- * The trace field that says where a message came from and how. RFC 5321 section 4.4.
- */
+/** The trace the daemon leaves in the header: Received and Authentication-Results. RFC 5321 section 4.4, RFC 8601. */
 
 import { ReturnCode, type Verdict } from '../../bindings/plugin/verdict.ts';
 import {

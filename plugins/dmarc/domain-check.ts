@@ -1,7 +1,7 @@
 /** DMARC for one Author Domain. RFC 9989 sections 4.10 and 5.3. */
 
 import { evaluateDmarc } from '../mailauth/dmarc.ts';
-import type { MailauthResolver } from '../mailauth/dns-resolver.ts';
+import { mailauthResolver, type MailauthLookups, type MailauthResolver } from '../mailauth/dns-resolver.ts';
 import type {
   DmarcPolicy,
   OrganizationPolicy,
@@ -30,6 +30,30 @@ export interface DomainCheck {
   /** What went wrong, of a `temperror`. */
   readonly error: string | undefined;
   readonly organization: OrganizationPolicy | undefined;
+}
+
+/**
+ * The questions of one message to the DNS: each asked once, all of them together for so long and no longer. One that nobody comes
+ * for is no unhandled rejection.
+ */
+export function questionsTo(
+  services: Parameters<typeof mailauthResolver>[0],
+  lookups: MailauthLookups,
+): MailauthResolver {
+  const resolve = mailauthResolver(services, lookups);
+  const answers = new Map<string, ReturnType<MailauthResolver>>();
+  return (name, type) => {
+    const question = `${type} ${name}`;
+    const known = answers.get(question);
+    if (known !== undefined) return known;
+    const answer = resolve(name, type).catch((cause: Error & { readonly code?: string }) => {
+      // What went wrong is logged, and by then nobody knows any more what it was about.
+      throw Object.assign(new Error(`${question}: ${cause.message}`, { cause }), { code: cause.code });
+    });
+    answer.catch(() => undefined);
+    answers.set(question, answer);
+    return answer;
+  };
 }
 
 /** Asks for the policy, so that it is known by the time the message is. Never rejects. */

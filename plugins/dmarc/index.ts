@@ -30,10 +30,9 @@ import {
 } from '../mailauth/sender-results.ts';
 import { dmarcCommand, openDmarcCounts } from '../reports/dmarc-counts.ts';
 import { authorsOf, type Authors } from './authors.ts';
-import { checkDomain, lookAhead, type Evidence } from './domain-check.ts';
+import { checkDomain, lookAhead, questionsTo, type Evidence } from './domain-check.ts';
 import { MAX_DOMAINS, rule, ruleOnMalformed, type Ruling, type RulingOptions } from './judgement.ts';
 import { arcOverride, compileDomains, forwarderOverride, type Domains } from './override.ts';
-import { questionsTo } from './questions.ts';
 
 const options = z.object({
   reject: oneOf(['0', '1', 'naughty']).default('1'),

@@ -2,8 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { fakeResolver, TestClock, type FakeDnsName, type FakeDnsZones } from '../../../host/testing/index.ts';
-import { checkDomain, type DomainCheck } from '../../../plugins/dmarc/domain-check.ts';
-import { questionsTo } from '../../../plugins/dmarc/questions.ts';
+import { checkDomain, type DomainCheck, questionsTo } from '../../../plugins/dmarc/domain-check.ts';
 import type { ReportedSignature, SpfResult } from '../../../plugins/mailauth/sender-results.ts';
 
 interface Given {
