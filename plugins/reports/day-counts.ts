@@ -75,6 +75,8 @@ export class DayCounts<R, A> {
   #dropped = 0;
   /** Undefined: nothing is written now. */
   #writing: Promise<void> | undefined = undefined;
+  /** What is written after it. */
+  #next: Promise<void> | undefined = undefined;
 
   constructor(options: DayCountsOptions) {
     this.#options = options;
@@ -137,12 +139,16 @@ export class DayCounts<R, A> {
   }
 
   /**
-   * Writes what is pending; what comes meanwhile waits until that has ended. Never rejects: what the store does not take is lost,
-   * and told.
+   * Writes what is pending; while something is written, that waits, together with what comes until then. Never rejects: what the
+   * store does not take is lost, and told.
    */
   write(): Promise<void> {
     this.#timer.stop();
-    return (this.#writing ??= this.#writePending());
+    if (this.#writing === undefined) return (this.#writing = this.#writePending());
+    return (this.#next ??= this.#writing.then(() => {
+      this.#next = undefined;
+      return this.write();
+    }));
   }
 
   async #writePending(): Promise<void> {
@@ -157,7 +163,6 @@ export class DayCounts<R, A> {
       this.#options.log.warn(`counts of ${rows.size} rows are lost to reports: ${String(cause)}`);
     }
     this.#writing = undefined;
-    if (this.#pending.size > 0) this.#timer.start(WRITE_AFTER_MS, () => void this.write());
   }
 
   async #writeAll(rows: ReadonlyMap<string, Pending>, abouts: ReadonlyMap<string, string>): Promise<void> {
@@ -173,9 +178,8 @@ export class DayCounts<R, A> {
   }
 
   /** To be registered with `Setup.onClose`. */
-  async close(): Promise<void> {
-    await this.#writing;
-    await this.write();
+  close(): Promise<void> {
+    return this.write();
   }
 }
 

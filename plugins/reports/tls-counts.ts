@@ -13,7 +13,7 @@ export const TLS_STORE = 'tls-reports';
 
 /** Connections that have all of this in common are counted together. */
 export interface TlsRow {
-  /** RFC 8460 section 4.2: `tlsa`, `sts`, `no-policy-found`. */
+  /** RFC 8460 section 4.4: `tlsa`, `sts`, `no-policy-found`. */
   readonly policyType: string;
   /** `success`, or a result type of section 4.3. */
   readonly result: string;
