@@ -12,7 +12,7 @@ import {
   type MxHost,
   type RouteFault,
 } from './mx-lookup.ts';
-import type { PolicyCounters, PolicyType } from './policy-counters.ts';
+import { PolicyCounters, type PolicyType } from './policy-counters.ts';
 import { isInPolicy, type StsPolicy } from './sts-policy.ts';
 import {
   blindDemand,
@@ -84,6 +84,8 @@ interface DomainFacts {
 
 export class MailRoutes {
   readonly #options: RouteOptions;
+  /** Without a report: RFC 8460 section 3 leaves the way of reports out of the next one, or each would be about the one before. */
+  readonly #uncounted = new PolicyCounters();
 
   constructor(options: RouteOptions) {
     this.#options = options;
@@ -91,7 +93,8 @@ export class MailRoutes {
 
   /** `domain` is in ASCII and lower case, or an address in brackets. Never rejects. */
   async routeTo(domain: string, wish?: SenderWish): Promise<MailRoute> {
-    const { counters, now, authorities, minimumVersion, sts } = this.#options;
+    const { now, authorities, minimumVersion, sts } = this.#options;
+    const counters = wish === 'waived' ? this.#uncounted : this.#options.counters;
     const demands = { domain, counters, now, authorities, minimumVersion };
     if (domain.startsWith('[')) return this.#routeToAddress(domain, wish, demands);
     const [mx, policy] = await Promise.all([lookUpMx(domain, this.#options), sts?.policyFor(domain)]);
@@ -135,8 +138,9 @@ export class MailRoutes {
   }
 
   async #examine(host: MxHost, facts: DomainFacts): Promise<Candidate> {
-    const { dns, mayReach, counters } = this.#options;
+    const { dns, mayReach } = this.#options;
     const { domain, policy, wish } = facts;
+    const { counters } = facts.demands;
     const found = await lookUpAddresses(dns, host.name, mayReach);
     if (found.kind === 'none') return { skipped: 'it has no address', fault: undefined };
     if (found.kind === 'failed')

@@ -230,6 +230,13 @@ test('the policy that was applied stands in the log, and what came of it is coun
   ]);
 });
 
+test('RFC 8460 section 3: a message that waives policies, as reports do, is in no report itself', async () => {
+  const { outlet } = await given({ zone: withTlsa('3 1 1', good), certificate: own });
+  const message = messageOf(`TLS-Required: No\r\n${LETTER}`);
+  await outlet.deliver({ ...mailTo(['u@a.example']), message });
+  expect(outlet.policyCounts).toEqual([]);
+});
+
 test.each<[string, Given, string, object]>([
   [
     'no TLS under MTA-STS',
