@@ -26,6 +26,7 @@ export async function authorsOf(fields: readonly string[]): Promise<Authors> {
       if (domains.length % AT_ONCE === 0) await turn.pass();
     }
   }
+  await turn.pass();
   const known = [...new Set(domains.filter((domain) => domain !== undefined))];
   return { domains: known, mailboxes: domains.length, problem: problemOf(fields, domains) };
 }

@@ -69,7 +69,8 @@ const verification = transactionTask<MessageSignatures>('dkim_verification');
 export function askForKeys({ services, tasks, transaction }: HookContext): void {
   if (tasks.result(keyQuestions) !== undefined) return;
   const { header } = transaction.message;
-  const fields = KEY_FIELDS.flatMap((name) => header.all(name).map((value) => fieldOf(name, value)));
+  const names = header.count('ARC-Seal') <= MAX_SETS_AHEAD ? [DKIM_FIELD, ...ARC_FIELDS] : [DKIM_FIELD];
+  const fields = names.flatMap((name) => header.all(name).map((value) => fieldOf(name, value)));
   if (fields.length === 0) return;
   tasks.start(keyQuestions, (signal) => {
     const answers: KeyAnswers = new Map();
@@ -81,8 +82,11 @@ export function askForKeys({ services, tasks, transaction }: HookContext): void 
   });
 }
 
-/** Fields that name keys, or that say which of those matter. */
-const KEY_FIELDS = ['DKIM-Signature', 'ARC-Seal', 'ARC-Message-Signature', 'ARC-Authentication-Results'];
+const DKIM_FIELD = 'DKIM-Signature';
+/** Which of the signatures matters is for all of these to say. */
+const ARC_FIELDS = ['ARC-Seal', 'ARC-Message-Signature', 'ARC-Authentication-Results'];
+/** Longer chains are read once, when the message is here: honest ones are not, and reading them is work. */
+const MAX_SETS_AHEAD = 10;
 
 const fieldOf = (casedKey: string, value: string): RawField => ({
   key: casedKey.toLowerCase(),
