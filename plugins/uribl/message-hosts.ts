@@ -18,7 +18,7 @@ export interface MessageHosts {
 
 /** What is worked on at a time, before the clock is looked at: a fraction of a millisecond, or a few without WebAssembly. */
 const PIECE_OCTETS = 4_096;
-const PIECE_NAMES = 64;
+const PIECE_NAMES = 16;
 
 export async function messageHosts(
   message: Message,
