@@ -1,12 +1,12 @@
 import { definePlugin, type CommandContext, type Services, type Store } from '../bindings/plugin/index.ts';
 import { isPublic } from '../bindings/lists/index.ts';
-import { DailyJob, type Sent } from './reports/daily-job.ts';
-import { printDay, readDomainDay } from './reports/day-counts.ts';
+import type { Sent } from './reports/daily-job.ts';
+import { readDomainDay } from './reports/day-counts.ts';
 import { mailAddressesOf } from './reports/destinations.ts';
-import { rangeOf, reportIdOf, type Reporter } from './reports/dmarc-report.ts';
 import { reportCommand } from './reports/report-command.ts';
-import { packReport, printReportMail } from './reports/report-mail.ts';
-import { deliverAll, openReportOutlet, reporterOf, reportOptions } from './reports/report-options.ts';
+import { reporterOf } from './reports/reporter.ts';
+import type { ReportForm } from './reports/report-mail.ts';
+import { reportHooks, reportOptions } from './reports/report-plugin.ts';
 import { TLS_STORE, type TlsRow } from './reports/tls-counts.ts';
 import { printTlsReport } from './reports/tls-report.ts';
 
@@ -31,6 +31,23 @@ async function stsTextOf(store: Pick<Store, 'get'>, domain: string): Promise<str
   }
 }
 
+/** RFC 8460 section 5.3. */
+const FORM: ReportForm = {
+  idPrefix: 'tls.',
+  subjectId: (id, { host }) => `${id}@${host}`,
+  fields: (domain, { host }) => [
+    ['TLS-Report-Domain', domain],
+    ['TLS-Report-Submitter', host],
+    // A report about the way of reports must not be kept back by what it is about. RFC 8460 section 5.3, RFC 8689 section 3.
+    ['TLS-Required', 'No'],
+  ],
+  type: 'multipart/report; report-type="tlsrpt"',
+  fileType: 'application/tlsrpt+gzip',
+  fileEnding: 'json.gz',
+  text: ({ org, domain, day }) =>
+    `This is the TLS report of ${org} about mail to ${domain}\non ${day} (UTC). RFC 8460 tells what its parts mean.\n`,
+};
+
 /** Tells domains how mail to them has been encrypted, once a day. RFC 8460. */
 export default definePlugin({
   name: 'tls_reports',
@@ -46,79 +63,25 @@ export default definePlugin({
       return found && printTlsReport(day, found, reporterOf({}, services.system.hostName), undefined);
     },
   }),
-  hooks(setup) {
-    const { options, services, config, log, onClose } = setup;
-    const { clock, dns } = services;
-    const reporter = reporterOf(options, config.me);
-    const outlet = openReportOutlet(setup);
-    let store: Store;
-    let policies: Store;
-    const send = async (day: number, domain: string): Promise<Sent> => {
-      const found = await readDomainDay<TlsRow, null>(store, day, domain);
-      if (found === undefined) return 'not wanted';
-      const answer = await dns.txt(`_smtp._tls.${domain}`);
-      if (answer.status === 'failed') return 'later';
-      const uris = answer.status === 'found' ? urisOf(answer.records) : undefined;
-      if (uris === undefined) return 'not wanted';
-      const json = printTlsReport(day, found, reporter, await stsTextOf(policies, domain));
-      const packed = await packReport(json);
-      const mails = mailAddressesOf(uris).map((to, index) =>
-        mailOf({ day, domain, reporter, packed, to, index }, services),
-      );
-      const posted = await postAll(uris, json, services);
-      const mailed = await deliverAll(mails, outlet, log);
-      return posted === 'sent' ? 'sent' : mailed === 'not wanted' ? posted : mailed;
-    };
-    return {
-      // Only processes that serve send; the stores are opened by the first client's process.
-      'post-fork'() {
-        store = services.store.open(TLS_STORE);
-        policies = services.store.open(STS_STORE);
-        const job = new DailyJob({ store, clock, log, host: config.me, send });
-        onClose(() => job.stop());
-        job.start();
+  hooks: (setup) =>
+    reportHooks(setup, {
+      storeName: TLS_STORE,
+      async send(day, domain, { store, reporter, mail }): Promise<Sent> {
+        const { services } = setup;
+        const found = await readDomainDay<TlsRow, null>(store, day, domain);
+        if (found === undefined) return 'not wanted';
+        const answer = await services.dns.txt(`_smtp._tls.${domain}`);
+        if (answer.status === 'failed') return 'later';
+        const uris = answer.status === 'found' ? urisOf(answer.records) : undefined;
+        if (uris === undefined) return 'not wanted';
+        const policy = await stsTextOf(services.store.open(STS_STORE), domain);
+        const content = printTlsReport(day, found, reporter, policy);
+        const posted = await postAll(uris, content, services);
+        const mailed = await mail({ day, domain, content }, FORM, mailAddressesOf(uris));
+        return posted === 'sent' ? 'sent' : mailed === 'not wanted' ? posted : mailed;
       },
-    };
-  },
+    }),
 });
-
-interface TlsReportMail {
-  readonly day: number;
-  readonly domain: string;
-  readonly reporter: Reporter;
-  readonly packed: string;
-  readonly to: Parameters<typeof printReportMail>[0]['to'];
-  readonly index: number;
-}
-
-/** RFC 8460 section 5.3. */
-function mailOf({ day, domain, reporter, packed, to, index }: TlsReportMail, services: Services) {
-  const { begin, end } = rangeOf(day);
-  const id = reportIdOf(day, domain, reporter);
-  return printReportMail(
-    {
-      from: reporter.contact,
-      to,
-      subject: `Report Domain: ${domain} Submitter: ${reporter.host} Report-ID: <${id}@${reporter.host}>`,
-      fields: [
-        ['TLS-Report-Domain', domain],
-        ['TLS-Report-Submitter', reporter.host],
-        // A report about the way of reports must not be kept back by what it is about. RFC 8460 section 5.3, RFC 8689 section 3.
-        ['TLS-Required', 'No'],
-      ],
-      type: 'multipart/report; report-type="tlsrpt"',
-      text: `This is the TLS report of ${reporter.org} about mail to ${domain}\non ${printDay(day)} (UTC). RFC 8460 tells what its parts mean.\n`,
-      report: {
-        packed,
-        type: 'application/tlsrpt+gzip',
-        name: `${reporter.host}!${domain}!${begin}!${end}.json.gz`,
-      },
-      id: `tls.${id}.${index}`,
-      host: reporter.host,
-    },
-    services,
-  );
-}
 
 /** RFC 8460 section 5.4. The host is anybody's choice: it must not be one of this network (server-side request forgery). */
 async function postAll(

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import type { Clock, Log, Store } from '../../bindings/plugin/index.ts';
+import type { Clock, Log, Services, Setup, Store } from '../../bindings/plugin/index.ts';
 import { Timer } from '../../bindings/timing/index.ts';
 
 export const DAY_MS = 86_400_000;
@@ -37,10 +37,11 @@ export interface DomainDay<R, A> {
 
 export const dayOf = (epochMs: number): number => Math.floor(epochMs / DAY_MS);
 
+/** Sweden writes days as RFC 3339 does. */
+const days = new Intl.DateTimeFormat('sv-SE', { timeZone: 'UTC' });
+
 /** `2026-11-30`. */
-export function printDay(day: number): string {
-  return `${new Intl.DateTimeFormat('sv-SE', { timeZone: 'UTC' }).format(day * DAY_MS)}`;
-}
+export const printDay = (day: number): string => days.format(day * DAY_MS);
 
 /** The number of the day; undefined for what is none. */
 export function parseDay(text: string): number | undefined {
@@ -181,6 +182,22 @@ export class DayCounts<R, A> {
   close(): Promise<void> {
     return this.write();
   }
+}
+
+/** What of its set-up a plugin gives that counts. */
+export interface CountsSetup extends Pick<Setup<unknown>, 'onClose'> {
+  readonly services: Pick<Services, 'clock' | 'store'>;
+  readonly log: Pick<Log, 'warn'>;
+}
+
+/** Counts into the store of that name, until the plugin is closed. */
+export function openDayCounts<R, A>(
+  storeName: string,
+  { services: { clock, store }, log, onClose }: CountsSetup,
+): DayCounts<R, A> {
+  const counts = new DayCounts<R, A>({ store: store.open(storeName), clock, log });
+  onClose(() => counts.close());
+  return counts;
 }
 
 /** The domains that a day has, in their order. */

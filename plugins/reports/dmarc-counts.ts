@@ -1,23 +1,17 @@
 /** The store of what DMARC reports tell, and the command that shows it. */
 
-import type { PluginCommand, Setup } from '../../bindings/plugin/index.ts';
+import type { PluginCommand } from '../../bindings/plugin/index.ts';
 import type { DmarcResult, PublishedPolicy } from '../mailauth/sender-results.ts';
-import { DayCounts, readDomainDay } from './day-counts.ts';
+import { openDayCounts, readDomainDay, type CountsSetup } from './day-counts.ts';
 import { printDmarcReport, rowOf, type DmarcRow } from './dmarc-report.ts';
 import { reportCommand } from './report-command.ts';
-import { reporterOf } from './report-options.ts';
+import { reporterOf } from './reporter.ts';
 
 export const DMARC_STORE = 'dmarc-reports';
 
-/** Counts messages for reports from now on; closed with the plugin. It costs no message any time. */
-export function openDmarcCounts({
-  services,
-  log,
-  onClose,
-}: Pick<Setup<unknown>, 'services' | 'log' | 'onClose'>): (result: DmarcResult) => void {
-  const { clock, store } = services;
-  const counts = new DayCounts<DmarcRow, PublishedPolicy>({ store: store.open(DMARC_STORE), clock, log });
-  onClose(() => counts.close());
+/** Counts messages for reports from now on; it costs no message any time. Closed with the plugin. */
+export function openDmarcCounts(setup: CountsSetup): (result: DmarcResult) => void {
+  const counts = openDayCounts<DmarcRow, PublishedPolicy>(DMARC_STORE, setup);
   return (result) => {
     const told = rowOf(result);
     if (told !== undefined) counts.count(told.published.domain.toLowerCase(), told.published, told.row);

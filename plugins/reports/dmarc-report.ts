@@ -3,7 +3,8 @@
 import { canonicalIpAddress } from '../../bindings/lists/index.ts';
 import { MAX_DOMAIN } from '../../bindings/wire/index.ts';
 import type { DmarcResult, PublishedPolicy } from '../mailauth/sender-results.ts';
-import { DAY_MS, type DomainDay } from './day-counts.ts';
+import type { DomainDay } from './day-counts.ts';
+import { rangeOf, reportIdOf, type Reporter } from './reporter.ts';
 
 /** Messages that have all of this in common are one record. RFC 9990 section 3.1.1.7. */
 export type DmarcRow = Pick<
@@ -54,32 +55,11 @@ export function rowOf(
   };
 }
 
-/** Whoever has signed has a key in the DNS, by a name that fits there; anything else is text without end. */
+/** Keys of signatures have names that fit into the DNS; anything else is text without end. */
 const isNamed = ({ domain, selector }: DmarcRow['signatures'][number]): boolean =>
   domain.length + selector.length <= MAX_DOMAIN;
 
 const shortened = (comment: string): string => comment.slice(0, MAX_COMMENT);
-
-/** Who reports. */
-export interface Reporter {
-  /** The name of the organisation. */
-  readonly org: string;
-  /** An address that people answer at. */
-  readonly contact: string;
-  /** The domain that names the files: that of `me`. */
-  readonly host: string;
-  readonly generator: string;
-}
-
-/** Unique for ever, as a second report of the same day has the same content. RFC 9990 section 3.5.1. */
-export const reportIdOf = (day: number, domain: string, { host }: Reporter): string =>
-  `${day}.${domain}.${host}`.replace(/[^A-Za-z0-9.-]/g, '-');
-
-/** The begin and the last second of a day, in seconds since 1970. */
-export const rangeOf = (day: number): { readonly begin: number; readonly end: number } => ({
-  begin: (day * DAY_MS) / 1_000,
-  end: ((day + 1) * DAY_MS) / 1_000 - 1,
-});
 
 /** The report of a day about one policy domain. */
 export function printDmarcReport(day: number, { domain, about, rows }: DmarcDay, reporter: Reporter): string {

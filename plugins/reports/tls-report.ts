@@ -1,7 +1,7 @@
 /** Reports of TLS as JSON. RFC 8460 section 4. */
 
-import { DAY_MS, type DomainDay } from './day-counts.ts';
-import { rangeOf, reportIdOf, type Reporter } from './dmarc-report.ts';
+import { printDay, type DomainDay } from './day-counts.ts';
+import { reportIdOf, type Reporter } from './reporter.ts';
 import type { TlsRow } from './tls-counts.ts';
 
 export type TlsDay = DomainDay<TlsRow, null>;
@@ -18,8 +18,8 @@ export function printTlsReport(
     {
       'organization-name': reporter.org,
       'date-range': {
-        'start-datetime': printTime(rangeOf(day).begin),
-        'end-datetime': printTime(rangeOf(day).end),
+        'start-datetime': `${printDay(day)}T00:00:00Z`,
+        'end-datetime': `${printDay(day)}T23:59:59Z`,
       },
       'contact-info': reporter.contact,
       'report-id': reportIdOf(day, domain, reporter),
@@ -68,11 +68,3 @@ const linesOf = (sts: string | undefined): readonly string[] | undefined =>
   sts?.split(/\r?\n/).filter((line) => line !== '');
 
 const patternOf = (line: string): readonly string[] => /^mx\s*:\s*(\S+)/.exec(line)?.slice(1) ?? [];
-
-/** RFC 3339, in UTC. */
-function printTime(epochSeconds: number): string {
-  const time = epochSeconds % (DAY_MS / 1_000);
-  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
-  const day = new Intl.DateTimeFormat('sv-SE', { timeZone: 'UTC' }).format(epochSeconds * 1_000);
-  return `${day}T${two(time / 3_600)}:${two((time / 60) % 60)}:${two(time % 60)}Z`;
-}

@@ -26,11 +26,9 @@ export class WrittenMessage implements Message {
   }
 
   get longestLine(): number {
-    return Math.max(
-      ...this.#print('lf')
-        .split('\n')
-        .map(({ length }) => length),
-    );
+    return this.#print('lf')
+      .split('\n')
+      .reduce((longest, { length }) => Math.max(longest, length), 0);
   }
 
   #print(lineEnds: LineEnds): string {

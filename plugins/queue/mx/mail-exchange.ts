@@ -3,13 +3,12 @@
 import { isReachable } from '../../../bindings/lists/index.ts';
 import type { Log, Services, Setup } from '../../../bindings/plugin/index.ts';
 import { canonicalDomain } from '../../../bindings/wire/domain-name.ts';
-import { areTlsReportsMailed, openTlsCounts } from '../../reports/tls-counts.ts';
+import { areTlsReportsMailed, openTlsCounts, type TlsCount } from '../../reports/tls-counts.ts';
 import type { HopOptions } from '../smtp/hop-options.ts';
 import { openHops, type HopSetup } from '../smtp/hops.ts';
 import { MailRoutes } from './mail-routes.ts';
 import { lookUpAddresses } from './mx-lookup.ts';
 import { MxOutlet } from './mx-outlet.ts';
-import { PolicyCounters, type CountReport } from './policy-counters.ts';
 import { fetchStsPolicy, StsPolicies } from './sts-policies.ts';
 
 /**
@@ -37,6 +36,8 @@ export interface MxSetup extends HopSetup, Partial<Pick<Setup<unknown>, 'config'
 
 /** For networks of their own, such as those of tests. */
 export interface MxSurroundings {
+  /** In place of what reports of TLS are made of. */
+  readonly count?: TlsCount | undefined;
   /** Undefined: addresses of this machine are never connected to. */
   readonly mayReach?: ((address: string) => boolean) | undefined;
   /** Port of the web servers that have policies of MTA-STS; undefined: 443. */
@@ -61,12 +62,12 @@ export function openMailExchange(
   const { log } = options;
   const { mayReach = isReachable, authorities } = surroundings;
   const own = new Set([options.helloName, ...ownNames].map((name) => canonicalDomain(name) ?? name));
-  const counters = new PolicyCounters(tlsCountsFor(setup, log));
+  const count = surroundings.count ?? tlsCountsFor(setup, log);
   const routes = new MailRoutes({
     dns: dns.authenticated,
-    sts: isStsUsed ? openStsPolicies(setup.services, counters, log, surroundings) : undefined,
+    sts: isStsUsed ? openStsPolicies(setup.services, count, log, surroundings) : undefined,
     isDaneUsed,
-    counters,
+    count,
     isOwn: (name) => own.has(name),
     mayReach,
     random,
@@ -77,19 +78,19 @@ export function openMailExchange(
     log,
   });
   const open = (hosts: HopOptions['hosts']) => openHops({ ...hopOptions, hosts }, setup);
-  return new MxOutlet({ routes, counters, log, openHops: open });
+  return new MxOutlet({ routes, count, log, openHops: open });
 }
 
 /** A configuration that reports nothing opens no store for it. */
-function tlsCountsFor({ config, services, onClose }: MxSetup, log: Log): CountReport | undefined {
+function tlsCountsFor({ config, services, onClose }: MxSetup, log: Log): TlsCount {
   return config !== undefined && areTlsReportsMailed(config)
     ? openTlsCounts({ services, log, onClose })
-    : undefined;
+    : () => undefined;
 }
 
 function openStsPolicies(
   { clock, dns, http, store }: MxSetup['services'],
-  counters: PolicyCounters,
+  count: TlsCount,
   log: Log,
   { mayReach = isReachable, authorities, stsPort: port }: MxSurroundings,
 ): StsPolicies {
@@ -104,6 +105,6 @@ function openStsPolicies(
     store: store.open('mta-sts'),
     now: () => clock.now(),
     log,
-    onFault: (domain, result) => counters.failure(domain, 'sts', result),
+    onFault: (domain, result) => count(domain, 'sts', result),
   });
 }

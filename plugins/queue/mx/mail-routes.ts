@@ -1,5 +1,6 @@
 /** Where mail for a domain goes, and how safely: MX, then DANE, then MTA-STS. RFC 5321 section 5, RFC 7672, RFC 8461. */
 
+import type { PolicyType, TlsCount } from '../../reports/tls-counts.ts';
 import type { HopHost, TlsDemand } from '../smtp/hop-options.ts';
 import type { Log, Resolver } from '../../../bindings/plugin/index.ts';
 import { isIPv4, isIPv6 } from '../../../bindings/wire/ip-address.ts';
@@ -12,7 +13,6 @@ import {
   type MxHost,
   type RouteFault,
 } from './mx-lookup.ts';
-import { PolicyCounters, type PolicyType } from './policy-counters.ts';
 import { isInPolicy, type StsPolicy } from './sts-policy.ts';
 import {
   blindDemand,
@@ -31,7 +31,8 @@ export interface RouteOptions {
   readonly sts: { policyFor(domain: string): Promise<StsPolicy | undefined> } | undefined;
   /** False: no TLSA records are looked for. */
   readonly isDaneUsed: boolean;
-  readonly counters: PolicyCounters;
+  /** Tells reports how it went. */
+  readonly count: TlsCount;
   readonly isOwn: (name: string) => boolean;
   readonly mayReach: (address: string) => boolean;
   readonly random: () => number;
@@ -82,10 +83,11 @@ interface DomainFacts {
   readonly demands: DemandOptions;
 }
 
+/** RFC 8460 section 3 leaves the way of reports out of the next one, or each would be about the one before. */
+const uncounted: TlsCount = () => undefined;
+
 export class MailRoutes {
   readonly #options: RouteOptions;
-  /** Without a report: RFC 8460 section 3 leaves the way of reports out of the next one, or each would be about the one before. */
-  readonly #uncounted = new PolicyCounters();
 
   constructor(options: RouteOptions) {
     this.#options = options;
@@ -94,8 +96,8 @@ export class MailRoutes {
   /** `domain` is in ASCII and lower case, or an address in brackets. Never rejects. */
   async routeTo(domain: string, wish?: SenderWish): Promise<MailRoute> {
     const { now, authorities, minimumVersion, sts } = this.#options;
-    const counters = wish === 'waived' ? this.#uncounted : this.#options.counters;
-    const demands = { domain, counters, now, authorities, minimumVersion };
+    const count = wish === 'waived' ? uncounted : this.#options.count;
+    const demands = { domain, count, now, authorities, minimumVersion };
     if (domain.startsWith('[')) return this.#routeToAddress(domain, wish, demands);
     const [mx, policy] = await Promise.all([lookUpMx(domain, this.#options), sts?.policyFor(domain)]);
     if (mx.kind === 'fault') return mx.fault;
@@ -140,21 +142,21 @@ export class MailRoutes {
   async #examine(host: MxHost, facts: DomainFacts): Promise<Candidate> {
     const { dns, mayReach } = this.#options;
     const { domain, policy, wish } = facts;
-    const { counters } = facts.demands;
+    const { count } = facts.demands;
     const found = await lookUpAddresses(dns, host.name, mayReach);
     if (found.kind === 'none') return { skipped: 'it has no address', fault: undefined };
     if (found.kind === 'failed')
       return { skipped: found.reason, fault: routeFaults.lookUpFailed(domain, found.reason) };
     const dane = await this.#daneOf(host, found, facts);
     if (dane.kind === 'failed') {
-      counters.failure(domain, 'tlsa', 'dnssec-invalid', { mx: host.name });
+      count(domain, 'tlsa', 'dnssec-invalid', { mx: host.name });
       return { skipped: `TLSA: ${dane.reason}`, fault: routeFaults.noTrustedHost(domain) };
     }
     const isListed = policy !== undefined && policy.mode !== 'none' && isInPolicy(policy, host.name);
     const isEnforced = policy?.mode === 'enforce' && wish !== 'waived';
     // DANE comes first where both can tell the host by its certificate, also if they disagree: RFC 8461 section 2.
     if (dane.kind !== 'usable' && policy !== undefined && policy.mode !== 'none' && !isListed) {
-      counters.failure(domain, 'sts', 'validation-failure', { mx: host.name });
+      count(domain, 'sts', 'validation-failure', { mx: host.name });
       if (isEnforced) return { skipped: 'not in the MTA-STS policy', fault: routeFaults.notInPolicy(domain) };
     }
     // RFC 8689 section 4.2.1: a verified certificate proves nothing if anybody could have named the host. A policy that is
@@ -187,8 +189,7 @@ function demandFor(host: string, dane: DaneFinding, facts: DomainFacts): Applied
     const policy = `DANE by the records of ${dane.baseDomain}`;
     return { demand: daneDemand(dane, facts.listDomain, demands), policy, policyType: 'tlsa' };
   }
-  if (dane.kind === 'unusable')
-    demands.counters.failure(demands.domain, 'tlsa', 'tlsa-invalid', { mx: host });
+  if (dane.kind === 'unusable') demands.count(demands.domain, 'tlsa', 'tlsa-invalid', { mx: host });
   if (sts?.mode === 'enforce')
     return { demand: webDemand(host, 'sts', demands), policy: 'MTA-STS, enforced', policyType: 'sts' };
   if (wish === 'required')

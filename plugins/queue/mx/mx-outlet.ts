@@ -1,20 +1,21 @@
 /** The outlet of mail that goes where the DNS says, each domain under its own policy. */
 
 import type { DeliveryReport, HopReply, Log, MailObject, Outlet } from '../../../bindings/plugin/index.ts';
+import type { TlsCount } from '../../reports/tls-counts.ts';
 import { deliverSplit } from '../kit/outlet-split.ts';
 import type { HopCounters, HopOptions, HopOutlet } from '../smtp/hop-options.ts';
 import { hopReplies } from '../smtp/hop-replies.ts';
 import { isLackOfSafety } from '../smtp/mail-fitness.ts';
 import { withDeadline } from '../../../bindings/timing/time-limit.ts';
 import type { MailRoute, MailRoutes, SenderWish } from './mail-routes.ts';
-import type { PolicyCount, PolicyCounters } from './policy-counters.ts';
 import { routeFaults } from './mx-lookup.ts';
 
 export interface MxOutletOptions {
   readonly routes: Pick<MailRoutes, 'routeTo'>;
   /** Opens the outlet whose hosts are found for each mail object. */
   readonly openHops: (hosts: HopOptions['hosts']) => HopOutlet;
-  readonly counters: PolicyCounters;
+  /** Tells reports how it went. */
+  readonly count: TlsCount;
   readonly log: Log;
   /** For everything that has to be looked up for a domain, policies included. */
   readonly lookUpMs?: number;
@@ -48,11 +49,6 @@ export class MxOutlet implements HopOutlet {
     return this.#hops.connections;
   }
 
-  /** What became of TLS on the way to each domain since the outlet was opened. */
-  get policyCounts(): readonly PolicyCount[] {
-    return this.#options.counters.counts;
-  }
-
   deliver(mail: MailObject, signal?: AbortSignal): Promise<DeliveryReport> {
     const byDomain = new Map<string, number[]>();
     for (const [index, { address }] of mail.recipients.entries()) {
@@ -80,13 +76,12 @@ export class MxOutlet implements HopOutlet {
     mail: MailObject,
     signal: AbortSignal | undefined,
   ): Promise<DeliveryReport> {
-    const { counters } = this.#options;
     const route = await this.#routeTo(domain, mail, signal);
     if (route.kind !== 'hosts') return mail.recipients.map(() => route);
     this.#routes.set(mail, route);
     const report = await this.#hops.deliver(mail, signal);
     if (report.some(({ reply }) => WITHOUT_TLS.has(reply)))
-      counters.failure(domain, route.policyType, 'starttls-not-supported');
+      this.#options.count(domain, route.policyType, 'starttls-not-supported');
     const { later } = route;
     return later !== undefined && report.every(({ reply }) => isLackOfSafety(reply))
       ? report.map(() => later)

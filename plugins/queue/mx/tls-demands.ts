@@ -1,14 +1,15 @@
 /** What a hop's TLS has to be under each policy, and how its certificate is judged and counted. */
 
 import type { PeerCertificate, TlsaRecord } from '../../../bindings/plugin/index.ts';
+import type { FailureResult, PolicyType, TlsCount } from '../../reports/tls-counts.ts';
 import type { TlsDemand } from '../smtp/hop-options.ts';
 import { standsForHost } from './certificates.ts';
 import { judgeByDane, type DaneFinding } from './dane.ts';
-import type { FailureResult, PolicyCounters, PolicyType } from './policy-counters.ts';
 
 export interface DemandOptions {
   readonly domain: string;
-  readonly counters: PolicyCounters;
+  /** Tells reports how it went. */
+  readonly count: TlsCount;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** PEM, in place of the system's authorities. */
@@ -25,7 +26,7 @@ export function daneDemand(
   listDomain: string | undefined,
   options: DemandOptions,
 ): TlsDemand {
-  const { domain, counters, now, minimumVersion } = options;
+  const { domain, count, now, minimumVersion } = options;
   // RFC 7672 section 3.2.2: the domain of the mailboxes counts too, DNSSEC has led from it to the host.
   const names = [...new Set([baseDomain, domain, listDomain ?? domain])];
   return {
@@ -37,8 +38,7 @@ export function daneDemand(
     judge: (certificate) => {
       const fault = judgeByDane(records, certificate, names, now());
       const details = { mx: baseDomain, policy: records.map(printRecord) };
-      if (fault === undefined) counters.success(domain, 'tlsa', details);
-      else counters.failure(domain, 'tlsa', fault.result, details);
+      count(domain, 'tlsa', fault?.result ?? 'success', details);
       return fault?.text;
     },
   };
@@ -72,7 +72,7 @@ export const opportunisticDemand = (host: string, isTested: boolean, options: De
   minimumVersion: options.minimumVersion,
   judge: (certificate) => {
     if (isTested) return judgeByAuthorities(host, certificate, 'sts', options);
-    options.counters.success(options.domain, 'no-policy-found', { mx: host });
+    options.count(options.domain, 'no-policy-found', 'success', { mx: host });
     return problemOf(certificate, certificate.hasName)?.text;
   },
 });
@@ -81,14 +81,13 @@ function judgeByAuthorities(
   host: string,
   certificate: PeerCertificate,
   policyType: PolicyType,
-  { domain, counters }: DemandOptions,
+  { domain, count }: DemandOptions,
 ): string | undefined {
   const [own] = certificate.chain;
   // RFC 8461 section 4.2 knows DNS names only.
   const hasName = own !== undefined && standsForHost(own, host, policyType === 'sts' ? 'never' : 'fallback');
   const problem = problemOf(certificate, hasName);
-  if (problem === undefined) counters.success(domain, policyType, { mx: host });
-  else counters.failure(domain, policyType, problem.result, { mx: host });
+  count(domain, policyType, problem?.result ?? 'success', { mx: host });
   return problem?.text;
 }
 

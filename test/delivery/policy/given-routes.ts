@@ -2,24 +2,24 @@
 
 import { onTestFinished } from 'vitest';
 import { MailRoutes, type RouteOptions, type SenderWish } from '../../../plugins/queue/mx/mail-routes.ts';
-import { PolicyCounters } from '../../../plugins/queue/mx/policy-counters.ts';
 import { isReachable } from '../../../bindings/lists/client-ranges.ts';
 import { parseStsPolicy } from '../../../plugins/queue/mx/sts-policy.ts';
 import { asking } from '../../dns/asking.ts';
 import { ZoneServer, type Said, type Zone } from '../../dns/zone-server.ts';
 import { keptLog } from '../mail-object.ts';
+import { PolicyCounts } from './policy-counts.ts';
 
 export async function given(zone: Zone, sts?: string, options: Partial<RouteOptions> = {}) {
   const server = await ZoneServer.start(zone);
   onTestFinished(() => server.close());
-  const counters = new PolicyCounters();
+  const counters = new PolicyCounts();
   const log = keptLog();
   const policy = sts === undefined ? undefined : parseStsPolicy(sts);
   const routes = new MailRoutes({
     dns: asking([server.resolver()], { attempts: 1, timeoutMs: 200 }),
     sts: { policyFor: () => Promise.resolve(policy) },
     isDaneUsed: true,
-    counters,
+    count: counters.count,
     isOwn: (name) => name === 'us.example',
     mayReach: isReachable,
     random: () => 0.5,

@@ -12,6 +12,7 @@ import { hopSetup, keptLog, LETTER, mailTo } from '../mail-object.ts';
 import { ScriptedHop, type Script } from '../scripted-hop.ts';
 import { messageOf } from '../transaction.ts';
 import { issue, tlsa, type Issued } from './certificates.ts';
+import { PolicyCounts } from './policy-counts.ts';
 import { PolicyServer, policyText } from './policy-server.ts';
 
 const authority = issue('authority', { isAuthority: true });
@@ -55,10 +56,11 @@ async function given({ zone, certificate, script = {}, sts, options }: Given) {
     http: webClient,
     store: new MemoryStores({ now: () => Date.now() }),
   };
+  const policies = new PolicyCounts();
   const outlet = openMailExchange(
     { helloName: 'us.example', port: hop.port, log, ...options },
     { ...hopSetup, services },
-    { mayReach: () => true, stsPort: page.port, authorities: authority.certificate },
+    { mayReach: () => true, stsPort: page.port, authorities: authority.certificate, count: policies.count },
   );
   closers.push(
     () => hop.close(),
@@ -66,7 +68,7 @@ async function given({ zone, certificate, script = {}, sts, options }: Given) {
     () => page.close(),
     () => outlet.close(),
   );
-  return { hop, dns, page, outlet, log };
+  return { hop, dns, page, outlet, log, policies };
 }
 
 const PLAIN: Zone = {
@@ -222,19 +224,17 @@ describe('what is delivered, and what is not', () => {
 });
 
 test('the policy that was applied stands in the log, and what came of it is counted', async () => {
-  const { outlet, log } = await given({ zone: withTlsa('3 1 1', own), certificate: own });
+  const { outlet, log, policies } = await given({ zone: withTlsa('3 1 1', own), certificate: own });
   await outlet.deliver(mailTo(['u@a.example']));
   expect(log.lines[0]).toBe('a.example: mx.a.example: DANE by the records of mx.a.example');
-  expect(outlet.policyCounts).toEqual([
-    { domain: 'a.example', policyType: 'tlsa', successes: 1, failures: {} },
-  ]);
+  expect(policies.counts).toEqual([{ domain: 'a.example', policyType: 'tlsa', successes: 1, failures: {} }]);
 });
 
 test('RFC 8460 section 3: a message that waives policies, as reports do, is in no report itself', async () => {
-  const { outlet } = await given({ zone: withTlsa('3 1 1', good), certificate: own });
+  const { outlet, policies } = await given({ zone: withTlsa('3 1 1', good), certificate: own });
   const message = messageOf(`TLS-Required: No\r\n${LETTER}`);
   await outlet.deliver({ ...mailTo(['u@a.example']), message });
-  expect(outlet.policyCounts).toEqual([]);
+  expect(policies.counts).toEqual([]);
 });
 
 test.each<[string, Given, string, object]>([
@@ -259,9 +259,9 @@ test.each<[string, Given, string, object]>([
   ['a policy that is not there', { zone: () => STS }, 'sts', { 'sts-policy-fetch-error': 1 }],
   ['a policy that is none', { zone: () => STS, sts: 'x' }, 'sts', { 'sts-policy-invalid': 1 }],
 ])('counted: %s', async (_, all, policyType, failures) => {
-  const { outlet } = await given(all);
+  const { outlet, policies } = await given(all);
   await outlet.deliver(mailTo(['u@a.example']));
-  expect(outlet.policyCounts).toContainEqual({ domain: 'a.example', policyType, successes: 0, failures });
+  expect(policies.counts).toContainEqual({ domain: 'a.example', policyType, successes: 0, failures });
 });
 
 describe('several domains', () => {

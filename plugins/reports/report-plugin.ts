@@ -1,16 +1,19 @@
-/** The options of plugins that mail reports, and the outlet they name. */
+/** What plugins that mail reports have in common: their options, the job that sends once a day, and the outlet it leaves by. */
 
 import {
   z,
+  type Address,
   type Log,
   type MailObject,
   type OpenedOutlet,
   type RecipientOutcome,
   type Setup,
+  type Store,
 } from '../../bindings/plugin/index.ts';
 import { withDeadline } from '../../bindings/timing/index.ts';
-import type { Sent } from './daily-job.ts';
-import type { Reporter } from './dmarc-report.ts';
+import { DailyJob, type Sent } from './daily-job.ts';
+import { reporterOf, type Reporter } from './reporter.ts';
+import { printReportMails, type Report, type ReportForm } from './report-mail.ts';
 
 const ADDRESS = /^[^\s<>@"]+@[^\s<>@"]+$/;
 
@@ -27,17 +30,53 @@ export const reportOptions = z.object({
 
 export type ReportOptions = z.output<typeof reportOptions>;
 
-export function reporterOf({ from, org }: Pick<ReportOptions, 'from' | 'org'>, me: string): Reporter {
+/** What a plugin sends reports with. */
+export interface ReportPlugin {
+  readonly storeName: string;
+  /** The report of one day about one domain, to everybody who wants it; see `DailyJob`. */
+  send(day: number, domain: string, means: ReportMeans): Promise<Sent>;
+}
+
+export interface ReportMeans {
+  readonly store: Store;
+  readonly reporter: Reporter;
+  /** Each recipient has a message of its own: one that cannot be had now must not make the others wait, or have it twice. */
+  readonly mail: (
+    report: Omit<Report, 'reporter'>,
+    form: ReportForm,
+    to: readonly Address[],
+  ) => Promise<Sent>;
+}
+
+/** The hooks of such a plugin. Only processes that serve send; the store is opened by the first of them. */
+export function reportHooks(setup: Setup<ReportOptions>, { storeName, send }: ReportPlugin) {
+  const { options, services, config, log, onClose } = setup;
+  const reporter = reporterOf(options, config.me);
+  const outlet = openOutlet(setup);
   return {
-    org: org?.replaceAll('_', ' ') ?? me,
-    contact: from ?? `postmaster@${me}`,
-    host: me,
-    generator: 'qpsmtpd',
+    'post-fork'() {
+      const store = services.store.open(storeName);
+      const means: ReportMeans = {
+        store,
+        reporter,
+        mail: async (report, form, to) =>
+          deliverAll(await printReportMails({ ...report, reporter }, form, to, services), outlet, log),
+      };
+      const job = new DailyJob({
+        store,
+        clock: services.clock,
+        log,
+        host: config.me,
+        send: (day, domain) => send(day, domain, means),
+      });
+      onClose(() => job.stop());
+      job.start();
+    },
   };
 }
 
 /** The outlet that `via` names, which begins with that word or not. */
-export function openReportOutlet({ options, services }: Setup<ReportOptions>): OpenedOutlet {
+function openOutlet({ options, services }: Setup<ReportOptions>): OpenedOutlet {
   const words = options.via ?? [];
   const spec = words[0] === 'via' ? words.slice(1) : words;
   return services.outlets.open(spec.length === 0 ? BY_MX : spec.join(' '));
@@ -46,8 +85,7 @@ export function openReportOutlet({ options, services }: Setup<ReportOptions>): O
 /** For one message: those of a report together take less than the hour after which another process takes it on. */
 const DELIVERY_MS = 8 * 60_000;
 
-/** Each recipient has a message of its own: one that cannot be had now must not make the others wait, or have it twice. */
-export async function deliverAll(
+async function deliverAll(
   mails: readonly MailObject[],
   outlet: Pick<OpenedOutlet, 'deliver'>,
   log: Pick<Log, 'notice' | 'warn'>,
