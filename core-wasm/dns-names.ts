@@ -4,7 +4,7 @@
  */
 
 import { DNS_INPUT, DNS_NAME_TABLE, DNS_NAME_WORDS, DNS_NAMES } from './layout';
-import { DOT } from './octets';
+import { BACKSLASH, DOT } from './octets';
 import { setWord, word } from './table';
 
 const MAX_LABEL: u32 = 63;
@@ -13,7 +13,6 @@ const MAX_NAME: u32 = 255;
 const MAX_POINTERS: u32 = 32;
 /** The two highest bits of a length say that the rest of the name stands elsewhere. */
 const POINTER: u32 = 0xc0;
-const BACKSLASH: u32 = 0x5c;
 const ZERO: u32 = 0x30;
 
 const START = 0;

@@ -88,7 +88,7 @@ class Reply {
       if (content === undefined) continue;
       const row = table.subarray(count * DNS_WORDS, (count + 1) * DNS_WORDS);
       row[DnsWord.type] = type;
-      row[DnsWord.owner] = this.#number(owner.text);
+      row[DnsWord.owner] = owner.number;
       row[DnsWord.ttl] = ttl;
       row[DnsWord.data] = data;
       row[DnsWord.dataEnd] = end;
@@ -179,9 +179,9 @@ class Reply {
   }
 
   #nameWithin(from: number, to: number): number {
-    const { text, end } = this.#name(from, to);
+    const { number, end } = this.#name(from, to);
     must(end === to);
-    return this.#number(text);
+    return number;
   }
 
   #number(text: string): number {
@@ -190,7 +190,7 @@ class Reply {
   }
 
   /** Pointers may only lead backwards, and there are few of them. */
-  #name(start: number, limit = this.#octets.length): { text: string; end: number } {
+  #name(start: number, limit = this.#octets.length): { number: number; end: number } {
     const octets = this.#octets;
     const labels: string[] = [];
     let size = 1;
@@ -199,11 +199,7 @@ class Reply {
     let pointers = 0;
     for (let at = start; at < limit;) {
       const length = octets[at]!;
-      if (length === 0) {
-        const text = labels.join('.');
-        this.#number(text);
-        return { text, end: end ?? at + 1 };
-      }
+      if (length === 0) return { number: this.#number(labels.join('.')), end: end ?? at + 1 };
       if ((length & POINTER) === POINTER) {
         must(at + 1 < limit);
         const target = octets.readUInt16BE(at) & 0x3fff;
