@@ -1,7 +1,7 @@
 /**
  * The contract between the host and the byte-level core.
  *
- * Two implementations keep it: `wasm-core.ts` over the AssemblyScript module, and `reference.ts` in plain
+ * Two implementations keep it: `wasm-core.ts` over the AssemblyScript module, and `reference/` in plain
  * TypeScript. Octets are copied in and never out: every result is a position, relative to the `from` that the
  * caller passed, in tables that stay valid only until the next call of any method. Read them in the same tick.
  */

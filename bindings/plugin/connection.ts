@@ -62,8 +62,8 @@ export interface Connection {
    * A result for the Authentication-Results field, which the host writes after the hook `data_post_headers` (RFC 8601). Added
    * before HELO it stands in every message of the connection; in a hook of HELO or EHLO until the next one; with AUTH until
    * STARTTLS; from MAIL on in the message of that transaction alone. Results of another client or message must not vouch for
-   * this one: whoever has waited for something looks whether its transaction is still there. A string is taken as it is, and
-   * must not hold what a client has sent.
+   * this one: a plugin that has waited for something looks whether its transaction is still there. A string is taken as it is,
+   * and must not hold what a client has sent.
    */
   addAuthenticationResult(result: AuthenticationResult | string): void;
 }

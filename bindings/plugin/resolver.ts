@@ -55,8 +55,8 @@ export interface TlsaRecord {
 
 /**
  * Asks the DNS. No method rejects or throws. Answers are shared by all who ask, and frozen; they are kept as long as their TTL
- * says, an hour at most, and a question that others wait for is not asked again. Names are names of the DNS, without Unicode, and are looked up as they are,
- * without the system's search list.
+ * says, an hour at most, and a question that others wait for is not asked again. Names are names of the DNS, without Unicode,
+ * and are looked up as they are, without the system's search list.
  */
 export interface Resolver {
   /** IPv4 addresses. RFC 1035 section 3.4.1. */

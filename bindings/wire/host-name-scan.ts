@@ -53,7 +53,7 @@ export class HostNameScan {
     for (;;) {
       const count = this.#core.hosts(text, from, this.#state, isEnd);
       const { consumed, hostState } = this.#core;
-      // Copied before they are reported: whoever hears of them may use the core.
+      // Copied before they are reported: the callback may use the core.
       const records = this.#core.hostRecords.slice(0, count * HOST_WORDS);
       for (let at = 0; at < records.length; at += HOST_WORDS) {
         const name = text.latin1Slice(from + records[at + HostWord.from]!, from + records[at + HostWord.to]!);

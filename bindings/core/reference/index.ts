@@ -4,8 +4,6 @@
  * It serves where WebAssembly cannot be had, and it is what the compiled core is compared with, octet by octet, in
  * tests and fuzzing. So it takes other ways to the same results where it can: a state per octet instead of bit
  * arithmetic, regular expressions instead of class tables.
- *
- * What the chunks of BDAT contain, as `DataFlag`s. RFC 3030 section 2: no dots are stuffed and none ends anything.
  */
 
 import {
@@ -41,7 +39,10 @@ const LINE_LIMIT = 2 ** 30;
 /** The CR stands before the block. */
 const BEFORE = -1;
 
-/** An octet at a time. A CR at the very end of what was scanned is none of the bare ones yet. */
+/**
+ * What the chunks of BDAT contain, as `DataFlag`s: an octet at a time. RFC 3030 section 2: no dots are stuffed and none ends
+ * anything. A CR at the very end of what was scanned is none of the bare ones yet.
+ */
 export class ChunkScan {
   octets = 0;
   flags = 0;
