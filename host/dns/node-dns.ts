@@ -1,10 +1,10 @@
 /** Node's own resolver, c-ares, for sites that want it (`dns_client`): it keeps no answers and knows nothing of DNSSEC. */
 
 import { Resolver as NodeResolver } from 'node:dns/promises';
-import { addressOctets } from '../../bindings/lists/client-ranges.ts';
 import type { DnsAnswer, DnsOptions, Resolver } from '../../bindings/plugin/resolver.ts';
-import { plainName, reverseName } from '../../bindings/wire/dns-name.ts';
+import { plainName } from '../../bindings/wire/dns-name.ts';
 import { answerWithin, failedAnswer, noSuchName } from './answer-limit.ts';
+import { pointerName } from './question.ts';
 import { printServer, type ResolverAddress } from './server-addresses.ts';
 
 type Ask<T> = (resolver: NodeResolver) => Promise<readonly T[]>;
@@ -28,9 +28,8 @@ export class NodeDns implements Resolver {
   resolve4: Resolver['resolve4'] = (name, options) => this.#ask(name, options, (node) => node.resolve4(name));
   resolve6: Resolver['resolve6'] = (name, options) => this.#ask(name, options, (node) => node.resolve6(name));
   reverse: Resolver['reverse'] = (address, options) => {
-    const octets = addressOctets(address);
-    if (octets === undefined) return Promise.resolve(noSuchName(plainName(address)));
-    const name = reverseName(octets);
+    const name = pointerName(address);
+    if (name === undefined) return Promise.resolve(noSuchName(plainName(address)));
     return this.#ask(name, options, (node) => node.resolvePtr(name));
   };
   txt: Resolver['txt'] = (name, options) =>

@@ -2,6 +2,8 @@
 
 import { randomFillSync } from 'node:crypto';
 import { RecordType } from '../../bindings/core/contract.ts';
+import { addressOctets } from '../../bindings/lists/client-ranges.ts';
+import { reverseName } from '../../bindings/wire/dns-name.ts';
 
 /** Types that are asked for. */
 export type AskedType = Exclude<keyof typeof RecordType, 'NS'>;
@@ -38,6 +40,12 @@ export function randomOctet(): number {
     randomAt = 0;
   }
   return random[randomAt++]!;
+}
+
+/** The name whose PTR records name an address; undefined for what is no address. */
+export function pointerName(address: string): string | undefined {
+  const octets = addressOctets(address);
+  return octets && reverseName(octets);
 }
 
 /**

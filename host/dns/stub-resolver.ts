@@ -3,19 +3,17 @@
  * 7, RFC 2308, RFC 5452.
  */
 
-import { isIPv4 } from 'node:net';
 import type { Core } from '../../bindings/core/contract.ts';
-import { addressOctets } from '../../bindings/lists/client-ranges.ts';
 import { LogLevel } from '../../bindings/plugin/log-level.ts';
 import type { DnsAnswer, DnsOptions, Resolver } from '../../bindings/plugin/resolver.ts';
 import { DenseSet } from '../../bindings/timing/dense-set.ts';
-import { plainName, reverseName } from '../../bindings/wire/dns-name.ts';
+import { plainName } from '../../bindings/wire/dns-name.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { failedAnswer, noSuchName } from './answer-limit.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { DnsServer, type DnsLog } from './dns-server.ts';
 import { Lookup } from './lookup.ts';
-import type { AskedType } from './question.ts';
+import { pointerName, type AskedType } from './question.ts';
 import {
   ENDLESS_ALIASES,
   KEEP_MOMENT_MS,
@@ -533,10 +531,3 @@ export class StubResolver implements Resolver, AttemptOwner {
 
 const isSame = (server: DnsServer, { address, port, isTrusted }: ServerAddress): boolean =>
   server.address === address && server.port === port && server.isTrusted === isTrusted;
-
-/** The usual form of an IPv4 address needs no parser. */
-function pointerName(address: string): string | undefined {
-  if (isIPv4(address)) return `${address.split('.').reverse().join('.')}.in-addr.arpa`;
-  const octets = addressOctets(address);
-  return octets && reverseName(octets);
-}

@@ -1,6 +1,5 @@
 /** A DNS for tests: its zones are an object, its time moves when the test says so, and it keeps a record of what was asked. */
 
-import { addressOctets } from '../../bindings/lists/client-ranges.ts';
 import type {
   DnsAnswer,
   DnsOptions,
@@ -9,8 +8,9 @@ import type {
   Resolver,
   TlsaRecord,
 } from '../../bindings/plugin/resolver.ts';
-import { plainName, reverseName } from '../../bindings/wire/dns-name.ts';
+import { plainName } from '../../bindings/wire/dns-name.ts';
 import { failedAnswer, noSuchName } from '../dns/answer-limit.ts';
+import { pointerName } from '../dns/question.ts';
 
 /** What a question meets in place of an answer. `timeout`: none comes, until the time of the fake or a signal ends the wait. */
 export type FakeDnsFault = 'NXDOMAIN' | 'SERVFAIL' | 'REFUSED' | 'unreachable' | 'timeout';
@@ -182,7 +182,7 @@ export class FakeResolver implements DnsService {
         void resolve4(name, options).then((answer) => receiver.receive(answer)),
       resolve6: method('AAAA'),
       reverse: (address, options) =>
-        addressOctets(address) === undefined
+        pointerName(address) === undefined
           ? Promise.resolve(noSuchName(plainName(address)))
           : method('PTR')(address, options),
       mx: method('MX'),
@@ -265,10 +265,7 @@ export const fakeResolver = (zones: FakeDnsZones = {}, clock?: FakeDnsClock): Fa
 
 const eventLoopRound = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function keyOf(name: string): string {
-  const octets = addressOctets(name);
-  return octets === undefined ? plainName(name) : reverseName(octets);
-}
+const keyOf = (name: string): string => pointerName(name) ?? plainName(name);
 
 const aliasOf = ({ CNAME }: FakeDnsName): readonly string[] =>
   CNAME === undefined ? [] : [plainName(CNAME)];
