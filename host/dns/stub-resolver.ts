@@ -338,9 +338,7 @@ export class StubResolver implements Resolver, AttemptOwner {
     const kept = this.#cache.get(keyOf(lookup.type, lookup.at));
     if (kept !== undefined)
       return this.#finish(lookup, { answer: kept.answer, keepMs: this.#cache.restMs(kept) });
-    this.#forgetAttempts(lookup);
-    lookup.tried = 0;
-    lookup.refusals = 0;
+    this.#beginAnew(lookup);
     this.#tryNext(lookup, performance.now());
   }
 
@@ -408,9 +406,7 @@ export class StubResolver implements Resolver, AttemptOwner {
   #giveUp(lookup: Lookup, nowMs: number): void {
     if (!lookup.outlasts(nowMs + this.#options.timeoutMs)) return this.#fail(lookup);
     if (!lookup.isSent) return;
-    this.#forgetAttempts(lookup);
-    lookup.tried = 0;
-    lookup.refusals = 0;
+    this.#beginAnew(lookup);
     this.#tryNext(lookup, nowMs);
   }
 
@@ -423,6 +419,13 @@ export class StubResolver implements Resolver, AttemptOwner {
     lookup.settle(answer);
     if (this.#line.length > 0) this.#admit();
     if (this.#listed.size === 0) this.#timer?.unref();
+  }
+
+  /** What was tried does not count any more. */
+  #beginAnew(lookup: Lookup): void {
+    this.#forgetAttempts(lookup);
+    lookup.tried = 0;
+    lookup.refusals = 0;
   }
 
   #forgetAttempts(lookup: Lookup): void {
@@ -469,10 +472,8 @@ export class StubResolver implements Resolver, AttemptOwner {
     for (const { pool } of gone) pool.close();
     this.#listed.forEach((lookup) => {
       if (!lookup.servers.some((server) => gone.includes(server))) return;
-      this.#forgetAttempts(lookup);
+      this.#beginAnew(lookup);
       lookup.servers = this.#servers;
-      lookup.tried = 0;
-      lookup.refusals = 0;
       if (lookup.isSent && this.#servers.length > 0) this.#tryNext(lookup, performance.now());
     });
   }
