@@ -5,7 +5,12 @@ import type { DnsAnswer, DnsService, Resolver } from '../../bindings/plugin/reso
 import type { DnsLog } from './dns-server.ts';
 import { SystemFile } from './system-file.ts';
 import { NodeDns } from './node-dns.ts';
-import { judgeServers, parseResolvConf, type ResolverAddress } from './server-addresses.ts';
+import {
+  judgeServers,
+  parseResolvConf,
+  type ResolverAddress,
+  type SystemServers,
+} from './server-addresses.ts';
 import { StubResolver, type ServerList } from './stub-resolver.ts';
 
 /** What the settings say about the DNS. */
@@ -34,7 +39,7 @@ const ATTEMPTS = 2;
 
 export class ProcessDns {
   readonly #options: ProcessDnsOptions;
-  readonly #system: SystemFile<ReturnType<typeof parseResolvConf>>;
+  readonly #system: SystemFile<SystemServers>;
   /** Those that were let go of included, as long as something still asks them. */
   #all: WeakRef<StubResolver>[] = [];
   readonly #resolvers = new Map<string, { readonly resolver: StubResolver; users: number }>();
@@ -86,19 +91,14 @@ export class ProcessDns {
   }
 
   /** The same object as long as resolv.conf is the same. */
-  #systemList({ dnsAttempts, mxTrustedResolvers }: DnsSettings): () => ServerList {
+  #systemList(settings: DnsSettings): () => ServerList {
     let known = this.#system.current;
-    const listOf = (): ServerList => ({
-      servers: judgeServers(known.servers, (address) => mxTrustedResolvers.has(address)),
-      attemptMs: known.timeoutMs,
-      attempts: dnsAttempts ?? known.attempts ?? ATTEMPTS,
-    });
-    let list = listOf();
+    let list = listOf(known, settings);
     return () => {
       const { current } = this.#system;
       if (current !== known) {
         known = current;
-        list = listOf();
+        list = listOf(known, settings);
       }
       return list;
     };
@@ -110,16 +110,19 @@ interface TakenResolver {
   release(): void;
 }
 
-function fixedList(
-  servers: readonly ResolverAddress[],
-  { dnsAttempts, mxTrustedResolvers }: DnsSettings,
-): () => ServerList {
-  const list = {
-    servers: judgeServers(servers, (address) => mxTrustedResolvers.has(address)),
-    attempts: dnsAttempts ?? ATTEMPTS,
-  };
+function fixedList(servers: readonly ResolverAddress[], settings: DnsSettings): () => ServerList {
+  const list = listOf({ servers, timeoutMs: undefined, attempts: undefined }, settings);
   return () => list;
 }
+
+const listOf = (
+  { servers, timeoutMs, attempts }: SystemServers,
+  { dnsAttempts, mxTrustedResolvers }: DnsSettings,
+): ServerList => ({
+  servers: judgeServers(servers, (address) => mxTrustedResolvers.has(address)),
+  attemptMs: timeoutMs,
+  attempts: dnsAttempts ?? attempts ?? ATTEMPTS,
+});
 
 /** Takes a resolver with the first question: most readings of a configuration ask none. */
 export class ServiceDns implements DnsService {

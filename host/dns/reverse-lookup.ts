@@ -3,6 +3,7 @@
 import { isIPv4 } from 'node:net';
 import type { DnsAnswer, Resolver } from '../../bindings/plugin/resolver.ts';
 import { canonicalIpAddress } from '../../bindings/lists/client-ranges.ts';
+import { isLoopback } from './server-addresses.ts';
 import { SystemFile } from './system-file.ts';
 
 export interface ReverseLookup {
@@ -35,6 +36,7 @@ export class DnsReverseLookup implements ReverseLookup {
   }
 
   nameOf(address: string): string | undefined | Promise<string | undefined> {
+    // Their zone is nobody's business but ours. RFC 6761 section 6.1.
     if (isLoopback(address)) return undefined;
     const host = this.#hosts?.current.get(address);
     if (host !== undefined) return host;
@@ -76,10 +78,6 @@ function parseHosts(text: string): ReadonlyMap<string, string> {
   }
   return names;
 }
-
-/** The zone of the loopback network is nobody's business but ours. RFC 6761 section 6.1. */
-const isLoopback = (address: string): boolean =>
-  isIPv4(address) ? address.startsWith('127.') : address === '::1';
 
 const isHostName = (name: string): boolean =>
   /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$/.test(name) && name.length <= 255;

@@ -16,7 +16,7 @@ export interface ServerAddress extends ResolverAddress {
 }
 
 /** What resolv.conf(5) says, as far as it is about servers. */
-interface SystemServers {
+export interface SystemServers {
   readonly servers: readonly ResolverAddress[];
   /** `options timeout:N`; undefined: it does not say. */
   readonly timeoutMs: number | undefined;
@@ -24,7 +24,7 @@ interface SystemServers {
 }
 
 /** More are not asked. */
-const MAX_SERVERS = 3;
+export const MAX_SERVERS = 3;
 const DNS_PORT = 53;
 /** What resolv.conf may ask for at most, as in glibc. */
 const MAX_TIMEOUT_SECONDS = 30;
@@ -79,5 +79,6 @@ export function parseResolvConf(text: string): SystemServers {
 export const printServer = ({ address, port }: ResolverAddress): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 
-const isLoopback = (address: string): boolean =>
+/** True for loopback addresses in their usual form; a mapped one (`::ffff:127.0.0.1`) is none here. */
+export const isLoopback = (address: string): boolean =>
   isIPv4(address) ? address.startsWith('127.') : address === '::1';

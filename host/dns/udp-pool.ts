@@ -75,7 +75,7 @@ export class UdpPool {
     const pooled = open.length === 0 ? undefined : open[randomOctet() % open.length]!;
     if (pooled === undefined) {
       this.#early.add(question);
-      if (this.#all.size === 0 || ![...this.#all].some(({ isReady }) => !isReady)) this.#openSocket();
+      if ([...this.#all].every(({ isReady }) => isReady)) this.#openSocket();
       return;
     }
     this.#sendOver(pooled, question);

@@ -1,10 +1,9 @@
 /** The servers that are asked about names and addresses, how long, and what is kept of the answers. */
 
-import { parseResolver, type ResolverAddress } from '../dns/server-addresses.ts';
+import { MAX_SERVERS, parseResolver, type ResolverAddress } from '../dns/server-addresses.ts';
 import { addressRanges, allLines, count, octets, oneOf, seconds, type Setting } from './setting-kinds.ts';
 
 const AT_START = 'start, SIGHUP';
-const MAX_SERVERS = 3;
 
 function servers(file: string, about: string, otherwise: string): Setting<readonly ResolverAddress[]> {
   return {
