@@ -1,20 +1,12 @@
 /** Large files of plugins that are exchanged now and then. */
 
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, type Stats } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import type { FollowedFile } from '../../bindings/plugin/files.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 
 /** Read in pieces: the threads that read files have other work between two of them. */
 const PIECE_OCTETS = 1_048_576;
-
-interface FileFacts {
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
-  readonly size: number;
-  readonly ino: number;
-  isFile(): boolean;
-}
 
 export function followFile(path: string, { maxOctets }: { readonly maxOctets: number }): FollowedFile {
   let file: number | undefined;
@@ -71,7 +63,7 @@ class SystemFollowedFile implements FollowedFile {
 
   async #stampNow(): Promise<string> {
     try {
-      const { mtimeMs, ctimeMs, size, ino }: FileFacts = await stat(this.#path);
+      const { mtimeMs, ctimeMs, size, ino } = await stat(this.#path);
       return `${mtimeMs} ${ctimeMs} ${size} ${ino}`;
     } catch (cause) {
       return codeOf(cause);
@@ -79,7 +71,7 @@ class SystemFollowedFile implements FollowedFile {
   }
 }
 
-function checkFacts(path: string, facts: FileFacts, maxOctets: number): void {
+function checkFacts(path: string, facts: Stats, maxOctets: number): void {
   if (!facts.isFile()) throw new QpsmtpdError('Q_CONFIG', `${path}: is no file (make it one)`);
   if (facts.size <= maxOctets) return;
   const remedy = 'leave in it only what belongs there';
