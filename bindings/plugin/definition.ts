@@ -135,16 +135,16 @@ export function sparingImmune<O>(hooks: Hooks<O>, skipsImmune: PluginDefinition[
   const { begins, ...own } = hooks;
   const isSparing = (name: string): boolean =>
     skipsImmune === true || (skipsImmune as readonly string[]).includes(name);
-  const guarded = Object.entries(own as Record<string, SessionHook<O> | undefined>).map(([name, hook]) => [
-    name,
-    hook !== undefined && isSparing(name) ? sparing(hook) : hook,
-  ]);
-  const begun = Object.entries((begins ?? {}) as Record<string, SessionHook<O> | undefined>).map(
-    ([name, begin]) => [name, begin !== undefined && isSparing(name) ? beginUnlessImmune(begin) : begin],
-  );
+  const guarded = (all: object, guard: (hook: SessionHook<O>) => SessionHook<O>): object =>
+    Object.fromEntries(
+      Object.entries(all as Record<string, SessionHook<O> | undefined>).map(([name, hook]) => [
+        name,
+        hook !== undefined && isSparing(name) ? guard(hook) : hook,
+      ]),
+    );
   return {
-    ...Object.fromEntries(guarded),
-    ...(begins !== undefined && { begins: Object.fromEntries(begun) }),
+    ...guarded(own, sparing),
+    ...(begins !== undefined && { begins: guarded(begins, beginUnlessImmune) }),
   } as Hooks<O>;
 }
 
