@@ -4,6 +4,7 @@ import cluster from 'node:cluster';
 import { lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { constants } from 'node:os';
+import { yieldTurn } from '../../bindings/timing/turn.ts';
 import { QpsmtpdError } from '../errors/error-classes.ts';
 import { ownUser, troubleAt } from '../errors/system-trouble.ts';
 import { descriptorLimit, LAST_DESCRIPTORS } from './acceptance.ts';
@@ -162,7 +163,7 @@ export class SocketAcceptor implements Acceptor {
     let idleTurns = 0;
     for (let turn = 0; turn < BACKLOG && idleTurns < 2 && this.#server.listening; turn++) {
       const before = this.#accepted;
-      await new Promise((resolve) => setImmediate(resolve));
+      await yieldTurn();
       idleTurns = this.#accepted === before ? idleTurns + 1 : 0;
     }
   }

@@ -3,6 +3,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import type { LogOutput } from '../../bindings/plugin/log-services.ts';
+import { yieldTurn } from '../../bindings/timing/turn.ts';
 import { LineQueue } from './line-queue.ts';
 
 /** How often the name of the file is looked up, to see whether it still is the same file. */
@@ -83,7 +84,7 @@ export class LogFile implements LogOutput {
     this.#isPumping = true;
     this.#isClosed = false;
     // Lines of the same turn go together.
-    await new Promise((resolve) => setImmediate(resolve));
+    await yieldTurn();
     while (!this.#queue.isEmpty) await this.#writeWaiting();
     this.#isPumping = false;
     unwritten.delete(this);

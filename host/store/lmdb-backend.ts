@@ -3,6 +3,7 @@
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
+import { yieldTurn } from '../../bindings/timing/turn.ts';
 import type { Backend, VersionedText } from './backend.ts';
 import { checkStoreFile, STORE_FILE } from './store-directory.ts';
 
@@ -67,7 +68,7 @@ class LmdbBackend implements Backend {
       // What does not begin with the prefix lies behind all that does.
       if (piece.length < PIECE) return;
       after = piece.at(-1);
-      await new Promise((resolve) => setImmediate(resolve));
+      await yieldTurn();
     }
   }
 

@@ -8,6 +8,7 @@ import type {
   Resolver,
   TlsaRecord,
 } from '../../bindings/plugin/resolver.ts';
+import { yieldTurn } from '../../bindings/timing/turn.ts';
 import { plainName } from '../../bindings/wire/dns-name.ts';
 import { failedAnswer, noSuchName } from '../dns/answer-limit.ts';
 import { pointerName } from '../dns/question.ts';
@@ -142,10 +143,10 @@ export class FakeResolver implements DnsService {
    * before the first answer, after the last one, and in a time of the fake's own between two of them.
    */
   async advance(ms: number): Promise<void> {
-    await eventLoopRound();
+    await yieldTurn();
     if (this.#clock !== undefined) {
       this.#clock.advance(ms);
-      return eventLoopRound();
+      return yieldTurn();
     }
     const endMs = this.#nowMs + ms;
     for (;;) {
@@ -154,7 +155,7 @@ export class FakeResolver implements DnsService {
       this.#waiting.delete(next);
       this.#nowMs = next.dueMs;
       next.run();
-      await eventLoopRound();
+      await yieldTurn();
     }
     this.#nowMs = endMs;
   }
@@ -262,8 +263,6 @@ export class FakeResolver implements DnsService {
 /** A resolver for `services.dns` in tests, with the zones given. Undefined `clock`: a time of its own. */
 export const fakeResolver = (zones: FakeDnsZones = {}, clock?: FakeDnsClock): FakeResolver =>
   new FakeResolver(zones, clock);
-
-const eventLoopRound = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const keyOf = (name: string): string => pointerName(name) ?? plainName(name);
 

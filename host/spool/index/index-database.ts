@@ -8,6 +8,7 @@ import { statfsSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
+import { yieldTurn } from '../../../bindings/timing/turn.ts';
 import { checkStoreFile, openStoreDirectory, STORE_FILE } from '../../store/store-directory.ts';
 import { IndexChanges, type CommittedRecords } from './index-changes.ts';
 import { SpoolError } from '../files/spool-error.ts';
@@ -56,7 +57,7 @@ export class CommitQueue {
   async #commitWaiting(): Promise<void> {
     for (let tries = 1; this.#waiting.length > 0; tries++) {
       // What those ask for next who got their answer just now goes together with what waits already.
-      await new Promise((resolve) => setImmediate(resolve));
+      await yieldTurn();
       const batch = this.#waiting.slice(0, MAX_TOGETHER);
       try {
         const results = await this.#commit(batch);
