@@ -118,7 +118,7 @@ export class ConnectionFacts implements Connection {
 
   /**
    * Forgets what the client said of itself in the clear, which an attacker on the way could have sent. RFC 3207 section
-   * 4.2. Notes stay: they hold what plugins have against the client, who must not be rid of it by STARTTLS.
+   * 4.2. Notes stay: they hold what plugins have against the client, and STARTTLS must not rid it of that.
    */
   forgetClient(): void {
     this.hello = undefined;
@@ -130,15 +130,10 @@ export class ConnectionFacts implements Connection {
     this.forgetResults('login');
   }
 
-  /** Of what is found now. */
-  protected get resultLifetime(): ResultLifetime {
-    return this.#times?.resultLifetime ?? 'transaction';
-  }
-
   addAuthenticationResult(result: AuthenticationResult | string): void {
     const text = typeof result === 'string' ? result : printAuthenticationResult(result);
     const results = (this.#results ??= new Map<ResultLifetime, string[]>());
-    const lifetime = this.resultLifetime;
+    const lifetime = this.#times?.resultLifetime ?? 'transaction';
     const old = results.get(lifetime);
     if (old === undefined) results.set(lifetime, [text]);
     else old.push(text);

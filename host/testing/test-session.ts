@@ -61,6 +61,7 @@ const LIFETIMES: { readonly [N in SessionHookName]?: ResultLifetime } = {
 /** The facts of the server's own sessions, which a test may change at any time. */
 export class TestConnection extends ConnectionFacts {
   readonly #ends: Ends;
+  readonly #times: { resultLifetime: ResultLifetime };
 
   constructor(facts: ClientFacts = {}) {
     const { remoteIp = '192.0.2.3', remotePort = 40_000, localIp = '192.0.2.25', localPort = 25 } = facts;
@@ -71,8 +72,10 @@ export class TestConnection extends ConnectionFacts {
       hops: ['tcp'],
       tls: facts.tls,
     };
-    super(facts.id ?? 'c1', ends as unknown as IncomingConnection);
+    const times = { resultLifetime: 'transaction' as ResultLifetime };
+    super(facts.id ?? 'c1', ends as unknown as IncomingConnection, times);
     this.#ends = ends;
+    this.#times = times;
     this.remoteHost = facts.remoteHost ?? 'client.example';
     this.hello = 'hello' in facts ? facts.hello : 'ehlo';
     this.helloHost = 'helloHost' in facts ? facts.helloHost : 'client.example';
@@ -83,15 +86,9 @@ export class TestConnection extends ConnectionFacts {
     this.maxFromSameAddress = facts.maxFromSameAddress;
   }
 
-  #lifetime: ResultLifetime = 'transaction';
-
-  protected override get resultLifetime(): ResultLifetime {
-    return this.#lifetime;
-  }
-
   /** Results that are added from now on are those of the hook. */
   enter(hook: SessionHookName): void {
-    this.#lifetime = LIFETIMES[hook] ?? (hook.startsWith('auth') ? 'login' : 'transaction');
+    this.#times.resultLifetime = LIFETIMES[hook] ?? (hook.startsWith('auth') ? 'login' : 'transaction');
   }
 
   override get remoteIp(): string {
