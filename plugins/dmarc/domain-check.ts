@@ -67,12 +67,13 @@ export async function checkDomain(
   evidence: Evidence,
   questions: MailauthResolver,
 ): Promise<DomainCheck> {
-  const check = await evaluate(domain, domainsOf(evidence, ['pass']), questions);
+  const check = await evaluate(domain, domainsOf(evidence, 'pass'), questions);
   if (check.result !== 'fail') return check;
   if (evidence.fault !== undefined) return { ...check, result: 'temperror', error: evidence.fault };
   // An identifier that may pass another time would have to be aligned to change anything. RFC 9989 section 5.3.6.
-  const withUnknown = domainsOf(evidence, ['pass', 'temperror']);
-  const other = await evaluate(domain, withUnknown, questions);
+  const unknown = domainsOf(evidence, 'temperror');
+  if (unknown.spfDomains.length + unknown.dkimDomains.length === 0) return check;
+  const other = await evaluate(domain, unknown, questions);
   if (other.result === 'fail') return check;
   return { ...check, result: 'temperror', error: 'SPF or DKIM could not be checked' };
 }
@@ -82,12 +83,10 @@ interface Identifiers {
   readonly dkimDomains: { readonly domain: string }[];
 }
 
-function domainsOf({ spf, signatures }: Evidence, results: readonly string[]): Identifiers {
+function domainsOf({ spf, signatures }: Evidence, wanted: 'pass' | 'temperror'): Identifiers {
   return {
-    spfDomains: spf !== undefined && results.includes(spf.result) ? [spf.domain] : [],
-    dkimDomains: signatures
-      .filter(({ result }) => results.includes(result))
-      .map(({ domain }) => ({ domain })),
+    spfDomains: spf?.result === wanted ? [spf.domain] : [],
+    dkimDomains: signatures.filter(({ result }) => result === wanted).map(({ domain }) => ({ domain })),
   };
 }
 
