@@ -1,6 +1,8 @@
 /** A case of SPF: a question, the zones around it, and what RFC 7208 says. */
 
-import type { FakeDnsZones } from '../../host/testing/index.ts';
+import { fakeResolver, TestClock, type FakeDnsZones } from '../../host/testing/index.ts';
+import { mailauthResolver } from '../../plugins/mailauth/dns-resolver.ts';
+import { checkHost, type SpfAnswer } from '../../plugins/mailauth/spf.ts';
 
 type Result = 'none' | 'neutral' | 'pass' | 'fail' | 'softfail' | 'temperror' | 'permerror';
 
@@ -20,6 +22,13 @@ export interface SpfCase {
   readonly helo?: string | undefined;
   /** The explanation of a `fail`; null: there is none. Undefined: it is not looked at. */
   readonly says?: string | null | undefined;
+}
+
+export interface Question {
+  readonly ip: string;
+  /** `''`: HELO is checked. */
+  readonly from: string;
+  readonly helo: string;
 }
 
 export type More = Omit<SpfCase, 'section' | 'what' | 'record' | 'result'>;
@@ -60,8 +69,25 @@ export const zonesOf = ({ record, zones }: SpfCase): FakeDnsZones => ({
   ...zones,
 });
 
-export const questionOf = ({ ip, from, helo }: SpfCase): { ip: string; from: string; helo: string } => ({
+export const questionOf = ({ ip, from, helo }: SpfCase): Question => ({
   ip: ip ?? '192.0.2.4',
   from: from ?? 'u@s.example',
   helo: helo ?? 'helo.example',
 });
+
+/** What `checkHost` says over the zones, and what it asked. Time passes as far as the questions wait for it. */
+export async function check(
+  zones: FakeDnsZones,
+  { ip, from, helo }: Question,
+): Promise<SpfAnswer & { questions: readonly string[] }> {
+  const clock = new TestClock();
+  const dns = fakeResolver(zones, clock);
+  const resolver = mailauthResolver({ dns, clock }, { timeoutMs: 20_000, lateCode: 'ESPFTIMELIMIT' });
+  const sender = from === '' ? undefined : from;
+  let isOver = false;
+  const answer = checkHost({ ip, sender, helo, receiver: 'mx.test', resolver }).finally(
+    () => (isOver = true),
+  );
+  for (let second = 0; second < 25 && !isOver; second++) await dns.advance(1_000);
+  return { ...(await answer), questions: dns.questions };
+}
