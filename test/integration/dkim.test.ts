@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { randomNumbers, TestClient, testPlugin, TestClock } from '../../host/testing/index.ts';
 import dkimsign from '../../plugins/dkimsign.ts';
-import { keyTags, outcomes, verified, withSignature, type Pair } from '../plugins/dkim-samples.ts';
+import { keyTags, outcomes, pem, verified, withSignature, type Pair } from '../plugins/dkim-samples.ts';
 import { PROGRAM, RunningDaemon, Workplace } from './daemon.ts';
 import { describeWith } from './needs.ts';
 
@@ -32,7 +32,6 @@ const KEYS: Readonly<Record<string, string>> = {
 const ZONES = Object.fromEntries(Object.entries(KEYS).map(([name, text]) => [name, { TXT: [text] }]));
 
 const pkcs1 = (pair: Pair): string => pair.privateKey.export({ type: 'pkcs1', format: 'pem' }) as string;
-const pkcs8 = (pair: Pair): string => pair.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 
 let folder: string;
 beforeAll(() => {
@@ -43,7 +42,7 @@ beforeAll(() => {
   // That of python3-dkim is the bare seed.
   const seed = ed25519.privateKey.export({ type: 'pkcs8', format: 'der' }).subarray(-32);
   writeFileSync(join(folder, 'seed'), seed.toString('base64'), { mode: 0o600 });
-  writeFileSync(join(folder, 'ed25519'), pkcs8(ed25519), { mode: 0o600 });
+  writeFileSync(join(folder, 'ed25519'), pem(ed25519), { mode: 0o600 });
   const lines = Object.entries(KEYS).map(([name, text]) => `${name} ${text}\n`);
   writeFileSync(join(folder, 'keys'), lines.join(''), { mode: 0o600 });
 });
@@ -54,7 +53,7 @@ const now = (): number => Date.now();
 async function signedByUs(message: string, selector: 's1' | 's2', canonicalization: string): Promise<string> {
   const config = {
     'dkim/example.org/selector': selector,
-    'dkim/example.org/private': pkcs8(selector === 's1' ? rsa : ed25519),
+    'dkim/example.org/private': pem(selector === 's1' ? rsa : ed25519),
   };
   const { ask, session } = testPlugin(dkimsign, {
     config,

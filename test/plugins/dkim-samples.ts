@@ -118,6 +118,10 @@ export interface Pair {
   readonly publicKey: KeyObject;
 }
 
+/** As `dkim/DOMAIN/private` holds it. */
+export const pem = ({ privateKey }: Pair): string =>
+  privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+
 /** `k=rsa; p=...`, the end of a key record. */
 export function keyTags({ publicKey }: Pair): string {
   const der = publicKey.export({ type: 'spki', format: 'der' });

@@ -11,7 +11,7 @@ import {
 import { naughty, whitelistHost } from '../../bindings/plugin/index.ts';
 import dkim from '../../plugins/dkim.ts';
 import { dkimPassDomains, dkimResult } from '../../plugins/mailauth/incoming-signatures.ts';
-import { crlf, keyTags, NOW, outcomes, RFC_8463, verified, withSignature } from './dkim-samples.ts';
+import { crlf, keyTags, NOW, outcomes, pem, RFC_8463, verified, withSignature } from './dkim-samples.ts';
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 1_024 });
 const MESSAGE = 'From: ann@example.org\nSubject: a\n\nx\n';
@@ -172,7 +172,7 @@ test('results of a message whose transaction is over are left to nobody', async 
 
 test('signs the mail of clients that may relay, as qpsmtpd does, and does not verify it', async () => {
   const config = {
-    'dkim/example.org/private': rsa.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+    'dkim/example.org/private': pem(rsa),
     'dkim/example.org/selector': 's1',
   };
   const { ask, session } = testPlugin(dkim, {

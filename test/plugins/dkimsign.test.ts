@@ -4,12 +4,11 @@ import { fakeResolver, MemoryFiles, printVerdict, TestClock, testPlugin } from '
 import dkimsign from '../../plugins/dkimsign.ts';
 import { rawFields } from '../../plugins/mailauth/header-text.ts';
 import { signedNames } from '../../plugins/mailauth/message-signer.ts';
-import { crlf, keyTags, NOW, outcomes, verified, type Pair } from './dkim-samples.ts';
+import { crlf, keyTags, NOW, outcomes, pem, verified, type Pair } from './dkim-samples.ts';
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2_048 });
 const ed25519 = generateKeyPairSync('ed25519');
 
-const pem = ({ privateKey }: Pair): string => privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 const record = (pair: Pair): string => `v=DKIM1; ${keyTags(pair)}`;
 
 const KEYS = { 'dkim/example.org/private': pem(rsa), 'dkim/example.org/selector': 's1' };

@@ -9,22 +9,17 @@ import {
   type TestedPlugin,
 } from '../../../host/testing/index.ts';
 import arc from '../../../plugins/arc/index.ts';
+import { keyTags, pem, type Pair } from '../dkim-samples.ts';
 
 export const NOW = Date.parse('2026-11-22T12:00:00Z');
 export const MESSAGE = 'From: a@b.example\r\nTo: c@d.example\r\nSubject: x\r\n\r\nHello.\r\n';
 
-const pair = (type: 'rsa' | 'ed25519'): { private: string; record: string } => {
-  const { privateKey, publicKey } =
-    type === 'rsa' ? generateKeyPairSync('rsa', { modulusLength: 2_048 }) : generateKeyPairSync('ed25519');
-  const der = publicKey.export({ type: 'spki', format: 'der' });
-  const octets = type === 'rsa' ? der : der.subarray(-32);
-  return {
-    private: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    record: `v=DKIM1; k=${type}; p=${octets.toString('base64')}`,
-  };
-};
-export const ED25519 = pair('ed25519');
-export const RSA = pair('rsa');
+const keyOf = (pair: Pair): { private: string; record: string } => ({
+  private: pem(pair),
+  record: `v=DKIM1; ${keyTags(pair)}`,
+});
+export const ED25519 = keyOf(generateKeyPairSync('ed25519'));
+export const RSA = keyOf(generateKeyPairSync('rsa', { modulusLength: 2_048 }));
 
 export const SEALERS = ['one.example', 'two.example', 'three.example'];
 export const ZONES: Record<string, FakeDnsName> = Object.fromEntries(
