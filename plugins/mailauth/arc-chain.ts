@@ -112,14 +112,16 @@ async function wrongSeal(
   for (const key of keys) key.catch(() => undefined);
   const below: Buffer[] = [];
   const ends: number[] = [];
+  let octets = 0;
   const turn = new Turn();
   for (const set of chain) {
     const [results, signature, seal] = linesOf(set).map((line) =>
       Buffer.from(`${relaxedField(line)}\r\n`, 'latin1'),
     );
-    below.push(results!, signature!);
-    ends.push(below.reduce((sum, { length }) => sum + length, 0));
-    below.push(seal!);
+    below.push(results!, signature!, seal!);
+    const end = octets + results!.length + signature!.length;
+    ends.push(end);
+    octets = end + seal!.length;
     await turn.pass();
   }
   const covered = Buffer.concat(below);
@@ -179,13 +181,13 @@ const SEALED = ['arc-authentication-results', 'arc-message-signature', 'arc-seal
 /** In the order in which seals cover them: section 5.1.1. */
 const linesOf = (set: ParsedSet): readonly Buffer[] => SEALED.map((name) => set[name].original);
 
-function setOf({ i, ...fields }: ParsedSet): ArcSet {
-  const line = fields['arc-authentication-results'].original.toString('utf8');
+function setOf(set: ParsedSet): ArcSet {
+  const line = set['arc-authentication-results'].original.toString('utf8');
   return {
-    instance: i,
-    domain: textOf(fields['arc-seal'], 'd'),
-    selector: textOf(fields['arc-seal'], 's'),
-    lines: linesOf({ i, ...fields }),
+    instance: set.i,
+    domain: textOf(set['arc-seal'], 'd'),
+    selector: textOf(set['arc-seal'], 's'),
+    lines: linesOf(set),
     results: line.slice(line.indexOf(':') + 1).replace(/\r?\n(?=[ \t])/g, ''),
   };
 }
