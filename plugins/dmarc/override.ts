@@ -59,7 +59,7 @@ export function arcOverride(
 }
 
 /** True if the results hold `dmarc=pass` for the domain. RFC 8601 section 2.2. */
-export function tellsPass(results: string, domain: string): boolean {
+function tellsPass(results: string, domain: string): boolean {
   return withoutComments(results)
     .split(';')
     .some((result) => {

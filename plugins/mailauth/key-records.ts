@@ -5,7 +5,7 @@ import { yieldTurn } from '../../bindings/timing/turn.ts';
 import { LookupError, type MailauthResolver } from './dns-resolver.ts';
 
 /** Larger ones need not be verified (RFC 8301 section 3.2); one of 16,384 bits takes a hundred times as long. */
-export const MAX_KEY_BITS = 4_096;
+const MAX_KEY_BITS = 4_096;
 /** A public exponent as long as the modulus makes verifying as slow as signing. */
 const MAX_EXPONENT = 2n ** 64n;
 /** A key of 4,096 bits takes about 800. */
