@@ -5,10 +5,8 @@ import { Turn } from '../../bindings/timing/turn.ts';
 import { mailauthResolver } from './dns-resolver.ts';
 import { splitMessage, type RawField } from './header-text.ts';
 import { KEY_TOO_LARGE, keyResolver, type KeyAnswers } from './key-records.ts';
+import type { SignatureOutcome } from './sender-results.ts';
 import { SignatureVerifier } from './signature-verifier.ts';
-
-/** RFC 8601 section 2.7.1; `none` is a message without signatures. */
-export type SignatureOutcome = 'pass' | 'fail' | 'neutral' | 'policy' | 'temperror' | 'permerror';
 
 /** All text is the sender's, but for `result` and `comment`. */
 export interface SignatureResult {

@@ -49,11 +49,14 @@ export interface PolicyOverride {
   readonly comment: string;
 }
 
+/** RFC 8601 section 2.7.1, but for `none`: that is a message without signatures. */
+export type SignatureOutcome = 'pass' | 'fail' | 'neutral' | 'policy' | 'temperror' | 'permerror';
+
 /** One signature, as reports tell of it. RFC 9990, DKIMAuthResultType. */
 export interface ReportedSignature {
   readonly domain: string;
   readonly selector: string;
-  readonly result: 'pass' | 'fail' | 'neutral' | 'policy' | 'temperror' | 'permerror';
+  readonly result: SignatureOutcome;
   /** For people. */
   readonly comment: string | undefined;
 }
