@@ -1,4 +1,4 @@
-/** Who a message says it is from. RFC 5322 section 3.6.2, RFC 6854, RFC 9989 section 5.3.1. */
+/** The authors that a message names in From. RFC 5322 section 3.6.2, RFC 6854, RFC 9989 section 5.3.1. */
 
 import { Turn } from '../../bindings/timing/turn.ts';
 import { canonicalDomain } from '../../bindings/wire/domain-name.ts';

@@ -51,7 +51,7 @@ interface Surroundings {
   readonly hasSpf: boolean;
 }
 
-/** What is known as soon as the header is: who the authors are. Their policies are asked for from then on. */
+/** The authors are known as soon as the header is. Their policies are asked for from then on. */
 const preparation = transactionTask<{ readonly authors: Authors; readonly questions: MailauthResolver }>(
   'dmarc_policy',
 );

@@ -43,8 +43,8 @@ export interface MessageSignatures {
 }
 
 /**
- * To be set before `data_post_headers`: a signature over the beginning of the body alone (`l=`) may pass. Whoever has such a message
- * can write below it what he likes, under the name of the domain. RFC 6376 section 8.2.
+ * To be set before `data_post_headers`: a signature over the beginning of the body alone (`l=`) may pass. An attacker can then append
+ * text of its own to a signed message, under the name of the domain. RFC 6376 section 8.2.
  */
 export const acceptsPartialBodies = transactionNote<boolean>('dkim_partial_body');
 

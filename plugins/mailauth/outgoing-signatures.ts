@@ -92,7 +92,7 @@ async function keysFor(
   user: string | undefined,
 ): Promise<readonly SigningKey[] | string> {
   const fromFields = fields.filter(({ key }) => key === 'from').length;
-  // Whoever signs such a message vouches for an author that readers may not see. RFC 6376 sections 5.3 and 8.15.
+  // With none or several of them a signature vouches for an author that readers may not see. RFC 6376 sections 5.3 and 8.15.
   if (fromFields !== 1) return `${fromFields} From fields`;
   const [author = ''] = await authorsOf(fields);
   const asked: string[] = [];
