@@ -3,8 +3,10 @@
 import { createHash, verify as cryptoVerify } from 'node:crypto';
 import { transactionTask, type HookContext } from '../../bindings/plugin/index.ts';
 import { Turn, yieldTurn } from '../../bindings/timing/turn.ts';
+import type { DkimVerifier } from './dkim.ts';
 import { relaxedField } from './header-text.ts';
 import { verifySignatures } from './message-signatures.ts';
+import { MIN_KEY_BITS } from './signature-verifier.ts';
 
 /** One ARC set, as its seal names it. */
 export interface ArcSet {
@@ -52,44 +54,21 @@ async function verifyOrFault(context: HookContext, signal: AbortSignal): Promise
   }
 }
 
-/** What mailauth's verifier leaves: the sets by their instance, if they make a chain at all (section 5.2 steps 1 to 3). */
-interface ArcData {
-  readonly chain: readonly ParsedSet[] | false;
-  readonly error?: Error;
-  readonly lastEntry?: { readonly messageSignature?: { readonly status?: { readonly result?: string } } };
-  readonly keyCache: KeyCache;
-}
-
-interface KeyCache {
-  get(
-    type: 'AS',
-    name: string,
-    minBits: number,
-    options: { readonly strict: boolean; readonly hashAlgo: 'sha256' },
-  ): Promise<{ readonly publicKey: string; readonly keyType: string }>;
-}
-
-interface ParsedField {
-  readonly original: Buffer;
-  readonly parsed?: Readonly<Record<string, { readonly value?: unknown } | undefined>>;
-}
-
-interface ParsedSet {
-  readonly i: number;
-  readonly 'arc-seal': ParsedField;
-  readonly 'arc-message-signature': ParsedField;
-  readonly 'arc-authentication-results': ParsedField;
-}
+type ArcData = DkimVerifier['arc'];
+type KeyCache = ArcData['keyCache'];
+/** One set, its fields parsed. */
+type ParsedSet = Exclude<ArcData['chain'], false>[number];
+type ParsedField = ParsedSet['arc-seal'];
 
 async function verify(context: HookContext, signal: AbortSignal): Promise<ArcResult> {
   const { arcData, fault } = await verifySignatures(context);
-  if (fault !== undefined) throw new Error(fault);
-  const { chain, error, keyCache, lastEntry } = arcData as ArcData;
+  if (arcData === undefined) throw new Error(fault);
+  const { chain, error, keyCache, lastEntry } = arcData;
   if (error !== undefined) return failed(error.message.replace(/["'()]/g, ' ').trim());
   if (chain === false || chain.length === 0)
     return { result: 'none', comment: undefined, sets: [], fault: undefined };
   // Section 5.2 step 4.
-  if (lastEntry?.messageSignature?.status?.result !== 'pass')
+  if (lastEntry?.messageSignature?.status.result !== 'pass')
     return failed(`i=${chain.length} no valid signature`);
   const wrong = await wrongSeal(chain, keyCache, signal);
   if (wrong !== undefined) return failed(wrong);
@@ -136,11 +115,10 @@ async function wrongSeal(
 
 const algorithmOf = (set: ParsedSet): string => textOf(set['arc-seal'], 'a').toLowerCase();
 
-const keyOf = (set: ParsedSet, keyCache: KeyCache): ReturnType<KeyCache['get']> =>
-  keyCache.get('AS', `${textOf(set['arc-seal'], 's')}._domainkey.${textOf(set['arc-seal'], 'd')}`, 1_024, {
-    strict: true,
-    hashAlgo: 'sha256',
-  });
+function keyOf({ 'arc-seal': seal }: ParsedSet, keyCache: KeyCache): ReturnType<KeyCache['get']> {
+  const name = `${textOf(seal, 's')}._domainkey.${textOf(seal, 'd')}`;
+  return keyCache.get('AS', name, MIN_KEY_BITS, { strict: true, hashAlgo: 'sha256' });
+}
 
 async function sealFault(
   set: ParsedSet,

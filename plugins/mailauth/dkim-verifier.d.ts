@@ -55,6 +55,37 @@ declare module 'mailauth/lib/dkim/dkim-verifier.js' {
     getMimeStructureStart(): number;
   }
 
+  /** Asks for each key once. */
+  export interface KeyCache {
+    get(
+      type: 'DKIM' | 'ARC' | 'AS',
+      name: string,
+      minBitLength: number,
+      options: { readonly strict: boolean; readonly hashAlgo: string },
+    ): Promise<{ readonly publicKey: string; readonly keyType: string }>;
+  }
+
+  export interface ArcField {
+    readonly original: Buffer;
+    readonly parsed?: Readonly<Record<string, { readonly value?: unknown } | undefined>>;
+  }
+
+  export interface ArcFieldSet {
+    readonly i: number;
+    readonly 'arc-seal': ArcField;
+    readonly 'arc-message-signature': ArcField;
+    readonly 'arc-authentication-results': ArcField;
+  }
+
+  export interface ArcData {
+    /** By their instance, if they make a chain at all. RFC 8617 section 5.2 steps 1 to 3. */
+    readonly chain: readonly ArcFieldSet[] | false;
+    readonly error?: Error;
+    /** The newest set; its signature is verified by `finalChunk`. */
+    readonly lastEntry?: { readonly messageSignature?: VerifiedSignature };
+    readonly keyCache: KeyCache;
+  }
+
   export class DkimVerifier {
     constructor(options: {
       readonly resolver: (name: string, type: string) => Promise<string[][]>;
@@ -68,17 +99,8 @@ declare module 'mailauth/lib/dkim/dkim-verifier.js' {
     signatureHeaders: readonly SignatureField[];
     readonly headerFrom: readonly string[];
     readonly results: readonly VerifiedSignature[];
-    /** Asks for each key once. */
-    readonly keyCache: {
-      get(
-        type: 'DKIM' | 'ARC',
-        name: string,
-        minBitLength: number,
-        options: { readonly strict: boolean; readonly hashAlgo: string },
-      ): Promise<unknown>;
-    };
-    /** What `arc` takes. */
-    readonly arc: object;
+    readonly keyCache: KeyCache;
+    readonly arc: ArcData;
     messageHeaders(headers: DkimVerifier['headers']): Promise<void>;
     addBodyHash(canonicalization: string, algorithm: string, maxLength: number | ''): string;
     verifySignature(field: SignatureField, isFallback?: boolean): Promise<VerifiedSignature>;

@@ -2,6 +2,7 @@
 
 import { transactionNote, transactionTask, type HookContext } from '../../bindings/plugin/index.ts';
 import { Turn } from '../../bindings/timing/turn.ts';
+import type { DkimVerifier } from './dkim.ts';
 import { mailauthResolver } from './dns-resolver.ts';
 import { splitMessage, type RawField } from './header-text.ts';
 import { KEY_TOO_LARGE, keyResolver, type KeyAnswers } from './key-records.ts';
@@ -36,8 +37,8 @@ export interface MessageSignatures {
   readonly headerFrom: readonly string[];
   /** How many From fields there are: any number but one is wrong. RFC 5322 section 3.6. */
   readonly fromFields: number;
-  /** What mailauth's `arc` takes; undefined with `fault`. */
-  readonly arcData: unknown;
+  /** The ARC chain as mailauth has read it, for `verifyChain`; undefined with `fault`. */
+  readonly arcData: DkimVerifier['arc'] | undefined;
   /** Why there are no results: a failure of this host, or the end of the session. */
   readonly fault: string | undefined;
 }

@@ -16,7 +16,7 @@ type Hasher = DkimVerifier['bodyHashes'] extends Map<string, infer H> ? H : neve
 /** Signatures looked at; a message with more is fine if one of these passes. RFC 6376 section 6.1 allows such a limit. */
 export const MAX_SIGNATURES = 10;
 /** RFC 8301 section 3.2. */
-const MIN_KEY_BITS = 1_024;
+export const MIN_KEY_BITS = 1_024;
 /** Octets of a signature field. */
 const MAX_FIELD = 8_192;
 /** Octets of a From field: mailauth reads addresses in time that grows with the square of their length. */
