@@ -9,11 +9,8 @@ import {
   type Finding,
   type HookContext,
   type Setup,
-  type Task,
 } from '../bindings/plugin/index.ts';
-import { ConfiguredLists } from './dns-lists/configured-lists.ts';
-import { begin, listOptions, warnOfThreshold } from './dns-lists/list-plugin.ts';
-import type { ListVerdict } from './dns-lists/list-vote.ts';
+import { listOptions, ListQuestion } from './dns-lists/list-plugin.ts';
 
 const options = z.object({
   ...listOptions(4),
@@ -35,7 +32,7 @@ export default definePlugin({
     const check = new Welcome(setup);
     const { 'check-at': at } = setup.options;
     return {
-      'post-fork': () => check.lists.begin(),
+      'post-fork': () => check.question.lists.begin(),
       begins: { connect: (context) => void check.begin(context) },
       connect: (context) => check.begin(context) ?? (at === 'connect' ? check.judge(context) : undefined),
       ...(at !== 'connect' && { [at]: (context: Context) => check.judge(context) }),
@@ -44,35 +41,30 @@ export default definePlugin({
 });
 
 class Welcome {
-  readonly lists: ConfiguredLists;
-  readonly #task: Task<ListVerdict, 'connection'>;
+  readonly question: ListQuestion;
 
   constructor(setup: Setup<Options>) {
-    this.lists = new ConfiguredLists(setup, 'whitelist_zones', 'addresses');
-    warnOfThreshold(this.lists, setup.options, 'whitelist_zones', setup.log);
-    this.#task = connectionTask(setup.name);
+    this.question = new ListQuestion(setup, 'whitelist_zones', 'addresses', connectionTask(setup.name));
   }
 
   /** Has the lists asked, once; a finding if that is not needed. */
-  begin({ connection, immunity, options, services, tasks }: Context): Finding | undefined {
+  begin(context: Context): Finding | undefined {
+    const { connection, immunity } = context;
     if (immunity !== undefined) return skip(immunity);
     const { remoteIp } = connection;
     if (!isIpAddress(remoteIp)) return skip('the client has no address');
-    if (this.lists.entries.length === 0) return skip('no zones');
-    if (tasks.result(this.#task) === undefined)
-      tasks.start(this.#task, (signal) => begin(this.lists, remoteIp, options, services.clock, signal));
-    return undefined;
+    return this.question.begin(context, remoteIp);
   }
 
   async judge(context: Context): Promise<Finding | undefined> {
-    const { connection, log, tasks } = context;
+    const { connection, log } = context;
     if (connection.notes.get(whitelistHost) === true) return undefined;
     // After PROXY or the like the client may be another one than it was at `connect`.
-    if (tasks.result(this.#task) === undefined) {
+    if (this.question.verdict(context) === undefined) {
       const needless = this.begin(context);
       if (needless !== undefined) return needless;
     }
-    const verdict = (await tasks.result(this.#task))!;
+    const verdict = (await this.question.verdict(context))!;
     if (!verdict.isListed) {
       log.info(`no match, ${verdict.summary()}`);
       return undefined;

@@ -13,21 +13,17 @@ import {
   type Finding,
   type HookContext,
   type Setup,
-  type Task,
 } from '../bindings/plugin/index.ts';
-import { ConfiguredLists } from './dns-lists/configured-lists.ts';
 import {
-  begin,
   findingWithoutListing,
   isSpecial,
   listed,
   listingText,
   listOptions,
+  ListQuestion,
   rejectType,
   SPECIAL,
-  warnOfThreshold,
 } from './dns-lists/list-plugin.ts';
-import type { ListVerdict } from './dns-lists/list-vote.ts';
 
 const options = z.object({
   ...listOptions(5),
@@ -61,7 +57,7 @@ export default definePlugin({
     const check = new ClientCheck(setup);
     const { 'check-at': at } = setup.options;
     return {
-      'post-fork': () => check.lists.begin(),
+      'post-fork': () => check.question.lists.begin(),
       begins: { connect: (context) => void check.begin(context) },
       connect: (context) => check.begin(context) ?? (at === 'connect' ? check.judge(context) : undefined),
       ...(at === 'mail' && { mail: (context: Context) => check.judge(context) }),
@@ -79,46 +75,40 @@ export default definePlugin({
 });
 
 class ClientCheck {
-  readonly lists: ConfiguredLists;
+  readonly question: ListQuestion;
   readonly #allowed: CompiledList<ClientRanges>;
-  readonly #task: Task<ListVerdict, 'connection'>;
 
   constructor(setup: Setup<Options>) {
-    const { config, log, name, options } = setup;
-    this.lists = new ConfiguredLists(setup, 'dnsbl_zones', 'addresses');
-    warnOfThreshold(this.lists, options, 'dnsbl_zones', log);
+    const { config, log, name } = setup;
+    this.question = new ListQuestion(setup, 'dnsbl_zones', 'addresses', connectionTask(name));
     this.#allowed = config.list(
       'dnsbl_allow',
       (lines) => new ClientRanges(lines, { takesOpenPrefixes: true, log }),
     );
     config.value('dnsbl_rejectmsg');
-    this.#task = connectionTask(name);
   }
 
   /** Has the lists asked, once; a finding if that is not needed. */
   begin(context: Context): Finding | undefined {
-    const { connection, immunity, options, services, tasks } = context;
+    const { connection, immunity, services } = context;
     const byStarter = services.system.environment('RBLSMTPD');
     if (byStarter !== undefined) return refuseForStarter(context, byStarter);
     if (immunity !== undefined) return skip(immunity);
     const { remoteIp } = connection;
     if (!isIpAddress(remoteIp)) return skip('the client has no address');
     if (this.#allowed.current.has(remoteIp)) return skip('in dnsbl_allow');
-    if (this.lists.entries.length === 0) return skip('no zones');
-    if (tasks.result(this.#task) === undefined)
-      tasks.start(this.#task, (signal) => begin(this.lists, remoteIp, options, services.clock, signal));
-    return undefined;
+    return this.question.begin(context, remoteIp);
   }
 
   async judge(context: Context): Promise<Answer> {
-    const { connection, immunity, log, tasks } = context;
+    const { connection, immunity, log } = context;
     if (immunity !== undefined) return skip(immunity);
     // After PROXY or the like the client may be another one than it was at `connect`.
-    if (tasks.result(this.#task) === undefined) {
+    if (this.question.verdict(context) === undefined) {
       const needless = this.begin(context);
       if (needless !== undefined) return needless;
     }
-    const verdict = (await tasks.result(this.#task))!;
+    const verdict = (await this.question.verdict(context))!;
     const [hit] = verdict.hits;
     if (!verdict.isListed || hit === undefined) return findingWithoutListing(verdict, log);
     charge(context);

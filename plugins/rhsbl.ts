@@ -9,22 +9,18 @@ import {
   type Finding,
   type HookContext,
   type Setup,
-  type Task,
 } from '../bindings/plugin/index.ts';
 import { isDomain } from '../bindings/wire/index.ts';
-import { ConfiguredLists } from './dns-lists/configured-lists.ts';
 import {
-  begin,
   findingWithoutListing,
   isSpecial,
   listed,
   listingText,
   listOptions,
+  ListQuestion,
   rejectType,
   SPECIAL,
-  warnOfThreshold,
 } from './dns-lists/list-plugin.ts';
-import type { ListVerdict } from './dns-lists/list-vote.ts';
 
 const options = z.object({
   ...listOptions(5),
@@ -50,7 +46,7 @@ export default definePlugin({
     const check = new SenderCheck(setup);
     const isLate = setup.options['check-at'] === 'rcpt';
     return {
-      'post-fork': () => check.lists.begin(),
+      'post-fork': () => check.question.lists.begin(),
       begins: { mail: (context, reversePath) => void check.begin(context, reversePath) },
       mail: (context, reversePath) =>
         check.begin(context, reversePath) ?? (isLate ? undefined : check.judge(context, reversePath)),
@@ -60,24 +56,18 @@ export default definePlugin({
 });
 
 class SenderCheck {
-  readonly lists: ConfiguredLists;
-  readonly #task: Task<ListVerdict, 'transaction'>;
+  readonly question: ListQuestion;
 
   constructor(setup: Setup<Options>) {
-    this.lists = new ConfiguredLists(setup, 'rhsbl_zones', 'domains');
-    warnOfThreshold(this.lists, setup.options, 'rhsbl_zones', setup.log);
-    this.#task = transactionTask(setup.name);
+    this.question = new ListQuestion(setup, 'rhsbl_zones', 'domains', transactionTask(setup.name));
   }
 
   /** Has the lists asked, once; a finding if that is not needed. */
-  begin({ options, services, tasks }: Context, sender: Address): Finding | undefined {
+  begin(context: Context, sender: Address): Finding | undefined {
     if (sender.isNull) return skip('null sender');
     const domain = sender.canonicalDomain ?? '';
     if (domain.startsWith('[') || !isDomain(domain)) return skip('no domain');
-    if (this.lists.entries.length === 0) return skip('no zones');
-    if (tasks.result(this.#task) === undefined)
-      tasks.start(this.#task, (signal) => begin(this.lists, domain, options, services.clock, signal));
-    return undefined;
+    return this.question.begin(context, domain);
   }
 
   judgeLate(context: Context, forwardPath: Address): Answer | Promise<Answer> {
@@ -86,8 +76,9 @@ class SenderCheck {
     return sender === undefined ? undefined : this.judge(context, sender);
   }
 
-  async judge({ connection, log, tasks }: Context, sender: Address): Promise<Answer> {
-    const verdict = await tasks.result(this.#task);
+  async judge(context: Context, sender: Address): Promise<Answer> {
+    const { connection, log } = context;
+    const verdict = await this.question.verdict(context);
     if (verdict === undefined) return undefined;
     const [hit] = verdict.hits;
     if (!verdict.isListed || hit === undefined) return findingWithoutListing(verdict, log);

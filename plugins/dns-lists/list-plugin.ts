@@ -6,14 +6,18 @@ import {
   LogLevel,
   oneOf,
   pass,
+  skip,
   wholeNumber,
   type Address,
-  type Clock,
   type Finding,
+  type HookContext,
   type Log,
+  type Setup,
+  type Task,
 } from '../../bindings/plugin/index.ts';
-import type { ConfiguredLists } from './configured-lists.ts';
+import { ConfiguredLists } from './configured-lists.ts';
 import { askLists, mostOf, type ListHit, type ListVerdict } from './list-vote.ts';
+import type { ListKind } from './self-test.ts';
 
 /** Above this, the plugin itself would be late: `plugin_timeout`. */
 const MAX_SECONDS = 20;
@@ -38,32 +42,51 @@ export const isSpecial = ({ localPart }: Address): boolean =>
   /^(?:postmaster|abuse|mailer-daemon|root)$/i.test(localPart);
 export const SPECIAL = 'the recipient takes mail from everybody';
 
-export interface Asking {
+interface Asking {
   readonly timeout: number;
   readonly threshold: number;
 }
 
-/** Asks all lists; for use in a task. Never rejects. */
-export const begin = (
-  lists: ConfiguredLists,
-  subject: string,
-  { timeout, threshold }: Asking,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<ListVerdict> =>
-  askLists(lists.entries, subject, {
-    threshold,
-    timeoutMs: Math.min(timeout, MAX_SECONDS) * 1_000,
-    signal,
-    now: () => clock.now(),
-  });
+/** The lists of a plugin, and the one question it has for them in a connection or a transaction. */
+export class ListQuestion {
+  readonly lists: ConfiguredLists;
+  readonly #task: Task<ListVerdict>;
 
-/** A threshold that all lists together do not reach is a slip of the pen: nobody would ever be refused. */
-export function warnOfThreshold(lists: ConfiguredLists, { threshold }: Asking, file: string, log: Log): void {
-  const { entries } = lists;
-  const most = entries.reduce((sum, { lines }) => sum + mostOf(lines), 0);
-  if (entries.length > 0 && most < threshold)
-    log.warn(`threshold ${threshold} is out of reach: the lists of ${file} add up to ${most}`);
+  /** `file` is a name of the configuration, such as `dnsbl_zones`. Throws what is wrong with its lines. */
+  constructor(setup: Setup<Asking>, file: string, kind: ListKind, task: Task<ListVerdict>) {
+    this.lists = new ConfiguredLists(setup, file, kind);
+    this.#task = task;
+    this.#warnOfThreshold(setup, file);
+  }
+
+  /** Has all lists asked, once; a finding if there are none. */
+  begin({ options, services, tasks }: HookContext<Asking>, subject: string): Finding | undefined {
+    const { entries } = this.lists;
+    if (entries.length === 0) return skip('no zones');
+    if (tasks.result(this.#task) !== undefined) return undefined;
+    tasks.start(this.#task, (signal) =>
+      askLists(entries, subject, {
+        threshold: options.threshold,
+        timeoutMs: Math.min(options.timeout, MAX_SECONDS) * 1_000,
+        signal,
+        now: () => services.clock.now(),
+      }),
+    );
+    return undefined;
+  }
+
+  /** Undefined if the lists were not asked. Never rejects. */
+  verdict({ tasks }: Pick<HookContext, 'tasks'>): Promise<ListVerdict> | undefined {
+    return tasks.result(this.#task);
+  }
+
+  /** A threshold that all lists together do not reach is a slip of the pen: nobody would ever be refused. */
+  #warnOfThreshold({ log, options: { threshold } }: Setup<Asking>, file: string): void {
+    const { entries } = this.lists;
+    const most = entries.reduce((sum, { lines }) => sum + mostOf(lines), 0);
+    if (entries.length > 0 && most < threshold)
+      log.warn(`threshold ${threshold} is out of reach: the lists of ${file} add up to ${most}`);
+  }
 }
 
 /** What is to be said of a subject that is on no list, or that no list knew anything of. */
