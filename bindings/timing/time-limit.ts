@@ -21,6 +21,20 @@ export async function withDeadline<T>(
   }
 }
 
+/** True when `running`, which never rejects, has ended; false at once if the signal is aborted before. */
+export function endsBefore(running: Promise<void>, signal: AbortSignal | undefined): Promise<boolean> {
+  if (signal === undefined) return running.then(() => true);
+  if (signal.aborted) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const abort = (): void => resolve(false);
+    signal.addEventListener('abort', abort, { once: true });
+    void running.then(() => {
+      signal.removeEventListener('abort', abort);
+      resolve(true);
+    });
+  });
+}
+
 /** Why such a signal was aborted, for the log. */
 export const reasonOf = ({ reason }: AbortSignal): string =>
   reason === TIME_IS_UP ? TIME_IS_UP.message : 'the delivery was given up';

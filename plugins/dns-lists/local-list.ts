@@ -1,7 +1,7 @@
 /** Lists that are kept in files on this host, in the formats of rbldnsd. */
 
 import type { Clock } from '../../bindings/plugin/index.ts';
-import { withDeadline } from '../../bindings/timing/index.ts';
+import { endsBefore, withDeadline } from '../../bindings/timing/time-limit.ts';
 import { failedAnswer, NOT_LISTED, type DnsList, type ListAnswer, type ListOptions } from './dns-list.ts';
 import { codeProblem } from './return-codes.ts';
 import type { ZoneFile } from './zone-files/zone-file.ts';
@@ -47,13 +47,7 @@ export class LocalList implements DnsList {
   async ask(subject: string, { signal, timeoutMs = PATIENCE_MS }: ListOptions = {}): Promise<ListAnswer> {
     const answer = this.askNow(subject);
     if (answer !== undefined) return answer;
-    await withDeadline(timeoutMs, signal, (limit) => Promise.race([this.#file.load(), abortOf(limit)]));
+    await withDeadline(timeoutMs, signal, (limit) => endsBefore(this.#file.load(), limit));
     return this.askNow(subject) ?? failedAnswer('the file is still being read');
   }
 }
-
-const abortOf = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });

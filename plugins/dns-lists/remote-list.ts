@@ -2,6 +2,7 @@
 
 import { addressOctets } from '../../bindings/lists/index.ts';
 import type { Clock, DnsAnswer, DnsReceiver, Log, Resolver } from '../../bindings/plugin/index.ts';
+import { endsBefore } from '../../bindings/timing/time-limit.ts';
 import { reversedDigits } from '../../bindings/wire/index.ts';
 import {
   failedAnswer,
@@ -271,17 +272,3 @@ export class RemoteList implements DnsList {
 
 const stateOf = ({ answer, isByList }: Look): ListedState =>
   answer.state === 'failed' ? { failed: answer.reason, isByList } : answer.state;
-
-/** False if the signal is aborted first. */
-function endsBefore(running: Promise<void>, signal: AbortSignal | undefined): Promise<boolean> {
-  if (signal === undefined) return running.then(() => true);
-  if (signal.aborted) return Promise.resolve(false);
-  return new Promise((resolve) => {
-    const abort = (): void => resolve(false);
-    signal.addEventListener('abort', abort, { once: true });
-    void running.then(() => {
-      signal.removeEventListener('abort', abort);
-      resolve(true);
-    });
-  });
-}
