@@ -1,5 +1,8 @@
 /** Names of the DNS as text. RFC 1035 section 3.1, RFC 4343. */
 
+/** Octets of the longest name, without the final dot. RFC 1035 section 2.3.4. */
+export const MAX_NAME = 253;
+
 /** A name in the one form in which names are compared: in lower case, without the final dot. RFC 4343 section 3. */
 export function plainName(name: string): string {
   // Letters of ASCII alone: the Kelvin sign would become a `k`, and a name that is none that of somebody else.

@@ -12,6 +12,7 @@
  */
 
 import ipaddr from 'ipaddr.js';
+import { MAX_NAME } from './dns-name.ts';
 
 const BASE = 36;
 const T_MIN = 1;
@@ -161,4 +162,4 @@ export function hostNameOf(text: string): string | undefined {
  * the final dot. The DNS itself knows no such rule: what is read from it may hold any octets, or an address where a name belongs.
  */
 export const isHostName = (name: string): boolean =>
-  name.length <= 253 && /^[\w-]{1,63}(?:\.[\w-]{1,63})*$/.test(name) && !/(?:^|\.)\d+$/.test(name);
+  name.length <= MAX_NAME && /^[\w-]{1,63}(?:\.[\w-]{1,63})*$/.test(name) && !/(?:^|\.)\d+$/.test(name);

@@ -4,7 +4,8 @@
  */
 
 import { nearest } from '../../bindings/lists/index.ts';
-import { canonicalDomain, MAX_DOMAIN } from '../../bindings/wire/index.ts';
+import { MAX_NAME } from '../../bindings/wire/dns-name.ts';
+import { canonicalDomain } from '../../bindings/wire/domain-name.ts';
 import { parseCodeFilter, type CodeFilter } from './return-codes.ts';
 import { ZONE_FORMATS } from './zone-files/zone-entries.ts';
 
@@ -87,7 +88,7 @@ function checkFile(zone: string, options: ListLineOptions): void {
 
 function zoneOf(name: string): string {
   const zone = canonicalDomain(name);
-  if (zone === undefined || !ZONE.test(zone) || zone.length > MAX_DOMAIN - 2)
+  if (zone === undefined || !ZONE.test(zone) || zone.length > MAX_NAME)
     throw new Error(`\`${name}\` is no zone of a list (write a name of the DNS, such as zen.example.net)`);
   return zone;
 }

@@ -3,7 +3,7 @@
 import { addressOctets } from '../../bindings/lists/index.ts';
 import type { Clock, DnsAnswer, DnsReceiver, Log, Resolver } from '../../bindings/plugin/index.ts';
 import { endsBefore } from '../../bindings/timing/time-limit.ts';
-import { reversedDigits } from '../../bindings/wire/index.ts';
+import { MAX_NAME, reversedDigits } from '../../bindings/wire/dns-name.ts';
 import {
   failedAnswer,
   NOT_LISTED,
@@ -15,8 +15,6 @@ import {
 import { codeProblem } from './return-codes.ts';
 import { SelfTest, type AddressFamily, type ListedState, type ListKind } from './self-test.ts';
 
-/** RFC 1035 section 2.3.4, as text. */
-const MAX_NAME = 253;
 const TEST_TIMEOUT_MS = 3_000;
 /** A list that does not answer is told of once in a while, not with every client. */
 const TELL_AGAIN_MS = 300_000;

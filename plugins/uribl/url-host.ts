@@ -1,6 +1,7 @@
 /** Hosts as they stand in text, and the names and addresses they mean. */
 
 import { canonicalIpAddress } from '../../bindings/lists/index.ts';
+import { MAX_NAME } from '../../bindings/wire/dns-name.ts';
 import { canonicalDomain, type HostNamePlace } from '../../bindings/wire/index.ts';
 
 export type UrlHost =
@@ -12,7 +13,6 @@ const NOT_IN_NAME =
   /[^\p{L}\p{M}\p{N}\p{Cf}._-]+|[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]+/u;
 const HIGH = /[\x80-\xff]/;
 const LABELS = /^(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{2,63}$/;
-const MAX_NAME = 253;
 
 /**
  * What may be meant by `found`, one character an octet, without `%XX`. More than one thing where readers differ about where a name

@@ -1,5 +1,6 @@
 /** Entries of zone files, by format. */
 
+import { MAX_NAME } from '../../../bindings/wire/dns-name.ts';
 import { canonicalDomain } from '../../../bindings/wire/domain-name.ts';
 import { EXCLUDED, type AnswerPool } from './answers.ts';
 import { IntervalBuilder, type IntervalTable } from './interval-table.ts';
@@ -208,8 +209,6 @@ export class Ip6tsetReader implements EntryReader {
   }
 }
 
-/** RFC 1035 section 2.3.4, as text. */
-const MAX_NAME = 253;
 const LABELS = /^(?![^.]{64}|.*\.[^.]{64})[^.\\]+(?:\.[^.\\]+)*$/;
 
 export class DnsetReader implements EntryReader {
