@@ -17,7 +17,7 @@ import {
   type Resolver,
 } from '../bindings/plugin/index.ts';
 import { isHostName } from '../bindings/wire/domain-name.ts';
-import { MAX_DNS_SECONDS } from './reverse-dns/reverse-check.ts';
+import { MAX_DNS_SECONDS, taskResult } from './reverse-dns/reverse-check.ts';
 
 /** What became of the check: `a`, `mx`, `ip`, `null`, or what is wrong with the domain. */
 export const resolvableFromhost = transactionNote<string>('resolvable_fromhost');
@@ -67,7 +67,7 @@ export default definePlugin({
 
 function beginEarly(context: Context, sender: Address, invalid: CompiledList<ClientRanges>): void {
   if (context.immunity !== undefined || sender.isNull || isAddressLiteral(sender.domain)) return;
-  begin(context, sender.canonicalDomain, invalid.current);
+  void resolutionOf(context, sender.canonicalDomain, invalid.current);
 }
 
 function judge(
@@ -94,27 +94,23 @@ function judge(
   return judgeDomain(context, reversePath.canonicalDomain, invalid.current);
 }
 
-/** Once in a transaction. */
-function begin(
+/** Begun once in a transaction. */
+const resolutionOf = (
   { options: { timeout }, services, tasks }: Context,
   domain: string | undefined,
   invalid: ClientRanges,
-): void {
-  if (tasks.result(resolution) !== undefined) return;
-  tasks.start(resolution, (signal) =>
+): Promise<Resolution> =>
+  taskResult(tasks, resolution, (signal) =>
     resolve(domain, { dns: services.dns, invalid, limit: { timeoutMs: timeout * 1_000, signal } }),
   );
-}
 
 async function judgeDomain(
   context: Context,
   domain: string | undefined,
   invalid: ClientRanges,
 ): Promise<Answer> {
-  const { log, options, tasks } = context;
-  const { dns_failure } = options;
-  begin(context, domain, invalid);
-  const found = (await tasks.result(resolution))!;
+  const { log, options } = context;
+  const found = await resolutionOf(context, domain, invalid);
   context.adjustKarma(KARMA[found.state]);
   context.transaction.notes.set(resolvableFromhost, isResolved(found) ? found.state : found.reason);
   switch (found.state) {
@@ -126,7 +122,7 @@ async function judgeDomain(
     case 'absent':
       return unresolved(found.reason);
     case 'unknown':
-      if (dns_failure === 'defer') return unresolved(found.reason, { isTemporary: true });
+      if (options.dns_failure === 'defer') return unresolved(found.reason, { isTemporary: true });
       log.error(`error, tolerated, ${found.reason}`);
       return undefined;
   }
