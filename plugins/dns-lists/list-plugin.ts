@@ -37,7 +37,7 @@ export const listOptions = (seconds: number) => ({
 export const rejectType = () =>
   oneOf(['perm', 'hard', 'temp', 'soft', 'disconnect', 'temp_disconnect']).default('perm');
 
-/** Those who complain about a listing write to them. RFC 5321 section 4.5.1, RFC 2142 section 2. */
+/** Mailboxes that take complaints about a listing. RFC 5321 section 4.5.1, RFC 2142 section 2. */
 export const isSpecial = ({ localPart }: Address): boolean =>
   /^(?:postmaster|abuse|mailer-daemon|root)$/i.test(localPart);
 export const SPECIAL = 'the recipient takes mail from everybody';
@@ -107,7 +107,7 @@ export async function listingText(
   return text === '' ? fallback(list.name) : text;
 }
 
-/** Whoever keeps the list, or poses as it, must not write lines of the dialogue, of a header or of the log. */
+/** A list, or an impostor in its place, must not write lines of the dialogue, of a header or of the log. */
 export const printable = (text: string | undefined, maxLength: number): string =>
   (text ?? '')
     .replace(/[^\x20-\x7e]+/g, ' ')

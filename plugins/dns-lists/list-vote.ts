@@ -46,7 +46,7 @@ export interface ListVerdict {
 
 /** By lists and subject: clients like to open many sessions at once, and the lists are asked once for them all. */
 const underWay = new WeakMap<readonly ListEntry[], Map<string, ListVote>>();
-/** Whoever comes later has the lists asked for itself: it would wait that much less than its `timeoutMs`. */
+/** A session that comes later has the lists asked for itself: it would wait that much less than its `timeoutMs`. */
 const JOIN_MS = 100;
 
 /** Never rejects. Sessions that ask the same at about the same time share one verdict; the signal of one ends its own wait alone. */

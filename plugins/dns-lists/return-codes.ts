@@ -10,8 +10,8 @@ const REFUSALS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Why `codes` are no answer of a list; undefined if they are one. One bad address spoils the whole answer: whoever mixes it with
- * codes is not the list, or the list is not in order, and no client is to suffer for that.
+ * Why `codes` are no answer of a list; undefined if they are one. One bad address spoils the whole answer: it comes from somebody
+ * else than the list, or from a list that is not in order, and no client is to suffer for that.
  */
 export function codeProblem(codes: readonly string[]): string | undefined {
   for (const code of codes) {

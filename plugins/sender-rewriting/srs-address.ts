@@ -14,7 +14,7 @@ const DAY_MS = 86_400_000;
 /** Two digits of five bits each count the days. */
 const CYCLE_DAYS = 1_024;
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-/** Shorter ones can be guessed, and whoever knows the key can have this host send bounces to anybody. */
+/** Shorter ones can be guessed, and somebody with the key can have this host send bounces to anybody. */
 const MIN_KEY_LENGTH = 16;
 
 export interface SrsTerms {
